@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""Make sparse files that reach the far ends of a mapping.
+
+usage: big-files.py DIRECTORY indirect|terabyte
+"""
+
+import os
+import sys
+
+
+def scatter(path: str, offsets: list[int], size: int | None = None) -> None:
+    """Write one marked piece at each offset; the rest stays a hole."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        for offset in offsets:
+            os.pwrite(fd, (b"piece at %d\n" % offset) * 40, offset)
+        if size is not None:
+            os.ftruncate(fd, size)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def indirect(root: str) -> None:
+    """Pieces at both sides of each border of a classic block map."""
+    block = os.statvfs(root).f_bsize
+    per_block = block // 4
+    single = 12 * block
+    double = single + per_block * block
+    triple = double + per_block**2 * block
+    end = triple + per_block**3 * block
+    borders = [single, double, triple]
+    near = [border + delta for border in borders for delta in (-block, 0)]
+    inside = [double + per_block * block + 5 * block, triple + 3 * per_block**2 * block // 2]
+    scatter(f"{root}/triple-indirect", [0, *near, *inside])
+    # Offsets that fall into one part of the map only.
+    scatter(f"{root}/single-only", [single])
+    scatter(f"{root}/double-only", [double + 7])
+    scatter(f"{root}/triple-only", [triple + 7])
+    # The last block of the map, or near 2 TiB, where the count of sectors ends.
+    scatter(f"{root}/map-end", [min(end - 2 * block, 2**41 - 2**33)])
+
+
+def terabyte(root: str) -> None:
+    size = 1 << 40
+    offsets = [0, 1, 4095, 1 << 20, (1 << 30) - 3, 1 << 31, 1 << 32, (1 << 32) + 70_000]
+    offsets += [5 << 35, (1 << 39) - 1, 1 << 39, size - (1 << 20), size - 5000]
+    scatter(f"{root}/terabyte", offsets, size)
+    scatter(f"{root}/terabyte-hole", [], size)
+    scatter(f"{root}/terabyte-odd-end", [size - 100], size + 12_345)
+
+
+def main(root: str, kind: str) -> None:
+    {"indirect": indirect, "terabyte": terabyte}[kind](root)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
