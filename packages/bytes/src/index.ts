@@ -1,0 +1,54 @@
+/** Bytes of disk formats: structs, checked integers, checksums, text, and the error class. */
+export { alignDown, alignUp, divideUp, isAligned, isPowerOfTwo, powerOfTwo } from './alignment.ts';
+export { crc16Raw } from './crc16.ts';
+export { crc32, crc32BigEndianRaw, crc32c, crc32cRaw } from './crc32.ts';
+export {
+  DISK_ERROR_ERRNO,
+  DiskError,
+  type DiskErrorCode,
+  type DiskErrorContext,
+  type DiskErrorOptions,
+} from './disk-error.ts';
+export { formatGuid, formatUuid, toHex } from './guid.ts';
+export {
+  bitField,
+  clearBits,
+  hasAnyBit,
+  joinU64,
+  maskBits,
+  readU16be,
+  readU16le,
+  readU32be,
+  readU32le,
+  readU64be,
+  readU64le,
+  setBits,
+  swapU32,
+  testBit,
+  testBitmapBit,
+  writeU16be,
+  writeU16le,
+  writeU32be,
+  writeU32le,
+  writeU64be,
+  writeU64le,
+  xorBits,
+} from './integers.ts';
+export {
+  blob,
+  type Field,
+  i32be,
+  i32le,
+  struct,
+  type Struct,
+  type StructValue,
+  u8,
+  u16be,
+  u16le,
+  u32be,
+  u32le,
+  u64be,
+  u64le,
+} from './struct.ts';
+export { decodeFixedText, decodeName, decodeUtf16le, encodeName } from './text.ts';
+export { isAllZero } from './zeros.ts';

@@ -1,0 +1,95 @@
+/** What every opened disk is, whatever its format: the interface that people program against. */
+import { type BlockStatus } from './engine/block-status.ts';
+import { type DiskWarning } from './format/format-driver.ts';
+import { type BitmapInfo, type SnapshotInfo, type Topology } from './format/format-image.ts';
+import { type ByteSource } from './storage.ts';
+
+export interface DiskCapabilities {
+  /** Whether the methods that end in `Sync` work; they throw `unsupported` otherwise. */
+  readonly synchronous: boolean;
+  /** Internal snapshots, for formats that have them. */
+  readonly snapshots: readonly SnapshotInfo[] | undefined;
+  /** Persistent dirty bitmaps, for formats that have them. */
+  readonly bitmaps: readonly BitmapInfo[] | undefined;
+}
+
+/** One image of a chain, described. Everything in it can become JSON. */
+export interface ImageInfo {
+  readonly path: string;
+  readonly format: string;
+  readonly virtualSizeBytes: number;
+  /** Bytes that the image's files take on the host. */
+  readonly allocatedBytes: number;
+  readonly clusterBytes: number;
+  readonly backing: { readonly name: string; readonly format: string | undefined } | undefined;
+  readonly snapshots: readonly SnapshotInfo[];
+  readonly bitmaps: readonly BitmapInfo[];
+  /** What only this format has, under the names of its specification. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** One read of a batch: fills all of `buffer` from `guestOffset`. */
+export interface BatchOperation {
+  readonly op: 'read';
+  readonly guestOffset: number;
+  readonly buffer: Uint8Array;
+}
+
+/** Outcome of one operation; a failed one leaves its buffer undefined. */
+export interface BatchResult {
+  readonly error: Error | undefined;
+}
+
+/** What a worker thread needs to open the same guest bytes for itself; survives a message. */
+export interface DiskDescriptor {
+  /** Arguments of whoever opened the disk, for the same function in another thread. */
+  readonly opening: unknown;
+  /** The window of the opened disk: all of it, or a partition. */
+  readonly startBytes: number;
+  readonly lengthBytes: number;
+}
+
+/**
+ * An opened disk: a run of guest bytes. Reads are positional and may overlap freely; a range that
+ * leaves the disk is refused with `out-of-range` before anything is read.
+ */
+export interface DiskFile extends ByteSource, AsyncDisposable, Disposable {
+  /** `qcow2`, `raw`, …; for a partition, the format of the disk it is on. */
+  readonly format: string;
+  /** Logical (virtual) size in bytes. */
+  readonly sizeBytes: number;
+  readonly readOnly: boolean;
+  readonly topology: Topology;
+  readonly capabilities: DiskCapabilities;
+  /** What was noticed while opening and did not stand in the way. */
+  readonly warnings: readonly DiskWarning[];
+
+  /** Undefined where the disk cannot be opened a second time by description alone. */
+  readonly descriptor: DiskDescriptor | undefined;
+
+  /** Bytes that the files of this disk take on the host, backing images not counted. */
+  physicalSizeBytes(): number;
+  /** The opened image first, then its backing chain. */
+  info(): readonly ImageInfo[];
+
+  /**
+   * Ranges of equal status that tile `[guestOffset, guestOffset + lengthBytes)` exactly. Holes are
+   * found without reading data.
+   */
+  blockStatus(guestOffset?: number, lengthBytes?: number): AsyncIterable<BlockStatus>;
+  blockStatusSync(guestOffset?: number, lengthBytes?: number): Iterable<BlockStatus>;
+
+  /**
+   * Performs many operations as one piece of work. All are checked first: one bad range refuses
+   * the batch. After that each succeeds or fails for itself, in the order given.
+   */
+  submitBatch(operations: readonly BatchOperation[]): Promise<BatchResult[]>;
+  submitBatchSync(operations: readonly BatchOperation[]): BatchResult[];
+
+  /** A further handle on the same disk: shares its caches, lives and closes on its own. */
+  tryClone(): DiskFile;
+
+  /** Releases the handle; the files close with the last one. Closing twice is harmless. */
+  close(): Promise<void>;
+  closeSync(): void;
+}

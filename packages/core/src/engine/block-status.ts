@@ -1,0 +1,83 @@
+/** What a disk holds where, without reading guest data: the answer of `qemu-img map`. */
+import { type ExtentMap, type FormatImage } from '../format/format-image.ts';
+import { type Step } from '../step.ts';
+import { type Extent } from './extent.ts';
+import { type MappedReader } from './mapped-reader.ts';
+
+export interface BlockStatus {
+  readonly guestOffset: number;
+  readonly lengthBytes: number;
+  /** False where the range is known to read as zeros; those need not be read. */
+  readonly data: boolean;
+  /** Whether the range reads as zeros. */
+  readonly zero: boolean;
+  /** Whether some image of the chain says what is here; otherwise it is zeros by default. */
+  readonly allocated: boolean;
+  /** Image of the chain that answers: 0 for the opened one, 1 for its backing image, … */
+  readonly depth: number;
+  readonly compressed: boolean;
+  /** Host file and offset of the bytes, where they are stored as they are. */
+  readonly storageName: string | undefined;
+  readonly hostOffset: number | undefined;
+}
+
+/** The next range of equal status from `guestOffset`, at most `lengthBytes` long. */
+export function* nextBlockStatus(
+  reader: MappedReader,
+  layers: readonly ExtentMap[],
+  guestOffset: number,
+  lengthBytes: number,
+): Step<BlockStatus> {
+  const first = describe(yield* reader.resolve(guestOffset, lengthBytes), layers, guestOffset);
+  let end = guestOffset + first.lengthBytes;
+  const limit = guestOffset + lengthBytes;
+  while (end < limit) {
+    const next = describe(yield* reader.resolve(end, limit - end), layers, end);
+    if (!continues(first, next)) break;
+    end += next.lengthBytes;
+  }
+  return { ...first, lengthBytes: end - guestOffset };
+}
+
+function describe(extent: Extent, layers: readonly ExtentMap[], guestOffset: number): BlockStatus {
+  const { kind, storage, depth, allocated } = extent;
+  let { lengthBytes } = extent;
+  let zero = kind === 'zero';
+  const stored = storage !== undefined && (kind === 'data' || kind === 'zero');
+  if (kind === 'data' && storage?.hostRangeSync !== undefined && maySkipHoles(layers[depth]!)) {
+    const host = storage.hostRangeSync(extent.hostOffset, lengthBytes);
+    lengthBytes = Math.min(lengthBytes, host.lengthBytes);
+    zero = !host.data;
+  }
+  return {
+    guestOffset,
+    lengthBytes,
+    data: !zero,
+    zero,
+    allocated,
+    depth,
+    compressed: kind === 'encoded',
+    storageName: stored ? storage.name : undefined,
+    hostOffset: stored ? extent.hostOffset : undefined,
+  };
+}
+
+function maySkipHoles(layer: ExtentMap): boolean {
+  return 'dataMayBeSparse' in layer && (layer as FormatImage).dataMayBeSparse;
+}
+
+function continues(first: BlockStatus, next: BlockStatus): boolean {
+  const sameHost =
+    first.hostOffset === undefined
+      ? next.hostOffset === undefined
+      : first.hostOffset + (next.guestOffset - first.guestOffset) === next.hostOffset &&
+        first.storageName === next.storageName;
+  return (
+    sameHost &&
+    first.data === next.data &&
+    first.zero === next.zero &&
+    first.allocated === next.allocated &&
+    first.depth === next.depth &&
+    first.compressed === next.compressed
+  );
+}

@@ -1,0 +1,126 @@
+/**
+ * The engine's reading half: bytes out of any stack of {@link ExtentMap}s, be they the images of a
+ * backing chain or the block map of one guest file.
+ */
+import { type ExtentMap } from '../format/format-image.ts';
+import { type Limits } from '../limits.ts';
+import { runAsync, runSync, type Step } from '../step.ts';
+import { BufferPool } from './buffer-pool.ts';
+import { Extent } from './extent.ts';
+import { ReadBatch } from './read-batch.ts';
+import { UnitCache } from './unit-cache.ts';
+
+/** Gathered host work is done once this many guest bytes wait: what bounds memory in flight. */
+const BATCH_BYTES = 8 * 1024 * 1024;
+
+/** One piece of work for {@link MappedReader.readManyStep}. */
+export interface GuestRead {
+  readonly guestOffset: number;
+  readonly dst: Uint8Array;
+}
+
+export class MappedReader {
+  readonly #maps: readonly ExtentMap[];
+  readonly #pool = new BufferPool();
+  readonly #cache: UnitCache;
+  /**
+   * Filled by {@link #tryResolve} and used up before the next pause, so that operations which
+   * overlap in time can share it.
+   */
+  readonly #extent = new Extent();
+  #missing: ExtentMap | undefined;
+
+  /** @param maps the top layer first; what all of them call `backing` reads as zeros. */
+  constructor(maps: readonly ExtentMap[], limits: Limits) {
+    this.#maps = maps;
+    this.#cache = new UnitCache(limits.decodedCacheBytes);
+  }
+
+  get sizeBytes(): number {
+    return this.#maps[0]!.sizeBytes;
+  }
+
+  /** Fills `dst`; the range has been checked against {@link sizeBytes}. */
+  readSync(dst: Uint8Array, guestOffset: number): void {
+    if (dst.length === 0) return;
+    const extent = this.#extent;
+    if (this.#tryResolve(guestOffset, dst.length) && extent.lengthBytes === dst.length) {
+      if (extent.kind === 'data') return extent.storage!.readSync(dst, extent.hostOffset);
+      if (extent.kind === 'zero') return void dst.fill(0);
+    }
+    runSync(this.readStep(dst, guestOffset));
+  }
+
+  /** The asynchronous form of {@link readSync}. */
+  read(dst: Uint8Array, guestOffset: number): Promise<void> {
+    if (dst.length === 0) return Promise.resolve();
+    const extent = this.#extent;
+    if (this.#tryResolve(guestOffset, dst.length) && extent.lengthBytes === dst.length) {
+      if (extent.kind === 'data') return extent.storage!.read(dst, extent.hostOffset);
+    }
+    return runAsync(this.readStep(dst, guestOffset));
+  }
+
+  *readStep(dst: Uint8Array, guestOffset: number): Step<void> {
+    const batch = new ReadBatch(this.#pool, this.#cache);
+    yield* this.#gather(batch, dst, guestOffset);
+    yield* batch.run();
+  }
+
+  /** Reads many ranges as one piece of host work. */
+  *readManyStep(reads: readonly GuestRead[]): Step<void> {
+    const batch = new ReadBatch(this.#pool, this.#cache);
+    const byOffset = reads.toSorted((a, b) => a.guestOffset - b.guestOffset);
+    for (const { dst, guestOffset } of byOffset) yield* this.#gather(batch, dst, guestOffset);
+    yield* batch.run();
+  }
+
+  *#gather(batch: ReadBatch, dst: Uint8Array, guestOffset: number): Step<void> {
+    let at = 0;
+    while (at < dst.length) {
+      const extent = yield* this.resolve(guestOffset + at, dst.length - at);
+      const end = at + extent.lengthBytes;
+      batch.add(extent, at === 0 && end === dst.length ? dst : dst.subarray(at, end));
+      at = end;
+      if (batch.pendingBytes >= BATCH_BYTES) yield* batch.run();
+    }
+  }
+
+  /**
+   * Where the bytes at `guestOffset` live, through all layers. The extent is the reader's own and
+   * holds until the caller next pauses.
+   */
+  *resolve(guestOffset: number, lengthBytes: number): Step<Extent> {
+    // Each layer may miss once; a layer that misses right after its own load is a bug of ours.
+    for (let misses = 0; misses <= this.#maps.length; misses++) {
+      if (this.#tryResolve(guestOffset, lengthBytes)) return this.#extent;
+      yield* this.#missing!.load(guestOffset);
+    }
+    throw new Error(`assertion failed: lookup at ${guestOffset} misses after load`);
+  }
+
+  #tryResolve(guestOffset: number, lengthBytes: number): boolean {
+    const extent = this.#extent;
+    let remaining = lengthBytes;
+    extent.allocated = true;
+    for (let depth = 0; depth < this.#maps.length; depth++) {
+      const map = this.#maps[depth]!;
+      extent.depth = depth;
+      if (guestOffset >= map.sizeBytes) {
+        // Past the end of a backing image that is shorter than the one above it.
+        extent.setZero(remaining);
+        return true;
+      }
+      const within = Math.min(remaining, map.sizeBytes - guestOffset);
+      if (!map.lookup(guestOffset, within, extent)) {
+        this.#missing = map;
+        return false;
+      }
+      if (extent.kind !== 'backing') return true;
+      remaining = extent.lengthBytes;
+    }
+    extent.setZero(remaining);
+    extent.allocated = false;
+    return true;
+  }
+}

@@ -1,0 +1,43 @@
+/** Decoded units that were read in part, kept for the next read of the same unit. */
+import { type Storage } from '../storage.ts';
+
+interface Unit {
+  readonly storage: Storage;
+  readonly bytes: Uint8Array;
+}
+
+/** Least recently used first out, bounded in bytes; always keeps the newest unit. */
+export class UnitCache {
+  readonly #capacityBytes: number;
+  readonly #units = new Map<number, Unit>();
+  #usedBytes = 0;
+
+  constructor(capacityBytes: number) {
+    this.#capacityBytes = capacityBytes;
+  }
+
+  get(storage: Storage, hostOffset: number): Uint8Array | undefined {
+    const unit = this.#units.get(hostOffset);
+    if (unit === undefined || unit.storage !== storage) return undefined;
+    this.#units.delete(hostOffset);
+    this.#units.set(hostOffset, unit);
+    return unit.bytes;
+  }
+
+  set(storage: Storage, hostOffset: number, bytes: Uint8Array): void {
+    this.#drop(hostOffset);
+    this.#units.set(hostOffset, { storage, bytes });
+    this.#usedBytes += bytes.length;
+    for (const oldest of this.#units.keys()) {
+      if (this.#usedBytes <= this.#capacityBytes || oldest === hostOffset) break;
+      this.#drop(oldest);
+    }
+  }
+
+  #drop(hostOffset: number): void {
+    const unit = this.#units.get(hostOffset);
+    if (unit === undefined) return;
+    this.#units.delete(hostOffset);
+    this.#usedBytes -= unit.bytes.length;
+  }
+}

@@ -1,0 +1,59 @@
+/** A disk format that can be recognised and opened. */
+import { type DecoderSet } from '../decoder.ts';
+import { type Limits } from '../limits.ts';
+import { type NamedFile } from '../open/reference.ts';
+import { type Step } from '../step.ts';
+import { type Storage } from '../storage.ts';
+import { type FormatImage } from './format-image.ts';
+
+/** Bytes from the start of a storage that a probe sees (fewer when it is shorter). */
+export const PROBE_HEAD_BYTES = 64 * 1024;
+/** Bytes from the end of a storage that a probe sees. */
+export const PROBE_TAIL_BYTES = 4096;
+
+export interface ProbeInput {
+  readonly head: Uint8Array;
+  readonly tail: Uint8Array;
+  readonly sizeBytes: number;
+}
+
+/**
+ * `no`: wrong magic. `yes`: this format's magic, so any damage is this driver's to report.
+ * `maybe`: nothing better fits (raw).
+ */
+export type ProbeVerdict = 'no' | 'maybe' | 'yes';
+
+/** Something a user should know although the work goes on. */
+export interface DiskWarning {
+  /** Dotted, like {@link DiskError.detail}. */
+  readonly detail: string;
+  readonly message: string;
+}
+
+export interface OpenContext {
+  readonly storage: Storage;
+  readonly decoders: DecoderSet;
+  readonly limits: Limits;
+  /** Name or id of the internal snapshot to open in place of the active state. */
+  readonly snapshot: string | undefined;
+  warn(warning: DiskWarning): void;
+  /** Opens a further file that the image names; the gate decides. The image's owner closes it. */
+  openNamed(file: NamedFile): Step<Storage>;
+}
+
+export interface FormatDriver {
+  readonly id: string;
+  /** Other names by which users and images call it; `id` is not among them. */
+  readonly aliases: readonly string[];
+  /** Pure, and never throws, however short the input. */
+  probe(input: ProbeInput): ProbeVerdict;
+  open(context: OpenContext): Step<FormatImage>;
+}
+
+/** The driver that a user or an image means by `name`. */
+export function findDriver(
+  drivers: readonly FormatDriver[],
+  name: string,
+): FormatDriver | undefined {
+  return drivers.find((driver) => driver.id === name || driver.aliases.includes(name));
+}

@@ -1,0 +1,69 @@
+/** What a disk format is to the engine: a map from guest ranges to where their bytes live. */
+import { type Extent } from '../engine/extent.ts';
+import { type BackingReference } from '../open/reference.ts';
+import { type Step } from '../step.ts';
+import { type Storage } from '../storage.ts';
+
+/** Maps offsets and never reads guest data itself. */
+export interface ExtentMap {
+  readonly sizeBytes: number;
+  /**
+   * Fills `extent` for the bytes from `guestOffset`, no further than `lengthBytes`, as far as one
+   * answer reaches. No I/O and no allocation: false means that a table is not in memory, and the
+   * caller runs {@link load} for the same offset and asks again.
+   *
+   * @param guestOffset within `sizeBytes`
+   * @param lengthBytes at least 1, and ending within `sizeBytes`
+   */
+  lookup(guestOffset: number, lengthBytes: number, extent: Extent): boolean;
+  /** Brings in what {@link lookup} missed. Right after it, the same lookup succeeds. */
+  load(guestOffset: number): Step<void>;
+}
+
+export interface Topology {
+  readonly logicalSectorBytes: number;
+  readonly physicalSectorBytes: number;
+  /** Unit of allocation; 1 where the format has none. */
+  readonly clusterBytes: number;
+}
+
+export interface SnapshotInfo {
+  readonly id: string;
+  readonly name: string;
+  /** Virtual size of the disk when the snapshot was taken. */
+  readonly diskSizeBytes: number;
+  readonly vmStateBytes: number;
+  readonly date: { readonly seconds: number; readonly nanoseconds: number };
+  readonly vmClockNanoseconds: number;
+  /** Instruction count of a recorded execution, where the image holds one. */
+  readonly icount?: number;
+}
+
+export interface BitmapInfo {
+  readonly name: string;
+  readonly granularityBytes: number;
+  /** `in-use` (was not saved properly), `auto` (QEMU keeps it up to date), … */
+  readonly flags: readonly string[];
+}
+
+/** Facts about an image, for people and programs; everything in it can become JSON. */
+export interface FormatDetails {
+  readonly [key: string]: unknown;
+}
+
+export interface FormatImage extends ExtentMap {
+  readonly format: string;
+  readonly topology: Topology;
+  /** The image below, as this one names it; undefined when it stands alone. */
+  readonly backing: BackingReference | undefined;
+  /**
+   * Whether a `data` extent may in truth be a hole of the host's file, so that block status should
+   * ask the storage as well. True for raw; for formats with tables of their own, an exception.
+   */
+  readonly dataMayBeSparse: boolean;
+  readonly snapshots?: readonly SnapshotInfo[];
+  readonly bitmaps?: readonly BitmapInfo[];
+  /** Host bytes that hold this layer: the image file and what it splits its data over. */
+  readonly storages: readonly Storage[];
+  details(): FormatDetails;
+}

@@ -1,0 +1,18 @@
+/** Bounds on what an image may make the process do. All can be set when a disk is opened. */
+export interface Limits {
+  /** Longest chain of images, the opened one included. */
+  readonly maxChainLength: number;
+  /** Bytes of tables that one image may keep in memory at a time. */
+  readonly metadataCacheBytes: number;
+  /** Largest single structure that is read whole, in bytes. */
+  readonly maxStructureBytes: number;
+  /** Bytes of decoded units that one disk keeps for the next small read. */
+  readonly decodedCacheBytes: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  maxChainLength: 16,
+  metadataCacheBytes: 16 * 1024 * 1024,
+  maxStructureBytes: 64 * 1024 * 1024,
+  decodedCacheBytes: 4 * 1024 * 1024,
+};

@@ -1,0 +1,29 @@
+/** The one door through which files that an image names are opened. */
+import { DiskError } from '@diskfile/bytes';
+import { type Step } from '../step.ts';
+import { type Storage } from '../storage.ts';
+import { type NamedFile, quote } from './reference.ts';
+
+export interface GateRequest {
+  readonly file: NamedFile;
+  /** The storage of the image that names the file. */
+  readonly namedBy: Storage;
+}
+
+export interface OpenGate {
+  /** @throws DiskError `denied` when the policy forbids the file; the hint says how to allow it. */
+  open(request: GateRequest): Step<Storage>;
+}
+
+/** Refuses everything: for images that do not come from the file system, and for callers who ask. */
+export const closedGate: OpenGate = {
+  // eslint-disable-next-line require-yield
+  *open({ file, namedBy }) {
+    throw new DiskError(
+      'denied',
+      'gate.closed',
+      `The image names the ${file.role} ${quote(file.filename)}, and opening further files is off`,
+      { op: 'open', path: namedBy.name, hint: 'Pass a gate that allows it.' },
+    );
+  },
+};

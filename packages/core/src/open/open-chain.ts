@@ -1,0 +1,194 @@
+/** From one storage to a chain of images: probe, open, follow backing files through the gate. */
+import { DiskError } from '@diskfile/bytes';
+import { type DecoderSet } from '../decoder.ts';
+import {
+  type DiskWarning,
+  findDriver,
+  type FormatDriver,
+  type OpenContext,
+  PROBE_HEAD_BYTES,
+  PROBE_TAIL_BYTES,
+} from '../format/format-driver.ts';
+import { type FormatImage } from '../format/format-image.ts';
+import { type Limits } from '../limits.ts';
+import { readBytes, closeStorage, type Storage } from '../storage.ts';
+import { type Step } from '../step.ts';
+import { type OpenGate } from './gate.ts';
+import { type NamedFile, parseImageName, quote } from './reference.ts';
+
+export interface OpenChainOptions {
+  readonly drivers: readonly FormatDriver[];
+  readonly decoders: DecoderSet;
+  readonly gate: OpenGate;
+  readonly limits: Limits;
+  /** Format of the first image; probed when undefined, never overridden when given. */
+  readonly format: string | undefined;
+  readonly snapshot: string | undefined;
+  /** False to open the first image alone, whatever backing file it names. */
+  readonly followBacking: boolean;
+}
+
+/** An opened image and those below it, and every storage that has to be closed with them. */
+export interface ImageChain {
+  /** The opened image first, its backing image next. */
+  readonly layers: readonly FormatImage[];
+  readonly storages: readonly Storage[];
+  readonly warnings: readonly DiskWarning[];
+}
+
+/**
+ * Opens the image in `storage` and its backing chain. The chain owns `storage` from the call on:
+ * when opening fails, it is closed.
+ */
+export function* openChain(storage: Storage, options: OpenChainOptions): Step<ImageChain> {
+  const opening = new ChainOpening(storage, options);
+  try {
+    return yield* opening.run();
+  } catch (error) {
+    for (const opened of opening.storages) yield* closeStorage(opened);
+    throw error;
+  }
+}
+
+class ChainOpening {
+  readonly storages: Storage[];
+  readonly #options: OpenChainOptions;
+  readonly #layers: FormatImage[] = [];
+  readonly #warnings: DiskWarning[] = [];
+
+  constructor(storage: Storage, options: OpenChainOptions) {
+    this.storages = [storage];
+    this.#options = options;
+  }
+
+  *run(): Step<ImageChain> {
+    let storage = this.storages[0]!;
+    let { format, snapshot } = this.#options;
+    const visited = new Set<string>();
+    for (;;) {
+      this.#refuseCycle(storage, visited);
+      const image = yield* this.#openImage(storage, format, snapshot);
+      this.#layers.push(image);
+      if (image.backing === undefined || !this.#options.followBacking) break;
+      const parsed = withContext(storage, image.format, () =>
+        parseImageName(image.backing!.name, 'backing'),
+      );
+      format = parsed.format ?? image.backing.format;
+      snapshot = undefined;
+      this.#refuseLongChain(storage);
+      storage = yield* this.#openNamed(storage, parsed);
+    }
+    return { layers: this.#layers, storages: this.storages, warnings: this.#warnings };
+  }
+
+  *#openImage(
+    storage: Storage,
+    format: string | undefined,
+    snapshot: string | undefined,
+  ): Step<FormatImage> {
+    const driver =
+      format === undefined
+        ? yield* probeStorage(storage, this.#options.drivers)
+        : this.#driverNamed(format, storage);
+    const context: OpenContext = {
+      storage,
+      decoders: this.#options.decoders,
+      limits: this.#options.limits,
+      snapshot,
+      warn: (warning) => this.#warnings.push(warning),
+      openNamed: (file) => this.#openNamed(storage, file),
+    };
+    try {
+      return yield* driver.open(context);
+    } catch (error) {
+      if (error instanceof DiskError) {
+        error.addContext({ op: 'open', path: storage.name, format: driver.id, layer: 'format' });
+      }
+      throw error;
+    }
+  }
+
+  *#openNamed(namedBy: Storage, file: NamedFile): Step<Storage> {
+    const opened = yield* this.#options.gate.open({ file, namedBy });
+    this.storages.push(opened);
+    return opened;
+  }
+
+  #driverNamed(format: string, storage: Storage): FormatDriver {
+    const { drivers } = this.#options;
+    const driver = findDriver(drivers, format);
+    if (driver !== undefined) return driver;
+    throw new DiskError(
+      'unsupported',
+      'open.unknown-format',
+      `There is no disk format ${quote(format)}`,
+      {
+        op: 'open',
+        path: storage.name,
+        hint: `Known formats: ${drivers.map(({ id }) => id).join(', ')}.`,
+      },
+    );
+  }
+
+  #refuseCycle(storage: Storage, visited: Set<string>): void {
+    const { identity } = storage;
+    if (identity === undefined) return;
+    if (visited.has(identity)) {
+      throw new DiskError(
+        'corrupt',
+        'open.chain-cycle',
+        'The backing chain comes back to an image that it has passed already',
+        { op: 'open', path: storage.name, hint: 'Rebase the image onto its true backing file.' },
+      );
+    }
+    visited.add(identity);
+  }
+
+  #refuseLongChain(storage: Storage): void {
+    const { maxChainLength } = this.#options.limits;
+    if (this.#layers.length < maxChainLength) return;
+    throw new DiskError(
+      'limit',
+      'open.chain-too-long',
+      `The backing chain is longer than ${maxChainLength} images`,
+      {
+        op: 'open',
+        path: storage.name,
+        hint: 'Raise limits.maxChainLength, or flatten the chain.',
+      },
+    );
+  }
+}
+
+function withContext<T>(storage: Storage, format: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof DiskError) error.addContext({ op: 'open', path: storage.name, format });
+    throw error;
+  }
+}
+
+/** The driver whose format a storage holds. @throws DiskError `unsupported` when none fits. */
+export function* probeStorage(
+  storage: Storage,
+  drivers: readonly FormatDriver[],
+): Step<FormatDriver> {
+  const { sizeBytes } = storage;
+  const head = yield* readBytes(storage, 0, Math.min(sizeBytes, PROBE_HEAD_BYTES));
+  const tailLength = Math.min(sizeBytes, PROBE_TAIL_BYTES);
+  const tail = yield* readBytes(storage, sizeBytes - tailLength, tailLength);
+  const input = { head, tail, sizeBytes };
+  let fallback: FormatDriver | undefined;
+  for (const driver of drivers) {
+    const verdict = driver.probe(input);
+    if (verdict === 'yes') return driver;
+    if (verdict === 'maybe') fallback ??= driver;
+  }
+  if (fallback !== undefined) return fallback;
+  throw new DiskError('unsupported', 'open.no-format', 'No known disk format fits the file', {
+    op: 'open',
+    path: storage.name,
+    hint: `State the format if you know it; known ones: ${drivers.map(({ id }) => id).join(', ')}.`,
+  });
+}

@@ -1,0 +1,144 @@
+/**
+ * How an image names another file. QEMU writes plain paths, `file:` names and `json:{…}` block
+ * device trees (QEMU manual, "Device URL Syntax" and "json:" pseudo-protocol); all are reduced to
+ * a host file name, and for raw a window onto it.
+ */
+import { DiskError } from '@diskfile/bytes';
+
+/** A backing image as the image above names it. */
+export interface BackingReference {
+  /** The name as it is stored. */
+  readonly name: string;
+  /** Format that the image above states; undefined when the file has to be probed. */
+  readonly format: string | undefined;
+}
+
+export type FileRole = 'backing' | 'data-file';
+
+/** A host file that an image asks for. */
+export interface NamedFile {
+  readonly role: FileRole;
+  /** Host path, relative ones to the directory of the image that names it. */
+  readonly filename: string;
+  /** Start of the window onto the file. */
+  readonly offset: number;
+  /** Length of the window; undefined for all that follows `offset`. */
+  readonly lengthBytes: number | undefined;
+}
+
+export interface ParsedName extends NamedFile {
+  /** Format that a `json:` name states. */
+  readonly format: string | undefined;
+}
+
+const FILE_PROTOCOLS = new Set(['file', 'host_device']);
+const MAX_NESTING = 4;
+
+/**
+ * Reduces a stored name to a host file.
+ * @throws DiskError `unsupported` for protocols other than files, `corrupt` for broken `json:`.
+ */
+export function parseImageName(name: string, role: FileRole): ParsedName {
+  if (name.startsWith('json:')) return parseJsonName(name, role);
+  const protocol = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(name)?.[1];
+  if (protocol === undefined) return plainFile(name, role);
+  if (protocol === 'file') {
+    return plainFile(name.slice('file:'.length).replace(/^\/\/(?=\/)/, ''), role);
+  }
+  throw new DiskError(
+    'unsupported',
+    'reference.protocol',
+    `The image names its ${role} ${quote(name)} with the protocol "${protocol}"`,
+    { hint: 'Only files can be opened; copy it to a file and rebase the image onto that.' },
+  );
+}
+
+/** A name from an image, safe to print: quoted, control characters escaped, not overlong. */
+export function quote(name: string): string {
+  const shown = name.length > 200 ? `${name.slice(0, 200)}…` : name;
+  return JSON.stringify(shown);
+}
+
+function plainFile(filename: string, role: FileRole): ParsedName {
+  if (filename === '' || filename.includes('\0')) {
+    throw new DiskError(
+      'corrupt',
+      'reference.empty-name',
+      `The image names its ${role} ${quote(filename)}, which is no file name`,
+    );
+  }
+  return { role, filename, offset: 0, lengthBytes: undefined, format: undefined };
+}
+
+type BlockOptions = { [key: string]: unknown };
+
+function parseJsonName(name: string, role: FileRole): ParsedName {
+  let options: unknown;
+  try {
+    options = JSON.parse(name.slice('json:'.length));
+  } catch (cause) {
+    throw brokenJson(name, role, 'it is not valid JSON', cause);
+  }
+  if (!isOptions(options)) throw brokenJson(name, role, 'it is not an object');
+  let node = nestDottedKeys(options);
+  let format: string | undefined;
+  let offset = 0;
+  let lengthBytes: number | undefined;
+  for (let depth = 0; depth < MAX_NESTING; depth++) {
+    const { driver, filename, file } = node;
+    const isFile = typeof driver === 'string' ? FILE_PROTOCOLS.has(driver) : file === undefined;
+    if (isFile) {
+      if (typeof filename !== 'string') throw brokenJson(name, role, 'it gives no "filename"');
+      return { ...plainFile(filename, role), format, offset, lengthBytes };
+    }
+    if (!isOptions(file)) throw brokenJson(name, role, 'its "file" is not an inline description');
+    if (driver === 'raw') {
+      const start = byteCount(node['offset']) ?? 0;
+      const size = byteCount(node['size']);
+      offset += start;
+      lengthBytes = size ?? lengthBytes;
+    } else if (offset !== 0 || lengthBytes !== undefined || (format ?? 'raw') !== 'raw') {
+      throw brokenJson(name, role, 'it stacks formats in a way that is not supported');
+    }
+    if (typeof driver === 'string') format ??= driver;
+    node = nestDottedKeys(file);
+  }
+  throw brokenJson(name, role, 'it is nested too deeply');
+}
+
+function isOptions(value: unknown): value is BlockOptions {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Turns `{"file.filename": x}` into `{"file": {"filename": x}}`, one level. */
+function nestDottedKeys(options: BlockOptions): BlockOptions {
+  const nested: BlockOptions = Object.create(null) as BlockOptions;
+  for (const [key, value] of Object.entries(options)) {
+    const dot = key.indexOf('.');
+    if (dot === -1) {
+      nested[key] =
+        isOptions(value) && isOptions(nested[key]) ? { ...nested[key], ...value } : value;
+      continue;
+    }
+    const child = nested[key.slice(0, dot)];
+    nested[key.slice(0, dot)] = {
+      ...(isOptions(child) ? child : {}),
+      [key.slice(dot + 1)]: value,
+    };
+  }
+  return nested;
+}
+
+function byteCount(value: unknown): number | undefined {
+  const count = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+  return typeof count === 'number' && Number.isSafeInteger(count) && count >= 0 ? count : undefined;
+}
+
+function brokenJson(name: string, role: FileRole, why: string, cause?: unknown): DiskError {
+  return new DiskError(
+    'corrupt',
+    'reference.json',
+    `The image names its ${role} ${quote(name)}, but ${why}`,
+    cause === undefined ? {} : { cause },
+  );
+}

@@ -1,0 +1,67 @@
+/** Any readable source as a storage: a disk, partition or guest file that something is mapped onto. */
+import { type ByteSource, type Storage } from './storage.ts';
+
+/** The source as a storage. Closing it does nothing: whoever opened the source closes it. */
+export function asStorage(source: ByteSource): Storage {
+  return new SourceStorage(source);
+}
+
+class SourceStorage implements Storage {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly synchronous: boolean;
+  readonly identity = undefined;
+  readonly requestAlignment = 1;
+  readonly #source: ByteSource;
+
+  constructor(source: ByteSource) {
+    this.#source = source;
+    this.name = source.name;
+    this.sizeBytes = source.sizeBytes;
+    this.synchronous = source.synchronous;
+  }
+
+  allocatedBytes(): number {
+    return this.sizeBytes;
+  }
+
+  readSync(dst: Uint8Array, offset: number): void {
+    const there = this.#within(dst, offset);
+    if (there.length > 0) this.#source.readSync(there, offset);
+  }
+
+  async read(dst: Uint8Array, offset: number): Promise<void> {
+    const there = this.#within(dst, offset);
+    if (there.length > 0) await this.#source.read(there, offset);
+  }
+
+  /** A disk refuses ranges beyond its end where a storage reads zeros. */
+  #within(dst: Uint8Array, offset: number): Uint8Array {
+    const lengthBytes = Math.max(0, Math.min(dst.length, this.sizeBytes - offset));
+    if (lengthBytes === dst.length) return dst;
+    dst.fill(0, lengthBytes);
+    return dst.subarray(0, lengthBytes);
+  }
+
+  readvSync(buffers: readonly Uint8Array[], offset: number): void {
+    let at = offset;
+    for (const buffer of buffers) {
+      this.readSync(buffer, at);
+      at += buffer.length;
+    }
+  }
+
+  async readv(buffers: readonly Uint8Array[], offset: number): Promise<void> {
+    let at = offset;
+    const reads: Promise<void>[] = [];
+    for (const buffer of buffers) {
+      reads.push(this.read(buffer, at));
+      at += buffer.length;
+    }
+    await Promise.all(reads);
+  }
+
+  closeSync(): void {}
+
+  async close(): Promise<void> {}
+}
