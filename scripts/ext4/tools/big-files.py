@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make sparse files that reach the far ends of a mapping.
 
-usage: big-files.py DIRECTORY indirect|terabyte
+usage: big-files.py DIRECTORY indirect|terabyte|every-other-block
 """
 
 import os
@@ -50,8 +50,19 @@ def terabyte(root: str) -> None:
     scatter(f"{root}/terabyte-odd-end", [size - 100], size + 12_345)
 
 
+def every_other_block(root: str) -> None:
+    """30,000 blocks with holes between them, each an extent of its own."""
+    block = os.statvfs(root).f_bsize
+    fd = os.open(f"{root}/every-other-block", os.O_RDWR | os.O_CREAT, 0o644)
+    for n in range(30_000):
+        os.pwrite(fd, (b"block %d\n" % n).ljust(block, b"-"), 2 * n * block)
+    os.fsync(fd)
+    os.close(fd)
+
+
 def main(root: str, kind: str) -> None:
-    {"indirect": indirect, "terabyte": terabyte}[kind](root)
+    kinds = {"indirect": indirect, "terabyte": terabyte, "every-other-block": every_other_block}
+    kinds[kind](root)
 
 
 if __name__ == "__main__":

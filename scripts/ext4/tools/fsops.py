@@ -23,7 +23,6 @@ FALLOC_ZERO_RANGE = 16
 FS_IOC_GETFLAGS = 0x80086601
 FS_IOC_SETFLAGS = 0x40086602
 FS_IOC_FSGETXATTR = 0x801C581F
-FS_IOC_FSSETXATTR = 0x401C5820
 EXT4_IOC_SHUTDOWN = 0x8004587D
 SHUTDOWN_WITHOUT_LOG_FLUSH = 2
 
@@ -111,16 +110,6 @@ def get_project(fd: int) -> int:
     buffer = bytearray(28)
     fcntl.ioctl(fd, FS_IOC_FSGETXATTR, buffer)
     return struct.unpack_from("<I", buffer, 12)[0]
-
-
-def set_project(fd: int, project: int, inherit: bool) -> None:
-    buffer = bytearray(28)
-    fcntl.ioctl(fd, FS_IOC_FSGETXATTR, buffer)
-    struct.pack_into("<I", buffer, 12, project)
-    if inherit:
-        flags = struct.unpack_from("<I", buffer, 0)[0]
-        struct.pack_into("<I", buffer, 0, flags | 0x200)
-    fcntl.ioctl(fd, FS_IOC_FSSETXATTR, buffer)
 
 
 def add_inode_flags(path: str, flags: int) -> None:

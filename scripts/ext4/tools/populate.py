@@ -5,7 +5,7 @@ usage: populate.py DIRECTORY GROUP...
 
 Each GROUP is a function below. What a filesystem cannot hold (a name or symlink
 too long for its block size, an xattr too large) is left out; every other error
-ends the run. Contents are pseudo-random and repeat.
+ends the run. Contents are pseudo-random and the same in every run.
 """
 
 import errno
@@ -19,7 +19,7 @@ import sys
 import fsops
 
 NOT_SUPPORTED = {errno.ENAMETOOLONG, errno.ENOSPC, errno.E2BIG, errno.EFBIG, errno.EOPNOTSUPP}
-RANDOM = random.Random(20240229)
+RANDOM = random.Random()
 
 ACL_VERSION = 2
 ACL_USER_OBJ, ACL_USER, ACL_GROUP_OBJ, ACL_GROUP, ACL_MASK, ACL_OTHER = 1, 2, 4, 8, 16, 32
@@ -299,6 +299,7 @@ def directories(root: str) -> None:
 def main(arguments: list[str]) -> None:
     root, *groups = arguments
     os.umask(0o022)
+    RANDOM.seed(os.path.basename(root))
     for group in groups:
         globals()[group](root)
 
