@@ -11,10 +11,15 @@ import { readU64be, readU64le, writeU64be, writeU64le } from './integers.ts';
 
 const { Int, IntBE, Layout, Structure, UInt, UIntBE } = layouts;
 
+/** What buffer-layout knows a field by. The package has no types, so none of it is let out. */
+interface FieldLayout {
+  readonly span: number;
+}
+
 /** One field of a struct: its width and how it is read. `T` is what decoding yields. */
 export interface Field<T> {
   readonly spanBytes: number;
-  makeLayout(property: string): InstanceType<typeof Layout>;
+  makeLayout(property: string): FieldLayout;
   /** Carries the type only. */
   readonly valueType?: T;
 }
@@ -104,7 +109,8 @@ class BytesLayout extends Layout {
   }
 }
 
-type IntegerLayout = new (span: number, property: string) => InstanceType<typeof Layout>;
+type LayoutInstance = InstanceType<typeof Layout>;
+type IntegerLayout = new (span: number, property: string) => LayoutInstance;
 
 function integer(Kind: IntegerLayout, spanBytes: number): Field<number> {
   return { spanBytes, makeLayout: (property) => new Kind(spanBytes, property) };
@@ -139,7 +145,9 @@ export function struct<F extends FieldMap>(name: string, fields: F): Struct<F> {
     offsets.set(property, spanBytes);
     spanBytes += field.spanBytes;
   }
-  const layout = new Structure(Object.entries(fields).map(([p, field]) => field.makeLayout(p)));
+  const layout = new Structure(
+    Object.entries(fields).map(([property, field]) => field.makeLayout(property) as LayoutInstance),
+  );
   const view = (bytes: Uint8Array, at: number): LayoutBytes => {
     if (bytes.length - at < spanBytes) {
       throw new DiskError(

@@ -31,6 +31,16 @@ export {
   type SnapshotInfo,
   type Topology,
 } from './format/format-image.ts';
+export { type FileExtent, FileHandle } from './filesystem/file-handle.ts';
+export {
+  FileSystem,
+  type FileSystemOptions,
+  type PathOptions,
+  type ReadFileOptions,
+  type ReadStreamOptions,
+} from './filesystem/file-system.ts';
+export { type Mount } from './filesystem/mount-table.ts';
+export { type TreeEntry, type WalkOptions } from './filesystem/tree-walk.ts';
 export {
   type DirectoryCursor,
   type DirectoryEntry,
