@@ -17,7 +17,6 @@ export interface OpenGate {
 
 /** Refuses everything: for images that do not come from the file system, and for callers who ask. */
 export const closedGate: OpenGate = {
-  // eslint-disable-next-line require-yield
   *open({ file, namedBy }) {
     throw new DiskError(
       'denied',

@@ -1,0 +1,151 @@
+import { DiskError } from '@diskfile/bytes';
+import { describe, expect, it } from 'vitest';
+import {
+  closedGate,
+  DEFAULT_LIMITS,
+  type FormatDriver,
+  type FormatImage,
+  MemoryStorage,
+  openChain,
+  type OpenChainOptions,
+  type OpenGate,
+  runAsync,
+  runSync,
+} from '../src/index.ts';
+import { FakeImage } from './support/fake-image.ts';
+
+class NamedStorage extends MemoryStorage {
+  readonly open = new Set<string>();
+  override readonly identity: undefined = undefined;
+
+  constructor(text: string, name: string, register: Set<string>) {
+    super(new TextEncoder().encode(text), name);
+    this.open = register;
+    register.add(name);
+    Object.defineProperty(this, 'identity', { value: name });
+  }
+
+  override closeSync(): void {
+    this.open.delete(this.name);
+  }
+
+  override async close(): Promise<void> {
+    this.open.delete(this.name);
+  }
+}
+
+/** `link:NAME` backs onto NAME, `bad` is corrupt. */
+const linkDriver: FormatDriver = {
+  id: 'link',
+  aliases: ['lnk'],
+  probe: ({ head }) => (textOf(head).startsWith('link:') ? 'yes' : 'no'),
+  *open({ storage }) {
+    const bytes = new Uint8Array(storage.sizeBytes);
+    storage.readSync(bytes, 0);
+    const name = textOf(bytes).slice('link:'.length);
+    if (name === 'bad') throw new DiskError('corrupt', 'link.bad', 'Bad link');
+    return layer(name === '' ? undefined : { name, format: undefined });
+  },
+};
+
+const plainDriver: FormatDriver = {
+  id: 'plain',
+  aliases: [],
+  probe: () => 'maybe',
+  *open() {
+    return layer(undefined);
+  },
+};
+
+function layer(backing: FormatImage['backing']): FormatImage {
+  const image = new FakeImage([{ kind: 'data', slot: 0, fill: 0 }]);
+  Object.defineProperty(image, 'backing', { value: backing });
+  return image;
+}
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+function setUp(files: Record<string, string>, options: Partial<OpenChainOptions> = {}) {
+  const open = new Set<string>();
+  const gate: OpenGate = {
+    *open({ file }) {
+      return new NamedStorage(files[file.filename]!, file.filename, open);
+    },
+  };
+  const start = (name: string) =>
+    openChain(new NamedStorage(files[name]!, name, open), {
+      drivers: [plainDriver, linkDriver],
+      decoders: {
+        *load(): never {
+          throw new Error('no decoders here');
+        },
+      },
+      gate,
+      limits: DEFAULT_LIMITS,
+      format: undefined,
+      snapshot: undefined,
+      followBacking: true,
+      ...options,
+    });
+  return { open, start };
+}
+
+describe('opening a chain', () => {
+  it('follows backing names to the end, under both drivers', async () => {
+    const { start, open } = setUp({ top: 'link:mid', mid: 'link:base', base: 'text' });
+    expect(runSync(start('top')).layers.length).toBe(3);
+    expect((await runAsync(start('top'))).storages.map(({ name }) => name)).toEqual([
+      'top',
+      'mid',
+      'base',
+    ]);
+    expect([...open].toSorted()).toEqual(['base', 'mid', 'top']);
+  });
+
+  it('takes the given format and never probes it away', () => {
+    const { start } = setUp({ top: 'link:base' }, { format: 'plain' });
+    expect(runSync(start('top')).layers.length).toBe(1);
+    const { start: byAlias } = setUp({ top: 'link:' }, { format: 'lnk' });
+    expect(runSync(byAlias('top')).layers.length).toBe(1);
+  });
+
+  it('opens one image alone when asked to', () => {
+    const { start } = setUp({ top: 'link:gone' }, { followBacking: false });
+    expect(runSync(start('top')).layers.length).toBe(1);
+  });
+
+  it.each([
+    ['a cycle', { top: 'link:mid', mid: 'link:top' }, {}, 'open.chain-cycle'],
+    ['itself', { top: 'link:top' }, {}, 'open.chain-cycle'],
+    [
+      'a long chain',
+      Object.fromEntries(
+        Array.from({ length: 40 }, (_, i) => [i === 0 ? 'top' : `${i}`, `link:${i + 1}`]),
+      ),
+      {},
+      'open.chain-too-long',
+    ],
+    ['right magic, corrupt', { top: 'link:bad' }, {}, 'link.bad'],
+    ['a corrupt base', { top: 'link:mid', mid: 'link:bad' }, {}, 'link.bad'],
+    ['an unknown format', { top: 'x' }, { format: 'nonsense' }, 'open.unknown-format'],
+    ['no driver that fits', { top: 'x' }, { drivers: [linkDriver] }, 'open.no-format'],
+    ['a closed gate', { top: 'link:mid', mid: '' }, { gate: closedGate }, 'gate.closed'],
+  ])('refuses %s and closes everything', async (_, files, options, detail) => {
+    const { start, open } = setUp(files as unknown as Record<string, string>, options);
+    expect(() => runSync(start('top'))).toThrowError(expect.objectContaining({ detail }) as Error);
+    expect([...open]).toEqual([]);
+    await expect(runAsync(start('top'))).rejects.toMatchObject({ detail });
+    expect([...open]).toEqual([]);
+  });
+
+  it('says which file is at fault', () => {
+    const { start } = setUp({ top: 'link:mid', mid: 'link:bad' });
+    expect(() => runSync(start('top'))).toThrowError(
+      expect.objectContaining({
+        context: { op: 'open', path: 'mid', format: 'link', layer: 'format' },
+      }) as Error,
+    );
+  });
+});

@@ -1,0 +1,86 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DiskError } from '@diskfile/bytes';
+import { parseImageName, quote } from '../src/index.ts';
+
+const file = (filename: string, more: object = {}) => ({
+  role: 'backing',
+  filename,
+  offset: 0,
+  lengthBytes: undefined,
+  format: undefined,
+  ...more,
+});
+
+describe('names of further files', () => {
+  it.each<[string, object]>([
+    ['base.qcow2', file('base.qcow2')],
+    ['../a b/ü.img', file('../a b/ü.img')],
+    ['/abs/base', file('/abs/base')],
+    ['./with:colon', file('./with:colon')],
+    ['file:base.raw', file('base.raw')],
+    ['file:/abs/base.raw', file('/abs/base.raw')],
+    ['file:///abs/base.raw', file('/abs/base.raw')],
+    ['json:{"driver":"file","filename":"b"}', file('b')],
+    ['json:{"file.filename":"b"}', file('b')],
+    [
+      'json:{"driver":"qcow2","file.driver":"file","file.filename":"b"}',
+      file('b', { format: 'qcow2' }),
+    ],
+    [
+      'json:{"driver":"qcow2","file":{"driver":"file","filename":"b"}}',
+      file('b', { format: 'qcow2' }),
+    ],
+    [
+      'json:{"driver":"raw","offset":"512","size":1024,"file":{"driver":"file","filename":"b"}}',
+      file('b', { format: 'raw', offset: 512, lengthBytes: 1024 }),
+    ],
+    [
+      'json:{"driver":"raw","file":{"driver":"host_device","filename":"/dev/x"}}',
+      file('/dev/x', { format: 'raw' }),
+    ],
+  ])('%s', (name, expected) => {
+    expect(parseImageName(name, 'backing')).toEqual(expected);
+  });
+
+  it.each([
+    ['nbd://host/export', 'unsupported'],
+    ['https://example.org/x.qcow2', 'unsupported'],
+    ['fat:rw:/dir', 'unsupported'],
+    ['', 'corrupt'],
+    ['a\0b', 'corrupt'],
+    ['json:', 'corrupt'],
+    ['json:[]', 'corrupt'],
+    ['json:{"driver":"nbd","host":"h"}', 'corrupt'],
+    ['json:{"driver":"qcow2","file":"node"}', 'corrupt'],
+    ['json:{"file":{"file":{"file":{"file":{"file":{}}}}}}', 'corrupt'],
+    ['json:{"__proto__":{"filename":"x"}}', 'corrupt'],
+  ])('%s is refused', (name, code) => {
+    expect(() => parseImageName(name, 'backing')).toThrowError(DiskError);
+    expect(() => parseImageName(name, 'backing')).toThrowError(
+      expect.objectContaining({ code }) as Error,
+    );
+  });
+
+  it('never throws anything but DiskError', () => {
+    const name = fc.oneof(
+      fc.string(),
+      fc.string().map((text) => `json:${text}`),
+      fc.json().map((text) => `json:${text}`),
+    );
+    fc.assert(
+      fc.property(name, (text) => {
+        try {
+          expect(parseImageName(text, 'backing').filename).not.toBe('');
+        } catch (error) {
+          expect(error).toBeInstanceOf(DiskError);
+        }
+      }),
+    );
+  });
+
+  it('prints names without control characters and without end', () => {
+    expect(quote('a\u001b[31m\n')).toBe('"a\\u001b[31m\\n"');
+    expect(quote('x'.repeat(5000)).length).toBeLessThan(300);
+  });
+});
