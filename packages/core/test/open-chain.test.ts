@@ -11,6 +11,7 @@ import {
   type OpenGate,
   runAsync,
   runSync,
+  type Step,
 } from '../src/index.ts';
 import { FakeImage } from './support/fake-image.ts';
 
@@ -78,7 +79,7 @@ function setUp(files: Record<string, string>, options: Partial<OpenChainOptions>
     openChain(new NamedStorage(files[name]!, name, open), {
       drivers: [plainDriver, linkDriver],
       decoders: {
-        *load(): never {
+        *load(): Step<never> {
           throw new Error('no decoders here');
         },
       },
