@@ -46,7 +46,7 @@ clean_up() {
   for loop in $(losetup -l -n -O NAME,BACK-FILE | awk -v dir="$WORK/" 'index($2, dir) == 1 { print $1 }'); do
     losetup -d "$loop" || true
   done
-  rm -rf "$WORK"
+  [ -n "${KEEP:-}" ] || rm -rf "$WORK"
 }
 
 # A UUID that is the same in every run, from the image's name.

@@ -70,7 +70,7 @@ publish_with_quota() {
   debugfs -w -f "$WORK/commands" "$IMG" >/dev/null 2>&1
   tune2fs -O quota -Q usrquota,grpquota,prjquota "$IMG" >/dev/null
   # tune2fs leaves the usage of projects to e2fsck.
-  e2fsck -fy "$IMG" >/dev/null || [ $? = 1 ]
+  e2fsck -fy "$IMG" >/dev/null 2>&1 || [ $? = 1 ]
   check_clean "$IMG"
   LIST_PROJECTS=yes list_mounted "$IMG" "$WORK/$NAME.jsonl" "$WORK/statfs.json"
   publish mount ok "$1"
