@@ -1,5 +1,5 @@
 /** How encoded clusters become guest bytes. The engine calls decoders; `codec` provides them. */
-import { type Step } from './step.ts';
+import type { Step } from './step.ts';
 
 export interface Decoder {
   /** `deflate-raw`, `zstd` … */

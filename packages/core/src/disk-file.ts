@@ -1,8 +1,8 @@
 /** What every opened disk is, whatever its format: the interface that people program against. */
-import { type BlockStatus } from './engine/block-status.ts';
-import { type DiskWarning } from './format/format-driver.ts';
-import { type BitmapInfo, type SnapshotInfo, type Topology } from './format/format-image.ts';
-import { type ByteSource } from './storage.ts';
+import type { BlockStatus } from './engine/block-status.ts';
+import type { DiskWarning } from './format/format-driver.ts';
+import type { BitmapInfo, SnapshotInfo, Topology } from './format/format-image.ts';
+import type { ByteSource } from './storage.ts';
 
 export interface DiskCapabilities {
   /** Whether the methods that end in `Sync` work; they throw `unsupported` otherwise. */

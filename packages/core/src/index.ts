@@ -1,14 +1,14 @@
 /** The engine: disks, storages, format drivers, extents, filesystems, and how untrusted images open. */
-export { type Decoder, type DecoderSet } from './decoder.ts';
-export {
-  type BatchOperation,
-  type BatchResult,
-  type DiskCapabilities,
-  type DiskDescriptor,
-  type DiskFile,
-  type ImageInfo,
+export type { Decoder, DecoderSet } from './decoder.ts';
+export type {
+  BatchOperation,
+  BatchResult,
+  DiskCapabilities,
+  DiskDescriptor,
+  DiskFile,
+  ImageInfo,
 } from './disk-file.ts';
-export { type BlockStatus } from './engine/block-status.ts';
+export type { BlockStatus } from './engine/block-status.ts';
 export { type EncodedUnit, Extent, type ExtentKind } from './engine/extent.ts';
 export { createImageDisk, type ImageDiskOptions } from './engine/image-disk.ts';
 export { type GuestRead, MappedReader } from './engine/mapped-reader.ts';
@@ -23,13 +23,13 @@ export {
   type ProbeInput,
   type ProbeVerdict,
 } from './format/format-driver.ts';
-export {
-  type BitmapInfo,
-  type ExtentMap,
-  type FormatDetails,
-  type FormatImage,
-  type SnapshotInfo,
-  type Topology,
+export type {
+  BitmapInfo,
+  ExtentMap,
+  FormatDetails,
+  FormatImage,
+  SnapshotInfo,
+  Topology,
 } from './format/format-image.ts';
 export { type FileExtent, FileHandle } from './filesystem/file-handle.ts';
 export {
@@ -39,18 +39,18 @@ export {
   type ReadFileOptions,
   type ReadStreamOptions,
 } from './filesystem/file-system.ts';
-export { type Mount } from './filesystem/mount-table.ts';
-export { type TreeEntry, type WalkOptions } from './filesystem/tree-walk.ts';
-export {
-  type DirectoryCursor,
-  type DirectoryEntry,
-  type FileStats,
-  type FileSystemDriver,
-  type FileType,
-  type Timestamp,
-  type Volume,
-  type VolumeContext,
-  type VolumeUsage,
+export type { Mount } from './filesystem/mount-table.ts';
+export type { TreeEntry, WalkOptions } from './filesystem/tree-walk.ts';
+export type {
+  DirectoryCursor,
+  DirectoryEntry,
+  FileStats,
+  FileSystemDriver,
+  FileType,
+  Timestamp,
+  Volume,
+  VolumeContext,
+  VolumeUsage,
 } from './filesystem/volume.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { MemoryStorage } from './memory-storage.ts';

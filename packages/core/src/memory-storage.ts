@@ -1,5 +1,5 @@
 /** Bytes in memory as a storage: inline file data, decoded headers, tests. */
-import { type Storage } from './storage.ts';
+import type { Storage } from './storage.ts';
 
 export class MemoryStorage implements Storage {
   readonly name: string;

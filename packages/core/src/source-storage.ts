@@ -1,5 +1,5 @@
 /** Any readable source as a storage: a disk, partition or guest file that something is mapped onto. */
-import { type ByteSource, type Storage } from './storage.ts';
+import type { ByteSource, Storage } from './storage.ts';
 
 /** The source as a storage. Closing it does nothing: whoever opened the source closes it. */
 export function asStorage(source: ByteSource): Storage {

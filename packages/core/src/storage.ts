@@ -3,7 +3,7 @@
  * A {@link ByteSource} is the part of it that readers need; an opened disk is one as well, so that
  * partitions, filesystems and images within images stand on either.
  */
-import { type HostCall, type Step } from './step.ts';
+import type { HostCall, Step } from './step.ts';
 
 export interface ByteSource {
   /** What errors call it: a path for files. */

@@ -1,8 +1,8 @@
 /** What a disk holds where, without reading guest data: the answer of `qemu-img map`. */
-import { type ExtentMap, type FormatImage } from '../format/format-image.ts';
-import { type Step } from '../step.ts';
-import { type Extent } from './extent.ts';
-import { type MappedReader } from './mapped-reader.ts';
+import type { ExtentMap, FormatImage } from '../format/format-image.ts';
+import type { Step } from '../step.ts';
+import type { Extent } from './extent.ts';
+import type { MappedReader } from './mapped-reader.ts';
 
 export interface BlockStatus {
   readonly guestOffset: number;

@@ -2,8 +2,8 @@
  * Where a run of guest bytes lives. One mutable {@link Extent} is filled again and again while a
  * range is walked, so that a lookup allocates nothing.
  */
-import { type Decoder } from '../decoder.ts';
-import { type Storage } from '../storage.ts';
+import type { Decoder } from '../decoder.ts';
+import type { Storage } from '../storage.ts';
 
 /**
  * - `data`: stored as they are, at `hostOffset` of `storage`.

@@ -1,17 +1,17 @@
 /** A chain of images behind the {@link DiskFile} interface: what `openDiskFile()` hands out. */
 import { DiskError } from '@diskfile/bytes';
-import {
-  type BatchOperation,
-  type BatchResult,
-  type DiskCapabilities,
-  type DiskDescriptor,
-  type DiskFile,
-  type ImageInfo,
+import type {
+  BatchOperation,
+  BatchResult,
+  DiskCapabilities,
+  DiskDescriptor,
+  DiskFile,
+  ImageInfo,
 } from '../disk-file.ts';
-import { type DiskWarning } from '../format/format-driver.ts';
-import { type FormatImage, type Topology } from '../format/format-image.ts';
-import { type Limits } from '../limits.ts';
-import { type ImageChain } from '../open/open-chain.ts';
+import type { DiskWarning } from '../format/format-driver.ts';
+import type { FormatImage, Topology } from '../format/format-image.ts';
+import type { Limits } from '../limits.ts';
+import type { ImageChain } from '../open/open-chain.ts';
 import { runAsync, runSync, type Step } from '../step.ts';
 import { type BlockStatus, nextBlockStatus } from './block-status.ts';
 import { MappedReader } from './mapped-reader.ts';

@@ -2,8 +2,8 @@
  * The engine's reading half: bytes out of any stack of {@link ExtentMap}s, be they the images of a
  * backing chain or the block map of one guest file.
  */
-import { type ExtentMap } from '../format/format-image.ts';
-import { type Limits } from '../limits.ts';
+import type { ExtentMap } from '../format/format-image.ts';
+import type { Limits } from '../limits.ts';
 import { runAsync, runSync, type Step } from '../step.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { Extent } from './extent.ts';

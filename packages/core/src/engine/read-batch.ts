@@ -5,10 +5,10 @@
  */
 import { type HostCall, ParallelCalls, type Step, stepCall } from '../step.ts';
 import { readInto, type Storage } from '../storage.ts';
-import { type BufferPool } from './buffer-pool.ts';
-import { type Decoder } from '../decoder.ts';
-import { type Extent } from './extent.ts';
-import { type UnitCache } from './unit-cache.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import type { Decoder } from '../decoder.ts';
+import type { Extent } from './extent.ts';
+import type { UnitCache } from './unit-cache.ts';
 
 /** Most buffers that one vectored read may take (IOV_MAX of the usual hosts). */
 const MAX_VECTORS = 1024;

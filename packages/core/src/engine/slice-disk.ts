@@ -1,15 +1,15 @@
 /** A window onto a disk, itself a disk: what a partition is. */
-import {
-  type BatchOperation,
-  type BatchResult,
-  type DiskCapabilities,
-  type DiskDescriptor,
-  type DiskFile,
-  type ImageInfo,
+import type {
+  BatchOperation,
+  BatchResult,
+  DiskCapabilities,
+  DiskDescriptor,
+  DiskFile,
+  ImageInfo,
 } from '../disk-file.ts';
-import { type DiskWarning } from '../format/format-driver.ts';
-import { type Topology } from '../format/format-image.ts';
-import { type BlockStatus } from './block-status.ts';
+import type { DiskWarning } from '../format/format-driver.ts';
+import type { Topology } from '../format/format-image.ts';
+import type { BlockStatus } from './block-status.ts';
 import { checkRange } from './range.ts';
 
 export interface SliceOptions {

@@ -1,5 +1,5 @@
 /** Decoded units that were read in part, kept for the next read of the same unit. */
-import { type Storage } from '../storage.ts';
+import type { Storage } from '../storage.ts';
 
 interface Unit {
   readonly storage: Storage;

@@ -2,10 +2,10 @@
 import { DiskError } from '@diskfile/bytes';
 import { nextBlockStatus } from '../engine/block-status.ts';
 import { MappedReader } from '../engine/mapped-reader.ts';
-import { type ExtentMap } from '../format/format-image.ts';
-import { type Limits } from '../limits.ts';
+import type { ExtentMap } from '../format/format-image.ts';
+import type { Limits } from '../limits.ts';
 import { runAsync, runSync, type Step } from '../step.ts';
-import { type FileStats } from './volume.ts';
+import type { FileStats } from './volume.ts';
 
 /** A run of file bytes that is stored (`data`) or a hole, which reads as zeros. */
 export interface FileExtent {

@@ -9,13 +9,7 @@ import { FileHandle } from './file-handle.ts';
 import { type Mount, MountTable } from './mount-table.ts';
 import { type ResolvedPath, resolvePath } from './path-walk.ts';
 import { type TreeEntry, TreeWalk, type WalkOptions } from './tree-walk.ts';
-import {
-  type DirectoryCursor,
-  type DirectoryEntry,
-  type FileStats,
-  type Volume,
-  type VolumeUsage,
-} from './volume.ts';
+import type { DirectoryCursor, DirectoryEntry, FileStats, Volume, VolumeUsage } from './volume.ts';
 
 /** Bytes that a stream reads at a time. */
 const STREAM_CHUNK_BYTES = 512 * 1024;

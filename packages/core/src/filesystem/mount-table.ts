@@ -1,5 +1,5 @@
 /** One tree out of several volumes: the root's, and those mounted on its directories. */
-import { type Volume } from './volume.ts';
+import type { Volume } from './volume.ts';
 
 export interface Mount {
   /** Absolute path in the merged tree; `/` for the root. */

@@ -3,8 +3,8 @@
  * target starts again at the guest's root, and `..` of the root is the root.
  */
 import { DiskError } from '@diskfile/bytes';
-import { type Step } from '../step.ts';
-import { type MountTable, type Place } from './mount-table.ts';
+import type { Step } from '../step.ts';
+import type { MountTable, Place } from './mount-table.ts';
 
 /** Links followed in one resolution before it counts as a loop; Linux has the same bound. */
 const MAX_SYMLINKS = 40;

@@ -1,9 +1,9 @@
 /** Walking a guest tree: every directory once, without following links. */
 import { DiskError } from '@diskfile/bytes';
-import { type Step } from '../step.ts';
-import { type Mount, type MountTable, type Place } from './mount-table.ts';
-import { type ResolvedPath } from './path-walk.ts';
-import { type DirectoryEntry, type FileStats } from './volume.ts';
+import type { Step } from '../step.ts';
+import type { Mount, MountTable, Place } from './mount-table.ts';
+import type { ResolvedPath } from './path-walk.ts';
+import type { DirectoryEntry, FileStats } from './volume.ts';
 
 export interface TreeEntry {
   /** Path in the guest, below the path that was asked for. */

@@ -3,11 +3,11 @@
  * Path resolution, symbolic links, mounts, reading and streaming are written once on top of this,
  * in `file-system.ts`.
  */
-import { type DiskWarning } from '../format/format-driver.ts';
-import { type ExtentMap } from '../format/format-image.ts';
-import { type Limits } from '../limits.ts';
-import { type Step } from '../step.ts';
-import { type ByteSource } from '../storage.ts';
+import type { DiskWarning } from '../format/format-driver.ts';
+import type { ExtentMap } from '../format/format-image.ts';
+import type { Limits } from '../limits.ts';
+import type { Step } from '../step.ts';
+import type { ByteSource } from '../storage.ts';
 
 export type FileType =
   | 'file'

@@ -1,10 +1,10 @@
 /** A disk format that can be recognised and opened. */
-import { type DecoderSet } from '../decoder.ts';
-import { type Limits } from '../limits.ts';
-import { type NamedFile } from '../open/reference.ts';
-import { type Step } from '../step.ts';
-import { type Storage } from '../storage.ts';
-import { type FormatImage } from './format-image.ts';
+import type { DecoderSet } from '../decoder.ts';
+import type { Limits } from '../limits.ts';
+import type { NamedFile } from '../open/reference.ts';
+import type { Step } from '../step.ts';
+import type { Storage } from '../storage.ts';
+import type { FormatImage } from './format-image.ts';
 
 /** Bytes from the start of a storage that a probe sees (fewer when it is shorter). */
 export const PROBE_HEAD_BYTES = 64 * 1024;

@@ -1,8 +1,8 @@
 /** What a disk format is to the engine: a map from guest ranges to where their bytes live. */
-import { type Extent } from '../engine/extent.ts';
-import { type BackingReference } from '../open/reference.ts';
-import { type Step } from '../step.ts';
-import { type Storage } from '../storage.ts';
+import type { Extent } from '../engine/extent.ts';
+import type { BackingReference } from '../open/reference.ts';
+import type { Step } from '../step.ts';
+import type { Storage } from '../storage.ts';
 
 /** Maps offsets and never reads guest data itself. */
 export interface ExtentMap {

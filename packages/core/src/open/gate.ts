@@ -1,7 +1,7 @@
 /** The one door through which files that an image names are opened. */
 import { DiskError } from '@diskfile/bytes';
-import { type Step } from '../step.ts';
-import { type Storage } from '../storage.ts';
+import type { Step } from '../step.ts';
+import type { Storage } from '../storage.ts';
 import { type NamedFile, quote } from './reference.ts';
 
 export interface GateRequest {

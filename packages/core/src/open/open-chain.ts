@@ -1,6 +1,6 @@
 /** From one storage to a chain of images: probe, open, follow backing files through the gate. */
 import { DiskError } from '@diskfile/bytes';
-import { type DecoderSet } from '../decoder.ts';
+import type { DecoderSet } from '../decoder.ts';
 import {
   type DiskWarning,
   findDriver,
@@ -9,11 +9,11 @@ import {
   PROBE_HEAD_BYTES,
   PROBE_TAIL_BYTES,
 } from '../format/format-driver.ts';
-import { type FormatImage } from '../format/format-image.ts';
-import { type Limits } from '../limits.ts';
+import type { FormatImage } from '../format/format-image.ts';
+import type { Limits } from '../limits.ts';
 import { readBytes, closeStorage, type Storage } from '../storage.ts';
-import { type Step } from '../step.ts';
-import { type OpenGate } from './gate.ts';
+import type { Step } from '../step.ts';
+import type { OpenGate } from './gate.ts';
 import { type NamedFile, parseImageName, quote } from './reference.ts';
 
 export interface OpenChainOptions {

@@ -1,0 +1,66 @@
+/** diskfile: open virtual disks and what is inside them. */
+export { DiskError, type DiskErrorCode, type DiskErrorContext, encodeName } from '@diskfile/bytes';
+export { codecCapabilities } from '@diskfile/codec';
+export {
+  type BatchOperation,
+  type BatchResult,
+  type BitmapInfo,
+  type BlockStatus,
+  type ByteSource,
+  closedGate,
+  DEFAULT_LIMITS,
+  type DirectoryEntry,
+  type DiskCapabilities,
+  type DiskFile,
+  type DiskWarning,
+  type FileExtent,
+  FileHandle,
+  type FileStats,
+  FileSystem,
+  type FileSystemDriver,
+  type FileType,
+  type FormatDriver,
+  type GateRequest,
+  type ImageInfo,
+  type Limits,
+  MemoryStorage,
+  type Mount,
+  type OpenGate,
+  type PathOptions,
+  type ReadFileOptions,
+  type ReadStreamOptions,
+  runAsync,
+  runSync,
+  sliceDisk,
+  type SliceOptions,
+  type SnapshotInfo,
+  type Step,
+  type Storage,
+  type Timestamp,
+  type Topology,
+  type TreeEntry,
+  type Volume,
+  type VolumeUsage,
+  type WalkOptions,
+} from '@diskfile/core';
+export type { Partition, PartitionTable } from '@diskfile/partition';
+export { hostGate, type HostGateOptions } from '@diskfile/storage';
+export { closeDevices, type GuestDevice, openDevices } from './guest/devices.ts';
+export {
+  Guest,
+  type MountChoice,
+  openGuest,
+  type OpenGuestOptions,
+  type SkippedMount,
+} from './guest/guest.ts';
+export type { Signature } from './guest/signature.ts';
+export { openDiskFile, type OpenDiskFileOptions, openDiskFileSync } from './open/open-disk-file.ts';
+export { openFileSystem, type OpenFileSystemOptions } from './open-file-system.ts';
+export {
+  type DiskPartition,
+  type DiskPartitionTable,
+  type PartitionOptions,
+  readPartitions,
+  readPartitionsSync,
+} from './partitions/partitions.ts';
+export { ALL_FILE_SYSTEMS, ALL_FORMATS } from './registry.ts';

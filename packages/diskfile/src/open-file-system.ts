@@ -1,0 +1,80 @@
+/** Opening the filesystem on a disk or partition. */
+import { DiskError } from '@diskfile/bytes';
+import {
+  DEFAULT_LIMITS,
+  type DiskFile,
+  FileSystem,
+  type FileSystemDriver,
+  type Limits,
+  readBytes,
+  runAsync,
+  type Step,
+  type Volume,
+} from '@diskfile/core';
+import { ALL_FILE_SYSTEMS } from './registry.ts';
+import { recogniseSignature, SIGNATURE_BYTES } from './guest/signature.ts';
+
+export interface OpenFileSystemOptions {
+  /** Make checksum mismatches errors; by default they are warnings of the volume. */
+  readonly strict?: boolean;
+  readonly limits?: Partial<Limits>;
+  readonly fileSystems?: readonly FileSystemDriver[];
+}
+
+/**
+ * Opens the filesystem that a disk or partition holds. The filesystem has its own handle on the
+ * disk: close both. A journal is replayed in memory; the image is not touched.
+ *
+ * @throws DiskError `unsupported` when no known filesystem is there
+ */
+export async function openFileSystem(
+  disk: DiskFile,
+  options: OpenFileSystemOptions = {},
+): Promise<FileSystem> {
+  const source = disk.tryClone();
+  try {
+    const volume = await runAsync(mountStep(source, options));
+    return new FileSystem(volume, {
+      synchronous: source.synchronous,
+      limits: { ...DEFAULT_LIMITS, ...options.limits },
+      close: () => source.close(),
+    });
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** Mounts the volume on a disk. The disk has to stay open as long as the volume is used. */
+export function* mountStep(disk: DiskFile, options: OpenFileSystemOptions = {}): Step<Volume> {
+  const head = yield* readBytes(disk, 0, Math.min(disk.sizeBytes, SIGNATURE_BYTES));
+  const drivers = options.fileSystems ?? ALL_FILE_SYSTEMS;
+  const driver = drivers.find((candidate) => candidate.probe(head));
+  if (driver === undefined) throw noFileSystem(disk, head);
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  try {
+    return yield* driver.mount({ source: disk, limits, strict: options.strict ?? false });
+  } catch (error) {
+    if (error instanceof DiskError) {
+      error.addContext({ op: 'mount', path: disk.name, format: driver.id, layer: 'filesystem' });
+    }
+    throw error;
+  }
+}
+
+function noFileSystem(disk: DiskFile, head: Uint8Array): DiskError {
+  const signature = recogniseSignature(head);
+  if (signature === undefined) {
+    return new DiskError('unsupported', 'filesystem.none', 'There is no known filesystem', {
+      op: 'mount',
+      path: disk.name,
+      hint: 'If the disk has partitions, open one of them.',
+    });
+  }
+  return new DiskError(
+    'unsupported',
+    'filesystem.unsupported',
+    `There is a ${signature.type} here, which cannot be read yet`,
+    { op: 'mount', path: disk.name, hint: 'ext2, ext3 and ext4 can be read.' },
+  );
+}
