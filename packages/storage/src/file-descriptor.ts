@@ -1,0 +1,73 @@
+/** A file descriptor that is never closed under a read that is still going on. */
+import fs from 'node:fs';
+import { DiskError } from '@diskfile/bytes';
+
+/**
+ * Closing marks the descriptor at once, so that no new read begins; the host's descriptor is given
+ * back when the last read has ended. Otherwise the host could hand its number to another file, and
+ * a late read would fill its buffer from that.
+ */
+export class FileDescriptor {
+  readonly #fd: number;
+  readonly #path: string;
+  #reading = 0;
+  #closed = false;
+  #released: Promise<void> | undefined;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(fd: number, path: string) {
+    this.#fd = fd;
+    this.#path = path;
+  }
+
+  /** The host's number, for work that ends before the caller gives up control. */
+  get(op: string): number {
+    if (!this.#closed) return this.#fd;
+    throw new DiskError('invalid-argument', 'storage.closed', 'The file has been closed', {
+      op,
+      path: this.#path,
+      layer: 'storage',
+    });
+  }
+
+  /** The host's number for work that goes on; {@link endRead} has to follow. */
+  beginRead(op: string): number {
+    const fd = this.get(op);
+    this.#reading += 1;
+    return fd;
+  }
+
+  endRead(): void {
+    this.#reading -= 1;
+    if (this.#reading === 0) this.#whenIdle?.();
+  }
+
+  closeSync(): void {
+    if (this.#closed) return;
+    if (this.#reading > 0) {
+      void this.close();
+      return;
+    }
+    this.#closed = true;
+    this.#released = Promise.resolve();
+    fs.closeSync(this.#fd);
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#released ??= this.#release();
+    return this.#released;
+  }
+
+  async #release(): Promise<void> {
+    if (this.#reading > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve;
+      });
+    }
+    await new Promise<void>((resolve) => {
+      // Nothing was written, so there is nothing that a failure to close could lose.
+      fs.close(this.#fd, () => resolve());
+    });
+  }
+}

@@ -1,0 +1,273 @@
+/** A regular file or a block device as a storage. */
+import fs from 'node:fs';
+import { isAbsolute, sep } from 'node:path';
+import { DiskError } from '@diskfile/bytes';
+import { type HostRange, type Step, type Storage } from '@diskfile/core';
+import { blockDeviceSize } from './block-device.ts';
+import { FileDescriptor } from './file-descriptor.ts';
+import { hostError } from './host-error.ts';
+import { HostRanges } from './host-ranges.ts';
+import {
+  type HostFileKind,
+  type HostFiles,
+  type HostFileStatus,
+  nodeHostFiles,
+  type OpenedFile,
+} from './host-files.ts';
+
+/** Longest single request: hosts move a little less than 2 GiB at most. */
+const MAX_REQUEST_BYTES = 2 ** 30;
+/** Most buffers of one vectored read (IOV_MAX of the usual hosts). */
+const MAX_VECTORS = 1024;
+
+export interface OpenFileOptions {
+  /** What errors call the file; by default its path. */
+  readonly name?: string;
+  /** What {@link FileStorage.hostPath} is to be; by default the path, made absolute. */
+  readonly hostPath?: string;
+  readonly kinds?: readonly HostFileKind[];
+  /** False to refuse a path whose last component is a symbolic link. */
+  readonly followSymlink?: boolean;
+  readonly files?: HostFiles;
+}
+
+const FILE_OR_DEVICE: readonly HostFileKind[] = ['regular file', 'block device'];
+
+/**
+ * Opens a regular file or block device for reading. Its size is fixed now: bytes appended later are
+ * not seen, and bytes that vanish later make reads of them fail.
+ * @throws DiskError `not-found`, `denied`, or `invalid-argument` for what is no file or block device.
+ */
+export function* openFileStorage(path: string, options: OpenFileOptions = {}): Step<Storage> {
+  const { name = path, kinds = FILE_OR_DEVICE, followSymlink = true } = options;
+  const { files = nodeHostFiles, hostPath = absolutePath(path) } = options;
+  // Looked at before it is opened, because opening a device or FIFO can itself have effects.
+  const expected = yield* files.status(path);
+  refuseOtherKinds(expected, kinds, name);
+  const opened = yield* files.open(path, { followSymlink });
+  try {
+    const { fd, status } = opened;
+    refuseOtherFile(expected, status, name);
+    const { deviceNumber } = status;
+    const sizeBytes =
+      status.kind === 'block device'
+        ? yield* blockDeviceSize({ fd, path: name, deviceNumber })
+        : status.sizeBytes;
+    return new FileStorage(opened, { name, hostPath, sizeBytes });
+  } catch (error) {
+    fs.closeSync(opened.fd);
+    throw error;
+  }
+}
+
+/** Joined only, not normalised: what `..` after a symbolic link means is for the host to say. */
+function absolutePath(path: string): string {
+  return isAbsolute(path) ? path : process.cwd() + sep + path;
+}
+
+function refuseOtherKinds(
+  { kind }: HostFileStatus,
+  kinds: readonly HostFileKind[],
+  name: string,
+): void {
+  if (kinds.includes(kind)) return;
+  throw new DiskError(
+    'invalid-argument',
+    'storage.not-a-file',
+    `${name} is a ${kind}, which cannot be a disk image`,
+    { op: 'open', path: name, layer: 'storage', hint: `Give the path of a ${kinds.join(' or ')}.` },
+  );
+}
+
+function refuseOtherFile(expected: HostFileStatus, actual: HostFileStatus, name: string): void {
+  if (expected.identity === actual.identity && expected.kind === actual.kind) return;
+  throw new DiskError(
+    'busy',
+    'storage.replaced',
+    `${name} was replaced by another file while it was being opened`,
+    { op: 'open', path: name, layer: 'storage', hint: 'Try again.' },
+  );
+}
+
+interface FileIdentity {
+  readonly name: string;
+  readonly hostPath: string;
+  readonly sizeBytes: number;
+}
+
+export class FileStorage implements Storage {
+  readonly name: string;
+  /** The path it was opened by, made absolute then; symbolic links stand as they were. */
+  readonly hostPath: string;
+  readonly sizeBytes: number;
+  readonly synchronous = true;
+  readonly identity: string;
+  readonly requestAlignment = 1;
+  readonly #descriptor: FileDescriptor;
+  readonly #allocatedBytes: number;
+  readonly #ranges = new HostRanges();
+
+  constructor({ fd, status }: OpenedFile, { name, hostPath, sizeBytes }: FileIdentity) {
+    this.name = name;
+    this.hostPath = hostPath;
+    this.sizeBytes = sizeBytes;
+    this.identity = status.identity;
+    this.#descriptor = new FileDescriptor(fd, name);
+    this.#allocatedBytes = status.kind === 'block device' ? sizeBytes : status.allocatedBytes;
+  }
+
+  allocatedBytes(): number {
+    return this.#allocatedBytes;
+  }
+
+  hostRangeSync(offset: number, lengthBytes: number): HostRange {
+    const fd = this.#descriptor.get('blockStatus');
+    if (offset >= this.sizeBytes) return { data: false, lengthBytes };
+    return this.#ranges.find(fd, offset, lengthBytes);
+  }
+
+  readSync(dst: Uint8Array, offset: number): void {
+    const fd = this.#descriptor.get('read');
+    const wanted = this.#zeroBeyondEnd(dst, offset);
+    for (let done = 0; done < wanted;) {
+      done += this.#readSome(fd, dst, done, wanted, offset + done);
+    }
+  }
+
+  #readSome(fd: number, dst: Uint8Array, start: number, end: number, offset: number): number {
+    let count: number;
+    try {
+      count = fs.readSync(fd, dst, start, Math.min(end - start, MAX_REQUEST_BYTES), offset);
+    } catch (cause) {
+      throw hostError(cause, 'read', this.name, offset);
+    }
+    if (count === 0) throw this.#truncated(offset);
+    return count;
+  }
+
+  read(dst: Uint8Array, offset: number): Promise<void> {
+    return this.#withDescriptor((fd) => {
+      const wanted = this.#zeroBeyondEnd(dst, offset);
+      return wanted === 0 ? undefined : this.#readAll(fd, dst.subarray(0, wanted), offset);
+    });
+  }
+
+  #readAll(fd: number, dst: Uint8Array, offset: number): Promise<void> {
+    return new Promise((succeed, fail) => {
+      let done = 0;
+      const next = (): void => {
+        const lengthBytes = Math.min(dst.length - done, MAX_REQUEST_BYTES);
+        fs.read(fd, dst, done, lengthBytes, offset + done, finished);
+      };
+      const finished = (cause: Error | null, count: number): void => {
+        if (cause !== null) return fail(hostError(cause, 'read', this.name, offset + done));
+        if (count === 0) return fail(this.#truncated(offset + done));
+        done += count;
+        if (done === dst.length) succeed();
+        else next();
+      };
+      next();
+    });
+  }
+
+  readvSync(buffers: readonly Uint8Array[], offset: number): void {
+    const fd = this.#descriptor.get('read');
+    let done = 0;
+    if (this.#isOneRequest(buffers, offset)) {
+      try {
+        done = fs.readvSync(fd, buffers as Uint8Array[], offset);
+      } catch (cause) {
+        throw hostError(cause, 'read', this.name, offset);
+      }
+    }
+    for (const { buffer, at } of unfilled(buffers, done)) this.readSync(buffer, offset + at);
+  }
+
+  readv(buffers: readonly Uint8Array[], offset: number): Promise<void> {
+    return this.#withDescriptor(async (fd) => {
+      const done = this.#isOneRequest(buffers, offset)
+        ? await this.#readVectors(fd, buffers as Uint8Array[], offset)
+        : 0;
+      for (const { buffer, at } of unfilled(buffers, done)) {
+        const wanted = this.#zeroBeyondEnd(buffer, offset + at);
+        if (wanted > 0) await this.#readAll(fd, buffer.subarray(0, wanted), offset + at);
+      }
+    });
+  }
+
+  #readVectors(fd: number, buffers: Uint8Array[], offset: number): Promise<number> {
+    return new Promise((succeed, fail) => {
+      fs.readv(fd, buffers, offset, (cause, count) => {
+        if (cause === null) succeed(count);
+        else fail(hostError(cause, 'read', this.name, offset));
+      });
+    });
+  }
+
+  /** Whether one vectored request can fill all buffers: few enough, none past the end. */
+  #isOneRequest(buffers: readonly Uint8Array[], offset: number): boolean {
+    let end = offset;
+    for (const buffer of buffers) end += buffer.length;
+    const lengthBytes = end - offset;
+    return (
+      buffers.length <= MAX_VECTORS && end <= this.sizeBytes && lengthBytes <= MAX_REQUEST_BYTES
+    );
+  }
+
+  /** Clears the part of `dst` past the end of the file; returns the length of the rest. */
+  #zeroBeyondEnd(dst: Uint8Array, offset: number): number {
+    if (offset + dst.length <= this.sizeBytes) return dst.length;
+    const wanted = Math.max(0, this.sizeBytes - offset);
+    dst.fill(0, wanted);
+    return wanted;
+  }
+
+  /** Keeps the file open for as long as the work goes on. */
+  async #withDescriptor(work: (fd: number) => Promise<void> | undefined): Promise<void> {
+    const fd = this.#descriptor.beginRead('read');
+    try {
+      await work(fd);
+    } finally {
+      this.#descriptor.endRead();
+    }
+  }
+
+  #truncated(offset: number): DiskError {
+    return new DiskError(
+      'io',
+      'storage.truncated',
+      `${this.name} shrank while it was open: nothing is left at offset ${offset}`,
+      {
+        op: 'read',
+        path: this.name,
+        offset,
+        layer: 'storage',
+        hint: 'Open it again when whatever changes it has finished.',
+      },
+    );
+  }
+
+  closeSync(): void {
+    this.#descriptor.closeSync();
+  }
+
+  close(): Promise<void> {
+    return this.#descriptor.close();
+  }
+}
+
+/** What a vectored read that stopped after `done` bytes has left to fill, and where that begins. */
+function* unfilled(
+  buffers: readonly Uint8Array[],
+  done: number,
+): Generator<{ buffer: Uint8Array; at: number }> {
+  let at = 0;
+  for (const buffer of buffers) {
+    const end = at + buffer.length;
+    if (end > done) {
+      const start = Math.max(at, done);
+      yield { buffer: buffer.subarray(start - at), at: start };
+    }
+    at = end;
+  }
+}

@@ -1,0 +1,68 @@
+/** Failures of the host's file system as {@link DiskError}s; the host's own errno is kept. */
+import { DiskError, type DiskErrorCode } from '@diskfile/bytes';
+
+interface Explanation {
+  readonly code: DiskErrorCode;
+  readonly detail: string;
+  readonly reason: string;
+  readonly hint?: string;
+}
+
+const MISSING: Explanation = {
+  code: 'not-found',
+  detail: 'storage.not-found',
+  reason: 'there is no such file',
+  hint: 'Check the path.',
+};
+const FORBIDDEN: Explanation = {
+  code: 'denied',
+  detail: 'storage.permission',
+  reason: 'the host does not permit it',
+  hint: 'Check the permissions of the file and of its directories.',
+};
+const TOO_MANY: Explanation = {
+  code: 'limit',
+  detail: 'storage.too-many-open-files',
+  reason: 'too many files are open',
+  hint: 'Close some disks, or raise the limit on open files (ulimit -n).',
+};
+
+const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
+  ENOENT: MISSING,
+  ENOTDIR: MISSING,
+  EACCES: FORBIDDEN,
+  EPERM: FORBIDDEN,
+  EMFILE: TOO_MANY,
+  ENFILE: TOO_MANY,
+  EBUSY: { code: 'busy', detail: 'storage.busy', reason: 'something else holds it' },
+  ELOOP: {
+    code: 'invalid-argument',
+    detail: 'storage.symlink-loop',
+    reason: 'its symbolic links lead nowhere',
+  },
+  ENAMETOOLONG: {
+    code: 'invalid-argument',
+    detail: 'storage.name-too-long',
+    reason: 'its name is longer than the host allows',
+  },
+  ERR_INVALID_ARG_VALUE: {
+    code: 'invalid-argument',
+    detail: 'storage.name',
+    reason: 'the host cannot have a file of that name',
+  },
+};
+
+/** What went wrong when the host was asked to `op` the file at `path`. */
+export function hostError(cause: unknown, op: string, path: string, offset?: number): DiskError {
+  const host = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : '';
+  const known = EXPLANATIONS[String(host)];
+  const where = offset === undefined ? {} : { offset };
+  const context = { op, path, layer: 'storage', cause, ...where };
+  if (known === undefined) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return new DiskError('io', 'storage.host', `Cannot ${op} ${path}: ${reason}`, context);
+  }
+  const { code, detail, reason, hint } = known;
+  const withHint = hint === undefined ? context : { ...context, hint };
+  return new DiskError(code, detail, `Cannot ${op} ${path}: ${reason}`, withHint);
+}

@@ -1,0 +1,200 @@
+/**
+ * The gate over the host's file system: which further files an image may name.
+ *
+ * An image is attacker input, and so is every name in it. The order of the checks matters. First
+ * the name alone is judged, before the host is asked anything, so that nothing outside the allowed
+ * directories is even looked at. Then symbolic links are resolved and the true path is judged. Only
+ * then is the file opened, and it has to be the one that was judged.
+ */
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { DiskError } from '@diskfile/bytes';
+import {
+  closeStorage,
+  type FileRole,
+  type NamedFile,
+  type OpenGate,
+  quote,
+  type Step,
+  type Storage,
+} from '@diskfile/core';
+import { openFileStorage } from './file-storage.ts';
+import { type HostFiles, nodeHostFiles } from './host-files.ts';
+import { hostPathOf } from './host-path.ts';
+import { sliceStorage } from './slice-storage.ts';
+
+export interface HostGateOptions {
+  /**
+   * Directories whose files may be opened besides those in the directory of the image that names
+   * them, or `any` for every regular file and block device of the host.
+   */
+  readonly allow?: readonly string[] | 'any';
+}
+
+/**
+ * Opens what images name, for reading. By default only regular files at or below the directory of
+ * the image that names them, symbolic links of both resolved.
+ *
+ * A relative name is looked up as QEMU does: from the directory of the image's path as it was
+ * given, not from where that path's symbolic links lead.
+ *
+ * For any other policy implement {@link OpenGate}; `openFileStorage` does the opening.
+ */
+export function hostGate(options: HostGateOptions = {}, files = nodeHostFiles): OpenGate {
+  const { allow = [] } = options;
+  return {
+    *open({ file, namedBy }) {
+      const request = new NamedFileOpening(file, namedBy, files);
+      const storage = yield* allow === 'any' ? request.openAny() : request.openWithin(allow);
+      if (file.offset === 0 && file.lengthBytes === undefined) return storage;
+      try {
+        return sliceStorage(storage, file.offset, file.lengthBytes);
+      } catch (error) {
+        yield* closeStorage(storage);
+        throw error;
+      }
+    },
+  };
+}
+
+const ROLE_NAMES: Readonly<Record<FileRole, string>> = {
+  backing: 'backing file',
+  'data-file': 'data file',
+};
+
+/** One file that an image names, on its way through the checks. */
+class NamedFileOpening {
+  readonly #file: NamedFile;
+  readonly #namedBy: Storage;
+  readonly #files: HostFiles;
+  /** The image's own path as it was given; undefined when it is no host file. */
+  readonly #imagePath: string | undefined;
+
+  constructor(file: NamedFile, namedBy: Storage, files: HostFiles) {
+    this.#file = file;
+    this.#namedBy = namedBy;
+    this.#files = files;
+    this.#imagePath = hostPathOf(namedBy);
+  }
+
+  *openAny(): Step<Storage> {
+    const path = this.#path();
+    try {
+      return yield* openFileStorage(path, { files: this.#files });
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  *openWithin(allow: readonly string[]): Step<Storage> {
+    const path = this.#path();
+    const asGiven = allow.map((directory) => resolve(directory));
+    if (this.#imagePath !== undefined) asGiven.push(dirname(this.#imagePath));
+    const real = yield* this.#realDirectories(allow);
+    if (!isWithin(resolve(path), [...asGiven, ...real])) throw this.#denied(path);
+    const realPath = yield* this.#resolve(path, real);
+    if (!isWithin(realPath, real)) throw this.#denied(path);
+    return yield* openFileStorage(realPath, {
+      name: path,
+      hostPath: path,
+      kinds: ['regular file'],
+      followSymlink: false,
+      files: this.#files,
+    });
+  }
+
+  /** The host path that the name means. Not normalised: `..` after a symbolic link is the host's. */
+  #path(): string {
+    const { filename } = this.#file;
+    if (isAbsolute(filename)) return filename;
+    if (this.#imagePath !== undefined) {
+      const directory = dirname(this.#imagePath);
+      return directory.endsWith(sep) ? directory + filename : directory + sep + filename;
+    }
+    throw new DiskError(
+      'denied',
+      'gate.no-directory',
+      `The image names ${this.#quoted()}, but is itself no file, so there is no directory to look in`,
+      { op: 'open', path: this.#namedBy.name, hint: 'Open the image from a file.' },
+    );
+  }
+
+  /** The directories that may be opened from, symbolic links resolved; missing ones left out. */
+  *#realDirectories(allow: readonly string[]): Step<string[]> {
+    const directories: string[] = [];
+    for (const directory of allow) {
+      const real = yield* this.#tryRealpath(directory);
+      if (typeof real === 'string') directories.push(real);
+    }
+    if (this.#imagePath !== undefined) {
+      directories.push(dirname(yield* this.#files.realpath(this.#imagePath)));
+    }
+    return directories;
+  }
+
+  /**
+   * The true path. A file that cannot be resolved is reported as missing only from a directory that
+   * is itself allowed: otherwise the image could find out what exists elsewhere.
+   */
+  *#resolve(path: string, allowed: readonly string[]): Step<string> {
+    const realPath = yield* this.#tryRealpath(path);
+    if (typeof realPath === 'string') return realPath;
+    const directory = yield* this.#tryRealpath(dirname(path));
+    if (typeof directory !== 'string' || !isWithin(directory, allowed)) throw this.#denied(path);
+    throw this.#explained(realPath);
+  }
+
+  *#tryRealpath(path: string): Step<string | DiskError> {
+    try {
+      return yield* this.#files.realpath(path);
+    } catch (error) {
+      if (error instanceof DiskError) return error;
+      throw error;
+    }
+  }
+
+  #quoted(): string {
+    return `the ${ROLE_NAMES[this.#file.role]} ${quote(this.#file.filename)}`;
+  }
+
+  #denied(path: string): DiskError {
+    const directory = dirname(resolve(path));
+    return new DiskError(
+      'denied',
+      'gate.outside',
+      `The image names ${this.#quoted()}, which is not inside the directory of the image`,
+      {
+        op: 'open',
+        path: this.#namedBy.name,
+        layer: 'storage',
+        hint:
+          `If you trust the image, allow it: --allow-backing ${quote(directory)} on the command ` +
+          `line, gate: hostGate({ allow: [${quote(directory)}] }) in code.`,
+      },
+    );
+  }
+
+  /** Says of a missing file who asks for it: its name stands in no command that the user typed. */
+  #explained(error: unknown): unknown {
+    if (!(error instanceof DiskError) || error.code !== 'not-found') return error;
+    return new DiskError(
+      'not-found',
+      'gate.not-found',
+      `The image names ${this.#quoted()}, and there is no such file`,
+      {
+        op: 'open',
+        path: this.#namedBy.name,
+        layer: 'storage',
+        cause: error,
+        hint: 'Put it back where the image expects it, or point the image to where it is now.',
+      },
+    );
+  }
+}
+
+/** Whether an absolute path lies below one of the directories, by its text alone. */
+function isWithin(path: string, directories: readonly string[]): boolean {
+  return directories.some((directory) => {
+    const rest = relative(directory, path);
+    return rest !== '' && rest !== '..' && !rest.startsWith(`..${sep}`) && !isAbsolute(rest);
+  });
+}
