@@ -1,6 +1,6 @@
 /** A raw disk as a map: guest offset and host offset are the same number. */
 import { alignUp } from '@diskfile/bytes';
-import { type Extent, type FormatImage, type Step, type Storage } from '@diskfile/core';
+import type { Extent, FormatImage, Step, Storage } from '@diskfile/core';
 
 /** A file of any length is a whole number of sectors to a guest; what is missing reads as zeros. */
 const SECTOR_BYTES = 512;

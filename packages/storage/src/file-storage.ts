@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { isAbsolute, sep } from 'node:path';
 import { DiskError } from '@diskfile/bytes';
-import { type HostRange, type Step, type Storage } from '@diskfile/core';
+import type { HostRange, Step, Storage } from '@diskfile/core';
 import { blockDeviceSize } from './block-device.ts';
 import { FileDescriptor } from './file-descriptor.ts';
 import { hostError } from './host-error.ts';

@@ -1,5 +1,5 @@
 /** Where on the host a storage comes from. */
-import { type Storage } from '@diskfile/core';
+import type { Storage } from '@diskfile/core';
 import { FileStorage } from './file-storage.ts';
 import { SliceStorage } from './slice-storage.ts';
 import { SplitStorage } from './split-storage.ts';

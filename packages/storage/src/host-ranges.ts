@@ -4,7 +4,7 @@
  * hosts and file systems that cannot tell, everything counts as data.
  */
 import { createRequire } from 'node:module';
-import { type HostRange } from '@diskfile/core';
+import type { HostRange } from '@diskfile/core';
 
 /** New file offset, or −1. */
 type Seek = (fd: number, offset: number, whence: number) => number;

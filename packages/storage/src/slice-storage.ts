@@ -1,6 +1,6 @@
 /** A window onto another storage, itself a storage. */
 import { DiskError } from '@diskfile/bytes';
-import { type HostRange, type Storage } from '@diskfile/core';
+import type { HostRange, Storage } from '@diskfile/core';
 
 /**
  * The part of `storage` from `offset` on. The slice takes the storage over: closing it closes that.
