@@ -150,6 +150,50 @@ describe('reading through layers', () => {
   });
 });
 
+describe('block status', () => {
+  const cluster = (kind: ExtentKind, slot = 0): FakeCluster => ({ kind, slot, fill: 3 });
+  const backed = [cluster('backing'), cluster('backing')];
+
+  it('counts what lies past the end of a short backing image to the image above it', () => {
+    const disk = openLayers([new FakeImage(backed), new FakeImage(backed, CLUSTER + 10)]);
+    const [below, past] = [...disk.blockStatusSync()];
+    expect(below).toMatchObject({ lengthBytes: CLUSTER + 10, depth: 1, allocated: false });
+    expect(past).toMatchObject({ lengthBytes: CLUSTER - 10, depth: 0, allocated: false });
+  });
+
+  it.each([
+    { clusterBytes: CLUSTER, data: true },
+    { clusterBytes: 1, data: false },
+  ])('calls a hole behind clusters of $clusterBytes bytes data: $data', (expected) => {
+    const image = new FakeImage([cluster('data')]);
+    Object.assign(image.storages[0]!, {
+      hostRangeSync: (offset: number, lengthBytes: number) =>
+        offset < 16
+          ? { data: false, lengthBytes: Math.min(lengthBytes, 16 - offset) }
+          : { data: true, lengthBytes },
+    });
+    Object.assign(image, { dataMayBeSparse: true });
+    Object.assign(image.topology, { clusterBytes: expected.clusterBytes });
+    const statuses = [...openLayers([image]).blockStatusSync()];
+    expect(statuses).toMatchObject([
+      { lengthBytes: 16, zero: true, data: expected.data, hostOffset: 0 },
+      { lengthBytes: CLUSTER - 16, zero: false, data: true, hostOffset: 16 },
+    ]);
+  });
+
+  it('says where clusters stand ready that hold nothing yet', () => {
+    const image = new FakeImage(backed);
+    const storage = image.storages[0]!;
+    image.lookup = (guestOffset, lengthBytes, extent) => {
+      extent.setBacking(lengthBytes, storage, 1000 + guestOffset);
+      return true;
+    };
+    expect([...openLayers([image]).blockStatusSync()]).toMatchObject([
+      { lengthBytes: CLUSTER * 2, zero: true, allocated: false, hostOffset: 1000 },
+    ]);
+  });
+});
+
 describe('batches', () => {
   const cluster = (kind: ExtentKind, slot: number): FakeCluster => ({ kind, slot, fill: 3 });
 

@@ -7,16 +7,22 @@ import type { MappedReader } from './mapped-reader.ts';
 export interface BlockStatus {
   readonly guestOffset: number;
   readonly lengthBytes: number;
-  /** False where the range is known to read as zeros; those need not be read. */
+  /** Whether bytes are stored for the range, in a cluster or in the host's file. */
   readonly data: boolean;
-  /** Whether the range reads as zeros. */
+  /**
+   * Whether the range is known to read as zeros, so that it need not be read. Together with `data`
+   * it means a cluster whose place in the host's file is a hole.
+   */
   readonly zero: boolean;
   /** Whether some image of the chain says what is here; otherwise it is zeros by default. */
   readonly allocated: boolean;
-  /** Image of the chain that answers: 0 for the opened one, 1 for its backing image, … */
+  /**
+   * Image of the chain that answers: 0 for the opened one, 1 for its backing image, … Where none
+   * does, the lowest one that is long enough.
+   */
   readonly depth: number;
   readonly compressed: boolean;
-  /** Host file and offset of the bytes, where they are stored as they are. */
+  /** Host file and offset of the bytes or of the clusters kept ready for them. */
   readonly storageName: string | undefined;
   readonly hostOffset: number | undefined;
 }
@@ -43,16 +49,20 @@ function describe(extent: Extent, layers: readonly ExtentMap[], guestOffset: num
   const { kind, storage, depth, allocated } = extent;
   let { lengthBytes } = extent;
   let zero = kind === 'zero';
+  let data = !zero;
   const stored = storage !== undefined && (kind === 'data' || kind === 'zero');
-  if (kind === 'data' && storage?.hostRangeSync !== undefined && maySkipHoles(layers[depth]!)) {
+  const image = layers[depth]!;
+  if (kind === 'data' && storage?.hostRangeSync !== undefined && maySkipHoles(image)) {
     const host = storage.hostRangeSync(extent.hostOffset, lengthBytes);
     lengthBytes = Math.min(lengthBytes, host.lengthBytes);
     zero = !host.data;
+    // Without clusters of its own, a format's allocation is that of the host's file.
+    data = host.data || image.topology.clusterBytes > 1;
   }
   return {
     guestOffset,
     lengthBytes,
-    data: !zero,
+    data,
     zero,
     allocated,
     depth,
@@ -62,7 +72,7 @@ function describe(extent: Extent, layers: readonly ExtentMap[], guestOffset: num
   };
 }
 
-function maySkipHoles(layer: ExtentMap): boolean {
+function maySkipHoles(layer: ExtentMap): layer is FormatImage {
   return 'dataMayBeSparse' in layer && (layer as FormatImage).dataMayBeSparse;
 }
 

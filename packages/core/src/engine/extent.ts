@@ -17,7 +17,10 @@ export class Extent {
   kind: ExtentKind = 'zero';
   /** How many bytes, from the offset that was asked for, this answer covers. At least 1. */
   lengthBytes = 0;
-  /** Holds the bytes of a `data` or `encoded` extent; for `zero`, of the preallocated clusters. */
+  /**
+   * Holds the bytes of a `data` or `encoded` extent. For `zero` and `backing` it is there only
+   * where clusters stand ready behind the range, at `hostOffset`, their content not valid.
+   */
   storage: Storage | undefined = undefined;
   /** `data`: where the first byte asked for lies. `encoded`: where the encoded unit begins. */
   hostOffset = 0;
@@ -48,9 +51,11 @@ export class Extent {
     this.lengthBytes = lengthBytes;
   }
 
-  setBacking(lengthBytes: number): void {
+  /** Nothing said; `storage` and `hostOffset` as for {@link setZero}. */
+  setBacking(lengthBytes: number, storage?: Storage, hostOffset = 0): void {
     this.kind = 'backing';
-    this.storage = undefined;
+    this.storage = storage;
+    this.hostOffset = hostOffset;
     this.lengthBytes = lengthBytes;
   }
 

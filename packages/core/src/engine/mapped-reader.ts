@@ -105,12 +105,9 @@ export class MappedReader {
     extent.allocated = true;
     for (let depth = 0; depth < this.#maps.length; depth++) {
       const map = this.#maps[depth]!;
+      // Past the end of a shorter backing image the zeros are those of the image above it.
+      if (guestOffset >= map.sizeBytes) break;
       extent.depth = depth;
-      if (guestOffset >= map.sizeBytes) {
-        // Past the end of a backing image that is shorter than the one above it.
-        extent.setZero(remaining);
-        return true;
-      }
       const within = Math.min(remaining, map.sizeBytes - guestOffset);
       if (!map.lookup(guestOffset, within, extent)) {
         this.#missing = map;
@@ -119,7 +116,7 @@ export class MappedReader {
       if (extent.kind !== 'backing') return true;
       remaining = extent.lengthBytes;
     }
-    extent.setZero(remaining);
+    extent.setZero(remaining, extent.storage, extent.hostOffset);
     extent.allocated = false;
     return true;
   }
