@@ -119,7 +119,7 @@ describe('opening a chain', () => {
 
   it.each([
     ['a cycle', { top: 'link:mid', mid: 'link:top' }, {}, 'open.chain-cycle'],
-    ['itself', { top: 'link:top' }, {}, 'open.chain-cycle'],
+    ['itself', { top: 'link:top' }, {}, 'open.names-itself'],
     [
       'a long chain',
       Object.fromEntries(

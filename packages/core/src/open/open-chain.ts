@@ -111,6 +111,14 @@ class ChainOpening {
   *#openNamed(namedBy: Storage, file: NamedFile): Step<Storage> {
     const opened = yield* this.#options.gate.open({ file, namedBy });
     this.storages.push(opened);
+    if (opened.identity !== undefined && opened.identity === namedBy.identity) {
+      throw new DiskError(
+        'corrupt',
+        'open.names-itself',
+        `The image names itself as its ${file.role}`,
+        { op: 'open', path: namedBy.name, hint: 'Rebase the image onto its true file.' },
+      );
+    }
     return opened;
   }
 
