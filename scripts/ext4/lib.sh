@@ -80,7 +80,7 @@ unmount_image() { umount "$MNT"; }
 populate() { python3 "$TOOLS/populate.py" "$MNT" "$@"; }
 
 # Every group of populate.py that any filesystem can hold.
-ALL_GROUPS=(files names links specials modes times xattrs acls sparse directories)
+ALL_GROUPS=(files names links specials sockets modes times xattrs acls sparse directories)
 
 check_clean() { e2fsck -fn "$1" >"$WORK/e2fsck.log" 2>&1 || {
   cat "$WORK/e2fsck.log" >&2

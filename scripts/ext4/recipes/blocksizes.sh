@@ -26,7 +26,7 @@ make_ext2_rev0() {
   format 24M -r 0 -b 1024 -O none
   mount_image
   # Extended attributes would make the kernel raise the revision.
-  populate files names links specials modes times sparse directories
+  populate files names links specials sockets modes times sparse directories
   unmount_image
   publish_clean "revision 0: the feature words mean nothing, inode size 128, first inode 11"
 }

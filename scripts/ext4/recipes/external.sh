@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # The journal on a device of its own: NAME.journal.img beside NAME.img.
 
-# format_external MKE2FS-OPTION...: sets JOURNAL_LOOP.
+# format_external: sets JOURNAL_LOOP.
 format_external() {
   truncate -s 8M "$WORK/$NAME.journal.img"
-  mke2fs -q -F -b 4096 -U "$(uuid_of "$NAME-journal")" -O journal_dev "$WORK/$NAME.journal.img"
+  mke2fs -q -F -b 4096 -U "$(uuid_of "$NAME-journal")" -O journal_dev "$WORK/$NAME.journal.img" >/dev/null
   JOURNAL_LOOP=$(losetup -f --show "$WORK/$NAME.journal.img")
-  format 32M -t ext4 -b 4096 -J "device=$JOURNAL_LOOP" "$@"
+  format 32M -t ext4 -b 4096 -J "device=$JOURNAL_LOOP"
 }
 
 publish_external() {

@@ -128,15 +128,19 @@ def slash_padded(length: int) -> str:
 def specials(root: str) -> None:
     base = directory(root, "specials")
     os.mkfifo(f"{base}/fifo", 0o640)
+    for kind, letter in ((stat.S_IFCHR, "c"), (stat.S_IFBLK, "b")):
+        for major, minor in ((0, 0), (1, 3), (8, 1), (255, 255), (256, 0), (1, 256), (259, 300), (4095, 1048575)):
+            os.mknod(f"{base}/{letter}-{major}-{minor}", kind | 0o660, os.makedev(major, minor))
+
+
+def sockets(root: str) -> None:
+    base = directory(root, "sockets")
     with socket.socket(socket.AF_UNIX) as server:
         # A long image path must not exceed the 108 bytes of sun_path.
         here = os.getcwd()
         os.chdir(base)
         server.bind("socket")
         os.chdir(here)
-    for kind, letter in ((stat.S_IFCHR, "c"), (stat.S_IFBLK, "b")):
-        for major, minor in ((0, 0), (1, 3), (8, 1), (255, 255), (256, 0), (1, 256), (259, 300), (4095, 1048575)):
-            os.mknod(f"{base}/{letter}-{major}-{minor}", kind | 0o660, os.makedev(major, minor))
 
 
 def modes(root: str) -> None:
