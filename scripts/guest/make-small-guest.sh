@@ -54,7 +54,8 @@ make_ext() {
   local image=$1 tree=$2 inode_bytes=$4 mounted=$WORK/mounted
   truncate -s "$3M" "$image"
   export E2FSPROGS_FAKE_TIME=$EPOCH E2FSCK_TIME=$EPOCH
-  mke2fs -q -F -I "$inode_bytes" -m 0 -E "hash_seed=$(uuid_of hash),nodiscard" "${@:5}" -d "$tree" "$image"
+  mke2fs -q -F -I "$inode_bytes" -m 0 -E "hash_seed=$(uuid_of hash),nodiscard" "${@:5}" -d "$tree" "$image" \
+    >"$WORK/mke2fs.log" 2>&1 || { cat "$WORK/mke2fs.log" >&2 && return 1; }
   # Index the large directories, as a kernel would have. Code 1: it has.
   e2fsck -fyD "$image" >"$WORK/e2fsck.log" 2>&1 || [ $? = 1 ] || { cat "$WORK/e2fsck.log" >&2 && return 1; }
   mkdir -p "$mounted"
