@@ -45,6 +45,7 @@ export {
 } from '@diskfile/core';
 export type { Partition, PartitionTable } from '@diskfile/partition';
 export { hostGate, type HostGateOptions } from '@diskfile/storage';
+export { digest, type DigestOptions, type DigestProgress } from './digest/digest.ts';
 export { closeDevices, type GuestDevice, openDevices } from './guest/devices.ts';
 export {
   Guest,

@@ -4,6 +4,7 @@ import { decoders } from '@diskfile/codec';
 import {
   createImageDisk,
   DEFAULT_LIMITS,
+  type DiskDescriptor,
   type DiskFile,
   type FormatDriver,
   type Limits,
@@ -11,6 +12,7 @@ import {
   type OpenGate,
   runAsync,
   runSync,
+  sliceDisk,
   type Step,
   type Storage,
 } from '@diskfile/core';
@@ -49,6 +51,9 @@ export interface DiskOpening {
   readonly gate: HostGateOptions;
   readonly backing: boolean;
   readonly limits: Limits;
+  /** Which file it was, so that another one of the same name is noticed. */
+  readonly identity: string | undefined;
+  readonly fileBytes: number;
 }
 
 /**
@@ -100,9 +105,34 @@ function* openDiskStep(target: string | Storage, options: OpenDiskFileOptions): 
         gate,
         backing: options.backing ?? true,
         limits,
+        identity: storage.identity,
+        fileBytes: storage.sizeBytes,
       }
     : undefined;
   return createImageDisk(chain, { limits, opening });
+}
+
+/**
+ * Opens what a descriptor describes, in another thread than the disk that it came from.
+ * @throws DiskError as {@link openDiskFile} does, `busy` when the file is no longer the same
+ */
+export function reopenDiskSync(descriptor: DiskDescriptor): DiskFile {
+  const { path, snapshot, identity, fileBytes, ...same } = descriptor.opening as DiskOpening;
+  const storage = runSync(openHostFile(path));
+  if (storage.identity !== identity || storage.sizeBytes !== fileBytes) {
+    storage.closeSync();
+    throw new DiskError('busy', 'open.changed', `${path} was changed or replaced while in use`, {
+      op: 'open',
+      path,
+      hint: 'Open it again when whatever changes it has finished.',
+    });
+  }
+  const whole = openDiskFileSync(storage, snapshot === undefined ? same : { ...same, snapshot });
+  try {
+    return sliceDisk(whole, descriptor);
+  } finally {
+    whole.closeSync();
+  }
 }
 
 function* openHostFile(path: string): Step<Storage> {
