@@ -1,0 +1,12 @@
+/** What tests of several packages share. The fuzzer is a program of its own, `fuzz/main.ts`. */
+export {
+  type BootRecordEntrySpec,
+  buildBootRecord,
+  buildGptDisk,
+  type GptPartitionSpec,
+  type GptSpec,
+  type LogicalSpec,
+  repairGptChecksums,
+  writeLogicalChain,
+} from './builders/partition-tables.ts';
+export { listTree, type ManifestEntry, nanoseconds, readManifest } from './guest-manifest.ts';
