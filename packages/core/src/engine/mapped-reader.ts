@@ -13,6 +13,9 @@ import { UnitCache } from './unit-cache.ts';
 /** Gathered host work is done once this many guest bytes wait: what bounds memory in flight. */
 const BATCH_BYTES = 8 * 1024 * 1024;
 
+/** Lookups of one offset that may miss before that counts as an endless loop. */
+const MAX_MISSES = 1000;
+
 /** One piece of work for {@link MappedReader.readManyStep}. */
 export interface GuestRead {
   readonly guestOffset: number;
@@ -91,8 +94,9 @@ export class MappedReader {
    * holds until the caller next pauses.
    */
   *resolve(guestOffset: number, lengthBytes: number): Step<Extent> {
-    // Each layer may miss once; a layer that misses right after its own load is a bug of ours.
-    for (let misses = 0; misses <= this.#maps.length; misses++) {
+    // While one table is brought in, other operations may push another out again, so a lookup can
+    // miss more than once. One that never succeeds is a bug of ours.
+    for (let misses = 0; misses < MAX_MISSES; misses++) {
       if (this.#tryResolve(guestOffset, lengthBytes)) return this.#extent;
       yield* this.#missing!.load(guestOffset);
     }

@@ -1,0 +1,84 @@
+/**
+ * Images made by others, where a folder of them is at hand: `DISKFILE_REAL_IMAGES`, or the folder
+ * `shared/real-images` beside the repository. Each is packed with xz; `EXPECTED.tsv` gives name,
+ * SHA-256 of the guest's bytes, virtual size and format.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type DiskFile, openDevices, openDiskFile, openFileSystem } from '../src/index.ts';
+
+const folder =
+  process.env['DISKFILE_REAL_IMAGES'] ??
+  join(import.meta.dirname, '../../../../shared/real-images');
+const present = existsSync(join(folder, 'EXPECTED.tsv'));
+if (!present) console.warn('skipped: no folder of real images (set DISKFILE_REAL_IMAGES)');
+
+interface Expected {
+  readonly name: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+}
+
+function expectedImages(): Expected[] {
+  return readFileSync(join(folder, 'EXPECTED.tsv'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => line.split('\t'))
+    .filter(([, , , format]) => format === 'qcow2' || format === 'raw')
+    .filter(([name]) => /\.(qcow2|raw)$/.test(name!))
+    .map(([name, sha256, size]) => ({ name: name!, sha256: sha256!, sizeBytes: Number(size) }));
+}
+
+function hashOf(disk: DiskFile): string {
+  const hash = createHash('sha256');
+  const buffer = new Uint8Array(1024 * 1024);
+  for (let at = 0; at < disk.sizeBytes; at += buffer.length) {
+    const chunk = buffer.subarray(0, Math.min(buffer.length, disk.sizeBytes - at));
+    disk.readSync(chunk, at);
+    hash.update(chunk);
+  }
+  return hash.digest('hex');
+}
+
+describe.skipIf(!present)('real images', () => {
+  let directory: string;
+  const images = present ? expectedImages() : [];
+
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'diskfile-real-'));
+    for (const { name } of images) {
+      const bytes = execFileSync('xz', ['-dc', join(folder, `${name}.xz`)], { maxBuffer: 2 ** 30 });
+      writeFileSync(join(directory, name), bytes);
+    }
+  });
+
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  it.each(images)('$name reads as qemu-img converts it', async ({ name, sha256, sizeBytes }) => {
+    await using disk = await openDiskFile(join(directory, name));
+    expect(disk.sizeBytes).toBe(sizeBytes);
+    expect(hashOf(disk)).toBe(sha256);
+  });
+
+  it('ext2.qcow2 is a filesystem that can be walked whole', async () => {
+    await using disk = await openDiskFile(join(directory, 'ext2.qcow2'));
+    await using fileSystem = await openFileSystem(disk);
+    const paths: string[] = [];
+    for await (const { path, stats } of fileSystem.walk('/')) {
+      if (stats.type === 'file') await fileSystem.readFile(path);
+      paths.push(path);
+    }
+    expect(paths).toContain('/passwords.txt');
+  });
+
+  it('mbr.raw has logical partitions', async () => {
+    await using disk = await openDiskFile(join(directory, 'mbr.raw'));
+    const devices = await openDevices(disk);
+    expect(devices.map(({ name }) => name)).toContain('/dev/sda5');
+    await Promise.all(devices.map((device) => device.disk.close()));
+  });
+});
