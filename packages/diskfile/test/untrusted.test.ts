@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DiskError } from '@diskfile/bytes';
@@ -210,8 +218,16 @@ describe('handles', () => {
   });
 });
 
-/** Regular files of ours that this process holds open; other handles come and go. */
+/** Files of ours that this process holds open; other handles come and go. */
 function openDescriptors(): number {
-  const listing = execFileSync('ls', ['-l', `/proc/${process.pid}/fd`], { encoding: 'utf8' });
-  return listing.split('\n').filter((line) => line.includes(root)).length;
+  return readdirSync('/proc/self/fd').filter((fd) => targetOf(fd).startsWith(root)).length;
+}
+
+function targetOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    // Closed since it was listed.
+    return '';
+  }
 }
