@@ -1,0 +1,105 @@
+/** Which decoder stands behind each id, chosen by what the platform has. */
+import { DiskError } from '@diskfile/bytes';
+import type { Decoder, DecoderSet, Step } from '@diskfile/core';
+import { NativeInflate, PortableInflate } from './deflate.ts';
+import { builtinModule, loadPackage, type NodeZlib } from './platform.ts';
+import { NativeZstdFrames, PortableZstdFrames, ZstdDecoder } from './zstd.ts';
+import { loadZstdBinding } from './zstd-binding.ts';
+
+export type DecoderId = 'deflate-raw' | 'zstd';
+export type DecoderImplementation = 'node:zlib' | 'pako' | 'zstd-codec';
+
+export interface DecoderOptions {
+  /** False to use portable decoders even where the platform has faster ones. */
+  readonly native?: boolean;
+}
+
+/** One way to decode: its name, and how it is brought up. */
+interface Recipe {
+  readonly implementation: DecoderImplementation;
+  load(): Step<Decoder>;
+}
+
+function recipes(native: boolean): Record<DecoderId, Recipe> {
+  const zlib = native ? builtinModule<NodeZlib>('node:zlib') : undefined;
+  return {
+    'deflate-raw': zlib === undefined ? portableInflate : nativeInflate(zlib),
+    zstd: hasZstd(zlib) ? nativeZstd(zlib) : portableZstd,
+  };
+}
+
+function hasZstd(zlib: NodeZlib | undefined): zlib is Required<NodeZlib> {
+  return zlib?.zstdDecompressSync !== undefined && zlib.zstdDecompress !== undefined;
+}
+
+function nativeInflate(zlib: NodeZlib): Recipe {
+  return {
+    implementation: 'node:zlib',
+    // eslint-disable-next-line require-yield
+    *load() {
+      return new NativeInflate(zlib);
+    },
+  };
+}
+
+const portableInflate: Recipe = {
+  implementation: 'pako',
+  *load() {
+    return new PortableInflate(yield* loadPackage('pako', () => import('pako')));
+  },
+};
+
+function nativeZstd(zlib: Required<NodeZlib>): Recipe {
+  return {
+    implementation: 'node:zlib',
+    // eslint-disable-next-line require-yield
+    *load() {
+      return new ZstdDecoder(new NativeZstdFrames(zlib));
+    },
+  };
+}
+
+const portableZstd: Recipe = {
+  implementation: 'zstd-codec',
+  *load() {
+    return new ZstdDecoder(new PortableZstdFrames(yield* loadZstdBinding()));
+  },
+};
+
+/** Decoders of its own, loaded as they are asked for and then kept. */
+export function makeDecoders({ native = true }: DecoderOptions = {}): DecoderSet {
+  const known = new Map<string, Recipe>(Object.entries(recipes(native)));
+  const loaded = new Map<string, Decoder>();
+  return {
+    *load(id) {
+      const recipe = known.get(id);
+      if (recipe === undefined) throw noSuchDecoder(id, [...known.keys()]);
+      const decoder = loaded.get(id) ?? (yield* recipe.load());
+      loaded.set(id, decoder);
+      return decoder;
+    },
+  };
+}
+
+function noSuchDecoder(id: string, known: readonly string[]): DiskError {
+  return new DiskError('unsupported', 'codec.unknown', `There is no decoder for ${id}`, {
+    hint: `Known compressions: ${known.join(', ')}.`,
+  });
+}
+
+let shared: DecoderSet | undefined;
+
+/** The decoders that all disks share, the fastest that the platform has. */
+export function decoders(): DecoderSet {
+  shared ??= makeDecoders();
+  return shared;
+}
+
+/** Which implementation is in use for each id. */
+export function codecCapabilities({ native = true }: DecoderOptions = {}): Record<
+  DecoderId,
+  DecoderImplementation
+> {
+  const { 'deflate-raw': deflate, zstd } = recipes(native);
+  return { 'deflate-raw': deflate.implementation, zstd: zstd.implementation };
+}

@@ -1,0 +1,72 @@
+/**
+ * What the platform offers beyond the language. This package imports no `node:` module, so it runs
+ * in a browser too; under Node and its kin the built-in modules are asked for at run time.
+ */
+import { DiskError } from '@diskfile/bytes';
+import { hostCall, type Step } from '@diskfile/core';
+
+interface NodeLike {
+  readonly process?: { getBuiltinModule?(id: string): unknown };
+}
+
+interface ModuleBuiltin {
+  createRequire(from: string): Require;
+}
+
+interface Require {
+  (specifier: string): unknown;
+  resolve(specifier: string): string;
+}
+
+type Callback = (error: Error | null, result: Uint8Array) => void;
+
+export interface ZlibOptions {
+  /** Size of the first output buffer; more are made as needed. */
+  readonly chunkSize: number;
+  /** More output than this is an error. */
+  readonly maxOutputLength: number;
+  readonly finishFlush?: number;
+}
+
+/** The part of `node:zlib` that decoders use; zstd came with Node 22.15. */
+export interface NodeZlib {
+  inflateRawSync(src: Uint8Array, options: ZlibOptions): Uint8Array;
+  inflateRaw(src: Uint8Array, options: ZlibOptions, done: Callback): void;
+  zstdDecompressSync?(src: Uint8Array, options: ZlibOptions): Uint8Array;
+  zstdDecompress?(src: Uint8Array, options: ZlibOptions, done: Callback): void;
+}
+
+/** A built-in module of Node, undefined elsewhere. */
+export function builtinModule<T>(id: string): T | undefined {
+  return (globalThis as NodeLike).process?.getBuiltinModule?.(id) as T | undefined;
+}
+
+/** How packages are found from here without waiting; undefined outside Node. */
+export function packageRequire(): Require | undefined {
+  return builtinModule<ModuleBuiltin>('node:module')?.createRequire(import.meta.url);
+}
+
+/** A step that loads a package on first use: with `importIt` where there is time to wait. */
+export function* loadPackage<T>(specifier: string, importIt: () => Promise<T>): Step<T> {
+  return yield* hostCall(() => requirePackage<T>(specifier), importIt);
+}
+
+/** @throws DiskError `unsupported` where packages cannot be loaded without waiting. */
+export function requirePackage<T>(specifier: string): T {
+  const require = packageRequire();
+  if (require === undefined) throw cannotLoadNow(specifier);
+  try {
+    return require(specifier) as T;
+  } catch (cause) {
+    throw cannotLoadNow(specifier, cause);
+  }
+}
+
+export function cannotLoadNow(specifier: string, cause?: unknown): DiskError {
+  return new DiskError(
+    'unsupported',
+    'codec.load',
+    `The decoder ${specifier} cannot be loaded synchronously here`,
+    { cause, hint: 'Open the disk asynchronously, or install the package.' },
+  );
+}

@@ -1,0 +1,111 @@
+/**
+ * Brings up libzstd as WebAssembly out of the package `zstd-codec`, for either driver.
+ *
+ * The package's own entry point is left aside for two reasons. Its decoders fail on frames without
+ * a content size or copy everything three times, where the binding below them runs three times as
+ * fast. And it starts asynchronously only, while a disk may have to be opened without waiting.
+ */
+import { hostCall, type Step } from '@diskfile/core';
+import { builtinModule, cannotLoadNow, packageRequire } from './platform.ts';
+
+const BINDING = 'zstd-codec/lib/zstd-codec-binding-wasm.js';
+
+/** A vector of bytes in the memory of the WebAssembly instance. */
+export interface ByteVector {
+  size(): number;
+  resize(lengthBytes: number, fill: number): void;
+}
+
+export interface ZstdBinding {
+  readonly VectorU8: new () => ByteVector;
+  readonly ZstdCodec: new () => {
+    /** Length of the content, or a negative number. `dst` has to be large enough. */
+    decompress(dst: ByteVector, src: ByteVector): number;
+  };
+  cloneToVector(vector: ByteVector, bytes: Uint8Array): void;
+  /** A view that holds until the instance's memory next grows. */
+  toTypedArrayView(vector: ByteVector): Uint8Array;
+}
+
+type Start = (module: object) => void;
+
+interface WasmInstance {
+  readonly exports: object;
+}
+
+interface FileReader {
+  readFileSync(path: string, encoding: 'latin1'): string;
+}
+
+interface BufferModule {
+  readonly Buffer: { from(text: string, encoding: 'base64'): Uint8Array<ArrayBuffer> };
+}
+
+export function* loadZstdBinding(): Step<ZstdBinding> {
+  return yield* hostCall(startSync, startAsync);
+}
+
+async function startAsync(): Promise<ZstdBinding> {
+  const { default: start } = await import('zstd-codec/lib/zstd-codec-binding-wasm.js');
+  return await new Promise((resolve, reject) => {
+    const module = {
+      ...SILENT,
+      onAbort: (reason: unknown) => reject(cannotLoadNow(BINDING, reason)),
+      // The module has a method `then`, so handing out the module itself would wait for ever.
+      onRuntimeInitialized: () => resolve(pickBinding(module)),
+    };
+    start(module);
+  });
+}
+
+/**
+ * Emscripten instantiates asynchronously unless the hook `instantiateWasm` does it. The hook is not
+ * told the code, which the package carries as base64 within its source: there it is read from.
+ */
+function startSync(): ZstdBinding {
+  const require = packageRequire();
+  const fs = builtinModule<FileReader>('node:fs');
+  const buffer = builtinModule<BufferModule>('node:buffer');
+  if (require === undefined || fs === undefined || buffer === undefined) {
+    throw cannotLoadNow(BINDING);
+  }
+  try {
+    const start = require(BINDING) as Start;
+    const source = fs.readFileSync(require.resolve(BINDING), 'latin1');
+    const code = buffer.Buffer.from(embeddedBase64(source), 'base64');
+    let binding: ZstdBinding | undefined;
+    const module = {
+      ...SILENT,
+      instantiateWasm: (
+        imports: WebAssembly.Imports,
+        receive: (instance: WasmInstance) => void,
+      ) => {
+        const instance = new WebAssembly.Instance(new WebAssembly.Module(code), imports);
+        receive(instance);
+        return instance.exports;
+      },
+      onRuntimeInitialized: () => {
+        binding = pickBinding(module);
+      },
+    };
+    start(module);
+    if (binding !== undefined) return binding;
+  } catch (cause) {
+    throw cannotLoadNow(BINDING, cause);
+  }
+  throw cannotLoadNow(BINDING);
+}
+
+/** What aborts print is in the error as well. */
+const SILENT = { print: () => {}, printErr: () => {} };
+
+function pickBinding(module: object): ZstdBinding {
+  const { VectorU8, ZstdCodec, cloneToVector, toTypedArrayView } = module as ZstdBinding;
+  return { VectorU8, ZstdCodec, cloneToVector, toTypedArrayView };
+}
+
+function embeddedBase64(source: string): string {
+  // AGFzb is how base64 of WebAssembly begins.
+  const start = source.indexOf('base64,AGFzb') + 'base64,'.length;
+  return source.slice(start, source.indexOf('"', start));
+}

@@ -1,0 +1,141 @@
+/**
+ * Zstandard (RFC 8878) as compressed clusters hold it: one frame or several, with or without a
+ * content size, followed by anything. As in QEMU, a unit is good when a frame ends where the output
+ * is full.
+ */
+import { DiskError } from '@diskfile/bytes';
+import { type Decoder, hostCall, runAsync, runSync, type Step } from '@diskfile/core';
+import type { NodeZlib, ZlibOptions } from './platform.ts';
+import type { ByteVector, ZstdBinding } from './zstd-binding.ts';
+import { brokenZstd, readZstdFrame } from './zstd-frame.ts';
+
+/** Frames per unit; each costs a decoder's set-up, and real units hold one or a few. */
+const MAX_FRAMES = 1024;
+
+/** Decodes one whole frame to the start of `dst` and returns the length of its content. */
+interface FrameDecoder {
+  /** @throws DiskError `corrupt` when the frame is broken or its content longer than `dst`. */
+  decodeFrame(frame: Uint8Array, dst: Uint8Array): Step<number>;
+}
+
+export class ZstdDecoder implements Decoder {
+  readonly id = 'zstd';
+  readonly #frames: FrameDecoder;
+
+  constructor(frames: FrameDecoder) {
+    this.#frames = frames;
+  }
+
+  decodeSync(src: Uint8Array, dst: Uint8Array): void {
+    runSync(this.#decode(src, dst));
+  }
+
+  decode(src: Uint8Array, dst: Uint8Array): Promise<void> {
+    return runAsync(this.#decode(src, dst));
+  }
+
+  *#decode(src: Uint8Array, dst: Uint8Array): Step<void> {
+    let filledBytes = 0;
+    let start = 0;
+    for (let frames = 0; filledBytes < dst.length; frames++) {
+      if (frames === MAX_FRAMES) throw tooManyFrames();
+      const { end, skippable, contentBytes = 0 } = readZstdFrame(src, start);
+      if (!skippable) {
+        const rest = dst.subarray(filledBytes);
+        if (contentBytes > rest.length) throw contentTooLong();
+        filledBytes += yield* this.#frames.decodeFrame(src.subarray(start, end), rest);
+      }
+      start = end;
+    }
+  }
+}
+
+function contentTooLong(): DiskError {
+  return brokenZstd('it yields more bytes than it should');
+}
+
+function tooManyFrames(): DiskError {
+  return new DiskError(
+    'limit',
+    'codec.zstd-frames',
+    `A zstd stream consists of more than ${MAX_FRAMES} frames`,
+  );
+}
+
+/** By `node:zlib`, from Node 22.15 on. */
+export class NativeZstdFrames implements FrameDecoder {
+  readonly #zlib: Required<NodeZlib>;
+
+  constructor(zlib: Required<NodeZlib>) {
+    this.#zlib = zlib;
+  }
+
+  *decodeFrame(frame: Uint8Array, dst: Uint8Array): Step<number> {
+    const options = outputUpTo(dst.length);
+    let decoded: Uint8Array;
+    try {
+      decoded = yield* hostCall(
+        () => this.#zlib.zstdDecompressSync(frame, options),
+        () => this.#decompress(frame, options),
+      );
+    } catch (cause) {
+      throw brokenZstd(cause instanceof Error ? cause.message : String(cause), cause);
+    }
+    if (decoded.length > dst.length) throw contentTooLong();
+    dst.set(decoded);
+    return decoded.length;
+  }
+
+  #decompress(frame: Uint8Array, options: ZlibOptions): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      this.#zlib.zstdDecompress(frame, options, (failure, decoded) => {
+        if (failure === null) resolve(decoded);
+        else reject(failure);
+      });
+    });
+  }
+}
+
+/** With room to spare the end of a frame is seen without another output buffer. */
+function outputUpTo(lengthBytes: number): ZlibOptions {
+  const roomBytes = lengthBytes + 64;
+  return { chunkSize: roomBytes, maxOutputLength: roomBytes };
+}
+
+/**
+ * By `zstd-codec`, libzstd as WebAssembly. A frame is decoded in one call straight into a vector
+ * that is kept, so no window is allocated, whatever size a frame asks for.
+ */
+export class PortableZstdFrames implements FrameDecoder {
+  readonly #binding: ZstdBinding;
+  readonly #codec: InstanceType<ZstdBinding['ZstdCodec']>;
+  readonly #encoded: ByteVector;
+  readonly #decoded: ByteVector;
+
+  constructor(binding: ZstdBinding) {
+    this.#binding = binding;
+    this.#codec = new binding.ZstdCodec();
+    this.#encoded = new binding.VectorU8();
+    this.#decoded = new binding.VectorU8();
+  }
+
+  // eslint-disable-next-line require-yield
+  *decodeFrame(frame: Uint8Array, dst: Uint8Array): Step<number> {
+    const lengthBytes = this.#decodeToVector(frame, dst.length);
+    if (lengthBytes < 0) throw brokenZstd('libzstd refuses it');
+    if (lengthBytes > dst.length) throw contentTooLong();
+    dst.set(this.#binding.toTypedArrayView(this.#decoded).subarray(0, lengthBytes));
+    return lengthBytes;
+  }
+
+  /** Length of the content, negative for a broken frame. */
+  #decodeToVector(frame: Uint8Array, roomBytes: number): number {
+    try {
+      if (this.#decoded.size() < roomBytes) this.#decoded.resize(roomBytes, 0);
+      this.#binding.cloneToVector(this.#encoded, frame);
+      return this.#codec.decompress(this.#decoded, this.#encoded);
+    } catch (cause) {
+      throw brokenZstd(String(cause), cause);
+    }
+  }
+}
