@@ -1,0 +1,52 @@
+/** Compressed clusters: the decoder, loaded when the first one is met, and extents for the engine. */
+import type { Decoder, DecoderSet, Extent, Step, Storage } from '@diskfile/core';
+
+export class CompressedClusters {
+  readonly #decoders: DecoderSet;
+  readonly #decoderId: string;
+  /** Filled anew for each extent, so that a lookup allocates nothing. */
+  readonly #unit: {
+    readonly storage: Storage;
+    readonly unitLengthBytes: number;
+    hostOffset: number;
+    encodedLengthBytes: number;
+    decoder: Decoder | undefined;
+  };
+
+  constructor(storage: Storage, clusterBytes: number, decoders: DecoderSet, decoderId: string) {
+    this.#decoders = decoders;
+    this.#decoderId = decoderId;
+    this.#unit = {
+      storage,
+      unitLengthBytes: clusterBytes,
+      hostOffset: 0,
+      encodedLengthBytes: 0,
+      decoder: undefined,
+    };
+  }
+
+  *loadDecoder(): Step<void> {
+    this.#unit.decoder ??= yield* this.#decoders.load(this.#decoderId);
+  }
+
+  /**
+   * Fills `extent` with what follows byte `skipBytes` of a cluster. False while the decoder is not
+   * loaded.
+   */
+  fill(
+    extent: Extent,
+    hostOffset: number,
+    encodedLengthBytes: number,
+    skipBytes: number,
+    lengthBytes: number,
+  ): boolean {
+    const unit = this.#unit;
+    const { decoder } = unit;
+    if (decoder === undefined) return false;
+    unit.hostOffset = hostOffset;
+    unit.encodedLengthBytes = encodedLengthBytes;
+    const within = Math.min(lengthBytes, unit.unitLengthBytes - skipBytes);
+    extent.setEncoded(unit as typeof unit & { decoder: Decoder }, skipBytes, within);
+    return true;
+  }
+}

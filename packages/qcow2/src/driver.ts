@@ -1,0 +1,156 @@
+/** Recognises and opens qcow2 images, versions 2 and 3. */
+import { decodeName, DiskError, readU32be } from '@diskfile/bytes';
+import {
+  type BackingReference,
+  type FormatDriver,
+  type Limits,
+  type OpenContext,
+  readBytes,
+  type Step,
+  type Storage,
+} from '@diskfile/core';
+import { readBitmaps } from './bitmaps.ts';
+import { CompressedClusters } from './compressed-clusters.ts';
+import { openDataFile } from './data-file.ts';
+import { describeImage } from './details.ts';
+import { corrupt } from './errors.ts';
+import { ExtendedEntries } from './extended-entries.ts';
+import { INCOMPATIBLE, refuseUnknownFeatures } from './features.ts';
+import { type HeaderExtensions, readHeaderExtensions } from './header-extensions.ts';
+import {
+  checkTable,
+  HEADER_FIELDS_BYTES,
+  neededL1Entries,
+  parseHeader,
+  type Qcow2Header,
+  type TableReference,
+} from './header.ts';
+import { HostClusters } from './host-clusters.ts';
+import { QcowImage } from './image.ts';
+import { L1Table } from './l1-table.ts';
+import { OFFSET_MASK } from './l2-entry.ts';
+import { MappingTables } from './mapping-tables.ts';
+import { findSnapshot, readSnapshots, type Snapshot } from './snapshots.ts';
+import { isMetadataPreallocated } from './sparseness.ts';
+import { StandardEntries } from './standard-entries.ts';
+import { QCOW_MAGIC } from './structs.ts';
+
+const DECODER_IDS = { zlib: 'deflate-raw', zstd: 'zstd' } as const;
+
+export const qcow2Driver: FormatDriver = {
+  id: 'qcow2',
+  aliases: [],
+  probe: ({ head }) =>
+    head.length >= 8 && readU32be(head, 0) === QCOW_MAGIC && readU32be(head, 4) !== 1
+      ? 'yes'
+      : 'no',
+  open: openQcow2,
+};
+
+function* openQcow2(context: OpenContext): Step<QcowImage> {
+  const { storage, limits } = context;
+  const header = parseHeader(yield* readBytes(storage, 0, HEADER_FIELDS_BYTES));
+  const extensions = yield* readHeaderExtensions(storage, header);
+  refuseUnknownFeatures(header.features, extensions.featureNames);
+  checkL1Size(header.l1Table, limits, 36);
+  if (header.l1Table.entries < neededL1Entries(header, header.sizeBytes)) {
+    throw corrupt('qcow2.l1-table-too-small', 'The L1 table is too small for the disk', {
+      offset: 36,
+    });
+  }
+  const warn = context.warn.bind(context);
+  const backing = yield* readBacking(storage, header, extensions);
+  const snapshots = yield* readSnapshots(storage, header, limits, warn);
+  const bitmaps = yield* readBitmaps(storage, header, extensions.bitmaps, limits, warn);
+  const snapshot =
+    context.snapshot === undefined ? undefined : findSnapshot(snapshots, context.snapshot);
+  const dataFile = yield* openDataFile(context, header, extensions.dataFileName);
+  warnOfState(context, header);
+
+  const sizeBytes = snapshot?.info.diskSizeBytes ?? header.sizeBytes;
+  const l1 = yield* readL1Table(context, header, snapshot, sizeBytes);
+  const compressed = new CompressedClusters(
+    storage,
+    header.clusterBytes,
+    context.decoders,
+    DECODER_IDS[header.compressionType],
+  );
+  const clusters = new HostClusters(header, storage, dataFile, compressed);
+  return new QcowImage({
+    format: 'qcow2',
+    sizeBytes,
+    clusterBytes: header.clusterBytes,
+    backing,
+    // A data file's clusters are never taken for holes: QEMU looks at the image file alone.
+    dataMayBeSparse: dataFile === undefined && isMetadataPreallocated(storage, header.clusterBytes),
+    snapshots: snapshots.map(({ info }) => info),
+    bitmaps,
+    storages: dataFile === undefined ? [storage] : [storage, dataFile],
+    tables: new MappingTables(storage, l1, tableGeometry(header), limits.metadataCacheBytes),
+    entries: header.extendedL2
+      ? new ExtendedEntries(clusters)
+      : new StandardEntries(clusters, header.version),
+    compressed,
+    details: describeImage(header, extensions, snapshot?.info.id),
+  });
+}
+
+function tableGeometry({ clusterBytes, extendedL2 }: Qcow2Header) {
+  return {
+    clusterBytes,
+    l2EntryBytes: extendedL2 ? 16 : 8,
+    l2TableBytes: clusterBytes,
+    l2TableAlignment: clusterBytes,
+  };
+}
+
+/** The table that maps the disk, or the snapshot; entries for saved VM state are left out. */
+function* readL1Table(
+  { storage, limits }: OpenContext,
+  header: Qcow2Header,
+  snapshot: Snapshot | undefined,
+  sizeBytes: number,
+): Step<L1Table> {
+  const table = snapshot?.l1Table ?? header.l1Table;
+  if (snapshot !== undefined) {
+    checkTable("snapshot's L1 table", table.offset, table.entries, header.clusterBytes, 64);
+    checkL1Size(table, limits, 64);
+  }
+  const entries = Math.min(table.entries, neededL1Entries(header, sizeBytes));
+  return yield* L1Table.read(storage, table.offset, entries, OFFSET_MASK);
+}
+
+function checkL1Size({ entries }: TableReference, limits: Limits, fieldOffset: number): void {
+  if (entries * 8 <= limits.maxStructureBytes) return;
+  throw new DiskError(
+    'limit',
+    'qcow2.l1-table-too-large',
+    `The L1 table has ${entries} entries, more than ${limits.maxStructureBytes} bytes of them`,
+    { offset: fieldOffset, hint: 'Raise limits.maxStructureBytes if the image can be trusted.' },
+  );
+}
+
+function* readBacking(
+  storage: Storage,
+  { backingName }: Qcow2Header,
+  { backingFormat }: HeaderExtensions,
+): Step<BackingReference | undefined> {
+  if (backingName === undefined) return undefined;
+  const name = yield* readBytes(storage, backingName.offset, backingName.lengthBytes);
+  return { name: decodeName(name), format: backingFormat };
+}
+
+function warnOfState({ warn }: OpenContext, { features }: Qcow2Header): void {
+  if (features.incompatible.has(INCOMPATIBLE.corrupt)) {
+    warn({
+      detail: 'qcow2.marked-corrupt',
+      message: 'The image is marked as corrupt: what is read from it may be wrong',
+    });
+  }
+  if (features.incompatible.has(INCOMPATIBLE.dirty)) {
+    warn({
+      detail: 'qcow2.marked-dirty',
+      message: 'The image was not closed properly: its refcounts are out of date, its data is not',
+    });
+  }
+}

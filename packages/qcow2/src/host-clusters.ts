@@ -1,0 +1,121 @@
+/** Where the clusters of an image lie, and what is refused of entries that point at them. */
+import { DiskError } from '@diskfile/bytes';
+import type { Extent, Storage } from '@diskfile/core';
+import type { CompressedClusters } from './compressed-clusters.ts';
+import { corrupt, hex } from './errors.ts';
+import type { EncryptionMethod, Qcow2Header } from './header.ts';
+import { type ClusterKind, compressedLength, compressedOffset } from './l2-entry.ts';
+import type { TableSlice } from './table-cache.ts';
+
+export class HostClusters {
+  readonly clusterBytes: number;
+  /** Holds the data clusters: the external data file where there is one. */
+  readonly storage: Storage;
+  readonly isExternal: boolean;
+  readonly #clusterBits: number;
+  readonly #encryption: EncryptionMethod | undefined;
+  readonly #compressed: CompressedClusters;
+
+  constructor(
+    header: Qcow2Header,
+    storage: Storage,
+    dataFile: Storage | undefined,
+    compressed: CompressedClusters,
+  ) {
+    this.clusterBytes = header.clusterBytes;
+    this.storage = dataFile ?? storage;
+    this.isExternal = dataFile !== undefined;
+    this.#clusterBits = header.clusterBits;
+    this.#encryption = header.encryption;
+    this.#compressed = compressed;
+  }
+
+  /**
+   * Refuses a host cluster at a place where none can be.
+   * @param guestOffset start of the guest cluster that the entry maps
+   * @param entryOffset of the entry, in the image file
+   */
+  check(hostOffset: number, guestOffset: number, entryOffset: number): void {
+    if (hostOffset % this.clusterBytes !== 0) {
+      throw corrupt(
+        'qcow2.l2-entry-unaligned',
+        `The L2 entry for guest offset ${hex(guestOffset)} names host offset ${hex(hostOffset)}, which is no multiple of the cluster size`,
+        { offset: entryOffset },
+      );
+    }
+    if (hostOffset + this.clusterBytes > Number.MAX_SAFE_INTEGER) {
+      throw corrupt(
+        'qcow2.l2-entry-offset',
+        `The L2 entry for guest offset ${hex(guestOffset)} names host offset ${hex(hostOffset)}, beyond what any file holds`,
+        { offset: entryOffset },
+      );
+    }
+    // Specification, "Standard Cluster Descriptor": the data file maps one to one.
+    if (this.isExternal && hostOffset !== guestOffset) {
+      throw corrupt(
+        'qcow2.data-file-offset',
+        `Guest offset ${hex(guestOffset)} is mapped to ${hex(hostOffset)} of the data file; the two must be equal`,
+        { offset: entryOffset },
+      );
+    }
+  }
+
+  /** @param hostOffset where the first byte asked for lies, for the kinds that have a cluster. */
+  fill(extent: Extent, kind: ClusterKind, hostOffset: number, lengthBytes: number): boolean {
+    const { storage } = this;
+    if (kind === 'data') {
+      if (this.#encryption !== undefined) throw encrypted(this.#encryption);
+      extent.setData(storage, hostOffset, lengthBytes);
+    } else if (kind === 'zero') extent.setZero(lengthBytes);
+    else if (kind === 'zero-ready') extent.setZero(lengthBytes, storage, hostOffset);
+    else if (kind === 'unallocated') extent.setBacking(lengthBytes);
+    else extent.setBacking(lengthBytes, storage, hostOffset);
+    return true;
+  }
+
+  /** Fills the extent of a compressed cluster; false while the decoder is not loaded. */
+  fillCompressed(
+    extent: Extent,
+    slice: TableSlice,
+    entryAt: number,
+    skipBytes: number,
+    lengthBytes: number,
+  ): boolean {
+    const high = slice.entries.getUint32(entryAt);
+    const low = slice.entries.getUint32(entryAt + 4);
+    if (this.#encryption !== undefined) throw encrypted(this.#encryption);
+    if (this.isExternal) {
+      throw corrupt(
+        'qcow2.data-file-compressed',
+        'There is a compressed cluster in an image with an external data file',
+        { offset: slice.hostOffset + entryAt },
+      );
+    }
+    const hostOffset = compressedOffset(high, low, this.#clusterBits);
+    if (hostOffset + this.clusterBytes * 2 > Number.MAX_SAFE_INTEGER) {
+      throw corrupt(
+        'qcow2.l2-entry-offset',
+        `An L2 entry places a compressed cluster at ${hex(hostOffset)}, beyond what any file holds`,
+        { offset: slice.hostOffset + entryAt },
+      );
+    }
+    const encodedLength = compressedLength(high, low, this.#clusterBits);
+    return this.#compressed.fill(extent, hostOffset, encodedLength, skipBytes, lengthBytes);
+  }
+}
+
+/** The refusal to read what is encrypted. */
+export function encrypted(method: EncryptionMethod): DiskError {
+  const name = method === 'luks' ? 'LUKS' : 'AES-CBC';
+  return new DiskError(
+    'unsupported',
+    'qcow2.encrypted',
+    `The image is encrypted (${name}); reading it needs its key, and decryption is not available`,
+    { hint: 'Decrypt it first with "qemu-img convert" and its "--object secret" option.' },
+  );
+}
+
+/** Whether a kind comes with a host cluster, whose place then matters. */
+export function hasHostCluster(kind: ClusterKind): boolean {
+  return kind === 'data' || kind === 'zero-ready' || kind === 'unallocated-ready';
+}

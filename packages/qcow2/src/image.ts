@@ -1,0 +1,85 @@
+/** A qcow2 image as a map: guest offsets to clusters, through two levels of tables. */
+import type {
+  BackingReference,
+  BitmapInfo,
+  Extent,
+  FormatDetails,
+  FormatImage,
+  SnapshotInfo,
+  Step,
+  Storage,
+  Topology,
+} from '@diskfile/core';
+import type { CompressedClusters } from './compressed-clusters.ts';
+import type { L2Entries } from './l2-entries.ts';
+import type { MappingTables } from './mapping-tables.ts';
+
+/** What an image consists of; the drivers of qcow2 and of qcow version 1 put it together. */
+export interface QcowImageParts {
+  readonly format: string;
+  readonly sizeBytes: number;
+  readonly clusterBytes: number;
+  readonly backing: BackingReference | undefined;
+  readonly dataMayBeSparse: boolean;
+  readonly snapshots?: readonly SnapshotInfo[];
+  readonly bitmaps?: readonly BitmapInfo[];
+  readonly storages: readonly Storage[];
+  readonly tables: MappingTables;
+  readonly entries: L2Entries;
+  readonly compressed: CompressedClusters;
+  readonly details: FormatDetails;
+}
+
+export class QcowImage implements FormatImage {
+  readonly format: string;
+  readonly sizeBytes: number;
+  readonly topology: Topology;
+  readonly backing: BackingReference | undefined;
+  readonly dataMayBeSparse: boolean;
+  readonly snapshots?: readonly SnapshotInfo[];
+  readonly bitmaps?: readonly BitmapInfo[];
+  readonly storages: readonly Storage[];
+  readonly #tables: MappingTables;
+  readonly #entries: L2Entries;
+  readonly #compressed: CompressedClusters;
+  readonly #details: FormatDetails;
+
+  constructor(parts: QcowImageParts) {
+    this.format = parts.format;
+    this.sizeBytes = parts.sizeBytes;
+    this.topology = {
+      logicalSectorBytes: 512,
+      physicalSectorBytes: 512,
+      clusterBytes: parts.clusterBytes,
+    };
+    this.backing = parts.backing;
+    this.dataMayBeSparse = parts.dataMayBeSparse;
+    if (parts.snapshots !== undefined) this.snapshots = parts.snapshots;
+    if (parts.bitmaps !== undefined) this.bitmaps = parts.bitmaps;
+    this.storages = parts.storages;
+    this.#tables = parts.tables;
+    this.#entries = parts.entries;
+    this.#compressed = parts.compressed;
+    this.#details = parts.details;
+  }
+
+  lookup(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
+    const slice = this.#tables.find(guestOffset);
+    if (slice !== undefined) return this.#entries.map(slice, guestOffset, lengthBytes, extent);
+    const unallocated = this.#tables.unallocatedBytes(guestOffset, lengthBytes);
+    if (unallocated === 0) return false;
+    extent.setBacking(unallocated);
+    return true;
+  }
+
+  *load(guestOffset: number): Step<void> {
+    const slice = yield* this.#tables.load(guestOffset);
+    if (slice !== undefined && this.#entries.needsDecoder(slice, guestOffset)) {
+      yield* this.#compressed.loadDecoder();
+    }
+  }
+
+  details(): FormatDetails {
+    return this.#details;
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Bits of an L2 entry, given as two 32-bit halves (specification, "Cluster mapping": "Standard
+ * Cluster Descriptor" and "Compressed Clusters Descriptor").
+ */
+import { bitField, clearBits, maskBits, testBit } from '@diskfile/bytes';
+import type { OffsetMask } from './l1-table.ts';
+
+const TWO_32 = 0x1_0000_0000;
+const SECTOR_BYTES = 512;
+
+/** Bits 9 to 55: the offset, in L1 entries and in standard cluster descriptors alike. */
+export const OFFSET_MASK: OffsetMask = { high: 0x00ff_ffff, low: 0xffff_fe00 };
+
+/**
+ * What an entry says of a cluster, or an extended one of a subcluster. The `-ready` kinds have a
+ * host cluster whose content is not valid.
+ */
+export type ClusterKind = 'data' | 'zero' | 'zero-ready' | 'unallocated' | 'unallocated-ready';
+
+export function isCompressed(high: number): boolean {
+  return testBit(high, 30);
+}
+
+/** Bit 63: the refcount of the cluster is exactly one. */
+export function isCopied(high: number): boolean {
+  return testBit(high, 31);
+}
+
+/** Bit 0 of a standard descriptor, where entries are not extended. */
+export function isZeroFlagged(low: number): boolean {
+  return testBit(low, 0);
+}
+
+/** Host offset in a standard descriptor. Exact: a multiple of 512 below 2^56. */
+export function clusterOffset(high: number, low: number): number {
+  return maskBits(high, OFFSET_MASK.high) * TWO_32 + clearBits(low, 0x1ff);
+}
+
+/** Where a compressed cluster begins; the number of offset bits depends on the cluster size. */
+export function compressedOffset(high: number, low: number, clusterBits: number): number {
+  return bitField(high, 0, compressedOffsetBits(clusterBits) - 32) * TWO_32 + low;
+}
+
+/** Bytes to hand to the decoder: to the end of the last sector that the entry counts. */
+export function compressedLength(high: number, low: number, clusterBits: number): number {
+  const offsetBits = compressedOffsetBits(clusterBits);
+  const additionalSectors = bitField(high, offsetBits - 32, 62 - offsetBits);
+  return (additionalSectors + 1) * SECTOR_BYTES - maskBits(low, SECTOR_BYTES - 1);
+}
+
+function compressedOffsetBits(clusterBits: number): number {
+  return 62 - (clusterBits - 8);
+}

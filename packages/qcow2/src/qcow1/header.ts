@@ -1,0 +1,95 @@
+/** The header of qcow version 1, parsed and checked. */
+import { DiskError, divideUp, powerOfTwo } from '@diskfile/bytes';
+import type { Limits } from '@diskfile/core';
+import { corrupt, hex } from '../errors.ts';
+import { QCOW_MAGIC } from '../structs.ts';
+import { qcowHeader } from './structs.ts';
+
+export interface QcowHeader {
+  readonly clusterBits: number;
+  readonly clusterBytes: number;
+  readonly l2TableBytes: number;
+  /** Virtual size, a whole number of sectors. */
+  readonly sizeBytes: number;
+  readonly encryption: 'aes' | undefined;
+  readonly l1TableOffset: number;
+  readonly l1Entries: number;
+  readonly backingName: { readonly offset: number; readonly lengthBytes: number } | undefined;
+}
+
+export const QCOW_HEADER_BYTES = qcowHeader.spanBytes;
+const SECTOR_BYTES = 512;
+const MAX_BACKING_NAME_BYTES = 1023;
+
+/** @throws DiskError `corrupt`, `unsupported` or `limit`. */
+export function parseQcowHeader(head: Uint8Array, fileBytes: number, limits: Limits): QcowHeader {
+  const raw = qcowHeader.decode(head);
+  if (raw.magic !== QCOW_MAGIC || raw.version !== 1) {
+    throw corrupt('qcow.magic', 'The file does not begin with the magic number of qcow version 1', {
+      offset: 0,
+      hint: 'State the right format, or let it be probed.',
+    });
+  }
+  checkRange('cluster_bits', raw.cluster_bits, 9, 16);
+  checkRange('l2_bits', raw.l2_bits, 6, 13);
+  if (raw.size < 2) throw corrupt('qcow.size', 'The disk has no size', { offset: 24 });
+  if (raw.crypt_method > 1) {
+    throw new DiskError(
+      'unsupported',
+      'qcow.crypt-method',
+      `The image is encrypted by the unknown method ${raw.crypt_method}`,
+      { offset: 36, hint: 'Decrypt it with the program that wrote it.' },
+    );
+  }
+  const clusterBytes = powerOfTwo(raw.cluster_bits);
+  const l2Entries = powerOfTwo(raw.l2_bits);
+  const l1Entries = divideUp(raw.size, l2Entries * clusterBytes);
+  if (l1Entries * 8 > limits.maxStructureBytes) {
+    throw new DiskError(
+      'limit',
+      'qcow.l1-table-too-large',
+      `A disk of ${raw.size} bytes needs ${l1Entries} L1 entries`,
+      { offset: 24, hint: 'Raise limits.maxStructureBytes if the image can be trusted.' },
+    );
+  }
+  return {
+    clusterBits: raw.cluster_bits,
+    clusterBytes,
+    l2TableBytes: l2Entries * 8,
+    sizeBytes: raw.size - (raw.size % SECTOR_BYTES),
+    encryption: raw.crypt_method === 1 ? 'aes' : undefined,
+    l1TableOffset: raw.l1_table_offset,
+    l1Entries,
+    backingName: parseBackingName(raw.backing_file_offset, raw.backing_file_size, fileBytes),
+  };
+}
+
+function checkRange(
+  field: 'cluster_bits' | 'l2_bits',
+  value: number,
+  lowest: number,
+  highest: number,
+): void {
+  if (value >= lowest && value <= highest) return;
+  throw corrupt(
+    `qcow.${field.replace('_', '-')}`,
+    `${field} is ${value}; ${lowest} to ${highest} are possible`,
+    { offset: qcowHeader.offsetOf(field) },
+  );
+}
+
+function parseBackingName(
+  offset: number,
+  lengthBytes: number,
+  fileBytes: number,
+): QcowHeader['backingName'] {
+  if (offset === 0 || lengthBytes === 0) return undefined;
+  if (lengthBytes <= MAX_BACKING_NAME_BYTES && offset + lengthBytes <= fileBytes) {
+    return { offset, lengthBytes };
+  }
+  throw corrupt(
+    'qcow.backing-name',
+    `The backing file name, ${lengthBytes} bytes at ${hex(offset)}, is not within the file`,
+    { offset: 8 },
+  );
+}

@@ -1,0 +1,19 @@
+/**
+ * On-disk structures of qcow version 1, all big endian: the predecessor of qcow2, described in
+ * "The QCOW Image Format" (M. McLoughlin).
+ */
+import { struct, u8, u16be, u32be, u64be } from '@diskfile/bytes';
+
+export const qcowHeader = struct('qcow header', {
+  magic: u32be,
+  version: u32be,
+  backing_file_offset: u64be,
+  backing_file_size: u32be,
+  mtime: u32be,
+  size: u64be,
+  cluster_bits: u8,
+  l2_bits: u8,
+  padding: u16be,
+  crypt_method: u32be,
+  l1_table_offset: u64be,
+});

@@ -1,0 +1,123 @@
+/** Internal snapshots (specification, "Snapshots"): the list, and the one to open. */
+import { alignUp, decodeName, DiskError, readU32be, readU64be } from '@diskfile/bytes';
+import {
+  type DiskWarning,
+  type Limits,
+  quote,
+  type SnapshotInfo,
+  type Step,
+  type Storage,
+} from '@diskfile/core';
+import { corrupt } from './errors.ts';
+import type { Qcow2Header, TableReference } from './header.ts';
+import { StorageCursor } from './storage-cursor.ts';
+import { snapshotHeader } from './structs.ts';
+
+export interface Snapshot {
+  readonly info: SnapshotInfo;
+  readonly l1Table: TableReference;
+}
+
+/** QEMU's own bound on what follows the fixed fields of an entry. */
+const MAX_EXTRA_BYTES = 1024;
+const TWO_32 = 0x1_0000_0000;
+const NO_ICOUNT = 0xffff_ffff;
+
+/**
+ * Reads the snapshot table. What of it lies past the end of the file is left out with a warning;
+ * the rest of the image is as good as it was.
+ * @throws DiskError `corrupt` or `limit` for a table that cannot be walked.
+ */
+export function* readSnapshots(
+  storage: Storage,
+  header: Qcow2Header,
+  limits: Limits,
+  warn: (warning: DiskWarning) => void,
+): Step<Snapshot[]> {
+  const { offset, entries } = header.snapshotTable;
+  const snapshots: Snapshot[] = [];
+  const cursor = new StorageCursor(storage, offset);
+  for (let index = 0; index < entries; index++) {
+    cursor.offset = alignUp(cursor.offset, 8);
+    if (cursor.offset + snapshotHeader.spanBytes > storage.sizeBytes) {
+      warn({
+        detail: 'qcow2.snapshot-table-cut',
+        message: `The file ends within the snapshot table, after ${index} of ${entries} snapshots`,
+      });
+      break;
+    }
+    if (cursor.offset - offset > limits.maxStructureBytes) {
+      throw new DiskError(
+        'limit',
+        'qcow2.snapshot-table-size',
+        `The snapshot table is longer than ${limits.maxStructureBytes} bytes`,
+        { offset, hint: 'Raise limits.maxStructureBytes if the image can be trusted.' },
+      );
+    }
+    snapshots.push(yield* readSnapshot(cursor, header));
+  }
+  return snapshots;
+}
+
+function* readSnapshot(cursor: StorageCursor, header: Qcow2Header): Step<Snapshot> {
+  const entryOffset = cursor.offset;
+  const raw = snapshotHeader.decode(yield* cursor.take(snapshotHeader.spanBytes));
+  if (raw.extra_data_size > MAX_EXTRA_BYTES) {
+    throw corrupt(
+      'qcow2.snapshot-extra-data',
+      `A snapshot has ${raw.extra_data_size} bytes of extra data; up to ${MAX_EXTRA_BYTES} are possible`,
+      { offset: entryOffset, hint: 'Repair a copy of the image with "qemu-img check -r all".' },
+    );
+  }
+  const extra = decodeExtra(yield* cursor.take(raw.extra_data_size), header, raw.vm_state_size);
+  const id = decodeName(yield* cursor.take(raw.id_str_size));
+  const name = decodeName(yield* cursor.take(raw.name_size));
+  return {
+    l1Table: { offset: raw.l1_table_offset, entries: raw.l1_size },
+    info: {
+      id,
+      name,
+      ...extra,
+      date: { seconds: raw.date_sec, nanoseconds: raw.date_nsec },
+      vmClockNanoseconds: raw.vm_clock_nsec_high * TWO_32 + raw.vm_clock_nsec_low,
+    },
+  };
+}
+
+/** Fields of the extra data, as far as it reaches: images grew them one after another. */
+function decodeExtra(
+  extra: Uint8Array,
+  header: Qcow2Header,
+  vmStateSize: number,
+): Pick<SnapshotInfo, 'vmStateBytes' | 'diskSizeBytes' | 'icount'> {
+  const vmStateBytes = extra.length >= 8 ? readU64be(extra, 0, 'vm_state_size') : vmStateSize;
+  const diskSize = extra.length >= 16 ? readU64be(extra, 8, 'disk_size') : header.sizeBytes;
+  const sizes = { vmStateBytes, diskSizeBytes: diskSize - (diskSize % 512) };
+  if (extra.length < 24) return sizes;
+  const high = readU32be(extra, 16);
+  const low = readU32be(extra, 20);
+  // All ones stand for none.
+  if (high === NO_ICOUNT && low === NO_ICOUNT) return sizes;
+  return { ...sizes, icount: high * TWO_32 + low };
+}
+
+/**
+ * The snapshot that a user means: an id counts before a name, as with `qemu-img convert -l`.
+ * @throws DiskError `not-found`, with the list as a hint.
+ */
+export function findSnapshot(snapshots: readonly Snapshot[], wanted: string): Snapshot {
+  const found =
+    snapshots.find(({ info }) => info.id === wanted) ??
+    snapshots.find(({ info }) => info.name === wanted);
+  if (found !== undefined) return found;
+  const shown = snapshots.slice(0, 20).map(({ info }) => `${quote(info.name)} (id ${info.id})`);
+  if (snapshots.length > shown.length) shown.push('…');
+  throw new DiskError(
+    'not-found',
+    'qcow2.snapshot-not-found',
+    `The image has no snapshot ${quote(wanted)}`,
+    {
+      hint: shown.length === 0 ? 'It has no snapshots at all.' : `There are: ${shown.join(', ')}.`,
+    },
+  );
+}

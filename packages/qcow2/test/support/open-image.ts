@@ -1,0 +1,123 @@
+/** Opens images that are in memory, with decoders from Node and a gate over a map of names. */
+import { inflateRawSync } from 'node:zlib';
+import { DiskError } from '@diskfile/bytes';
+import {
+  createImageDisk,
+  type Decoder,
+  type DecoderSet,
+  DEFAULT_LIMITS,
+  type DiskFile,
+  type FormatDriver,
+  type Limits,
+  MemoryStorage,
+  openChain,
+  type OpenGate,
+  runSync,
+  type Storage,
+} from '@diskfile/core';
+import { qcow2Driver, qcowDriver } from '../../src/index.ts';
+
+/** Bytes that are the disk themselves, for backing images. */
+const plainDriver: FormatDriver = {
+  id: 'raw',
+  aliases: [],
+  probe: () => 'maybe',
+  *open({ storage }) {
+    return {
+      format: 'raw',
+      sizeBytes: storage.sizeBytes,
+      topology: { logicalSectorBytes: 512, physicalSectorBytes: 512, clusterBytes: 1 },
+      backing: undefined,
+      dataMayBeSparse: false,
+      storages: [storage],
+      lookup(guestOffset, lengthBytes, extent) {
+        extent.setData(storage, guestOffset, lengthBytes);
+        return true;
+      },
+      *load() {},
+      details: () => ({}),
+    };
+  },
+};
+
+function inflating(id: string): Decoder {
+  const decodeSync = (src: Uint8Array, dst: Uint8Array) => {
+    let decoded: Uint8Array;
+    try {
+      decoded = inflateRawSync(src, { maxOutputLength: dst.length + 1 });
+    } catch (cause) {
+      throw new DiskError('corrupt', 'test.deflate', 'broken stream', { cause });
+    }
+    if (decoded.length !== dst.length)
+      throw new DiskError('corrupt', 'test.length', 'wrong length');
+    dst.set(decoded);
+  };
+  return { id, decodeSync, decode: async (src, dst) => decodeSync(src, dst) };
+}
+
+/** Both ids inflate: what matters here is which one an image asks for. */
+export class TestDecoders implements DecoderSet {
+  readonly loaded: string[] = [];
+
+  *load(id: string) {
+    this.loaded.push(id);
+    return inflating(id);
+  }
+}
+
+export interface OpenOptions {
+  readonly files?: Readonly<Record<string, Uint8Array>>;
+  readonly snapshot?: string;
+  readonly format?: string;
+  readonly limits?: Partial<Limits>;
+  readonly decoders?: DecoderSet;
+}
+
+export function openImage(image: Uint8Array | Storage, options: OpenOptions = {}): DiskFile {
+  const storage = image instanceof Uint8Array ? new MemoryStorage(image, 'image') : image;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const gate: OpenGate = {
+    *open({ file }) {
+      const bytes = options.files?.[file.filename];
+      if (bytes === undefined) throw new DiskError('denied', 'test.gate', `no ${file.filename}`);
+      return new MemoryStorage(bytes, file.filename);
+    },
+  };
+  const chain = runSync(
+    openChain(storage, {
+      drivers: [qcow2Driver, qcowDriver, plainDriver],
+      decoders: options.decoders ?? new TestDecoders(),
+      gate,
+      limits,
+      format: options.format,
+      snapshot: options.snapshot,
+      followBacking: true,
+    }),
+  );
+  return createImageDisk(chain, { limits, opening: undefined });
+}
+
+export function readAll(disk: DiskFile): Uint8Array {
+  const bytes = new Uint8Array(disk.sizeBytes).fill(0xee);
+  disk.readSync(bytes, 0);
+  return bytes;
+}
+
+/** The DiskError that an action must end with. */
+export function errorOf(action: () => unknown): DiskError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof DiskError) return error;
+    throw error;
+  }
+  throw new Error('no error');
+}
+
+/** First byte that differs, -1 when none does. Comparing large arrays by `toEqual` takes long. */
+export function firstDifference(actual: Uint8Array, expected: Uint8Array): number {
+  if (Buffer.compare(actual, expected) === 0) return -1;
+  const length = Math.min(actual.length, expected.length);
+  for (let at = 0; at < length; at++) if (actual[at] !== expected[at]) return at;
+  return length;
+}
