@@ -55,6 +55,7 @@ export {
   type SkippedMount,
 } from './guest/guest.ts';
 export type { Signature } from './guest/signature.ts';
+export { entryLinkTarget, entryXattrs, openEntry } from './guest/tree-entry.ts';
 export { openDiskFile, type OpenDiskFileOptions, openDiskFileSync } from './open/open-disk-file.ts';
 export { openFileSystem, type OpenFileSystemOptions } from './open-file-system.ts';
 export {
