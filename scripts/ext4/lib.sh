@@ -6,6 +6,8 @@
 TOOLS=$SCRIPT_DIR/tools
 IMAGE_NAMES=()
 declare -A RECIPE_FILE=()
+# The tools are used where they lie: leave no compiled files there.
+export PYTHONDONTWRITEBYTECODE=1
 
 skip() {
   echo "make-images: skipped: $1" >&2
@@ -46,7 +48,7 @@ clean_up() {
   for loop in $(losetup -l -n -O NAME,BACK-FILE | awk -v dir="$WORK/" 'index($2, dir) == 1 { print $1 }'); do
     losetup -d "$loop" || true
   done
-  [ -n "${KEEP:-}" ] || rm -rf "$WORK"
+  rm -rf "$WORK"
 }
 
 # A UUID that is the same in every run, from the image's name.

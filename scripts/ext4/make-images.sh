@@ -27,10 +27,10 @@ done
 require_host() {
   [ "$(id -u)" = 0 ] || skip "this must run as root (loop mounts)"
   local tool
-  for tool in mke2fs tune2fs debugfs e2fsck dumpe2fs losetup mount umount fallocate chattr python3 sha256sum; do
+  for tool in mke2fs tune2fs debugfs e2fsck dumpe2fs resize2fs losetup mount umount fallocate chattr python3 sha256sum; do
     command -v "$tool" >/dev/null || skip "the tool $tool is not installed"
   done
-  python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || skip "python3 is older than 3.10"
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || skip "python3 is older than 3.11"
   losetup -f >/dev/null 2>&1 || skip "no loop device is available"
 }
 
@@ -106,7 +106,7 @@ if [ $selected -eq 0 ]; then
   echo "make-images: no image has that name; see --list" >&2
   exit 2
 fi
-python3 "$TOOLS/write-index.py" "$OUT"
+python3 "$TOOLS/write-index.py" "$OUT" "${IMAGE_NAMES[@]}"
 if [ ${#failed[@]} -gt 0 ]; then
   echo "make-images: failed: ${failed[*]}" >&2
   exit 1

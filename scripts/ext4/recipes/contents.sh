@@ -45,6 +45,17 @@ make_deep_extents() {
   python3 "$TOOLS/big-files.py" "$MNT" every-other-block
   FRAGMENTS=3000 populate fragmented
   unmount_image
+  debugfs -R 'ex -n /every-other-block' "$IMG" 2>/dev/null | grep -q ' 0/ 3 '
   publish_clean "30,000 extents in one file: an extent tree of depth 3"
-  debugfs -R 'ex -n /every-other-block' "$OUT/$NAME.img" 2>/dev/null | grep -q ' 0/ 3 '
+}
+
+image long-extents
+make_long_extents() {
+  format 1G -t ext4 -b 4096 -O sparse_super2,^resize_inode
+  mount_image
+  python3 "$TOOLS/big-files.py" "$MNT" long-extents
+  unmount_image
+  # More than 32,768 in the length field means unwritten; exactly that many does not.
+  debugfs -R 'ex -l /written' "$IMG" 2>/dev/null | grep -q ' 32768 *$'
+  publish_clean "a written extent of 32,768 blocks, and long unwritten ones"
 }

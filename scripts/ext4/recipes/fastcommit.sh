@@ -14,6 +14,7 @@ crash_fast() {
 publish_fast() {
   local notes=$1 oracle=${2:-mount} other=e2fsck unsettled
   [ "$oracle" = mount ] || other=mount
+  python3 "$TOOLS/journal-facts.py" "$IMG" "$WORK/journal" | grep -q '"tail"'
   list_recovered "$oracle" "$WORK/second.jsonl"
   list_recovered "$oracle" "$WORK/$NAME.jsonl" "$WORK/statfs.json"
   e2fsck -fn "$WORK/copy.img" >"$WORK/objections" 2>&1 || true
@@ -23,7 +24,6 @@ publish_fast() {
     cp /dev/null "$WORK/other.jsonl"
   fi
   publish_recovered "$oracle" "$notes" "+unsettled=$unsettled"
-  grep -q '"tail"' "$OUT/$NAME.json"
 }
 
 image fast-commit-creations

@@ -75,6 +75,44 @@ make_bigalloc_1m_no_csum() {
   simple_extents "bigalloc: 1 MiB clusters, no checksums" 1G -t ext4 -O bigalloc,^metadata_csum -C 1048576
 }
 
+# resized NOTES SIZE NEW_SIZE MKE2FS-OPTION...: fill, resize, and fill some more.
+resized() {
+  local notes=$1 size=$2 new_size=$3
+  shift 3
+  format "$size" "$@"
+  mount_image
+  populate "${ALL_GROUPS[@]}"
+  unmount_image
+  truncate -s "$new_size" "$IMG"
+  e2fsck -fy "$IMG" >/dev/null 2>&1
+  resize2fs "$IMG" >/dev/null 2>&1
+  mount_image
+  mkdir "$MNT/after"
+  python3 "$TOOLS/populate.py" "$MNT/after" files xattrs
+  python3 "$TOOLS/many-entries.py" "$MNT/after/many" files 5000
+  unmount_image
+  publish_clean "$notes"
+}
+
+image resized
+make_resized() { resized "grown from 24 MiB to 400 MiB into reserved descriptor blocks" 24M 400M -t ext4 -b 1024; }
+
+image resized-meta-bg
+make_resized_meta_bg() {
+  resized "grown with meta_bg: new groups have another layout" 24M 400M -t ext4 -b 1024 -O meta_bg,^resize_inode
+}
+
+image converted-to-64bit
+make_converted_to_64bit() {
+  format 64M -t ext4 -b 1024 -O ^64bit
+  mount_image
+  populate "${ALL_GROUPS[@]}"
+  unmount_image
+  e2fsck -fy "$IMG" >/dev/null 2>&1
+  resize2fs -b "$IMG" >/dev/null 2>&1
+  publish_clean "converted to 64bit by resize2fs"
+}
+
 # Clusters keep the number of groups small, so that block numbers above 2^32
 # fit into 5 TiB with 1 KiB blocks.
 image blocks-above-32-bits

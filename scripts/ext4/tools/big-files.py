@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Make sparse files that reach the far ends of a mapping.
 
-usage: big-files.py DIRECTORY indirect|terabyte|every-other-block
+usage: big-files.py DIRECTORY indirect|terabyte|every-other-block|long-extents
 """
 
 import os
 import sys
+
+import fsops
 
 
 def scatter(path: str, offsets: list[int], size: int | None = None) -> None:
@@ -48,6 +50,9 @@ def terabyte(root: str) -> None:
     scatter(f"{root}/terabyte", offsets, size)
     scatter(f"{root}/terabyte-hole", [], size)
     scatter(f"{root}/terabyte-odd-end", [size - 100], size + 12_345)
+    # Logical block 2^32 - 2 is the last one.
+    block = os.statvfs(root).f_bsize
+    scatter(f"{root}/largest", [0, (2**32 - 2) * block])
 
 
 def every_other_block(root: str) -> None:
@@ -60,8 +65,28 @@ def every_other_block(root: str) -> None:
     os.close(fd)
 
 
+def long_extents(root: str) -> None:
+    """As few extents as possible for a large file, written and unwritten."""
+    size = 200 << 20
+    fd = os.open(f"{root}/written", os.O_RDWR | os.O_CREAT, 0o644)
+    fsops.fallocate(fd, 0, 0, size)
+    for offset in range(0, size, 1 << 20):
+        os.pwrite(fd, b"mebibyte %d" % (offset >> 20) + bytes((1 << 20) - 20), offset)
+    os.fsync(fd)
+    os.close(fd)
+    fd = os.open(f"{root}/unwritten", os.O_RDWR | os.O_CREAT, 0o644)
+    fsops.fallocate(fd, 0, 0, 3 * size)
+    os.fsync(fd)
+    os.close(fd)
+
+
 def main(root: str, kind: str) -> None:
-    kinds = {"indirect": indirect, "terabyte": terabyte, "every-other-block": every_other_block}
+    kinds = {
+        "indirect": indirect,
+        "terabyte": terabyte,
+        "every-other-block": every_other_block,
+        "long-extents": long_extents,
+    }
     kinds[kind](root)
 
 

@@ -20,8 +20,6 @@ FALLOC_KEEP_SIZE = 1
 FALLOC_PUNCH_HOLE = 2
 FALLOC_ZERO_RANGE = 16
 
-FS_IOC_GETFLAGS = 0x80086601
-FS_IOC_SETFLAGS = 0x40086602
 FS_IOC_FSGETXATTR = 0x801C581F
 EXT4_IOC_SHUTDOWN = 0x8004587D
 SHUTDOWN_WITHOUT_LOG_FLUSH = 2
@@ -110,18 +108,6 @@ def get_project(fd: int) -> int:
     buffer = bytearray(28)
     fcntl.ioctl(fd, FS_IOC_FSGETXATTR, buffer)
     return struct.unpack_from("<I", buffer, 12)[0]
-
-
-def add_inode_flags(path: str, flags: int) -> None:
-    """chattr +FLAGS, by number."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        buffer = bytearray(8)
-        fcntl.ioctl(fd, FS_IOC_GETFLAGS, buffer)
-        current = struct.unpack_from("<I", buffer)[0]
-        fcntl.ioctl(fd, FS_IOC_SETFLAGS, struct.pack("<Q", current | flags))
-    finally:
-        os.close(fd)
 
 
 def shut_down(mount_point: str) -> None:

@@ -3,9 +3,11 @@
 Written for making and describing test images only: it trusts what it reads.
 """
 
+import itertools
 import struct
 import subprocess
-from typing import Iterator, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 MAGIC = 0xC03B3998
 DESCRIPTOR, COMMIT, SUPERBLOCK_V1, SUPERBLOCK_V2, REVOKE = 1, 2, 3, 4, 5
@@ -128,7 +130,7 @@ class Journal:
     def is_wrapped(self) -> bool:
         """Whether what waits in the log runs past its end to its beginning."""
         log = [block for transaction in self.transactions() for block in transaction.log_blocks]
-        return any(later < earlier for earlier, later in zip(log, log[1:]))
+        return any(later < earlier for earlier, later in itertools.pairwise(log))
 
     def tags(self, raw: bytes) -> Iterator[tuple[int, int]]:
         incompat = self.superblock.incompat

@@ -39,10 +39,7 @@ def text(raw: bytes) -> str:
 
 def xattrs(path: bytes) -> dict[str, str]:
     names = os.listxattr(path, follow_symlinks=False)
-    return {
-        name: os.getxattr(path, os.fsencode(name), follow_symlinks=False).hex()
-        for name in sorted(names)
-    }
+    return {name: os.getxattr(path, os.fsencode(name), follow_symlinks=False).hex() for name in sorted(names)}
 
 
 def chunk_hashes(fd: int, segments: list[tuple[int, int]], size: int) -> list:

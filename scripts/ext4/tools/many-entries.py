@@ -22,7 +22,7 @@ def file_name(n: int, rng: random.Random) -> bytes:
     if style == 0:
         return b"%d" % n
     if style == 1:
-        return "d\u00e4t\u00ebi-{:05d}-\u65e5\u672c".format(n).encode()
+        return f"d\u00e4t\u00ebi-{n:05d}-\u65e5\u672c".encode()
     if style == 2:
         return b"\xff\xfe-%d-\x80" % n
     if style == 3:

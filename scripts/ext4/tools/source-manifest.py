@@ -9,7 +9,6 @@ and sizes of directories come from debugfs. Where both know a fact they must agr
 """
 
 import hashlib
-import json
 import os
 import re
 import subprocess
