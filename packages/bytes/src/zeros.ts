@@ -4,6 +4,8 @@
 export function isAllZero(bytes: Uint8Array): boolean {
   const head = Math.min(bytes.length, (4 - (bytes.byteOffset % 4)) % 4);
   for (let at = 0; at < head; at++) if (bytes[at] !== 0) return false;
+  // Too short to reach an aligned word, and the view below has to begin at one.
+  if (head === bytes.length) return true;
   const wordCount = Math.floor((bytes.length - head) / 4);
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + head, wordCount);
   let at = 0;
