@@ -1,0 +1,2 @@
+// Stands in for node:child_process in the bundle.
+export default {};
