@@ -41,7 +41,11 @@ describe('the guest of the README', () => {
   it('has its root found and its fstab followed', async () => {
     expect(guest.root.name).toBe('/dev/sda3');
     expect(guest.fileSystem.mounts.map(({ path }) => path)).toEqual(['/', '/boot']);
-    expect(guest.skippedMounts).toMatchObject([{ path: '/boot/efi', device: '/dev/sda1' }]);
+    expect(guest.skippedMounts).toMatchObject([
+      { path: '/boot/efi', device: '/dev/sda1', reason: expect.stringContaining('vfat') as string },
+      { path: '/media/cdrom0', device: '/dev/sr0' },
+      { path: '/srv/gone disk', reason: 'it is not on this disk' },
+    ]);
     expect(await guest.fileSystem.exists('/boot/hidden-by-the-mount')).toBe(false);
     expect(await guest.fileSystem.realpath('/vmlinuz')).toMatch(/^\/boot\/vmlinuz/);
     const release = text(await guest.fileSystem.readFile('/etc/os-release'));
