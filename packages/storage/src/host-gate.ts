@@ -132,15 +132,19 @@ class NamedFileOpening {
   }
 
   /**
-   * The true path. A file that cannot be resolved is reported as missing only from a directory that
-   * is itself allowed: otherwise the image could find out what exists elsewhere.
+   * The true path. A file that cannot be resolved is reported as missing only when it would be in a
+   * directory that is itself allowed: otherwise the image could find out what exists elsewhere.
    */
   *#resolve(path: string, allowed: readonly string[]): Step<string> {
     const realPath = yield* this.#tryRealpath(path);
     if (typeof realPath === 'string') return realPath;
-    const directory = yield* this.#tryRealpath(dirname(path));
-    if (typeof directory !== 'string' || !isWithin(directory, allowed)) throw this.#denied(path);
-    throw this.#explained(realPath);
+    for (let directory = dirname(path); ; directory = dirname(directory)) {
+      const real = yield* this.#tryRealpath(directory);
+      if (typeof real === 'string') {
+        throw isWithin(real, allowed) ? this.#explained(realPath) : this.#denied(path);
+      }
+      if (directory === dirname(directory)) throw this.#denied(path);
+    }
   }
 
   *#tryRealpath(path: string): Step<string | DiskError> {
@@ -191,10 +195,10 @@ class NamedFileOpening {
   }
 }
 
-/** Whether an absolute path lies below one of the directories, by its text alone. */
+/** Whether an absolute path is one of the directories or lies below one, by its text alone. */
 function isWithin(path: string, directories: readonly string[]): boolean {
   return directories.some((directory) => {
     const rest = relative(directory, path);
-    return rest !== '' && rest !== '..' && !rest.startsWith(`..${sep}`) && !isAbsolute(rest);
+    return rest !== '..' && !rest.startsWith(`..${sep}`) && !isAbsolute(rest);
   });
 }
