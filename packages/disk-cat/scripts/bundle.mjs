@@ -1,14 +1,15 @@
 // Bundles each command with everything it uses, so that it starts fast and installs alone.
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 const root = resolve(import.meta.dirname, '..');
-const outdir = join(root, 'dist/commands');
+const target = join(root, 'dist/commands');
+// Whoever runs a command meanwhile finds the old bundle or the new one, whole.
+const outdir = `${target}-${process.pid}`;
 const commands = readdirSync(join(root, 'src')).filter((name) => name.startsWith('disk-'));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-rmSync(outdir, { recursive: true, force: true });
 const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: commands.map((name) => join('src', name)),
@@ -18,22 +19,40 @@ const { metafile } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
-  minifySyntax: true,
+  // Halves the time to compile it. With --verbose, traces are mapped back to the sources.
+  minify: true,
   legalComments: 'none',
   sourcemap: true,
   sourcesContent: false,
   metafile: true,
   define: { DISK_CAT_VERSION: JSON.stringify(version) },
-  // Commander would load it for subcommands that are programs; nothing here starts a process.
-  alias: { 'node:child_process': './scripts/no-child-process.mjs' },
-  // Packages in CommonJS ask for modules of Node by require().
-  banner: {
-    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-  },
+  plugins: [builtinModules()],
   chunkNames: 'chunks/[name]-[hash]',
   logLevel: 'warning',
 });
 writeNotices(metafile);
+rmSync(target, { recursive: true, force: true });
+renameSync(outdir, target);
+
+/**
+ * Modules of Node are asked for directly. Importing them costs milliseconds: it reads every export
+ * of each, and some of those load further modules. It also serves packages that use require().
+ */
+function builtinModules() {
+  return {
+    name: 'builtin-modules',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'builtin' }));
+      onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+        // Commander would load this one for subcommands that are programs; nothing here starts one.
+        contents:
+          path === 'node:child_process'
+            ? 'module.exports = {};'
+            : `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+      }));
+    },
+  };
+}
 
 /** The licences of what ended up in the bundle, as these ask for. */
 function writeNotices({ inputs }) {

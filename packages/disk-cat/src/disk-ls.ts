@@ -70,7 +70,7 @@ function lsOptions(command: Command): void {
     .addOption(
       new Option(
         '--checksum <algorithm>',
-        'checksums of regular files; sha256 if none is named',
+        'checksums of regular files: md5, sha1, sha224, sha256 (if none is named), sha384, sha512',
       ).choices(CHECKSUM_ALGORITHMS),
     )
     .option('--csv', 'comma-separated values with a line of titles', false)

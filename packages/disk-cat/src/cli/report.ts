@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs';
 import { DiskError } from 'diskfile';
 import { UsageError } from './failure.ts';
+import { hintOf } from './hints.ts';
 import { printable } from './printable.ts';
 
 const STDERR = 2;
@@ -68,7 +69,10 @@ export class Report {
 
 /** One line: what happened, where, what to do. */
 function describe(error: unknown): string {
-  if (error instanceof DiskError) return error.describe();
+  if (error instanceof DiskError) {
+    const added = error.hint === undefined ? hintOf(error) : undefined;
+    return [error.describe(), ...(added === undefined ? [] : [added])].join(' ');
+  }
   if (error instanceof UsageError) return `${error.message}. Try --help.`;
   const message = error instanceof Error ? error.message : String(error);
   return `internal error: ${message}. This is a bug; please report it with what --verbose adds.`;
@@ -91,7 +95,10 @@ function explain(error: unknown): string[] {
 
 function toJson(error: unknown, verbose: boolean): Record<string, unknown> {
   const stack = verbose && error instanceof Error ? { stack: error.stack } : {};
-  if (error instanceof DiskError) return { ...error.toJSON(), ...stack };
+  if (error instanceof DiskError) {
+    const hint = hintOf(error);
+    return { ...error.toJSON(), ...(hint === undefined ? {} : { hint }), ...stack };
+  }
   if (error instanceof UsageError) {
     return { name: error.name, code: 'usage', message: error.message };
   }
