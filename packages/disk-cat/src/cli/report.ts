@@ -24,11 +24,16 @@ export class Report {
   /** Whether an error was reported; the exit code follows from it. */
   failed = false;
   readonly #command: string;
-  readonly #options: ReportOptions;
+  #options: ReportOptions;
   #warningCount = 0;
 
   constructor(command: string, options: ReportOptions) {
     this.#command = command;
+    this.#options = options;
+  }
+
+  /** Takes the options from the command line, once it has been understood. */
+  configure(options: ReportOptions): void {
     this.#options = options;
   }
 
