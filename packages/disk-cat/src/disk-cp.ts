@@ -106,7 +106,7 @@ async function copyAll(job: CopyJob, watch: SignalWatch, progress: Progress): Pr
   });
   for (const path of job.paths) {
     const recursive = archive || options.recursive;
-    await warnOfSkippedMounts(guest, path, report, recursive);
+    warnOfSkippedMounts(guest, path, report, recursive);
     try {
       const place = destination.placeOf(path);
       if (recursive) await copy.tree(fileSystem, path, place);

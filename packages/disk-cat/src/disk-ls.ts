@@ -103,7 +103,7 @@ async function run(invocation: Invocation<LsOptions>): Promise<void> {
   await withGuest(image, options, report, async (guest) => {
     const writer = writerFor(guest, invocation);
     for (const path of paths) {
-      await warnOfSkippedMounts(guest, path, report, recursive);
+      warnOfSkippedMounts(guest, path, report, recursive);
       try {
         writer.list(path);
       } catch (error) {
