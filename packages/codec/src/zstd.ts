@@ -42,6 +42,7 @@ export class ZstdDecoder implements Decoder {
       const { end, skippable, contentBytes = 0 } = readZstdFrame(src, start);
       if (!skippable) {
         const rest = dst.subarray(filledBytes);
+        // Checked here because libzstd would set memory aside for all of it.
         if (contentBytes > rest.length) throw contentTooLong();
         filledBytes += yield* this.#frames.decodeFrame(src.subarray(start, end), rest);
       }
