@@ -70,9 +70,12 @@ describe('a header is taken', () => {
   it('with a header length of 104, which leaves no room for the compression type', () => {
     const bytes = patched((raw) => {
       writeU32be(raw, 100, 104);
-      raw.fill(0, 104, 112);
+      writeU32be(raw, 104, 0x0100_0001);
     });
-    expect(openImage(bytes).info()[0]!.details['compressionType']).toBe('zlib');
+    expect(openImage(bytes).info()[0]!.details).toMatchObject({
+      compressionType: 'zlib',
+      unknownHeaderExtensions: [{ type: '0x01000001', lengthBytes: 0 }],
+    });
   });
 
   it('with sizes that are no whole clusters; what is over a sector is left out', () => {
