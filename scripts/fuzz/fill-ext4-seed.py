@@ -7,10 +7,13 @@ usage: fill-ext4-seed.py tree|dirty|fast MOUNT_POINT
 import contextlib
 import fcntl
 import os
+import struct
 import sys
 
 EXT4_IOC_SHUTDOWN = 0x8004587D
 SHUTDOWN_WITHOUT_LOG_FLUSH = (2).to_bytes(4, "little")
+JOURNAL_MAGIC = bytes.fromhex("c03b3998")
+NO_ID = 0xFFFFFFFF
 
 
 def write(path: str, data: bytes, sync: bool = False) -> None:
@@ -38,8 +41,16 @@ def tree(root: str) -> None:
     os.mkdir(f"{root}/many")
     for number in range(60):
         write(f"{root}/many/a-rather-long-name-to-fill-blocks-{number:03d}", b"")
-    for name, value in (("user.small", b"v"), ("user.large", b"w" * 300)):
-        # Not every seed has room or support for attributes.
+    # Version 2 of the form of the system call: owner, one user, group, mask, others.
+    acl = struct.pack("<I" + "HHI" * 5, 2, 1, 6, NO_ID, 2, 4, 1000, 4, 4, NO_ID, 16, 4, NO_ID, 32, 4, NO_ID)
+    attributes = {
+        "user.small": b"v",
+        "user.large": b"w" * 300,
+        "user.huge": b"x" * 5000,
+        "system.posix_acl_access": acl,
+    }
+    for name, value in attributes.items():
+        # Not every seed has room or support for all of them.
         with contextlib.suppress(OSError):
             os.setxattr(f"{root}/large", name, value)
 
@@ -53,6 +64,8 @@ def dirty(root: str) -> None:
     os.rmdir(f"{root}/new")
     for number in range(0, 60, 3):
         os.unlink(f"{root}/many/a-rather-long-name-to-fill-blocks-{number:03d}")
+    # Where contents are logged, this block has to be escaped.
+    write(f"{root}/escaped", JOURNAL_MAGIC + b"not a header", sync=True)
     write(f"{root}/again", b"again" * 3000, sync=True)
 
 

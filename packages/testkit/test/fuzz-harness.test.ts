@@ -11,6 +11,7 @@ import type { FuzzTarget } from '../src/fuzz/fuzz-target.ts';
 import { runInput } from '../src/fuzz/run-input.ts';
 import { headerFields, plainSeed } from '../src/fuzz/seed-image.ts';
 import { ext4Seeds } from '../src/fuzz/seeds/ext4.ts';
+import { journalBlocks } from '../src/fuzz/seeds/ext4-checksums.ts';
 import {
   descriptorOffset,
   ext4Layout,
@@ -140,6 +141,18 @@ describe('failures', () => {
 });
 
 describe('mending checksums', () => {
+  it('of version 1 in a journal makes a commit block right again', () => {
+    const { bytes, repair } = ext4Seeds().find(({ name }) => name === 'dirty-csum-v1')!;
+    const commits = journalBlocks(bytes, ext4Layout(bytes)!).filter(
+      (block) => readU32be(block, 0) === JOURNAL_MAGIC && readU32be(block, 4) === 2,
+    );
+    const place = commits.at(-1)!.byteOffset - bytes.byteOffset + 0x10;
+    const damaged = bytes.slice();
+    damaged[place]! ^= 0xff;
+    repair!(damaged);
+    expect(Buffer.compare(damaged, bytes)).toBe(0);
+  });
+
   it.each([...ext4Seeds(), ...gptSeeds()])('leaves the sound image $name as it is', (seed) => {
     const bytes = seed.bytes.slice();
     seed.repair!(bytes);
