@@ -10,3 +10,7 @@ export {
   writeLogicalChain,
 } from './builders/partition-tables.ts';
 export { listTree, type ManifestEntry, nanoseconds, readManifest } from './guest-manifest.ts';
+export { SeededRandom, writeMixedPayload } from './oracles/payload.ts';
+export { asQemuMap, QemuDirectory, type QemuMapEntry } from './oracles/qemu.ts';
+export { haveTools } from './oracles/tools.ts';
+export { type Case, pairwise } from './pairwise.ts';
