@@ -25,8 +25,9 @@ export class PartitionList {
   }
 
   /**
-   * Takes a partition as the table describes it. One too many is left out. One that begins outside the disk is left out, as
-   * Linux makes no device for it; one that ends outside is cut off at the end of the disk.
+   * Takes a partition as the table describes it. One that begins outside the disk is left out, as
+   * Linux makes no device for it; one that ends outside is cut off at the end of the disk. One too
+   * many is left out as well.
    */
   add(partition: Partition): void {
     const { number, startBytes, lengthBytes } = partition;
