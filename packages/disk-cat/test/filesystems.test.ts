@@ -71,7 +71,13 @@ describe('disk-filesystems', () => {
       ['/dev/sda3', 'filesystem', 'ext4', 'root', '-', '96M', '-'], //
     );
     expect(rows[4]!.slice(0, 7)).toEqual([
-      ...['/dev/sda1', 'partition', '-', 'EFI system partition', '-', '4.0M', '/dev/sda'],
+      '/dev/sda1',
+      'partition',
+      '-',
+      'EFI system partition',
+      '-',
+      '4.0M',
+      '/dev/sda',
     ]);
     expect(rows.at(-1)!.slice(0, 6)).toEqual(['/dev/sda', 'device', '-', '-', '-', '118M']);
     const bare = await succeed('disk-filesystems', ['-l', '--no-title', GUEST]);
@@ -80,7 +86,10 @@ describe('disk-filesystems', () => {
 
   it('prints partitions with the type byte of an MBR', async () => {
     const { stdout } = await succeed('disk-filesystems', [
-      ...['--partitions', '--long', '--csv', image('mbr-logical')],
+      '--partitions',
+      '--long',
+      '--csv',
+      image('mbr-logical'),
     ]);
     expect(lines(stdout)[0]).toBe('Name,Type,VFS,Label,MBR,Size,Parent');
     expect(stdout).toContain('\n/dev/sda1,partition,,,83,1048576,/dev/sda\n');

@@ -56,7 +56,7 @@ describe('disk-ls', () => {
   it('shows set-uid, set-gid and sticky bits', async () => {
     for (const { path, mode } of below('/srv/testdata').filter((entry) => entry.mode > '0777')) {
       const { stdout } = await succeed('disk-ls', ['-ld', GUEST, path]);
-      const letters = [...stdout.slice(1, 10)];
+      const letters = stdout.slice(1, 10);
       const special = [letters[2], letters[5], letters[8]].map((letter) => /[sStT]/.test(letter!));
       const bits = [4, 2, 1].map((bit) => (Number(mode[0]) & bit) !== 0);
       expect([path, special]).toEqual([path, bits]);

@@ -125,7 +125,11 @@ describe('errors', () => {
   it('of a full disk are told', async () => {
     const { shell, commandPath } = await import('./support/run.ts');
     const full = await shell('"$@" > /dev/full', [
-      ...['bash', process.execPath, commandPath('disk-cat'), GUEST, '/etc/os-release'],
+      'bash',
+      process.execPath,
+      commandPath('disk-cat'),
+      GUEST,
+      '/etc/os-release',
     ]);
     expect([full.code, full.stderr]).toEqual([
       1,

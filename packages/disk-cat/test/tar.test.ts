@@ -117,7 +117,12 @@ describe('disk-tar', () => {
   it('is quiet when its reader goes away', async () => {
     const script = '"$@" | head -c 1 >/dev/null; echo "${PIPESTATUS[0]}"';
     const { stdout, stderr } = await shell(script, [
-      ...['bash', process.execPath, commandPath('disk-tar'), '-q', GUEST, '/'],
+      'bash',
+      process.execPath,
+      commandPath('disk-tar'),
+      '-q',
+      GUEST,
+      '/',
     ]);
     expect([stdout, stderr]).toEqual(['141\n', '']);
   });
