@@ -74,7 +74,7 @@ function describe(extent: Extent, layers: readonly ExtentMap[], guestOffset: num
     depth,
     compressed: kind === 'encoded',
     storageName: stored ? storage.name : undefined,
-    hostOffset: stored ? extent.hostOffset : undefined,
+    hostOffset: stored ? extent.hostOffset + (storage.startOffset ?? 0) : undefined,
   };
 }
 
