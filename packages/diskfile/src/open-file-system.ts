@@ -11,7 +11,7 @@ import {
   type Step,
   type Volume,
 } from '@diskfile/core';
-import { ALL_FILE_SYSTEMS } from './registry.ts';
+import { ALL_FILE_SYSTEMS } from './file-systems.ts';
 import { recogniseSignature, SIGNATURE_BYTES } from './guest/signature.ts';
 
 export interface OpenFileSystemOptions {

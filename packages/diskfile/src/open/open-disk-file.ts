@@ -23,7 +23,7 @@ import {
   openFileStorage,
   openSplitStorage,
 } from '@diskfile/storage';
-import { ALL_FORMATS } from '../registry.ts';
+import { ALL_FORMATS } from '../formats.ts';
 
 export interface OpenDiskFileOptions {
   /** Format of the image. It is then never probed; `raw` stays raw whatever the bytes say. */
