@@ -130,7 +130,10 @@ export class FileSystem implements AsyncDisposable {
     }
   }
 
-  /** A path and all below it, in the order of names, links not followed. */
+  /**
+   * A path and all below it, in the order of names, links not followed. Directories of more than a
+   * million names come in the order of the disk.
+   */
   async *walk(path: string, options: WalkOptions = {}): AsyncGenerator<TreeEntry> {
     const start = await this.#async('walk', path, resolvePath(this.#table, path, false));
     const walk = new TreeWalk(this.#table, start, options);
