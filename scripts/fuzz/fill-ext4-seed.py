@@ -24,8 +24,17 @@ def write(path: str, data: bytes, sync: bool = False) -> None:
             os.fsync(out.fileno())
 
 
+FSTAB = rb"""UUID=6f6f6f6f-1111-2222-3333-444444444444 / ext4 errors=remount-ro 0 1
+LABEL=dirty /etc/deep ext4 ro 0 2
+/dev/sda1 /mnt\040with\040space auto defaults,subvol=@ 0 0
+PARTUUID=00001234-02 /many/.. none bind 0 0
+tmpfs /tmp tmpfs nosuid 0 0
+"""
+
+
 def tree(root: str) -> None:
     os.makedirs(f"{root}/etc/deep/er")
+    write(f"{root}/etc/fstab", FSTAB)
     write(f"{root}/etc/os-release", b"ID=seed\nNAME=Seed\n")
     write(f"{root}/etc/deep/er/empty", b"")
     write(f"{root}/large", bytes(range(256)) * 400)

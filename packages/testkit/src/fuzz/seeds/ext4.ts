@@ -45,6 +45,7 @@ const SUPERBLOCK_FIELDS = [
 ] as const;
 
 const MAX_INODE_REGIONS = 64;
+const FSTAB_START = new TextEncoder().encode('UUID=');
 
 export function ext4Seeds(): SeedImage[] {
   return packedSeeds('ext4').map(describeExt4);
@@ -103,8 +104,11 @@ function blockRegions(bytes: Uint8Array, { blockBytes }: Ext4Layout): Region[] {
     if (readU32be(bytes, at) === JOURNAL_MAGIC) {
       regions.push({ ...region('journal', at, blockBytes, 4), bigEndian: true });
     }
+    if (bytes.subarray(at, at + 5).every((byte, index) => byte === FSTAB_START[index])) {
+      regions.push(region('fstab', at, 256, 1));
+    }
     // The first entry of a directory is ".", twelve bytes long.
-    if (readU32le(bytes, at + 4) === 0x0201_000c && bytes[at + 8] === 0x2e) {
+    if (readU32le(bytes, at + 4) % 2 ** 24 === 0x01_000c && bytes[at + 8] === 0x2e) {
       regions.push(region('directory', at, blockBytes, 2));
     }
   }
