@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DiskError, readU32be } from '@diskfile/bytes';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { exerciseDecoders, loadDecoders } from '../src/fuzz/exercise/decoders.ts';
 import { loadFailure } from '../src/fuzz/failure-store.ts';
 import { bytesOf, FuzzInputs } from '../src/fuzz/fuzz-input.ts';
 import { fuzzLoop } from '../src/fuzz/fuzz-loop.ts';
@@ -137,6 +138,20 @@ describe('failures', () => {
       Buffer.from(loadFailure(join(folder, 'reference', name)).bytes).toString('hex'),
     );
     expect(bytes.toSorted()).toEqual(expected.toSorted());
+  });
+});
+
+describe('decoders', () => {
+  it.each(['deflate', 'zstd'])('of %s all agree on sound streams', async (name) => {
+    const id = name === 'deflate' ? 'deflate-raw' : name;
+    const decoders = await loadDecoders(id);
+    const seeds = (await loadTarget(name)).seeds();
+    expect(seeds.length).toBeGreaterThan(4);
+    for (const { bytes } of seeds) {
+      await exerciseDecoders(decoders, bytes, 16_384);
+      const dst = new Uint8Array(16_384);
+      decoders[0]!.decodeSync(bytes, dst);
+    }
   });
 });
 

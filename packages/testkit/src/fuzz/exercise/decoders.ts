@@ -1,4 +1,4 @@
-/** Decodes a stream by every implementation; they have to agree. */
+/** Decodes a stream in every way that a decoder has. */
 import { makeDecoders } from '@diskfile/codec';
 import { type Decoder, runAsync } from '@diskfile/core';
 import { ContractViolation } from '../fuzz-target.ts';
@@ -10,7 +10,11 @@ export async function loadDecoders(id: string): Promise<Decoder[]> {
   return await Promise.all(sets.map((set) => runAsync(set.load(id))));
 }
 
-/** @param unitBytes how many bytes the stream should yield */
+/**
+ * The decoders given, each synchronously and asynchronously, have to agree.
+ *
+ * @param unitBytes how many bytes the stream should yield
+ */
 export async function exerciseDecoders(
   decoders: readonly Decoder[],
   stream: Uint8Array,
