@@ -8,7 +8,8 @@
 import { DiskError } from '@diskfile/bytes';
 import type { Decoder } from '@diskfile/core';
 import type { Inflate } from 'pako';
-import { type NodeZlib, requirePackage, type ZlibOptions } from './platform.ts';
+import { nodeMajor, type NodeZlib, requirePackage, type ZlibOptions } from './platform.ts';
+import { ReusedInflate } from './reused-inflate.ts';
 
 /** The part of pako that is used here. */
 export interface Pako {
@@ -72,12 +73,15 @@ export class PortableInflate implements Decoder {
 export class NativeInflate implements Decoder {
   readonly id = 'deflate-raw';
   readonly #zlib: NodeZlib;
+  readonly #reused: ReusedInflate | undefined;
 
-  constructor(zlib: NodeZlib) {
+  constructor(zlib: NodeZlib, major = nodeMajor()) {
     this.#zlib = zlib;
+    this.#reused = ReusedInflate.make(zlib, major);
   }
 
   decodeSync(src: Uint8Array, dst: Uint8Array): void {
+    if (this.#reused?.fill(src, dst) === true) return;
     let decoded: Uint8Array;
     try {
       decoded = this.#zlib.inflateRawSync(src, this.#options(dst));
