@@ -8,8 +8,8 @@ import type { Report } from './report.ts';
 import type { Superblock } from './superblock.ts';
 import { ext4_inode } from './structs.ts';
 
-/** Decoded inodes that are kept: a file is looked at several times in a row. */
-const MAX_KEPT_INODES = 1024;
+/** Inodes that are kept: a file is looked at several times in a row. Each holds on to a block. */
+const MAX_KEPT_INODES = 256;
 
 export class InodeTable {
   readonly #superblock: Superblock;

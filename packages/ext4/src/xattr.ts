@@ -79,9 +79,9 @@ function fullName(entry: AttributeEntry): string | undefined {
 }
 
 function recordEntries(inode: Inode, { report }: VolumeParts): AttributeEntry[] {
-  const { record, attributesAt, number } = inode;
-  const firstEntryAt = attributesAt + XATTR_IBODY_HEADER_BYTES;
-  if (firstEntryAt > record.length || readU32le(record, attributesAt) !== XATTR_MAGIC) return [];
+  const { record, fieldsEnd, number } = inode;
+  const firstEntryAt = fieldsEnd + XATTR_IBODY_HEADER_BYTES;
+  if (firstEntryAt > record.length || readU32le(record, fieldsEnd) !== XATTR_MAGIC) return [];
   const place = `inode ${number}`;
   return parseAttributes({ bytes: record, firstEntryAt, valuesFrom: firstEntryAt, place }, report);
 }

@@ -68,8 +68,8 @@ export function* readFastCommits(
   report: Report,
 ): Step<FastCommitLog> {
   const parser = new AreaParser(sequence);
-  const end = journal.logEnd + MAX_AREA_BYTES / log.blockBytes;
-  for (let block = journal.logEnd; block < journal.fastCommitEnd; block++) {
+  const end = journal.fastCommitStart + MAX_AREA_BYTES / log.blockBytes;
+  for (let block = journal.fastCommitStart; block < journal.fastCommitEnd; block++) {
     if (!parser.parseBlock(yield* log.read(block))) break;
     if (block < end) continue;
     throw report.limit(

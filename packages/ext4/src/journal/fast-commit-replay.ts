@@ -18,6 +18,8 @@ import { FastCommitState } from './fast-commit-state.ts';
 import { NameChanges } from './name-changes.ts';
 import { RangeOverlay } from './range-overlay.ts';
 
+/** Inode records that are kept, in bytes. */
+const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 /** Ranges of one file that are kept; what a fast commit area of usual size can hold. */
 const MAX_RANGES = 65_536;
 
@@ -37,6 +39,7 @@ export function* replayFastCommits(
         const { inode } = operation;
         const base = records.get(inode) ?? (yield* inodes.record(inode)).slice();
         records.set(inode, mergeRecord(base, operation.record));
+        checkRecordCount(records.size, superblock, report);
         break;
       }
       case 'add-range':
@@ -55,6 +58,11 @@ export function* replayFastCommits(
     }
   }
   return new FastCommitState(records, ranges, names);
+}
+
+function checkRecordCount(count: number, { inodeBytes }: Superblock, report: Report): void {
+  if (count * inodeBytes <= MAX_RECORD_BYTES) return;
+  throw report.limit('fast-commit-inodes', `Fast commits change more than ${count - 1} inodes`);
 }
 
 function entryOf<T>(map: Map<number, T>, key: number, make: () => T): T {

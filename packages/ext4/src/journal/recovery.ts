@@ -36,7 +36,8 @@ export function* recover(parts: VolumeParts, limits: Limits): Step<Recovery> {
   const { reader, report, superblock } = parts;
   const inode = yield* openJournalInode(parts);
   const log = new JournalLog(openBlockMap(inode, parts), reader);
-  const journalBlocks = Math.floor(inode.sizeBytes / reader.blockBytes);
+  const fileBlocks = Math.floor(inode.sizeBytes / reader.blockBytes);
+  const journalBlocks = Math.min(fileBlocks, reader.blockCount);
   if (journalBlocks === 0) throw report.corrupt('journal-size', 'The journal has no blocks');
   const journal = parseJournalSuperblock(yield* log.read(0), journalBlocks, report);
   if (journal.errorNumber !== 0) {
