@@ -1,6 +1,12 @@
 /** `disk-df`: how full the filesystems on an image are. */
 import { basename } from 'node:path';
-import { closeDevicesSync, type DiskFile, type GuestDevice, openDevicesSync } from 'diskfile';
+import {
+  closeDevicesSync,
+  type DiskFile,
+  type GuestDevice,
+  openDevicesSync,
+  readPartitionsSync,
+} from 'diskfile';
 import type { CommonOptions } from './cli/command-line.ts';
 import { UsageError } from './cli/failure.ts';
 import { writeJson } from './cli/json.ts';
@@ -81,6 +87,7 @@ async function run({ operands, options, output, report }: Invocation<DfOptions>)
 
 /** What is on the disk, closed again: the numbers have been read on mounting. */
 function devicesOf(disk: DiskFile, report: Report): GuestDevice[] {
+  report.warnings(readPartitionsSync(disk)?.warnings ?? []);
   const devices = openDevicesSync(disk);
   reportDevices(devices, report);
   closeDevicesSync(devices);

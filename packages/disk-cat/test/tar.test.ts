@@ -103,17 +103,6 @@ describe('disk-tar', () => {
     expect(names.filter((name) => name.startsWith('boot'))).toEqual([]);
   });
 
-  it('shows its progress on a terminal, and refuses to write an archive to one', async () => {
-    const command = `${process.execPath} ${commandPath('disk-tar')} -q ${GUEST} /usr`;
-    const shown = await shell(`script -qec "$0 > /dev/null" /dev/null`, [command]);
-    expect(shown.stdout).toMatch(/100%/);
-    const silent = await shell(`script -qec "$0 --no-progress > /dev/null" /dev/null`, [command]);
-    expect(silent.stdout).toBe('');
-    const refused = await shell(`script -qec "$0" /dev/null`, [command]);
-    expect(refused.stdout).toMatch(/^disk-tar: an archive is nothing for a terminal; .*\r\n$/);
-    expect(refused.code).toBe(2);
-  });
-
   it('is quiet when its reader goes away', async () => {
     const script = '"$@" | head -c 1 >/dev/null; echo "${PIPESTATUS[0]}"';
     const { stdout, stderr } = await shell(script, [

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { childPath, hostPath, showPath } from '../src/cp/host-path.ts';
 import { printable } from '../src/cli/printable.ts';
+import { toJsonText } from '../src/cli/json.ts';
 import { exactSize, humanSize } from '../src/cli/sizes.ts';
 import { csvLine, tableLines } from '../src/cli/table.ts';
 import { symbolicMode } from '../src/guest/file-modes.ts';
@@ -40,6 +41,15 @@ describe('text on a terminal', () => {
 
   it('shows half a surrogate pair as what it is', () => {
     expect(printable('\ud83d')).toBe(String.raw`\u{d83d}`);
+  });
+});
+
+describe('JSON', () => {
+  it('gives names back as they were, and nothing that a terminal acts on', () => {
+    const name = 'a\n\x1b[2J\x7f\x9b\udcff\u2028\u202e日';
+    const text = toJsonText({ name });
+    expect(text).toMatch(/^[ -~日]+$/);
+    expect(JSON.parse(text)).toEqual({ name });
   });
 });
 

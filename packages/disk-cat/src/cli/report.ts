@@ -3,6 +3,7 @@ import { writeSync } from 'node:fs';
 import { DiskError } from 'diskfile';
 import { UsageError } from './failure.ts';
 import { hintOf } from './hints.ts';
+import { toJsonText } from './json.ts';
 import { printable } from './printable.ts';
 
 const STDERR = 2;
@@ -41,7 +42,7 @@ export class Report {
     this.failed = true;
     const { json, verbose } = this.#options;
     if (json) {
-      writeLine(JSON.stringify({ command: this.#command, error: toJson(error, verbose) }));
+      writeLine(toJsonText({ command: this.#command, error: toJson(error, verbose) }));
       return;
     }
     writeLine(`${this.#command}: ${printable(describe(error))}`);
@@ -67,7 +68,7 @@ export class Report {
   #writeWarning(detail: string, message: string): void {
     const { json, verbose } = this.#options;
     const command = this.#command;
-    if (json) writeLine(JSON.stringify({ command, warning: { detail, message } }));
+    if (json) writeLine(toJsonText({ command, warning: { detail, message } }));
     else writeLine(printable(`${command}: warning: ${message}${verbose ? ` [${detail}]` : ''}`));
   }
 }
