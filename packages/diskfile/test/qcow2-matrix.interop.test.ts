@@ -1,6 +1,7 @@
 /**
  * Exactness: the product of {cluster size} × {version} × {plain, zlib, zstd} × {refcount bits} ×
- * {extended L2} × {data file} × {backing chain}, covered by pairs. Every disk reads as
+ * {extended L2} × {data file} × {backing chain}, covered by pairs, and the product of those factors
+ * that decide how a cluster is found, covered whole. Every disk reads as
  * `qemu-img convert` reads it, its block status is that of `qemu-img map`, and what is told of it
  * is what `qemu-img info` tells.
  */
@@ -11,7 +12,7 @@ import { canFindHoles } from '@diskfile/storage';
 import { asQemuMap, haveTools, pairwise, QemuDirectory, SeededRandom } from '@diskfile/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDiskFile } from '../src/index.ts';
-import { makeChain } from './support/qcow2-chain.ts';
+import { type ChainKind, makeChain, type Qcow2Options } from './support/qcow2-chain.ts';
 import { hashesByAllWays, sha256 } from './support/read-checks.ts';
 
 const haveQemu = haveTools('qemu-img', 'qemu-io');
@@ -19,24 +20,49 @@ if (!canFindHoles()) {
   process.stderr.write('holes of raw files cannot be told here: block status is not compared\n');
 }
 
-const cases = pairwise(
+const CLUSTER_BITS = [9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21];
+const VERSIONS = [2, 3] as const;
+const DATA = ['plain', 'zlib', 'zstd'] as const;
+
+interface MatrixCase extends Qcow2Options {
+  readonly chain: ChainKind;
+}
+
+function exists(options: MatrixCase): boolean {
+  const { clusterBits, version, data, refcountBits, extendedL2, dataFile, chain } = options;
+  const onlyVersion3 = data === 'zstd' || refcountBits !== 16 || extendedL2;
+  if (version === 2 && (onlyVersion3 || dataFile !== 'none')) return false;
+  if (extendedL2 && clusterBits < 14) return false;
+  if (dataFile !== 'none' && data !== 'plain') return false;
+  return !(dataFile === 'raw' && chain !== 'none');
+}
+
+const allPairs = pairwise(
   {
-    clusterBits: [9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21],
-    version: [2, 3],
-    data: ['plain', 'zlib', 'zstd'],
+    clusterBits: CLUSTER_BITS,
+    version: VERSIONS,
+    data: DATA,
     refcountBits: [1, 2, 4, 8, 16, 32, 64],
     extendedL2: [false, true],
     dataFile: ['none', 'external', 'raw'],
     chain: ['none', '1 raw, short', '1 qcow2, long', '3, short', '3, long', '10, mixed'],
   },
-  ({ clusterBits, version, data, refcountBits, extendedL2, dataFile, chain }) => {
-    const onlyVersion3 = data === 'zstd' || refcountBits !== 16 || extendedL2;
-    if (version === 2 && (onlyVersion3 || dataFile !== 'none')) return false;
-    if (extendedL2 && clusterBits < 14) return false;
-    if (dataFile !== 'none' && data !== 'plain') return false;
-    return !(dataFile === 'raw' && chain !== 'none');
-  },
+  exists,
 );
+
+/** What decides how a cluster is found, in all combinations. */
+const allLayouts = CLUSTER_BITS.flatMap((clusterBits) =>
+  VERSIONS.flatMap((version) =>
+    DATA.flatMap((data) =>
+      [false, true].map((extendedL2): MatrixCase => {
+        const rest = { refcountBits: 16, dataFile: 'none', chain: 'none' } as const;
+        return { clusterBits, version, data, extendedL2, ...rest };
+      }),
+    ),
+  ),
+).filter(exists);
+
+const cases: MatrixCase[] = [...allPairs, ...allLayouts];
 
 interface QemuInfo {
   readonly 'virtual-size': number;

@@ -13,7 +13,6 @@ import { readBitmaps } from './bitmaps.ts';
 import { CompressedClusters } from './compressed-clusters.ts';
 import { openDataFile } from './data-file.ts';
 import { describeImage } from './details.ts';
-import { corrupt } from './errors.ts';
 import { ExtendedEntries } from './extended-entries.ts';
 import { INCOMPATIBLE, refuseUnknownFeatures } from './features.ts';
 import { type HeaderExtensions, readHeaderExtensions } from './header-extensions.ts';
@@ -53,11 +52,6 @@ function* openQcow2(context: OpenContext): Step<QcowImage> {
   const extensions = yield* readHeaderExtensions(storage, header);
   refuseUnknownFeatures(header.features, extensions.featureNames);
   checkL1Size(header.l1Table, limits, 36);
-  if (header.l1Table.entries < neededL1Entries(header, header.sizeBytes)) {
-    throw corrupt('qcow2.l1-table-too-small', 'The L1 table is too small for the disk', {
-      offset: 36,
-    });
-  }
   const warn = context.warn.bind(context);
   const backing = yield* readBacking(storage, header, extensions);
   const snapshots = yield* readSnapshots(storage, header, limits, warn);

@@ -1,6 +1,6 @@
 /** The two levels of tables together: what maps a guest offset, in memory or still in the file. */
 import { readInto, type Step, type Storage } from '@diskfile/core';
-import { corrupt, hex, HOST_OFFSET_LIMIT } from './errors.ts';
+import { checkReach, corrupt, hex } from './errors.ts';
 import type { L1Table } from './l1-table.ts';
 import { TableCache, type TableSlice } from './table-cache.ts';
 
@@ -79,11 +79,13 @@ export class MappingTables {
 
   #l2TableOffset(l1Index: number): number {
     const offset = this.#l1.l2TableOffset(l1Index);
-    if (offset < HOST_OFFSET_LIMIT && offset % this.#alignment === 0) return offset;
+    const entryOffset = this.#l1.hostOffset + l1Index * 8;
+    checkReach(offset, entryOffset);
+    if (offset % this.#alignment === 0) return offset;
     throw corrupt(
-      'qcow2.l2-table-offset',
-      `L1 entry ${l1Index} places its L2 table at ${hex(offset)}, which is no place for one`,
-      { offset: this.#l1.hostOffset + l1Index * 8 },
+      'qcow2.l2-table-unaligned',
+      `L1 entry ${l1Index} places its L2 table at ${hex(offset)}, which is not where a cluster begins`,
+      { offset: entryOffset },
     );
   }
 }
