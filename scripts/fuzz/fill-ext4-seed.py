@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fill a mounted filesystem with a little of everything, or leave it with a dirty journal.
 
-usage: fill-ext4-seed.py tree|dirty|fast MOUNT_POINT
+usage: fill-ext4-seed.py tree|crowd|dirty|fast MOUNT_POINT
 """
 
 import contextlib
@@ -64,6 +64,14 @@ def tree(root: str) -> None:
             os.setxattr(f"{root}/large", name, value)
 
 
+def crowd(root: str) -> None:
+    """A hash tree of two levels; links, so that few inodes will do."""
+    tree(root)
+    os.mkdir(f"{root}/crowd")
+    for number in range(2600):
+        os.link(f"{root}/etc/os-release", f"{root}/crowd/{number:05d}-{'n' * (20 + number % 30)}")
+
+
 def dirty(root: str) -> None:
     write(f"{root}/etc/os-release", b"ID=after\n" * 300, sync=True)
     os.mkdir(f"{root}/new")
@@ -97,8 +105,8 @@ def shut_down(root: str) -> None:
 
 def main() -> None:
     scenario, root = sys.argv[1:]
-    {"tree": tree, "dirty": dirty, "fast": fast}[scenario](root)
-    if scenario != "tree":
+    {"tree": tree, "crowd": crowd, "dirty": dirty, "fast": fast}[scenario](root)
+    if scenario in ("dirty", "fast"):
         shut_down(root)
 
 

@@ -131,6 +131,10 @@ function blockRegions(bytes: Uint8Array, { blockBytes }: Ext4Layout): Region[] {
     if (bytes.subarray(at, at + 5).every((byte, index) => byte === FSTAB_START[index])) {
       regions.push(region('fstab', at, 256, 1));
     }
+    // A node of a hash tree looks like one empty entry as long as the block.
+    if (readU32le(bytes, at) === 0 && readU32le(bytes, at + 4) === blockBytes) {
+      regions.push(region('hash tree', at, blockBytes, 2));
+    }
     // The first entry of a directory is ".", twelve bytes long.
     if (readU32le(bytes, at + 4) % 2 ** 24 === 0x01_000c && bytes[at + 8] === 0x2e) {
       regions.push(region('directory', at, blockBytes, 2));
