@@ -108,12 +108,7 @@ function* mountReplayed(onDisk: Mounted, storage: Storage, context: VolumeContex
   // The superblock and all tables may be among the replayed blocks.
   const superblock = yield* readReplayedSuperblock(onDisk.parts, overlay, storage, context);
   const { parts, groups } = assemble(superblock, storage, report, context, overlay);
-  const fastCommits = yield* replayFastCommits(
-    fastCommitOperations,
-    superblock,
-    parts.inodes,
-    report,
-  );
+  const fastCommits = yield* replayFastCommits(fastCommitOperations, parts);
   const inodes = new InodeTable(superblock, groups, parts.reader, report, fastCommits.records);
   return { parts: { ...parts, inodes, fastCommits }, groups, replayed: summary };
 }

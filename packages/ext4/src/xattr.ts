@@ -128,6 +128,7 @@ function* readValueInode(
   if (!superblock.features.hasIncompat(INCOMPAT.EA_INODE)) {
     throw fault('but the filesystem has no ea_inode feature');
   }
+  if (!parts.inodes.has(entry.valueInode)) throw fault('which does not exist');
   const holder = yield* parts.inodes.read(entry.valueInode);
   if (holder.type !== 'file' || !hasFlag(holder.flags, INODE_FLAG.EA_INODE)) {
     throw fault('which holds no attribute value');
