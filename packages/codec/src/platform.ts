@@ -35,9 +35,10 @@ export interface ZlibOptions {
 export interface NodeZlib {
   inflateRawSync(src: Uint8Array, options: ZlibOptions): Uint8Array;
   inflateRaw(src: Uint8Array, options: ZlibOptions, done: Callback): void;
-  createInflateRaw?(): unknown;
+  createInflateRaw(): unknown;
   zstdDecompressSync?(src: Uint8Array, options: ZlibOptions): Uint8Array;
   zstdDecompress?(src: Uint8Array, options: ZlibOptions, done: Callback): void;
+  createZstdDecompress?(options: { readonly params: Readonly<Record<number, number>> }): unknown;
 }
 
 /** A built-in module of Node, undefined elsewhere. */
