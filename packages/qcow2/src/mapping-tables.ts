@@ -4,8 +4,11 @@ import { checkReach, corrupt, hex } from './errors.ts';
 import type { L1Table } from './l1-table.ts';
 import { TableCache, type TableSlice } from './table-cache.ts';
 
-/** Longest part of an L2 table that is read at once. */
-const MAX_SLICE_BYTES = 64 * 1024;
+/**
+ * Longest part of an L2 table that is read at once: a random read that misses the cache takes a
+ * third less time than with 64 KiB, and walking a whole table hardly more.
+ */
+const MAX_SLICE_BYTES = 16 * 1024;
 
 export interface TableGeometry {
   readonly clusterBytes: number;

@@ -23,7 +23,7 @@ export class QcowEntries implements L2Entries {
     this.#compressed = compressed;
   }
 
-  needsDecoder(slice: TableSlice, guestOffset: number): boolean {
+  isCompressed(slice: TableSlice, guestOffset: number): boolean {
     const { clusterBytes } = this.#header;
     const index = Math.floor((guestOffset - slice.startGuestOffset) / clusterBytes);
     return isCompressed(slice.entries.getUint32(index * ENTRY_BYTES));
