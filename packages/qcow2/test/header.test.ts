@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { writeU32be, writeU64be } from '@diskfile/bytes';
 import { errorOf, openImage } from './support/open-image.ts';
+import type { ClusterSpec } from './support/content.ts';
 import {
-  type ClusterSpec,
   EXTENSION,
   type ExtensionSpec,
   type ImageSpec,

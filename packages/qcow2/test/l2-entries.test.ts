@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { writeU32be } from '@diskfile/bytes';
 import { errorOf, firstDifference, openImage, readAll } from './support/open-image.ts';
+import { type ClusterSpec, modelOf } from './support/content.ts';
 import {
-  type ClusterSpec,
   EXTENSION,
   type ImageSpec,
-  modelOf,
   writeQcow2,
   type WrittenImage,
 } from './support/qcow2-writer.ts';

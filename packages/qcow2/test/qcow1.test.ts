@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { writeU32be, writeU64be } from '@diskfile/bytes';
 import { errorOf, firstDifference, openImage, readAll } from './support/open-image.ts';
 import { type Qcow1Spec, writeQcow1 } from './support/qcow1-writer.ts';
-import { type ClusterSpec, modelOf } from './support/qcow2-writer.ts';
+import { type ClusterSpec, modelOf } from './support/content.ts';
 
 const cluster = fc.record({
   kind: fc.constantFrom('unallocated' as const, 'data' as const, 'compressed' as const),
