@@ -37,6 +37,8 @@ def tree(root: str) -> None:
     write(f"{root}/etc/fstab", FSTAB)
     write(f"{root}/etc/os-release", b"ID=seed\nNAME=Seed\n")
     write(f"{root}/etc/deep/er/empty", b"")
+    # With inline_data this goes on behind the inode's fields.
+    write(f"{root}/etc/inline", b"inline" * 20)
     write(f"{root}/large", bytes(range(256)) * 400)
     with open(f"{root}/sparse", "wb") as sparse:
         for place in (0, 20_000, 70_000, 300_000, 5_000_000):
@@ -47,6 +49,7 @@ def tree(root: str) -> None:
     os.link(f"{root}/large", f"{root}/hard-link")
     os.mkfifo(f"{root}/fifo")
     os.mknod(f"{root}/null", 0o20666, os.makedev(1, 3))
+    os.mknod(f"{root}/far", 0o60660, os.makedev(400, 70_000))
     os.mkdir(f"{root}/many")
     for number in range(60):
         write(f"{root}/many/a-rather-long-name-to-fill-blocks-{number:03d}", b"")
