@@ -66,7 +66,11 @@ export { entryLinkTarget, entryXattrs, openEntry } from './guest/tree-entry.ts';
 export { ALL_FILE_SYSTEMS } from './file-systems.ts';
 export { ALL_FORMATS } from './formats.ts';
 export { openDiskFile, type OpenDiskFileOptions, openDiskFileSync } from './open/open-disk-file.ts';
-export { openFileSystem, type OpenFileSystemOptions } from './open-file-system.ts';
+export {
+  openFileSystem,
+  type OpenFileSystemOptions,
+  openFileSystemSync,
+} from './open-file-system.ts';
 export {
   type DiskPartition,
   type DiskPartitionTable,

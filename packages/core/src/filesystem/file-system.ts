@@ -21,7 +21,7 @@ export interface FileSystemOptions {
   /** Whether the `Sync` methods may be used. */
   readonly synchronous: boolean;
   /** Releases what stands below; called once. */
-  readonly close?: () => Promise<void>;
+  readonly close?: () => Step<void>;
 }
 
 export interface ReadFileOptions {
@@ -42,11 +42,11 @@ export interface PathOptions {
 }
 
 /** A guest tree: one volume, or several mounted into one another. */
-export class FileSystem implements AsyncDisposable {
+export class FileSystem implements AsyncDisposable, Disposable {
   readonly synchronous: boolean;
   readonly #table: MountTable;
   readonly #limits: Limits;
-  #close: (() => Promise<void>) | undefined;
+  #close: (() => Step<void>) | undefined;
 
   constructor(root: Volume, options: FileSystemOptions) {
     this.#table = new MountTable(root);
@@ -239,9 +239,21 @@ export class FileSystem implements AsyncDisposable {
 
   /** Releases the disks below. Closing twice is harmless. */
   async close(): Promise<void> {
+    await runAsync(this.#closeStep());
+  }
+
+  closeSync(): void {
+    runSync(this.#closeStep());
+  }
+
+  *#closeStep(): Step<void> {
     const close = this.#close;
     this.#close = undefined;
-    await close?.();
+    if (close !== undefined) yield* close();
+  }
+
+  [Symbol.dispose](): void {
+    this.closeSync();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,7 +12,7 @@ import {
   type Step,
 } from '@diskfile/core';
 import type { OpenFileSystemOptions } from '../open-file-system.ts';
-import { closeDevices, closeDevicesStep, devicesStep, type GuestDevice } from './devices.ts';
+import { closeDevicesStep, devicesStep, type GuestDevice } from './devices.ts';
 import { findDevice, type FstabEntry, namesDevice, parseFstab } from './fstab.ts';
 
 /** Entries of an fstab beyond this many are ignored: no real guest has them. */
@@ -40,7 +40,7 @@ export interface SkippedMount {
 }
 
 /** An opened guest. Closing it leaves the disk that it was opened from open. */
-export class Guest implements AsyncDisposable {
+export class Guest implements AsyncDisposable, Disposable {
   readonly fileSystem: FileSystem;
   /** All devices of the disk, mounted or not. */
   readonly devices: readonly GuestDevice[];
@@ -65,6 +65,14 @@ export class Guest implements AsyncDisposable {
 
   async close(): Promise<void> {
     await this.fileSystem.close();
+  }
+
+  closeSync(): void {
+    this.fileSystem.closeSync();
+  }
+
+  [Symbol.dispose](): void {
+    this.closeSync();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -151,7 +159,7 @@ function treeOf(
   return new FileSystem(root.volume!, {
     synchronous: disk.synchronous,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
-    close: () => closeDevices(devices),
+    close: () => closeDevicesStep(devices),
   });
 }
 
