@@ -10,6 +10,7 @@ import type { Superblock } from './superblock.ts';
 /** Bytes of an entry before its name. */
 const ENTRY_HEADER_BYTES = 8;
 const MIN_ENTRY_BYTES = 12;
+const MAX_NAME_BYTES = 255;
 const LARGE_BLOCK_BYTES = 65536;
 const DOT = 0x2e;
 
@@ -65,7 +66,7 @@ export function parseDirectoryEntries(
     if (name.includes('/') || name.includes('\0')) {
       throw entryFault(context, entryAt, place, 'has a name that is none');
     }
-    const type = hasType ? TYPES[maskBits(bytes[entryAt + 7]!, 0xf)] : undefined;
+    const type = hasType ? TYPES[bytes[entryAt + 7]!] : undefined;
     entries.push({ name, inode, type: type ?? 'unknown' });
     return true;
   });
@@ -110,7 +111,8 @@ function walkEntries(
     const inode = readU32le(bytes, at);
     if (inode !== 0) {
       const nameBytes = hasType ? bytes[at + 6]! : readU16le(bytes, at + 6);
-      if (nameBytes === 0 || ENTRY_HEADER_BYTES + nameBytes > recordBytes) {
+      const room = Math.min(MAX_NAME_BYTES, recordBytes - ENTRY_HEADER_BYTES);
+      if (nameBytes === 0 || nameBytes > room) {
         throw entryFault(context, at, place, `claims a name of ${nameBytes} bytes`);
       }
       if (inode > superblock.inodeCount) {
