@@ -1,8 +1,8 @@
 /**
- * Node's zlib with one decompressor for all units, straight into the caller's buffer. The documented
- * synchronous calls make a stream and an output buffer each time. For deflate that is a fifth of the
- * time and tens of megabytes of garbage; for zstd it is most of the time, and hundreds of megabytes
- * that the garbage collector does not know of.
+ * Node's zlib with one decompressor for all units, straight into the caller's buffer. The
+ * documented synchronous calls make a stream and an output buffer each time. For deflate that is a
+ * fifth of the time and tens of megabytes of garbage; for zstd it is most of the time, and hundreds
+ * of megabytes that the garbage collector does not know of.
  *
  * The handle inside a zlib stream is not a documented interface, so it is used only on the major
  * versions of Node that it was tried on. Everywhere else, and for every unit that it refuses, there

@@ -68,7 +68,7 @@ function tooManyFrames(): DiskError {
 const ZSTD_END = 2;
 /** libzstd's ZSTD_d_windowLogMax. */
 const WINDOW_LOG_MAX = 100;
-/** A decompressor that is kept also keeps its window: this much (8 MiB) every decoder has to take. */
+/** A decompressor that is kept keeps its window too; every decoder has to take this much: 8 MiB. */
 const KEPT_WINDOW_LOG = 23;
 /** Up to here, decoding takes less time than the way to another thread and back. */
 const SMALL_BYTES = 256 * 1024;

@@ -29,8 +29,8 @@ const PROGRESS_MILLISECONDS = 100;
 
 /**
  * Hashes the guest bytes of a disk or partition. Two disks have equal digests exactly when they
- * have equal size and content, whatever their formats, clusters, compression and backing chains. Holes
- * are not read, and zeros that were written count the same as holes.
+ * have equal size and content, whatever their formats, clusters, compression and backing chains.
+ * Holes are not read, and zeros that were written count the same as holes.
  *
  * The digest is `diskfile-v1:` and 64 hexadecimal digits, the root of a hash tree over SHA-256:
  *
