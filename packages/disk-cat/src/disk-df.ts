@@ -58,11 +58,13 @@ async function run({ operands, options, output, report }: Invocation<DfOptions>)
   if (csv && json) throw new UsageError('--json and --csv exclude each other');
   const rows: Usage[] = [];
   for (const image of operands) {
-    await withDisk(image, options, report, async (disk) => {
-      for (const device of devicesOf(disk, report)) {
-        rows.push(options.inodes ? inodeUsage(image, device) : byteUsage(image, device));
-      }
-    });
+    await report.goingOn(() =>
+      withDisk(image, options, report, async (disk) => {
+        for (const device of devicesOf(disk, report)) {
+          rows.push(options.inodes ? inodeUsage(image, device) : byteUsage(image, device));
+        }
+      }),
+    );
   }
   if (json) {
     writeJson(

@@ -32,7 +32,7 @@ export interface ReadFileOptions {
 export interface ReadStreamOptions {
   /** First byte; default 0. */
   readonly start?: number;
-  /** One past the last byte; default the end of the file. */
+  /** Last byte, itself included, as Node's file streams have it; default the end of the file. */
   readonly end?: number;
 }
 
@@ -206,7 +206,7 @@ export class FileSystem implements AsyncDisposable, Disposable {
       {
         pull: async (controller) => {
           handle ??= await this.open(path);
-          const end = Math.min(options.end ?? handle.sizeBytes, handle.sizeBytes);
+          const end = Math.min((options.end ?? Infinity) + 1, handle.sizeBytes);
           const chunk = new Uint8Array(Math.max(0, Math.min(STREAM_CHUNK_BYTES, end - offset)));
           if (chunk.length === 0) return controller.close();
           await handle.read(chunk, offset);

@@ -49,6 +49,16 @@ export class Report {
     if (verbose) for (const line of explain(error)) writeLine(`  ${printable(line)}`);
   }
 
+  /** Does a part of the work; when the disk refuses it, says so and lets the rest go on. */
+  async goingOn(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.error(error);
+    }
+  }
+
   warning({ detail, message }: Warning): void {
     if (this.#options.quiet) return;
     this.#warningCount += 1;
@@ -81,7 +91,13 @@ function describe(error: unknown): string {
   }
   if (error instanceof UsageError) return `${error.message}. Try --help.`;
   const message = error instanceof Error ? error.message : String(error);
+  if (isHostError(error)) return `${message}.`;
   return `internal error: ${message}. This is a bug; please report it with what --verbose adds.`;
+}
+
+/** What the host refuses while a command writes: a full disk, a missing directory. */
+function isHostError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && 'code' in error;
 }
 
 function explain(error: unknown): string[] {

@@ -142,7 +142,7 @@ function* mountChosen(
     throw new DiskError('invalid-argument', 'guest.no-root', 'No device was chosen for /', {
       op: 'mount',
       path: disk.name,
-      hint: 'Give one with -m DEVICE, which mounts it on /.',
+      hint: 'Give one without a path, which mounts it on /.',
     });
   }
   const fileSystem = treeOf(disk, devices, first.device, options);
@@ -223,7 +223,7 @@ function noRoot(disk: DiskFile, devices: readonly GuestDevice[]): DiskError {
     {
       op: 'inspect',
       path: disk.name,
-      hint: `Choose one with -m DEVICE. There are: ${listed === '' ? 'none' : listed}.`,
+      hint: `Choose one (-m DEVICE on the command line, mounts in code). There are: ${listed === '' ? 'none' : listed}.`,
     },
   );
 }
