@@ -71,6 +71,8 @@ async function run({ operands, options, output, report }: Invocation<DfOptions>)
       output,
       rows.map((row) => usageToJson(row, options)),
     );
+  } else if (rows.length === 0 && report.failed) {
+    // A title with nothing below would look like an answer.
   } else if (csv) {
     output.line(csvLine(['Image', 'Filesystem', ...titles(options)]));
     for (const row of rows) output.line(csvLine([row.image, row.device, ...cells(row, options)]));
