@@ -97,6 +97,14 @@ describe('indirect block maps', () => {
     );
   });
 
+  it('gives the blocks before one that is past the end', () => {
+    const builder = new Builder();
+    for (let n = 0; n < 6; n++) builder.set(n, BLOCKS - 3 + n);
+    const run = new BlockRun();
+    builder.open().find(0, 6, run);
+    expect(run).toMatchObject({ kind: 'data', physicalBlock: BLOCKS - 3, blockCount: 3 });
+  });
+
   it('refuses a table past the end', () => {
     const builder = new Builder();
     writeU32le(builder.field, 12 * 4, BLOCKS + 5);

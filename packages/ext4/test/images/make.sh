@@ -54,6 +54,13 @@ make_journal_data() {
   publish_dirty "data=journal: contents in the log, some of them escaped"
 }
 
+image orphans
+make_orphans() {
+  format 5M -t ext4 -b 1024 -N 1024 -J size=1 -O ^resize_inode,orphan_file
+  crash orphans
+  publish_dirty "deleted files that were still open"
+}
+
 image fast-commit
 make_fast_commit() {
   format 12M -t ext4 -b 1024 -N 1024 -O fast_commit,^resize_inode -J size=2,fast_commit_size=256

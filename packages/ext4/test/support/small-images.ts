@@ -11,6 +11,7 @@ export const SMALL_IMAGES = [
   'extents',
   'journal',
   'journal-data',
+  'orphans',
   'fast-commit',
 ] as const;
 
