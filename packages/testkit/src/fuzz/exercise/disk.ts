@@ -10,6 +10,7 @@ const STATUS_MS = 400;
 const READ_MS = 400;
 const MAX_READ_BYTES = 128 * 1024;
 const MAX_STATUS_READS = 12;
+const TOGETHER_BYTES = 10_000;
 
 /** One for each way of reading, used again: fresh ones would cost more than the reading. */
 const buffers = [0, 1, 2].map(() => new Uint8Array(MAX_READ_BYTES));
@@ -32,6 +33,7 @@ export async function exerciseDisk(disk: DiskFile, choices: readonly number[]): 
     await readAlike(disk, offset, Math.min(wanted, disk.sizeBytes - offset));
   }
   await readAlike(disk, 0, Math.min(MAX_READ_BYTES, disk.sizeBytes));
+  await readTogether(disk, choices);
 }
 
 async function collectStatuses(disk: DiskFile): Promise<BlockStatus[]> {
@@ -89,6 +91,22 @@ async function readAlike(
     throw new ContractViolation(`ways of reading at ${offset} give different bytes`);
   }
   return sync;
+}
+
+/** Reads overlapping in time must not disturb one another. */
+async function readTogether(disk: DiskFile, choices: readonly number[]): Promise<void> {
+  const offsets = [0, ...choices].map((choice) => Math.floor(choice * disk.sizeBytes));
+  const reads = offsets.map(async (offset) => {
+    const bytes = new Uint8Array(Math.min(TOGETHER_BYTES, disk.sizeBytes - offset));
+    return { offset, bytes, error: await errorOf(() => disk.read(bytes, offset)) };
+  });
+  for (const { offset, bytes, error } of await Promise.all(reads)) {
+    const alone = await readAlike(disk, offset, bytes.length);
+    const alike = alone === undefined ? error !== undefined : error === undefined;
+    if (!alike || (alone !== undefined && !equal(alone, bytes))) {
+      throw new ContractViolation(`a read at ${offset} among others differs from one alone`);
+    }
+  }
 }
 
 async function errorOf(attempt: () => void | Promise<void>): Promise<DiskError | undefined> {
