@@ -93,6 +93,7 @@ function* openDiskStep(target: string | Storage, options: OpenDiskFileOptions): 
     limits,
     format: options.format,
     snapshot: options.snapshot,
+    writable: false,
     followBacking: options.backing ?? true,
   });
   const canReopen =
