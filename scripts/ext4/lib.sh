@@ -64,7 +64,7 @@ format() {
   shift
   rm -f "$IMG"
   truncate -s "$size" "$IMG"
-  mke2fs -q -F -U "$(uuid_of "$NAME")" "$@" "$IMG" </dev/null 2>"$WORK/mke2fs.log" || {
+  mke2fs -q -F -U "$(uuid_of "$NAME")" "$@" "$IMG" </dev/null >"$WORK/mke2fs.log" 2>&1 || {
     cat "$WORK/mke2fs.log" >&2
     return 1
   }

@@ -75,6 +75,8 @@ if [ $# -ne 1 ]; then
 fi
 
 require_host
+# Past the wrapper of a version manager, which takes longer than most of the tools.
+PATH=$(python3 -c 'import os, sys; print(os.path.dirname(sys.executable))'):$PATH
 mkdir -p "$1"
 OUT=$(cd "$1" && pwd)
 selected=0

@@ -12,8 +12,9 @@ const BINDING = 'zstd-codec/lib/zstd-codec-binding-wasm.js';
 
 /** A vector of bytes in the memory of the WebAssembly instance. */
 export interface ByteVector {
-  size(): number;
   resize(lengthBytes: number, fill: number): void;
+  /** Gives its memory back; the vector must not be used afterwards. */
+  delete(): void;
 }
 
 export interface ZstdBinding {

@@ -42,6 +42,7 @@ export class ZstdDecoder implements Decoder {
       const { end, skippable, contentBytes = 0 } = readZstdFrame(src, start);
       if (!skippable) {
         const rest = dst.subarray(filledBytes);
+        // Checked here because libzstd would set memory aside for all of it.
         if (contentBytes > rest.length) throw contentTooLong();
         filledBytes += yield* this.#frames.decodeFrame(src.subarray(start, end), rest);
       }
@@ -102,6 +103,9 @@ function outputUpTo(lengthBytes: number): ZlibOptions {
   return { chunkSize: roomBytes, maxOutputLength: roomBytes };
 }
 
+/** The WebAssembly memory cannot grow; two vectors of this size and libzstd fit. */
+const MAX_VECTOR_BYTES = 4 * 1024 * 1024;
+
 /**
  * By `zstd-codec`, libzstd as WebAssembly. A frame is decoded in one call straight into a vector
  * that is kept, so no window is allocated, whatever size a frame asks for.
@@ -109,8 +113,10 @@ function outputUpTo(lengthBytes: number): ZlibOptions {
 export class PortableZstdFrames implements FrameDecoder {
   readonly #binding: ZstdBinding;
   readonly #codec: InstanceType<ZstdBinding['ZstdCodec']>;
-  readonly #encoded: ByteVector;
-  readonly #decoded: ByteVector;
+  #encoded: ByteVector;
+  #decoded: ByteVector;
+  /** Bytes that either vector can take without moving. */
+  #vectorBytes = 0;
 
   constructor(binding: ZstdBinding) {
     this.#binding = binding;
@@ -121,21 +127,44 @@ export class PortableZstdFrames implements FrameDecoder {
 
   // eslint-disable-next-line require-yield
   *decodeFrame(frame: Uint8Array, dst: Uint8Array): Step<number> {
-    const lengthBytes = this.#decodeToVector(frame, dst.length);
+    this.#makeRoom(Math.max(frame.length, dst.length));
+    const lengthBytes = this.#decompress(frame);
     if (lengthBytes < 0) throw brokenZstd('libzstd refuses it');
     if (lengthBytes > dst.length) throw contentTooLong();
     dst.set(this.#binding.toTypedArrayView(this.#decoded).subarray(0, lengthBytes));
     return lengthBytes;
   }
 
-  /** Length of the content, negative for a broken frame. */
-  #decodeToVector(frame: Uint8Array, roomBytes: number): number {
+  /** Length of what is in the vector then, negative for a broken frame. */
+  #decompress(frame: Uint8Array): number {
     try {
-      if (this.#decoded.size() < roomBytes) this.#decoded.resize(roomBytes, 0);
       this.#binding.cloneToVector(this.#encoded, frame);
       return this.#codec.decompress(this.#decoded, this.#encoded);
     } catch (cause) {
+      // WebAssembly that traps throws an error of its own kind, and Emscripten plain text.
       throw brokenZstd(String(cause), cause);
     }
   }
+
+  /** Makes the vectors anew when they are too small: grown in place, old and new would coexist. */
+  #makeRoom(lengthBytes: number): void {
+    if (lengthBytes <= this.#vectorBytes) return;
+    if (lengthBytes > MAX_VECTOR_BYTES) throw unitTooLarge(lengthBytes);
+    this.#encoded.delete();
+    this.#decoded.delete();
+    this.#encoded = new this.#binding.VectorU8();
+    this.#decoded = new this.#binding.VectorU8();
+    this.#vectorBytes = Math.min(MAX_VECTOR_BYTES, lengthBytes * 2);
+    this.#encoded.resize(this.#vectorBytes, 0);
+    this.#decoded.resize(this.#vectorBytes, 0);
+  }
+}
+
+function unitTooLarge(lengthBytes: number): DiskError {
+  return new DiskError(
+    'limit',
+    'codec.zstd-unit',
+    `A zstd unit of ${lengthBytes} bytes is too large for the portable decoder`,
+    { hint: 'Use Node 22.15 or newer, which has zstd of its own.' },
+  );
 }

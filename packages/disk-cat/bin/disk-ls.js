@@ -1,2 +1,4 @@
 #!/usr/bin/env node
-import '../dist/commands/disk-ls.js';
+// Traces are asked for with --verbose; reading the source maps takes its time.
+if (process.argv.includes('--verbose')) process.setSourceMapsEnabled(true);
+await import('../dist/commands/disk-ls.js');

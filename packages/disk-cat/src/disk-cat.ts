@@ -31,7 +31,7 @@ async function run(invocation: Invocation<GuestOptions>): Promise<void> {
   await withGuest(image, options, report, async (guest) => {
     const buffer = new Uint8Array(CHUNK_BYTES);
     for (const path of paths) {
-      await warnOfSkippedMounts(guest, path, report);
+      warnOfSkippedMounts(guest, path, report);
       try {
         copyOut(guest.fileSystem.openSync(path), buffer, output);
       } catch (error) {

@@ -1,6 +1,7 @@
 /** `disk-cp`: files of a guest, copied to the host. */
 import { DiskError, type Guest } from 'diskfile';
 import { guestOptions, type GuestOptions } from './cli/command-line.ts';
+import { UsageError } from './cli/failure.ts';
 import { writeJson } from './cli/json.ts';
 import { type Invocation, main } from './cli/main.ts';
 import { type Progress, startProgress } from './cli/progress.ts';
@@ -23,9 +24,12 @@ interface CpOptions extends GuestOptions {
 await main<CpOptions>({
   name: 'disk-cp',
   summary: 'Copy files of the guest on a disk image to the host.',
+  usage: '[options] IMAGE:/PATH... DEST',
   operands: [
-    { name: '<source...>', description: 'IMAGE:/PATH, one or more' },
-    { name: '<dest>', description: 'directory of the host, or the name of the copy' },
+    {
+      name: '<operands...>',
+      description: 'files in images, then a directory of the host or the name of the copy',
+    },
   ],
   json: 'counts of what was copied as JSON, and errors as JSON lines on standard error',
   notes: [
@@ -52,6 +56,7 @@ await main<CpOptions>({
 
 async function run({ operands, options, output, report }: Invocation<CpOptions>): Promise<void> {
   const sources = operands.slice(0, -1).map(parseSource);
+  if (sources.length === 0) throw new UsageError('give IMAGE:/PATH and where to copy it');
   const destination = new Destination(operands.at(-1)!, sources.length);
   const counts = { files: 0, directories: 0, symlinks: 0, hardLinks: 0, leftOut: 0, bytes: 0 };
   const watch = new SignalWatch();
@@ -101,7 +106,7 @@ async function copyAll(job: CopyJob, watch: SignalWatch, progress: Progress): Pr
   });
   for (const path of job.paths) {
     const recursive = archive || options.recursive;
-    await warnOfSkippedMounts(guest, path, report, recursive);
+    warnOfSkippedMounts(guest, path, report, recursive);
     try {
       const place = destination.placeOf(path);
       if (recursive) await copy.tree(fileSystem, path, place);

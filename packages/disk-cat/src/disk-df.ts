@@ -1,6 +1,6 @@
 /** `disk-df`: how full the filesystems on an image are. */
 import { basename } from 'node:path';
-import { closeDevices, type DiskFile, type GuestDevice, openDevices } from 'diskfile';
+import { closeDevicesSync, type DiskFile, type GuestDevice, openDevicesSync } from 'diskfile';
 import type { CommonOptions } from './cli/command-line.ts';
 import { UsageError } from './cli/failure.ts';
 import { writeJson } from './cli/json.ts';
@@ -53,7 +53,7 @@ async function run({ operands, options, output, report }: Invocation<DfOptions>)
   const rows: Usage[] = [];
   for (const image of operands) {
     await withDisk(image, options, report, async (disk) => {
-      for (const device of await devicesOf(disk, report)) {
+      for (const device of devicesOf(disk, report)) {
         rows.push(options.inodes ? inodeUsage(image, device) : byteUsage(image, device));
       }
     });
@@ -80,10 +80,10 @@ async function run({ operands, options, output, report }: Invocation<DfOptions>)
 }
 
 /** What is on the disk, closed again: the numbers have been read on mounting. */
-async function devicesOf(disk: DiskFile, report: Report): Promise<GuestDevice[]> {
-  const devices = await openDevices(disk);
+function devicesOf(disk: DiskFile, report: Report): GuestDevice[] {
+  const devices = openDevicesSync(disk);
   reportDevices(devices, report);
-  await closeDevices(devices);
+  closeDevicesSync(devices);
   return devices.filter(({ content }) => content?.usage === 'filesystem');
 }
 

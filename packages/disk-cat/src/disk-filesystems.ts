@@ -1,5 +1,5 @@
 /** `disk-filesystems`: filesystems, partitions and disks of an image. */
-import { closeDevices, openDevices, readPartitions } from 'diskfile';
+import { closeDevicesSync, openDevicesSync, readPartitionsSync } from 'diskfile';
 import type { CommonOptions } from './cli/command-line.ts';
 import { UsageError } from './cli/failure.ts';
 import { writeJson } from './cli/json.ts';
@@ -54,11 +54,11 @@ async function run(invocation: Invocation<FilesystemsOptions>): Promise<void> {
   if (csv && json) throw new UsageError('--json and --csv exclude each other');
   if (csv && humanReadable) throw new UsageError('--csv and --human-readable exclude each other');
   const rows = await withDisk(image, options, report, async (disk) => {
-    const table = await readPartitions(disk);
+    const table = readPartitionsSync(disk);
     report.warnings(table?.warnings ?? []);
-    const devices = await openDevices(disk);
+    const devices = openDevicesSync(disk);
     reportDevices(devices, report);
-    await closeDevices(devices);
+    closeDevicesSync(devices);
     return deviceRows(disk, table, devices, kindsOf(options));
   });
   if (json) {

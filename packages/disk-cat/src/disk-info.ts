@@ -1,11 +1,11 @@
 /** `disk-info`: what an image is, and what is on it. */
-import { DiskError, type DiskFile, openDiskFile } from 'diskfile';
+import { DiskError, type DiskFile, openDiskFileSync } from 'diskfile';
 import type { CommonOptions } from './cli/command-line.ts';
 import { writeJson } from './cli/json.ts';
 import { type Invocation, main } from './cli/main.ts';
 import type { Report } from './cli/report.ts';
 import { diskOptions, refuseStreams } from './guest/opening.ts';
-import { type Contents, readContents } from './info/contents.ts';
+import { type Contents, isEncrypted, readContents } from './info/contents.ts';
 import { imageReport } from './info/image-report.ts';
 import { contentsReport } from './info/contents-report.ts';
 
@@ -33,19 +33,16 @@ await main<InfoOptions>({
 async function run({ operands, options, output, report }: Invocation<InfoOptions>): Promise<void> {
   for (const [index, image] of operands.entries()) {
     refuseStreams(image);
-    const { disk, isWhole } = await openAsFarAsPossible(image, options, report);
+    const { disk, isWhole } = openAsFarAsPossible(image, options, report);
     try {
-      const contents = isWhole ? await readContents(disk, report) : undefined;
+      const contents = isWhole ? readContents(disk, report) : undefined;
       report.warnings(disk.warnings);
       if (options.json) {
         writeJson(output, toJson(image, disk, contents));
         continue;
       }
       const separator = index === 0 ? '' : '\n';
-      const lines = [
-        ...imageReport(disk),
-        ...(contents === undefined ? [] : contentsReport(contents)),
-      ];
+      const lines = [...imageReport(disk), ...contentsLines(disk, contents)];
       output.text(`${separator}${lines.join('\n')}\n`);
     } finally {
       await disk.close();
@@ -53,23 +50,28 @@ async function run({ operands, options, output, report }: Invocation<InfoOptions
   }
 }
 
+function contentsLines(disk: DiskFile, contents: Contents | undefined): string[] {
+  if (contents !== undefined) return contentsReport(contents);
+  return isEncrypted(disk) ? ['content: encrypted, so it cannot be read'] : [];
+}
+
 /** Without its backing files an image still tells what it is, but not what the guest sees. */
-async function openAsFarAsPossible(
+function openAsFarAsPossible(
   image: string,
   options: InfoOptions,
   report: Report,
-): Promise<{ disk: DiskFile; isWhole: boolean }> {
+): { disk: DiskFile; isWhole: boolean } {
   const alone = { ...diskOptions(options), backing: false };
   if (!options.backing) {
-    const disk = await openDiskFile(image, alone);
+    const disk = openDiskFileSync(image, alone);
     return { disk, isWhole: disk.info()[0]!.backing === undefined };
   }
   try {
-    return { disk: await openDiskFile(image, diskOptions(options)), isWhole: true };
+    return { disk: openDiskFileSync(image, diskOptions(options)), isWhole: true };
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     // When it is the image itself that is at fault, this fails in the same way.
-    const disk = await openDiskFile(image, alone);
+    const disk = openDiskFileSync(image, alone);
     report.error(error);
     return { disk, isWhole: false };
   }

@@ -70,7 +70,7 @@ function lsOptions(command: Command): void {
     .addOption(
       new Option(
         '--checksum <algorithm>',
-        'checksums of regular files; sha256 if none is named',
+        'checksums of regular files: md5, sha1, sha224, sha256 (if none is named), sha384, sha512',
       ).choices(CHECKSUM_ALGORITHMS),
     )
     .option('--csv', 'comma-separated values with a line of titles', false)
@@ -103,7 +103,7 @@ async function run(invocation: Invocation<LsOptions>): Promise<void> {
   await withGuest(image, options, report, async (guest) => {
     const writer = writerFor(guest, invocation);
     for (const path of paths) {
-      await warnOfSkippedMounts(guest, path, report, recursive);
+      warnOfSkippedMounts(guest, path, report, recursive);
       try {
         writer.list(path);
       } catch (error) {

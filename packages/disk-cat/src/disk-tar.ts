@@ -45,7 +45,7 @@ async function run(invocation: Invocation<TarOptions>): Promise<void> {
     throw new UsageError('an archive is nothing for a terminal; send it to a file or a program');
   }
   await withGuest(image, options, report, async (guest) => {
-    for (const path of paths) await warnOfSkippedMounts(guest, path, report, true);
+    for (const path of paths) warnOfSkippedMounts(guest, path, report, true);
     const entries = (reportTo?: Report) => walkAll(guest, paths, options, reportTo);
     const progress = await startProgress(options.progress && !options.json, () => {
       let totalBytes = 0;

@@ -46,12 +46,19 @@ export {
 export type { Partition, PartitionTable } from '@diskfile/partition';
 export { hostGate, type HostGateOptions } from '@diskfile/storage';
 export { digest, type DigestOptions, type DigestProgress } from './digest/digest.ts';
-export { closeDevices, type GuestDevice, openDevices } from './guest/devices.ts';
+export {
+  closeDevices,
+  closeDevicesSync,
+  type GuestDevice,
+  openDevices,
+  openDevicesSync,
+} from './guest/devices.ts';
 export {
   Guest,
   type MountChoice,
   openGuest,
   type OpenGuestOptions,
+  openGuestSync,
   type SkippedMount,
 } from './guest/guest.ts';
 export type { Signature } from './guest/signature.ts';

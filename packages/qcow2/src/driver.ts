@@ -113,7 +113,7 @@ function* readL1Table(
 ): Step<L1Table> {
   const table = snapshot?.l1Table ?? header.l1Table;
   if (snapshot !== undefined) {
-    checkTable("snapshot's L1 table", table.offset, table.entries, header.clusterBytes, 64);
+    checkTable('snapshot L1 table', table.offset, table.entries, header.clusterBytes, 64);
     checkL1Size(table, limits, 64);
   }
   const entries = Math.min(table.entries, neededL1Entries(header, sizeBytes));

@@ -13,6 +13,12 @@ export function corrupt(
   return new DiskError('corrupt', detail, message, { hint: REPAIR_HINT, ...options });
 }
 
+/**
+ * Host offsets from here on are refused: no file reaches that far, and below it a sum of an offset
+ * and any length within an image is still exact.
+ */
+export const HOST_OFFSET_LIMIT = 2 ** 52;
+
 /** `value` as people look for offsets. */
 export function hex(value: number): string {
   return `0x${value.toString(16)}`;

@@ -1,6 +1,6 @@
 /** The two levels of tables together: what maps a guest offset, in memory or still in the file. */
 import { readInto, type Step, type Storage } from '@diskfile/core';
-import { corrupt, hex } from './errors.ts';
+import { corrupt, hex, HOST_OFFSET_LIMIT } from './errors.ts';
 import type { L1Table } from './l1-table.ts';
 import { TableCache, type TableSlice } from './table-cache.ts';
 
@@ -79,8 +79,7 @@ export class MappingTables {
 
   #l2TableOffset(l1Index: number): number {
     const offset = this.#l1.l2TableOffset(l1Index);
-    const readable = offset + this.#tableCoverage <= Number.MAX_SAFE_INTEGER;
-    if (readable && offset % this.#alignment === 0) return offset;
+    if (offset < HOST_OFFSET_LIMIT && offset % this.#alignment === 0) return offset;
     throw corrupt(
       'qcow2.l2-table-offset',
       `L1 entry ${l1Index} places its L2 table at ${hex(offset)}, which is no place for one`,

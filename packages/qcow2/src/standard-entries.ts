@@ -1,4 +1,5 @@
 /** L2 tables of 8-byte entries: one descriptor a cluster. */
+import { clearBits, maskBits } from '@diskfile/bytes';
 import type { Extent } from '@diskfile/core';
 import { corrupt, hex } from './errors.ts';
 import { hasHostCluster, type HostClusters } from './host-clusters.ts';
@@ -13,15 +14,24 @@ import type { L2Entries } from './l2-entries.ts';
 import type { TableSlice } from './table-cache.ts';
 
 const ENTRY_BYTES = 8;
+const TWO_32 = 0x1_0000_0000;
+/** Bits 1 to 8; QEMU takes no notice of reserved bits. */
+const RESERVED_LOW = 0x1fe;
+/** Bit 62 and the offset. */
+const TYPE_AND_OFFSET_HIGH = 0x40ff_ffff;
+/** The same and bit 63, which has a meaning for offset 0 of an external data file. */
+const COPIED_TYPE_AND_OFFSET_HIGH = 0xc0ff_ffff;
 
 export class StandardEntries implements L2Entries {
   readonly #clusters: HostClusters;
   /** Version 2 has no zero flag; QEMU refuses images of that version which set it. */
   readonly #zeroFlagAllowed: boolean;
+  readonly #meaningfulHigh: number;
 
   constructor(clusters: HostClusters, version: 2 | 3) {
     this.#clusters = clusters;
     this.#zeroFlagAllowed = version >= 3;
+    this.#meaningfulHigh = clusters.isExternal ? COPIED_TYPE_AND_OFFSET_HIGH : TYPE_AND_OFFSET_HIGH;
   }
 
   needsDecoder(slice: TableSlice, guestOffset: number): boolean {
@@ -37,7 +47,7 @@ export class StandardEntries implements L2Entries {
     const inSlice = guestOffset - slice.startGuestOffset;
     const index = Math.floor(inSlice / clusterBytes);
     const skipBytes = inSlice - index * clusterBytes;
-    let at = index * ENTRY_BYTES;
+    const at = index * ENTRY_BYTES;
     const high = entries.getUint32(at);
     if (isCompressed(high)) {
       return clusters.fillCompressed(extent, slice, at, skipBytes, lengthBytes);
@@ -50,16 +60,30 @@ export class StandardEntries implements L2Entries {
     if (!this.#zeroFlagAllowed && isZeroFlagged(low)) throw zeroFlagInVersion2(slice, at);
 
     const wanted = skipBytes + lengthBytes;
-    let covered = clusterBytes;
-    for (at += ENTRY_BYTES; covered < wanted && at < entries.byteLength; at += ENTRY_BYTES) {
-      const nextHigh = entries.getUint32(at);
-      const nextLow = entries.getUint32(at + 4);
-      if (isCompressed(nextHigh) || this.#kindOf(nextHigh, nextLow) !== kind) break;
-      if (hosted && clusterOffset(nextHigh, nextLow) !== hostOffset + covered) break;
-      covered += clusterBytes;
-    }
-    const reached = Math.min(covered, wanted) - skipBytes;
+    const runEnd = Math.min(
+      at + Math.ceil(wanted / clusterBytes) * ENTRY_BYTES,
+      entries.byteLength,
+    );
+    const clusterCount = this.#runLength(entries, at, runEnd, hosted ? clusterBytes : 0);
+    const reached = Math.min(clusterCount * clusterBytes, wanted) - skipBytes;
     return clusters.fill(extent, kind, hostOffset + skipBytes, reached);
+  }
+
+  /** Entries from `at` on that say the same, host offsets `stepBytes` apart. */
+  #runLength(entries: DataView, at: number, end: number, stepBytes: number): number {
+    let high = maskBits(entries.getUint32(at), this.#meaningfulHigh);
+    let low = clearBits(entries.getUint32(at + 4), RESERVED_LOW);
+    let next = at + ENTRY_BYTES;
+    for (; next < end; next += ENTRY_BYTES) {
+      low += stepBytes;
+      if (low >= TWO_32) {
+        low -= TWO_32;
+        high += 1;
+      }
+      if (clearBits(entries.getUint32(next + 4), RESERVED_LOW) !== low) break;
+      if (maskBits(entries.getUint32(next), this.#meaningfulHigh) !== high) break;
+    }
+    return (next - at) / ENTRY_BYTES;
   }
 
   #kindOf(high: number, low: number): ClusterKind {

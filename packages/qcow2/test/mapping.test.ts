@@ -82,6 +82,7 @@ const extended: fc.Arbitrary<ImageSpec> = fc
       extendedL2: fc.constant(true),
       clusters: fc.constant(clusters),
       placement: shuffled(clusters),
+      backing: fc.constant('below'),
     }),
   );
 

@@ -17,8 +17,6 @@ import {
 
 /** Longest single request: hosts move a little less than 2 GiB at most. */
 const MAX_REQUEST_BYTES = 2 ** 30;
-/** Most buffers of one vectored read (IOV_MAX of the usual hosts). */
-const MAX_VECTORS = 1024;
 
 export interface OpenFileOptions {
   /** What errors call the file; by default its path. */
@@ -204,14 +202,12 @@ export class FileStorage implements Storage {
     });
   }
 
-  /** Whether one vectored request can fill all buffers: few enough, none past the end. */
+  /** Whether one vectored request can fill all buffers: not too much, none past the end. */
   #isOneRequest(buffers: readonly Uint8Array[], offset: number): boolean {
     let end = offset;
     for (const buffer of buffers) end += buffer.length;
     const lengthBytes = end - offset;
-    return (
-      buffers.length <= MAX_VECTORS && end <= this.sizeBytes && lengthBytes <= MAX_REQUEST_BYTES
-    );
+    return end <= this.sizeBytes && lengthBytes <= MAX_REQUEST_BYTES;
   }
 
   /** Clears the part of `dst` past the end of the file; returns the length of the rest. */
@@ -256,18 +252,15 @@ export class FileStorage implements Storage {
   }
 }
 
-/** What a vectored read that stopped after `done` bytes has left to fill, and where that begins. */
+/** The buffers that a vectored read which stopped after `done` bytes has not filled, and where. */
 function* unfilled(
   buffers: readonly Uint8Array[],
   done: number,
 ): Generator<{ buffer: Uint8Array; at: number }> {
   let at = 0;
   for (const buffer of buffers) {
-    const end = at + buffer.length;
-    if (end > done) {
-      const start = Math.max(at, done);
-      yield { buffer: buffer.subarray(start - at), at: start };
-    }
-    at = end;
+    const start = at;
+    at += buffer.length;
+    if (at > done) yield { buffer, at: start };
   }
 }

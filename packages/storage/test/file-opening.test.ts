@@ -48,6 +48,21 @@ describe('what cannot be a disk', () => {
     await expectRefusedUnopened(fifo, 'FIFO');
   });
 
+  it('is a FIFO that takes the place of a file at the last moment', async () => {
+    const fifo = join(directory, 'late-fifo');
+    execFileSync('mkfifo', [fifo]);
+    const files: HostFiles = {
+      ...nodeHostFiles,
+      *status(path) {
+        return { ...(yield* nodeHostFiles.status(path)), kind: 'regular file' };
+      },
+    };
+    // Opening it in the ordinary way would hang here.
+    for (const error of await bothFail(() => openFileStorage(fifo, { files }))) {
+      expect(error).toMatchObject({ code: 'busy', detail: 'storage.replaced' });
+    }
+  });
+
   it('is a socket', async () => {
     const path = join(directory, 'socket');
     const server = createServer();

@@ -101,6 +101,16 @@ export class FileSystem implements AsyncDisposable {
     }
   }
 
+  existsSync(path: string): boolean {
+    try {
+      this.statSync(path);
+      return true;
+    } catch (error) {
+      if (isAbsent(error)) return false;
+      throw error;
+    }
+  }
+
   /** The entries of a directory in the order of the disk, `.` and `..` left out, as a stream. */
   async *readdir(path: string): AsyncGenerator<DirectoryEntry> {
     const cursor = await this.#async('readdir', path, this.#openDirectory(path));

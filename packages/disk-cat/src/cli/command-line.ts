@@ -30,6 +30,8 @@ export interface CommandShape {
   readonly name: string;
   readonly summary: string;
   readonly operands: readonly Operand[];
+  /** In place of the usage that follows from the operands. */
+  readonly usage?: string;
   /** What `--json` does to this command. */
   readonly json: string;
   readonly examples: readonly string[];
@@ -53,7 +55,8 @@ export function commandLine(shape: CommandShape): Command {
     .version(`${shape.name} ${DISK_CAT_VERSION}`, '-V, --version', 'print the version')
     .exitOverride()
     .configureOutput({ writeErr: () => undefined })
-    .configureHelp({ sortOptions: false, helpWidth: 100 });
+    .configureHelp({ helpWidth: 100, optionDescription: ({ description }) => description });
+  if (shape.usage !== undefined) command.usage(shape.usage);
   for (const { name, description } of shape.operands) command.argument(name, description);
   shape.options?.(command);
   command

@@ -50,10 +50,12 @@ async function run<Options extends CommonOptions>(
 ): Promise<void> {
   const command = commandLine(definition);
   command.parse(definition.prepare?.(args) ?? [...args], { from: 'user' });
+  const options = command.opts<Options>();
+  report.configure(options);
   const output = new Output();
   await definition.run({
     operands: command.args,
-    options: command.opts<Options>(),
+    options,
     output,
     report,
   });

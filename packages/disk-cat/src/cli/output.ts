@@ -1,8 +1,8 @@
 /** Standard output, written synchronously: no stream between the image and the pipe. */
 import { writeSync } from 'node:fs';
-import { isatty } from 'node:tty';
 import { encodeName } from '@diskfile/bytes';
 import { BrokenPipe } from './failure.ts';
+import { isTerminal } from './is-terminal.ts';
 import { printable } from './printable.ts';
 import { writeFailure } from './write-failure.ts';
 
@@ -12,7 +12,7 @@ const TEXT_BUFFER_BYTES = 64 * 1024;
 const RETRY_MILLISECONDS = 0.5;
 
 export class Output {
-  readonly isTerminal = isatty(STDOUT);
+  readonly isTerminal = isTerminal(STDOUT);
   #text = '';
 
   /** A line of text in which guest names stand for their bytes; escaped on a terminal. */

@@ -1,5 +1,5 @@
 /** A progress bar on standard error, for jobs that take a while. */
-import { isatty } from 'node:tty';
+import { isTerminal } from './is-terminal.ts';
 import { humanSize } from './sizes.ts';
 
 export interface Progress {
@@ -12,7 +12,7 @@ const SILENT: Progress = { add: () => undefined, stop: () => undefined };
 
 /** Shows a bar where there is a terminal and the user does not mind; the total is asked for then. */
 export async function startProgress(wanted: boolean, totalBytes: () => number): Promise<Progress> {
-  if (!wanted || !isatty(STDERR)) return SILENT;
+  if (!wanted || !isTerminal(STDERR)) return SILENT;
   const { default: cliProgress } = await import('cli-progress');
   const bar = new cliProgress.SingleBar({
     format: '{bar} {percentage}% | {done} of {size} | {eta_formatted} left',

@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs';
 import { DiskError } from 'diskfile';
 import { UsageError } from './failure.ts';
+import { hintOf } from './hints.ts';
 import { printable } from './printable.ts';
 
 const STDERR = 2;
@@ -23,11 +24,16 @@ export class Report {
   /** Whether an error was reported; the exit code follows from it. */
   failed = false;
   readonly #command: string;
-  readonly #options: ReportOptions;
+  #options: ReportOptions;
   #warningCount = 0;
 
   constructor(command: string, options: ReportOptions) {
     this.#command = command;
+    this.#options = options;
+  }
+
+  /** Takes the options from the command line, once it has been understood. */
+  configure(options: ReportOptions): void {
     this.#options = options;
   }
 
@@ -68,7 +74,10 @@ export class Report {
 
 /** One line: what happened, where, what to do. */
 function describe(error: unknown): string {
-  if (error instanceof DiskError) return error.describe();
+  if (error instanceof DiskError) {
+    const added = error.hint === undefined ? hintOf(error) : undefined;
+    return [error.describe(), ...(added === undefined ? [] : [added])].join(' ');
+  }
   if (error instanceof UsageError) return `${error.message}. Try --help.`;
   const message = error instanceof Error ? error.message : String(error);
   return `internal error: ${message}. This is a bug; please report it with what --verbose adds.`;
@@ -91,7 +100,10 @@ function explain(error: unknown): string[] {
 
 function toJson(error: unknown, verbose: boolean): Record<string, unknown> {
   const stack = verbose && error instanceof Error ? { stack: error.stack } : {};
-  if (error instanceof DiskError) return { ...error.toJSON(), ...stack };
+  if (error instanceof DiskError) {
+    const hint = hintOf(error);
+    return { ...error.toJSON(), ...(hint === undefined ? {} : { hint }), ...stack };
+  }
   if (error instanceof UsageError) {
     return { name: error.name, code: 'usage', message: error.message };
   }

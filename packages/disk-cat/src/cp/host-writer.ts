@@ -73,7 +73,7 @@ export class HostWriter {
       symlinkSync(Buffer.from(encodeName(linkTarget)), fresh);
       if (this.#preserve.owner) lchownSync(fresh, stats.uid, stats.gid);
       if (this.#preserve.attributes) {
-        lutimesSync(fresh, seconds(stats.accessTime), seconds(stats.modifyTime));
+        lutimesSync(fresh, hostTime(stats.accessTime), hostTime(stats.modifyTime));
       }
     });
   }
@@ -103,7 +103,7 @@ export class HostWriter {
     try {
       if (this.#preserve.owner) lchownSync(target, stats.uid, stats.gid);
       chmodSync(target, this.#modeOf(stats));
-      utimesSync(target, seconds(stats.accessTime), seconds(stats.modifyTime));
+      utimesSync(target, hostTime(stats.accessTime), hostTime(stats.modifyTime));
     } catch (error) {
       throw located(error, target);
     }
@@ -132,7 +132,7 @@ export class HostWriter {
     if (!this.#preserve.attributes) return;
     // After the owner: changing that clears set-uid.
     fchmodSync(fd, this.#modeOf(stats));
-    futimesSync(fd, seconds(stats.accessTime), seconds(stats.modifyTime));
+    futimesSync(fd, hostTime(stats.accessTime), hostTime(stats.modifyTime));
   }
 
   #modeOf({ permissions }: FileStats): number {
@@ -207,7 +207,11 @@ function located(error: unknown, target: HostPath): unknown {
   return isHostError ? writeFailure(error, showPath(target)) : error;
 }
 
-/** Node takes seconds as a number, which holds about a quarter of a microsecond today. */
-function seconds(time: Timestamp): number {
-  return time.seconds + time.nanoseconds / 1e9;
+/**
+ * Node hands times on in microseconds, and takes a negative number of seconds for "now"; a `Date`,
+ * in milliseconds, may lie before 1970.
+ */
+function hostTime({ seconds, nanoseconds }: Timestamp): number | Date {
+  if (seconds < 0) return new Date(seconds * 1000 + Math.floor(nanoseconds / 1e6));
+  return seconds + Math.floor(nanoseconds / 1000) / 1e6;
 }

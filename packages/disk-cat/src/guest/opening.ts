@@ -4,9 +4,9 @@ import {
   type DiskFile,
   type Guest,
   type MountChoice,
-  openDiskFile,
+  openDiskFileSync,
   type OpenDiskFileOptions,
-  openGuest,
+  openGuestSync,
 } from 'diskfile';
 import type { CommonOptions, GuestOptions } from '../cli/command-line.ts';
 import { UsageError } from '../cli/failure.ts';
@@ -30,7 +30,7 @@ export async function withDisk<T>(
   use: (disk: DiskFile) => Promise<T>,
 ): Promise<T> {
   refuseStreams(image);
-  const disk = await openDiskFile(image, diskOptions(options));
+  const disk = openDiskFileSync(image, diskOptions(options));
   try {
     report.warnings(disk.warnings);
     return await use(disk);
@@ -48,7 +48,7 @@ export function withGuest<T>(
 ): Promise<T> {
   return withDisk(image, options, report, async (disk) => {
     const mounts = options.mount.map(parseMount);
-    const guest = await openGuest(disk, {
+    const guest = openGuestSync(disk, {
       strict: options.strict,
       ...(mounts.length === 0 ? {} : { mounts }),
     });

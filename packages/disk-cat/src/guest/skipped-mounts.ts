@@ -1,19 +1,19 @@
 /** Mounts of the guest that could not be made, where they stand in the way of a path. */
-import type { Guest } from 'diskfile';
+import { DiskError, type Guest } from 'diskfile';
 import type { Report } from '../cli/report.ts';
 
 /**
  * Warns when what is at `path`, or below it if `recursive`, belongs to a filesystem of the guest
  * that is not mounted. Links on the way to the path are taken into account.
  */
-export async function warnOfSkippedMounts(
+export function warnOfSkippedMounts(
   guest: Guest,
   path: string,
   report: Report,
   recursive = false,
-): Promise<void> {
+): void {
   if (guest.skippedMounts.length === 0) return;
-  const places = [normalised(path), await realPath(guest, path)];
+  const places = [normalised(path), realPath(guest, path)];
   for (const { path: mountPath, device, reason } of guest.skippedMounts) {
     const mount = normalised(mountPath);
     const concerned = places.some(
@@ -32,12 +32,15 @@ function isWithin(path: string, directory: string): boolean {
 }
 
 /** As far as the path leads anywhere: a missing file can still lie below a missing mount. */
-async function realPath({ fileSystem }: Guest, path: string): Promise<string> {
+function realPath({ fileSystem }: Guest, path: string): string {
   const names = path.split('/');
   for (let kept = names.length; kept > 0; kept--) {
-    const start = names.slice(0, kept).join('/');
-    if (!(await fileSystem.exists(start))) continue;
-    return normalised([await fileSystem.realpath(start), ...names.slice(kept)].join('/'));
+    try {
+      const start = fileSystem.realpathSync(names.slice(0, kept).join('/'));
+      return normalised([start, ...names.slice(kept)].join('/'));
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
   }
   return '/';
 }

@@ -1,13 +1,13 @@
 /** What a disk holds: its partition table and its filesystems. */
 import {
-  closeDevices,
+  closeDevicesSync,
   DiskError,
   type DiskFile,
   type DiskPartitionTable,
   type DiskWarning,
   type GuestDevice,
-  openDevices,
-  readPartitions,
+  openDevicesSync,
+  readPartitionsSync,
 } from 'diskfile';
 import type { Report } from '../cli/report.ts';
 
@@ -35,7 +35,7 @@ export interface ContentsTable {
 
 export interface ContentsFilesystem {
   readonly device: string;
-  /** `unknown` where the content is not recognised. */
+  /** As `blkid` calls it; `unknown` where a damaged one could not be recognised. */
   readonly type: string;
   readonly usage: string;
   readonly label: string;
@@ -55,18 +55,20 @@ export interface Contents {
   readonly warnings: readonly DiskWarning[];
 }
 
-/** Undefined when the content cannot be read at all; a damaged content is an error, encryption not. */
-export async function readContents(disk: DiskFile, report: Report): Promise<Contents | undefined> {
-  if (disk.info().some(({ details }) => details['encryption'] !== undefined)) return undefined;
+/** Undefined when the content cannot be read; damage is an error then, and encryption is not. */
+export function readContents(disk: DiskFile, report: Report): Contents | undefined {
+  if (isEncrypted(disk)) return undefined;
   try {
-    const table = await readPartitions(disk);
-    const devices = await openDevices(disk);
-    const filesystems = devices.map(describeDevice);
+    const table = readPartitionsSync(disk);
+    const devices = openDevicesSync(disk);
+    const filesystems = devices
+      .filter(({ content, problem }) => content !== undefined || problem !== undefined)
+      .map(describeDevice);
     const warnings = [
       ...(table?.warnings ?? []),
       ...devices.flatMap(({ volume }) => volume?.warnings ?? []),
     ];
-    await closeDevices(devices);
+    closeDevicesSync(devices);
     report.warnings(warnings);
     return { partitionTable: describeTable(table), filesystems, warnings };
   } catch (error) {
@@ -74,6 +76,10 @@ export async function readContents(disk: DiskFile, report: Report): Promise<Cont
     report.error(error);
     return undefined;
   }
+}
+
+export function isEncrypted(disk: DiskFile): boolean {
+  return disk.info().some(({ details }) => details['encryption'] !== undefined);
 }
 
 function describeTable(table: DiskPartitionTable | undefined): ContentsTable | null {

@@ -29,5 +29,7 @@ function detailText(value: unknown): string {
 
 /** `lazyRefcounts` → `lazy refcounts`; names of a specification (`s_rev_level`) stay as they are. */
 function words(name: string): string {
-  return name.replaceAll(/(?<=[a-z0-9])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return name
+    .replaceAll(/(?<=[a-z0-9])[A-Z](?=[a-z])/g, (letter) => ` ${letter.toLowerCase()}`)
+    .replaceAll(/(?<=[a-z0-9])(?=[A-Z])/g, ' ');
 }

@@ -1,8 +1,17 @@
 /** The places of a disk that can hold a filesystem, named as a guest with one disk would name them. */
 import { DiskError } from '@diskfile/bytes';
-import { type DiskFile, readBytes, runAsync, type Step, type Volume } from '@diskfile/core';
+import {
+  type DiskFile,
+  type DiskWarning,
+  hostCall,
+  readBytes,
+  runAsync,
+  runSync,
+  type Step,
+  type Volume,
+} from '@diskfile/core';
 import { mountStep, type OpenFileSystemOptions } from '../open-file-system.ts';
-import { type DiskPartition, readPartitions } from '../partitions/partitions.ts';
+import { type DiskPartition, partitionsStep } from '../partitions/partitions.ts';
 import { recogniseSignature, type Signature, SIGNATURE_BYTES } from './signature.ts';
 
 /** The whole disk (`/dev/sda`) or a partition of it (`/dev/sda1`), and what it holds. */
@@ -16,11 +25,17 @@ export interface GuestDevice {
   readonly content: Signature | undefined;
   /** The mounted filesystem, where it can be read. */
   readonly volume: Volume | undefined;
-  /** Why a filesystem that was recognised could not be mounted. */
+  /** Why a filesystem that was recognised could not be mounted, or the device not be read. */
   readonly problem: DiskError | undefined;
 }
 
 const WHOLE_DISK = '/dev/sda';
+
+/** The devices of a disk, and what its partition table gave rise to say. */
+export interface DeviceList {
+  readonly devices: GuestDevice[];
+  readonly warnings: readonly DiskWarning[];
+}
 
 /**
  * Looks at the whole disk or, where it has a partition table, at each partition. Every device owns
@@ -30,22 +45,47 @@ export async function openDevices(
   disk: DiskFile,
   options: OpenFileSystemOptions = {},
 ): Promise<GuestDevice[]> {
-  const table = await readPartitions(disk);
+  return (await runAsync(devicesStep(disk, options))).devices;
+}
+
+/** The synchronous form of {@link openDevices}. */
+export function openDevicesSync(
+  disk: DiskFile,
+  options: OpenFileSystemOptions = {},
+): GuestDevice[] {
+  return runSync(devicesStep(disk, options)).devices;
+}
+
+/** The step behind both forms. */
+export function* devicesStep(disk: DiskFile, options: OpenFileSystemOptions): Step<DeviceList> {
+  const table = yield* partitionsStep(disk);
   const devices: GuestDevice[] = [];
   try {
     for (const [name, partition] of candidates(table?.partitions)) {
       const part = partition?.open() ?? disk.tryClone();
-      devices.push(await runAsync(deviceStep(name, part, partition, options)));
+      devices.push(yield* deviceStep(name, part, partition, options));
     }
   } catch (error) {
-    await closeDevices(devices);
+    yield* closeDevicesStep(devices);
     throw error;
   }
-  return devices;
+  return { devices, warnings: table?.warnings ?? [] };
 }
 
 export async function closeDevices(devices: readonly GuestDevice[]): Promise<void> {
   await Promise.all(devices.map(({ disk }) => disk.close()));
+}
+
+/** The synchronous form of {@link closeDevices}. */
+export function closeDevicesSync(devices: readonly GuestDevice[]): void {
+  for (const { disk } of devices) disk.closeSync();
+}
+
+export function closeDevicesStep(devices: readonly GuestDevice[]): Step<void> {
+  return hostCall(
+    () => closeDevicesSync(devices),
+    () => closeDevices(devices),
+  );
 }
 
 function candidates(
@@ -63,9 +103,11 @@ function* deviceStep(
   partition: DiskPartition | undefined,
   options: OpenFileSystemOptions,
 ): Step<GuestDevice> {
-  const head = yield* readBytes(disk, 0, Math.min(disk.sizeBytes, SIGNATURE_BYTES));
   const base = { name, disk, partition, sizeBytes: disk.sizeBytes };
+  // A partition that cannot be read is a problem of that device: the others are still there.
+  let head: Uint8Array = new Uint8Array(0);
   try {
+    head = yield* readBytes(disk, 0, Math.min(disk.sizeBytes, SIGNATURE_BYTES));
     const volume = yield* mountStep(disk, options);
     const { type, label, uuid } = volume;
     const content: Signature = { type, label, uuid, usage: 'filesystem' };

@@ -1,8 +1,18 @@
 /** A guest: the filesystems of a disk put together into the tree that the guest itself sees. */
 import { DiskError } from '@diskfile/bytes';
-import { DEFAULT_LIMITS, type DiskFile, type DiskWarning, FileSystem, quote } from '@diskfile/core';
+import {
+  DEFAULT_LIMITS,
+  type DiskFile,
+  type DiskWarning,
+  FileSystem,
+  hostCall,
+  quote,
+  runAsync,
+  runSync,
+  type Step,
+} from '@diskfile/core';
 import type { OpenFileSystemOptions } from '../open-file-system.ts';
-import { closeDevices, type GuestDevice, openDevices } from './devices.ts';
+import { closeDevices, closeDevicesStep, devicesStep, type GuestDevice } from './devices.ts';
 import { findDevice, type FstabEntry, namesDevice, parseFstab } from './fstab.ts';
 
 /** Entries of an fstab beyond this many are ignored: no real guest has them. */
@@ -69,38 +79,52 @@ export class Guest implements AsyncDisposable {
  *   lists the devices to choose from
  */
 export async function openGuest(disk: DiskFile, options: OpenGuestOptions = {}): Promise<Guest> {
-  const devices = await openDevices(disk, options);
+  return await runAsync(guestStep(disk, options));
+}
+
+/** The synchronous form of {@link openGuest}; blocks the thread. */
+export function openGuestSync(disk: DiskFile, options: OpenGuestOptions = {}): Guest {
+  return runSync(guestStep(disk, options));
+}
+
+function* guestStep(disk: DiskFile, options: OpenGuestOptions): Step<Guest> {
+  const { devices, warnings } = yield* devicesStep(disk, options);
   try {
-    return options.mounts === undefined
-      ? await inspectGuest(disk, devices, options)
-      : await mountChosen(disk, devices, options.mounts, options);
+    const parts =
+      options.mounts === undefined
+        ? yield* inspectGuest(disk, devices, options)
+        : yield* mountChosen(disk, devices, options.mounts, options);
+    return new Guest({ ...parts, devices, warnings: [...warnings, ...parts.warnings] });
   } catch (error) {
-    await closeDevices(devices);
+    yield* closeDevicesStep(devices);
     throw error;
   }
 }
 
-async function inspectGuest(
+/** What is found out about a guest once its devices are known. */
+type GuestParts = Pick<Guest, 'fileSystem' | 'root' | 'skippedMounts' | 'warnings'>;
+
+function* inspectGuest(
   disk: DiskFile,
   devices: readonly GuestDevice[],
   options: OpenGuestOptions,
-): Promise<Guest> {
-  const { root, warnings } = await findRoot(disk, devices, options);
+): Step<GuestParts> {
+  const { root, warnings } = yield* findRoot(disk, devices, options);
   const fileSystem = treeOf(disk, devices, root, options);
   const skippedMounts: SkippedMount[] = [];
-  for (const entry of await fstabMounts(fileSystem)) {
-    const skipped = await mountEntry(fileSystem, devices, root, entry);
+  for (const entry of yield* fstabMounts(fileSystem)) {
+    const skipped = yield* mountEntry(fileSystem, devices, root, entry);
     if (skipped !== undefined) skippedMounts.push(skipped);
   }
-  return new Guest({ fileSystem, devices, root, skippedMounts, warnings });
+  return { fileSystem, root, skippedMounts, warnings };
 }
 
-async function mountChosen(
+function* mountChosen(
   disk: DiskFile,
   devices: readonly GuestDevice[],
   choices: readonly MountChoice[],
   options: OpenGuestOptions,
-): Promise<Guest> {
+): Step<GuestParts> {
   const ordered = choices.toSorted((a, b) => depthOf(a.path) - depthOf(b.path));
   const [first, ...others] = ordered.map(({ device, path = '/' }) => ({
     path,
@@ -114,14 +138,8 @@ async function mountChosen(
     });
   }
   const fileSystem = treeOf(disk, devices, first.device, options);
-  for (const { device, path } of others) await fileSystem.mount(path, device.volume!);
-  return new Guest({
-    fileSystem,
-    devices,
-    root: first.device,
-    skippedMounts: [],
-    warnings: [],
-  });
+  for (const { device, path } of others) yield* fileSystem.mountStep(path, device.volume!);
+  return { fileSystem, root: first.device, skippedMounts: [], warnings: [] };
 }
 
 function treeOf(
@@ -138,23 +156,25 @@ function treeOf(
 }
 
 /** How much a filesystem looks like a root: 3 with os-release, 2 with fstab, 1 with /etc and /bin. */
-async function rootScore(fileSystem: FileSystem): Promise<number> {
-  if (await fileSystem.exists('/etc/os-release')) return 3;
-  if (await fileSystem.exists('/usr/lib/os-release')) return 3;
-  if (await fileSystem.exists('/etc/fstab')) return 2;
-  const etc = await fileSystem.exists('/etc');
-  return etc && ((await fileSystem.exists('/bin')) || (await fileSystem.exists('/usr'))) ? 1 : 0;
+function* rootScore(fileSystem: FileSystem): Step<number> {
+  if (yield* exists(fileSystem, '/etc/os-release')) return 3;
+  if (yield* exists(fileSystem, '/usr/lib/os-release')) return 3;
+  if (yield* exists(fileSystem, '/etc/fstab')) return 2;
+  const etc = yield* exists(fileSystem, '/etc');
+  return etc && ((yield* exists(fileSystem, '/bin')) || (yield* exists(fileSystem, '/usr')))
+    ? 1
+    : 0;
 }
 
-async function findRoot(
+function* findRoot(
   disk: DiskFile,
   devices: readonly GuestDevice[],
   options: OpenGuestOptions,
-): Promise<{ root: GuestDevice; warnings: DiskWarning[] }> {
+): Step<{ root: GuestDevice; warnings: DiskWarning[] }> {
   const mounted = devices.filter(({ volume }) => volume !== undefined);
   const scored: { device: GuestDevice; score: number }[] = [];
   for (const device of mounted) {
-    scored.push({ device, score: await scoreOf(disk, device, options) });
+    scored.push({ device, score: yield* scoreOf(disk, device, options) });
   }
   const best = Math.max(0, ...scored.map(({ score }) => score));
   const [root, ...rivals] = scored.filter(({ score }) => score === best).map((s) => s.device);
@@ -172,13 +192,9 @@ async function findRoot(
   return { root, warnings };
 }
 
-async function scoreOf(
-  disk: DiskFile,
-  device: GuestDevice,
-  options: OpenGuestOptions,
-): Promise<number> {
+function* scoreOf(disk: DiskFile, device: GuestDevice, options: OpenGuestOptions): Step<number> {
   try {
-    return await rootScore(treeOf(disk, [], device, options));
+    return yield* rootScore(treeOf(disk, [], device, options));
   } catch (error) {
     if (error instanceof DiskError) return 0;
     throw error;
@@ -204,10 +220,10 @@ function noRoot(disk: DiskFile, devices: readonly GuestDevice[]): DiskError {
   );
 }
 
-async function fstabMounts(fileSystem: FileSystem): Promise<FstabEntry[]> {
+function* fstabMounts(fileSystem: FileSystem): Step<FstabEntry[]> {
   let bytes: Uint8Array;
   try {
-    bytes = await fileSystem.readFile('/etc/fstab', { maxBytes: MAX_FSTAB_BYTES });
+    bytes = yield* readFstab(fileSystem);
   } catch (error) {
     if (error instanceof DiskError) return [];
     throw error;
@@ -218,12 +234,12 @@ async function fstabMounts(fileSystem: FileSystem): Promise<FstabEntry[]> {
     .slice(0, MAX_MOUNTS);
 }
 
-async function mountEntry(
+function* mountEntry(
   fileSystem: FileSystem,
   devices: readonly GuestDevice[],
   root: GuestDevice,
   { spec, path }: FstabEntry,
-): Promise<SkippedMount | undefined> {
+): Step<SkippedMount | undefined> {
   const device = findDevice(devices, spec);
   if (device === undefined) return { path, device: spec, reason: 'it is not on this disk' };
   if (device.volume === undefined) {
@@ -232,7 +248,7 @@ async function mountEntry(
   }
   if (device === root) return undefined;
   try {
-    await fileSystem.mount(path, device.volume);
+    yield* fileSystem.mountStep(path, device.volume);
     return undefined;
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
@@ -253,4 +269,19 @@ function readable(devices: readonly GuestDevice[], spec: string, disk: DiskFile)
 
 function depthOf(path = '/'): number {
   return path.split('/').filter((name) => name !== '').length;
+}
+
+function exists(fileSystem: FileSystem, path: string): Step<boolean> {
+  return hostCall(
+    () => fileSystem.existsSync(path),
+    () => fileSystem.exists(path),
+  );
+}
+
+function readFstab(fileSystem: FileSystem): Step<Uint8Array> {
+  const options = { maxBytes: MAX_FSTAB_BYTES };
+  return hostCall(
+    () => fileSystem.readFileSync('/etc/fstab', options),
+    () => fileSystem.readFile('/etc/fstab', options),
+  );
 }

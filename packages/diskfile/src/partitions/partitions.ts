@@ -7,6 +7,7 @@ import {
   sliceDisk,
   DEFAULT_LIMITS,
   type DiskWarning,
+  type Step,
 } from '@diskfile/core';
 import { type Partition, type PartitionTable, readPartitionTable } from '@diskfile/partition';
 
@@ -37,7 +38,7 @@ export async function readPartitions(
   disk: DiskFile,
   options: PartitionOptions = {},
 ): Promise<DiskPartitionTable | undefined> {
-  return withSlices(disk, await runAsync(tableStep(disk, options)));
+  return await runAsync(partitionsStep(disk, options));
 }
 
 /** The synchronous form of {@link readPartitions}. */
@@ -45,11 +46,16 @@ export function readPartitionsSync(
   disk: DiskFile,
   options: PartitionOptions = {},
 ): DiskPartitionTable | undefined {
-  return withSlices(disk, runSync(tableStep(disk, options)));
+  return runSync(partitionsStep(disk, options));
 }
 
-function tableStep(disk: DiskFile, options: PartitionOptions) {
-  return readPartitionTable(asStorage(disk), { limits: DEFAULT_LIMITS, ...options });
+/** The step behind both forms. */
+export function* partitionsStep(
+  disk: DiskFile,
+  options: PartitionOptions = {},
+): Step<DiskPartitionTable | undefined> {
+  const table = yield* readPartitionTable(asStorage(disk), { limits: DEFAULT_LIMITS, ...options });
+  return withSlices(disk, table);
 }
 
 function withSlices(

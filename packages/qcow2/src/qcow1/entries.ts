@@ -2,7 +2,7 @@
 import { bitField, testBit } from '@diskfile/bytes';
 import type { Extent, Storage } from '@diskfile/core';
 import type { CompressedClusters } from '../compressed-clusters.ts';
-import { corrupt, hex } from '../errors.ts';
+import { corrupt, hex, HOST_OFFSET_LIMIT } from '../errors.ts';
 import { encrypted } from '../host-clusters.ts';
 import type { L2Entries } from '../l2-entries.ts';
 import type { TableSlice } from '../table-cache.ts';
@@ -59,8 +59,7 @@ export class QcowEntries implements L2Entries {
 
   #checkData(hostOffset: number, entryOffset: number): void {
     if (this.#header.encryption !== undefined) throw encrypted(this.#header.encryption);
-    const reachable = hostOffset + TWO_32 <= Number.MAX_SAFE_INTEGER;
-    if (reachable && hostOffset % SECTOR_BYTES === 0) return;
+    if (hostOffset < HOST_OFFSET_LIMIT && hostOffset % SECTOR_BYTES === 0) return;
     throw corrupt(
       'qcow.l2-entry-offset',
       `An L2 entry places a cluster at ${hex(hostOffset)}, where none can begin`,
@@ -82,7 +81,7 @@ export class QcowEntries implements L2Entries {
     const offsetBits = 63 - clusterBits;
     const hostOffset =
       bitField(high, 0, offsetBits - 32) * TWO_32 + slice.entries.getUint32(at + 4);
-    if (hostOffset + TWO_32 > Number.MAX_SAFE_INTEGER) {
+    if (hostOffset >= HOST_OFFSET_LIMIT) {
       throw corrupt(
         'qcow.l2-entry-offset',
         `An L2 entry places a compressed cluster at ${hex(hostOffset)}, where none can begin`,

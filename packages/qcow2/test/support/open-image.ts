@@ -7,7 +7,10 @@ import {
   type DecoderSet,
   DEFAULT_LIMITS,
   type DiskFile,
+  Extent,
   type FormatDriver,
+  type FormatImage,
+  type ImageChain,
   type Limits,
   MemoryStorage,
   openChain,
@@ -73,7 +76,26 @@ export interface OpenOptions {
   readonly decoders?: DecoderSet;
 }
 
+/** The image itself, not the disk made of it: for what a single lookup answers. */
+export function openLayer(image: Uint8Array | Storage, options: OpenOptions = {}): FormatImage {
+  return openLayers(image, options).layers[0]!;
+}
+
+/** A lookup, with the loading that it may need. */
+export function lookUp(image: FormatImage, guestOffset: number, lengthBytes: number): Extent {
+  const extent = new Extent();
+  if (image.lookup(guestOffset, lengthBytes, extent)) return extent;
+  runSync(image.load(guestOffset));
+  if (!image.lookup(guestOffset, lengthBytes, extent)) throw new Error('missed after load');
+  return extent;
+}
+
 export function openImage(image: Uint8Array | Storage, options: OpenOptions = {}): DiskFile {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  return createImageDisk(openLayers(image, options), { limits, opening: undefined });
+}
+
+function openLayers(image: Uint8Array | Storage, options: OpenOptions): ImageChain {
   const storage = image instanceof Uint8Array ? new MemoryStorage(image, 'image') : image;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const gate: OpenGate = {
@@ -83,7 +105,7 @@ export function openImage(image: Uint8Array | Storage, options: OpenOptions = {}
       return new MemoryStorage(bytes, file.filename);
     },
   };
-  const chain = runSync(
+  return runSync(
     openChain(storage, {
       drivers: [qcow2Driver, qcowDriver, plainDriver],
       decoders: options.decoders ?? new TestDecoders(),
@@ -94,7 +116,6 @@ export function openImage(image: Uint8Array | Storage, options: OpenOptions = {}
       followBacking: true,
     }),
   );
-  return createImageDisk(chain, { limits, opening: undefined });
 }
 
 export function readAll(disk: DiskFile): Uint8Array {

@@ -1,0 +1,154 @@
+/** The disks that are measured: content like a guest's, in each way of storing it. */
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+} from 'node:fs';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { findProgram, imageDirectory, runProgram } from './host.ts';
+
+const MIB = 1024 * 1024;
+
+export interface ImageSizes {
+  /** Files as a guest has them: half of them documents and data, half programs. */
+  readonly fileBytes: number;
+  /** Bytes that no codec can shrink. */
+  readonly randomBytes: number;
+  /** A hole at the end. */
+  readonly holeBytes: number;
+}
+
+export const FULL_SIZES: ImageSizes = {
+  fileBytes: 1024 * MIB,
+  randomBytes: 256 * MIB,
+  holeBytes: 768 * MIB,
+};
+export const QUICK_SIZES: ImageSizes = {
+  fileBytes: 192 * MIB,
+  randomBytes: 64 * MIB,
+  holeBytes: 256 * MIB,
+};
+
+/** Makes images when they are first asked for, and keeps them for later runs. */
+export class Images {
+  readonly qemuImg: string;
+  readonly #sizes: ImageSizes;
+  readonly #directory: string;
+
+  constructor(qemuImg: string, sizes: ImageSizes) {
+    this.qemuImg = qemuImg;
+    this.#sizes = sizes;
+    this.#directory = join(imageDirectory(), `${(sizes.fileBytes + sizes.randomBytes) / MIB}`);
+    mkdirSync(this.#directory, { recursive: true });
+  }
+
+  async raw(): Promise<string> {
+    return await this.#made('disk.raw', async (path) => {
+      await appendTar(path, ['/usr/share'], this.#sizes.fileBytes / 2);
+      await appendTar(path, ['/usr/bin', '/usr/lib'], this.#sizes.fileBytes / 2);
+      const random = createReadStream('/dev/urandom', { end: this.#sizes.randomBytes - 1 });
+      await pipeline(random, createWriteStream(path, { flags: 'a' }));
+      truncateSync(path, this.diskBytes);
+    });
+  }
+
+  get diskBytes(): number {
+    const { fileBytes, randomBytes, holeBytes } = this.#sizes;
+    return fileBytes + randomBytes + holeBytes;
+  }
+
+  /** The disk as qcow2: stored as it is, or compressed. */
+  async qcow2(kind: 'plain' | 'zlib' | 'zstd'): Promise<string> {
+    const raw = await this.raw();
+    const options = {
+      plain: [],
+      zlib: ['-c'],
+      zstd: ['-c', '-o', 'compression_type=zstd'],
+    }[kind];
+    return await this.#made(`disk-${kind}.qcow2`, (path) => {
+      runProgram(this.qemuImg, ['convert', '-O', 'qcow2', ...options, raw, path]);
+    });
+  }
+
+  /** The part of the disk that holds data, as plain qcow2 with a mapping for every cluster. */
+  async dense(): Promise<{ path: string; sizeBytes: number }> {
+    const filename = await this.raw();
+    const sizeBytes = this.diskBytes - this.#sizes.holeBytes;
+    const source = JSON.stringify({
+      driver: 'raw',
+      size: sizeBytes,
+      file: { driver: 'file', filename },
+    });
+    const path = await this.#made('dense.qcow2', (target) => {
+      runProgram(this.qemuImg, ['convert', '-S', '0', '-O', 'qcow2', `json:${source}`, target]);
+    });
+    return { path, sizeBytes };
+  }
+
+  /** Nothing at all, but much of it. */
+  async empty16TiB(): Promise<string> {
+    return await this.#made('empty.qcow2', (path) => {
+      runProgram(this.qemuImg, ['create', '-q', '-f', 'qcow2', path, '16T']);
+    });
+  }
+
+  /** An ext4 filesystem with one large file, compressed; undefined without mke2fs. */
+  async largeFile(): Promise<{ image: string; guestPath: string } | undefined> {
+    const mke2fs = findProgram('mke2fs');
+    if (mke2fs === undefined) return undefined;
+    const image = await this.#made('large-file.qcow2', async (path) => {
+      const tree = `${path}.tree`;
+      mkdirSync(tree);
+      await appendTar(join(tree, 'large'), ['/usr/bin', '/usr/lib'], this.#sizes.fileBytes / 2);
+      const sizeKib = Math.ceil((this.#sizes.fileBytes * 0.6) / 1024);
+      runProgram(mke2fs, ['-q', '-t', 'ext4', '-d', tree, `${path}.raw`, `${sizeKib}k`]);
+      runProgram(this.qemuImg, ['convert', '-c', '-O', 'qcow2', `${path}.raw`, path]);
+      rmSync(`${path}.raw`);
+      rmSync(tree, { recursive: true });
+    });
+    return { image, guestPath: '/large' };
+  }
+
+  /** An interrupted run leaves no half-made image under the final name. */
+  async #made(name: string, make: (path: string) => Promise<void> | void): Promise<string> {
+    const path = join(this.#directory, name);
+    if (existsSync(path)) return path;
+    process.stderr.write(`making ${path}\n`);
+    const unfinished = `${path}.unfinished`;
+    for (const leftover of [unfinished, `${unfinished}.raw`, `${unfinished}.tree`]) {
+      rmSync(leftover, { recursive: true, force: true });
+    }
+    await make(unfinished);
+    renameSync(unfinished, path);
+    return path;
+  }
+}
+
+/** Appends the first `lengthBytes` of an archive of some directories. */
+async function appendTar(
+  path: string,
+  directories: readonly string[],
+  lengthBytes: number,
+): Promise<void> {
+  const tar = spawn('tar', ['cf', '-', ...directories], { stdio: ['ignore', 'pipe', 'ignore'] });
+  let remaining = lengthBytes;
+  await pipeline(
+    tar.stdout,
+    async function* firstBytes(source: AsyncIterable<Buffer>) {
+      for await (const bytes of source) {
+        yield bytes.subarray(0, remaining);
+        remaining -= Math.min(remaining, bytes.length);
+        if (remaining === 0) return;
+      }
+    },
+    createWriteStream(path, { flags: 'a' }),
+  );
+  tar.kill();
+  if (remaining > 0) throw new Error(`${directories.join(', ')} hold too little to measure with`);
+}

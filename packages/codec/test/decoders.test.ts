@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { runAsync, runSync } from '@diskfile/core';
+import { codecCapabilities, decoders, makeDecoders } from '../src/index.ts';
+
+describe('the set of decoders', () => {
+  it.each(['deflate-raw', 'zstd'])('has %s', async (id) => {
+    for (const set of [decoders(), makeDecoders(), makeDecoders({ native: false })]) {
+      const decoder = runSync(set.load(id));
+      expect(decoder.id).toBe(id);
+      expect(await runAsync(set.load(id))).toBe(decoder);
+    }
+  });
+
+  it('refuses what it does not know and says what it does', () => {
+    const attempt = () => runSync(decoders().load('lzma'));
+    expect(attempt).toThrowError('There is no decoder for lzma');
+    expect(attempt).toThrowError(
+      expect.objectContaining({
+        code: 'unsupported',
+        hint: 'Known compressions: deflate-raw, zstd.',
+      }),
+    );
+  });
+
+  it('is shared unless asked for anew', () => {
+    expect(decoders()).toBe(decoders());
+    expect(makeDecoders()).not.toBe(makeDecoders());
+  });
+
+  it('tells which implementations are in use', () => {
+    const hasZstd = 'zstdDecompressSync' in process.getBuiltinModule('node:zlib');
+    expect(codecCapabilities()).toEqual({
+      'deflate-raw': 'node:zlib',
+      zstd: hasZstd ? 'node:zlib' : 'zstd-codec',
+    });
+    expect(codecCapabilities({ native: false })).toEqual({
+      'deflate-raw': 'pako',
+      zstd: 'zstd-codec',
+    });
+  });
+});

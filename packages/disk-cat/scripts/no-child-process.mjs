@@ -1,2 +1,0 @@
-// Stands in for node:child_process in the bundle.
-export default {};

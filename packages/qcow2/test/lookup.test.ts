@@ -1,0 +1,120 @@
+/** What a single lookup answers: how far it reaches, and the place of what is compressed. */
+import { describe, expect, it } from 'vitest';
+import { MemoryStorage } from '@diskfile/core';
+import { isMetadataPreallocated } from '../src/sparseness.ts';
+import { lookUp, openLayer } from './support/open-image.ts';
+import { type ClusterSpec, EXTENSION, writeQcow2 } from './support/qcow2-writer.ts';
+
+const DATA: ClusterSpec = { kind: 'data', fill: 1 };
+const COMPRESSED: ClusterSpec = { kind: 'compressed', fill: 2 };
+
+describe('a lookup', () => {
+  const KINDS = ['data', 'zero', 'zero-ready', 'unallocated'] as const;
+
+  it.each(KINDS)('reaches over all neighbours that are %s, within what is asked', (kind) => {
+    const run = Array.from({ length: 9 }, (_, fill): ClusterSpec => ({ kind, fill }));
+    const { bytes, sizeBytes } = writeQcow2({ clusters: [COMPRESSED, ...run, COMPRESSED] });
+    const image = openLayer(bytes);
+    expect(lookUp(image, 512 + 5, sizeBytes - 517).lengthBytes).toBe(9 * 512 - 5);
+    expect(lookUp(image, 512 + 5, 700).lengthBytes).toBe(700);
+    expect(lookUp(image, 512 * 9 + 500, 100).lengthBytes).toBe(12);
+  });
+
+  it.each(KINDS)('reaches over the %s subclusters of several clusters', (kind) => {
+    const half = Array.from({ length: 32 }, (_, bit) => (bit < 8 ? ('data' as const) : kind));
+    const run = Array.from({ length: 3 }, (_, fill): ClusterSpec => ({ kind, fill }));
+    const clusters = [{ ...DATA, subclusters: half }, ...run, COMPRESSED];
+    const written = writeQcow2({ clusterBits: 14, extendedL2: true, clusters });
+    const image = openLayer(written.bytes);
+    const end = 4 * 16384;
+    // Subclusters of a cluster with a place on the host are not those of one without.
+    const hosted = kind === 'data' || kind === 'zero-ready';
+    expect(lookUp(image, 4097, end).lengthBytes).toBe((hosted ? end : 16384) - 4097);
+    expect(lookUp(image, 16385, end).lengthBytes).toBe(end - 16385);
+  });
+
+  it('stops before a cluster that is not where the run would have it', () => {
+    const clusters = [DATA, DATA, DATA];
+    const image = openLayer(writeQcow2({ clusters, placement: [1, 0, 2] }).bytes);
+    expect([0, 512, 1024].map((at) => lookUp(image, at, 1536 - at).lengthBytes)).toEqual([
+      512, 512, 512,
+    ]);
+  });
+
+  it('stops before an extended entry that cannot be', () => {
+    const written = writeQcow2({ clusterBits: 14, extendedL2: true, clusters: [DATA, DATA] });
+    const image = openLayer(written.bytes);
+    expect(lookUp(image, 0, 32768).lengthBytes).toBe(32768);
+    new DataView(written.bytes.buffer).setUint32(written.l2EntryOffset(1) + 8, 2 ** 31);
+    expect(lookUp(openLayer(written.bytes), 0, 32768).lengthBytes).toBe(16384);
+  });
+
+  it('stops within an extended cluster, whatever the next one says', () => {
+    const zero: ClusterSpec = { kind: 'zero', fill: 0 };
+    const part = Array.from({ length: 32 }, (_, bit) =>
+      bit < 8 ? ('zero' as const) : ('unallocated' as const),
+    );
+    const clusters = [zero, { ...zero, subclusters: part }, zero];
+    const written = writeQcow2({ clusterBits: 14, extendedL2: true, clusters });
+    const image = openLayer(written.bytes);
+    expect(lookUp(image, 512, 3 * 16384 - 512).lengthBytes).toBe(16384 + 8 * 512 - 512);
+    expect(lookUp(image, 16384 + 4096, 16384).lengthBytes).toBe(24 * 512);
+  });
+
+  it('gives compressed clusters up to the end of their last sector', () => {
+    const written = writeQcow2({ clusterBits: 12, clusters: [COMPRESSED] });
+    const extent = lookUp(openLayer(written.bytes), 100, 4096 - 100);
+    expect(extent).toMatchObject({ kind: 'encoded', unitLengthBytes: 4096, unitSkipBytes: 100 });
+    expect(extent.lengthBytes).toBe(3996);
+    expect(extent.hostOffset % 512).toBe(100);
+    expect((extent.hostOffset + extent.encodedLengthBytes) % 512).toBe(0);
+    const tail = written.bytes.subarray(extent.hostOffset + extent.encodedLengthBytes);
+    expect(tail.every((byte) => byte === 0)).toBe(true);
+    const lastSector = written.bytes.subarray(
+      extent.hostOffset + extent.encodedLengthBytes - 512,
+      extent.hostOffset + extent.encodedLengthBytes,
+    );
+    expect(lastSector.some((byte) => byte !== 0)).toBe(true);
+  });
+
+  it('finds its way in tables that are longer than a slice', () => {
+    const clusters: ClusterSpec[] = Array.from({ length: 10_000 }, () => ({
+      kind: 'unallocated',
+      fill: 0,
+    }));
+    clusters[8191] = { kind: 'zero', fill: 0 };
+    clusters[8192] = DATA;
+    const image = openLayer(writeQcow2({ clusterBits: 17, clusters }).bytes);
+    const at = (cluster: number) =>
+      lookUp(image, cluster * 2 ** 17, (clusters.length - cluster) * 2 ** 17);
+    expect(at(8190)).toMatchObject({ kind: 'backing', lengthBytes: 2 ** 17 });
+    expect(at(8191)).toMatchObject({ kind: 'zero', lengthBytes: 2 ** 17 });
+    expect(at(8192)).toMatchObject({ kind: 'data', lengthBytes: 2 ** 17 });
+    expect(at(8193)).toMatchObject({ kind: 'backing', lengthBytes: 2 ** 17 * (10_000 - 8193) });
+  });
+});
+
+describe('an image is taken for preallocated', () => {
+  const storage = (fileClusters: number, allocatedClusters: number) =>
+    Object.assign(new MemoryStorage(new Uint8Array(fileClusters * 512)), {
+      allocatedBytes: () => allocatedClusters * 512,
+    });
+
+  it('when its file has more clusters than bytes on the host, by a ninth and by two', () => {
+    expect(isMetadataPreallocated(storage(10, 8), 512)).toBe(false);
+    expect(isMetadataPreallocated(storage(10, 7), 512)).toBe(true);
+    expect(isMetadataPreallocated(storage(100, 90), 512)).toBe(false);
+    expect(isMetadataPreallocated(storage(101, 90), 512)).toBe(true);
+  });
+
+  it('but never when its data lies in a file of its own', () => {
+    const extensions = [{ type: EXTENSION.dataFileName, data: new TextEncoder().encode('d') }];
+    const written = writeQcow2({ clusters: [DATA], dataFile: true, extensions });
+    const sparse = new MemoryStorage(written.bytes);
+    sparse.allocatedBytes = () => 0;
+    expect(openLayer(sparse, { files: { d: written.dataFile } }).dataMayBeSparse).toBe(false);
+    const plain = new MemoryStorage(writeQcow2({ clusters: [DATA] }).bytes);
+    plain.allocatedBytes = () => 0;
+    expect(openLayer(plain).dataMayBeSparse).toBe(true);
+  });
+});

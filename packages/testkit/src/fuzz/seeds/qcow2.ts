@@ -1,0 +1,111 @@
+/** Where the fields and tables of a qcow2 image are (QEMU manual, "Qcow2 Image File Format"). */
+import { joinU64, readU32be } from '@diskfile/bytes';
+import { type Field, headerFields, type Region, type SeedImage } from '../seed-image.ts';
+import { type NamedBytes, testImages } from './image-folder.ts';
+
+const MAX_SEED_BYTES = 256 * 1024;
+const MAX_L2_TABLES = 4;
+
+const HEADER = [
+  ['magic', 0, 4],
+  ['version', 4, 4],
+  ['backing_file_offset', 8, 8],
+  ['backing_file_size', 16, 4],
+  ['cluster_bits', 20, 4],
+  ['size', 24, 8],
+  ['crypt_method', 32, 4],
+  ['l1_size', 36, 4],
+  ['l1_table_offset', 40, 8],
+  ['refcount_table_offset', 48, 8],
+  ['refcount_table_clusters', 56, 4],
+  ['nb_snapshots', 60, 4],
+  ['snapshots_offset', 64, 8],
+] as const;
+
+const HEADER_V3 = [
+  ['incompatible_features', 72, 8],
+  ['compatible_features', 80, 8],
+  ['autoclear_features', 88, 8],
+  ['refcount_order', 96, 4],
+  ['header_length', 100, 4],
+  ['compression_type', 104, 1],
+] as const;
+
+export function qcow2Seeds(): SeedImage[] {
+  return testImages('.qcow2', MAX_SEED_BYTES).map(describeQcow2);
+}
+
+export function describeQcow2({ name, bytes }: NamedBytes): SeedImage {
+  const version = readU32be(bytes, 4);
+  const clusterBytes = 2 ** readU32be(bytes, 20);
+  const headerBytes = version === 2 ? 72 : readU32be(bytes, 100);
+  const fields = headerFields(0, true, version === 2 ? HEADER : [...HEADER, ...HEADER_V3]);
+  const extensions = extensionFields(bytes, headerBytes);
+  const regions = [...mappingTables(bytes, clusterBytes), ...otherTables(bytes, clusterBytes)];
+  return {
+    name,
+    bytes,
+    unitBytes: clusterBytes,
+    fields: [...fields, ...extensions.fields],
+    regions: [...regions, ...extensions.regions].filter(({ offset }) => offset < bytes.length),
+  };
+}
+
+function extensionFields(
+  bytes: Uint8Array,
+  headerBytes: number,
+): { fields: Field[]; regions: Region[] } {
+  const fields: Field[] = [];
+  const regions: Region[] = [];
+  for (let at = headerBytes; at + 8 <= bytes.length;) {
+    const lengthBytes = readU32be(bytes, at + 4);
+    fields.push(
+      ...headerFields(at, true, [
+        ['extension type', 0, 4],
+        ['extension length', 4, 4],
+      ]),
+    );
+    if (readU32be(bytes, at) === 0) break;
+    regions.push(region('extension data', at + 8, lengthBytes, 4));
+    at += 8 + Math.ceil(lengthBytes / 8) * 8;
+  }
+  return { fields, regions };
+}
+
+function mappingTables(bytes: Uint8Array, clusterBytes: number): Region[] {
+  const l1Entries = readU32be(bytes, 36);
+  const l1Offset = offsetAt(bytes, 40);
+  const tables = [region('L1', l1Offset, l1Entries * 8, 8)];
+  for (let index = 0; index < l1Entries && tables.length <= MAX_L2_TABLES; index++) {
+    const l2Offset = entryOffset(bytes, l1Offset + 8 * index);
+    if (l2Offset > 0) tables.push(region(`L2 ${index}`, l2Offset, clusterBytes, 8));
+  }
+  return tables;
+}
+
+function otherTables(bytes: Uint8Array, clusterBytes: number): Region[] {
+  const tables = [region('refcount table', offsetAt(bytes, 48), clusterBytes, 8)];
+  const snapshots = offsetAt(bytes, 64);
+  if (readU32be(bytes, 60) > 0) tables.push(region('snapshots', snapshots, 160, 4));
+  return tables;
+}
+
+function region(
+  name: string,
+  offset: number,
+  lengthBytes: number,
+  widthBytes: Region['widthBytes'],
+): Region {
+  return { name, offset, lengthBytes, widthBytes, bigEndian: true };
+}
+
+function offsetAt(bytes: Uint8Array, at: number): number {
+  return joinU64(readU32be(bytes, at), readU32be(bytes, at + 4), 'offset');
+}
+
+/** Offset in an L1 entry: bits 9 to 55. */
+function entryOffset(bytes: Uint8Array, at: number): number {
+  if (at + 8 > bytes.length) return 0;
+  const low = readU32be(bytes, at + 4);
+  return (readU32be(bytes, at) % 2 ** 24) * 2 ** 32 + (low - (low % 512));
+}

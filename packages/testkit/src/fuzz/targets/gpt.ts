@@ -1,0 +1,16 @@
+import { MemoryStorage } from '@diskfile/core';
+import { exercisePartitions } from '../exercise/partitions.ts';
+import { tolerate } from '../exercise/tolerate.ts';
+import type { FuzzTarget } from '../fuzz-target.ts';
+import { gptSeeds } from '../seeds/partition-tables.ts';
+
+export const gptTarget: FuzzTarget = {
+  name: 'gpt',
+  seeds: gptSeeds,
+  async run(bytes) {
+    const disk = new MemoryStorage(bytes);
+    await tolerate(() => exercisePartitions(disk, 512));
+    await tolerate(() => exercisePartitions(disk, 4096));
+    exercisePartitions(disk);
+  },
+};

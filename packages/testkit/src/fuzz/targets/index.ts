@@ -1,0 +1,23 @@
+/** All targets by name; a target's seeds and drivers are loaded when it is asked for. */
+import type { FuzzTarget } from '../fuzz-target.ts';
+
+const LOADERS: Record<string, () => Promise<FuzzTarget>> = {
+  reference: async () => (await import('./reference.ts')).referenceTarget,
+  mbr: async () => (await import('./mbr.ts')).mbrTarget,
+  gpt: async () => (await import('./gpt.ts')).gptTarget,
+  raw: async () => (await import('./raw.ts')).rawTarget,
+  qcow: async () => (await import('./qcow.ts')).qcowTarget,
+  qcow2: async () => (await import('./qcow2.ts')).qcow2Target,
+  ext4: async () => (await import('./ext4.ts')).ext4Target,
+  open: async () => (await import('./open.ts')).openTarget,
+};
+
+export const TARGET_NAMES: readonly string[] = Object.keys(LOADERS);
+
+/** @throws Error when there is no such target */
+export async function loadTarget(name: string): Promise<FuzzTarget> {
+  const load = LOADERS[name];
+  if (load === undefined)
+    throw new Error(`no target "${name}"; there are ${TARGET_NAMES.join(', ')}`);
+  return await load();
+}

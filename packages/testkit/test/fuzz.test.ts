@@ -1,0 +1,57 @@
+/** A short run of every target: mutated images are read or refused, and nothing else happens. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fuzzLoop } from '../src/fuzz/fuzz-loop.ts';
+import { runInput } from '../src/fuzz/run-input.ts';
+import { loadTarget, TARGET_NAMES } from '../src/fuzz/targets/index.ts';
+
+const SEED = 20_261_121;
+/** About two seconds each. */
+const INPUTS: Record<string, number> = {
+  reference: 3000,
+  mbr: 2000,
+  gpt: 1500,
+  raw: 200,
+  qcow: 200,
+  qcow2: 250,
+  ext4: 150,
+  open: 60,
+};
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'diskfile-fuzz-test-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.each(TARGET_NAMES)('%s', (name) => {
+  it('reads its seeds', async () => {
+    const target = await loadTarget(name);
+    const seeds = target.seeds();
+    expect(seeds.length).toBeGreaterThan(0);
+    const choices = Array.from({ length: 12 }, (_, index) => index / 12);
+    for (const { name: seedName, bytes } of seeds) {
+      const outcome = await runInput(target, bytes, choices);
+      const sound = { refused: false, failure: undefined };
+      expect({ seedName, ...outcome }).toEqual({ seedName, ...sound });
+    }
+  });
+
+  it('withstands mutants', async () => {
+    const target = await loadTarget(name);
+    const reports: string[] = [];
+    const totals = await fuzzLoop(target, {
+      seed: SEED,
+      firstIndex: 0,
+      folder,
+      report: (line) => reports.push(line),
+      goOn: (index) => index < INPUTS[name]!,
+    });
+    expect(reports).toEqual([]);
+    expect(totals.inputs).toBe(INPUTS[name]);
+    // Most mutants get past opening, or little is tested.
+    expect(totals.refused).toBeLessThan(totals.inputs / 2);
+  });
+});

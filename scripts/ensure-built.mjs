@@ -1,0 +1,66 @@
+// Makes sure that what tests and tools run is installed and built, in little time when it is.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '..');
+/** What the build makes last. */
+const LAST_OUTPUT = 'packages/disk-cat/dist/commands/disk-cat.js';
+const SHARED_SOURCES = ['package-lock.json', 'tsconfig.json', 'tsconfig.base.json'];
+const SKIPPED = new Set(['node_modules', 'dist', 'test']);
+
+if (!isInstalled()) {
+  // The install builds as well, unless scripts are off.
+  run('npm', [existsSync(join(root, 'package-lock.json')) ? 'ci' : 'install']);
+}
+if (!isBuilt()) run('npm', ['run', '--silent', 'build']);
+
+function isInstalled() {
+  return ['.package-lock.json', 'typescript', 'esbuild', 'vitest'].every((name) =>
+    existsSync(join(root, 'node_modules', name)),
+  );
+}
+
+function isBuilt() {
+  const workspaces = [
+    ...readdirSync(join(root, 'packages')).map((name) => join('packages', name)),
+    'benchmarks',
+  ];
+  const builtAt = modified(LAST_OUTPUT);
+  if (builtAt === 0) return false;
+  const hasOutput = workspaces.every(
+    (workspace) =>
+      !existsSync(join(root, workspace, 'src')) || existsSync(join(root, workspace, 'dist')),
+  );
+  if (!hasOutput) return false;
+  return [
+    ...SHARED_SOURCES.map(modified),
+    ...workspaces.map((workspace) => newestBelow(join(root, workspace))),
+  ].every((changedAt) => changedAt <= builtAt);
+}
+
+/** When the newest file below a directory changed; outputs and tests left out. */
+function newestBelow(directory) {
+  let newest = 0;
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (SKIPPED.has(entry.name)) continue;
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) newest = Math.max(newest, newestBelow(path));
+    else if (/\.(ts|mjs|json)$/.test(entry.name)) newest = Math.max(newest, statSync(path).mtimeMs);
+  }
+  return newest;
+}
+
+function modified(name) {
+  return statSync(join(root, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+function run(command, args) {
+  console.error(`> ${command} ${args.join(' ')}`);
+  const { status } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    shell: process.platform === 'win32',
+  });
+  if (status !== 0) process.exit(status ?? 1);
+}
