@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { DiskError } from '@diskfile/bytes';
 import { closeStorage, hostCall, type HostRange, type Step, type Storage } from '@diskfile/core';
-import { openFileStorage } from './file-storage.ts';
+import { openFileStorage } from './open-file.ts';
 import { hostError } from './host-error.ts';
 import { nodeHostFiles } from './host-files.ts';
 
