@@ -131,7 +131,7 @@ function hostClusters({ header, storage, dataFile }: ImageMetadata): HostCluster
 function* sizeDataFile(dataFile: WritableStorage, layout: ImageLayout): Step<void> {
   const { preallocation, clusterBytes, extendedL2 } = layout;
   // What is mapped is there, as far as it can be written in one piece.
-  const unitBytes = preallocation === 'metadata' && !extendedL2 ? clusterBytes : 1;
+  const unitBytes = preallocation !== 'off' && !extendedL2 ? clusterBytes : 1;
   const sizeBytes = alignUp(layout.sizeBytes, unitBytes);
   yield* truncateStorage(dataFile, sizeBytes);
   if (preallocation === 'falloc') yield* allocateSpace(dataFile, 0, sizeBytes);
