@@ -50,8 +50,10 @@ export class MetadataWriter {
 
   /** Returns when all tables, and all data written before, are durable. */
   *flush(): Step<void> {
-    yield* this.#writeInOrder(!this.#metadata.header.lazyRefcounts);
-    this.#metadata.allocator.freed.seal();
+    const { header, refcounts, allocator } = this.#metadata;
+    // The place of a table that has moved is given up with this flush; the header has to follow.
+    yield* this.#writeInOrder(!header.lazyRefcounts || refcounts.table.isMoved);
+    allocator.freed.seal();
   }
 
   /** Brings refcounts up to date where they are lazy, and says so in the header. */

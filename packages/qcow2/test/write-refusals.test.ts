@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { readU64be, writeU16be, writeU64be } from '@diskfile/bytes';
 import { MemoryStorage } from '@diskfile/core';
-import { errorOf } from './support/open-image.ts';
+import { errorOf, firstDifference, readAll } from './support/open-image.ts';
 import { contentOf } from './support/qcow2-writer.ts';
+import { verifyImage } from './support/verify-image.ts';
 import {
   createImage,
   type CreateOptions,
@@ -125,4 +126,29 @@ describe('space', () => {
     disk.closeSync();
     expect(files.image.sizeBytes).toBe(before);
   });
+});
+
+describe('a refcount table that moves', () => {
+  it.each([false, true])(
+    'is named by the header before its old place is used (lazy: %s)',
+    (lazy) => {
+      const options = { cluster_size: CLUSTER, refcount_bits: 64, lazy_refcounts: lazy };
+      const files = createImage(new ImageFiles(), 4 * 1024 * 1024, options);
+      const disk = openWritable(files);
+      const model = contentOf(9, 3 * 1024 * 1024);
+      disk.writeSync(model, 0);
+      disk.flushSync();
+      const moved = readU64be(files.imageBytes, 48, 'refcount_table_offset');
+      expect(moved).toBeGreaterThan(CLUSTER);
+      disk.writeSync(model.subarray(0, 300_000), 3 * 1024 * 1024);
+      disk.flushSync();
+      const crashed = filesOf(files.imageBytes);
+      expect(firstDifference(readAll(openWritable(crashed)).subarray(0, model.length), model)).toBe(
+        -1,
+      );
+      expect(verifyImage(crashed.imageBytes).errors).toEqual([]);
+      disk.closeSync();
+      expect(verifyImage(files.imageBytes)).toEqual({ errors: [], leaks: [] });
+    },
+  );
 });

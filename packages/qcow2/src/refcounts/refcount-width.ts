@@ -1,6 +1,14 @@
 /** Refcounts of every width, 1 to 64 bits (specification, "Host cluster management"). */
-import { bitField, powerOfTwo, readU16be, readU32be, readU64be } from '@diskfile/bytes';
-import { writeU16be, writeU32be, writeU64be } from '@diskfile/bytes';
+import {
+  bitField,
+  powerOfTwo,
+  readU16be,
+  readU32be,
+  readU64be,
+  writeU16be,
+  writeU32be,
+  writeU64be,
+} from '@diskfile/bytes';
 
 /** Reads and writes the refcounts of a block by their place in it. */
 export interface RefcountWidth {
