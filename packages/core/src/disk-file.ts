@@ -125,8 +125,8 @@ export interface DiskFile extends ByteSource, AsyncDisposable, Disposable {
   tryClone(): DiskFile;
 
   /**
-   * Releases the handle; the last one flushes what was written and closes the files. Closing twice
-   * is harmless.
+   * Releases the handle; the last one flushes what was written and closes the files, these even
+   * when flushing fails. Closing twice is harmless.
    */
   close(): Promise<void>;
   closeSync(): void;

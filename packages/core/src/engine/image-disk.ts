@@ -36,6 +36,10 @@ class SharedChain {
     this.writer = top!.writer && new MappedWriter(top!, top!.writer, this.reader);
   }
 
+  get handles(): number {
+    return this.#handles;
+  }
+
   retain(): this {
     this.#handles += 1;
     return this;
@@ -254,7 +258,8 @@ class ImageDisk implements DiskFile {
     for (const operation of operations) {
       const range = rangeOf(operation);
       if (range !== undefined) this.#check('submitBatch', range.offset, range.length);
-      if (operation.op !== 'read') this.#writable('submitBatch');
+      // A disk that is only read has nothing to flush.
+      if (operation.op !== 'read' && operation.op !== 'flush') this.#writable('submitBatch');
     }
     const { reader, writer } = this.#shared;
     const epoch = writer?.epochs.begin();
@@ -296,6 +301,15 @@ class ImageDisk implements DiskFile {
   }
 
   closeSync(): void {
+    const { writer, handles } = this.#shared;
+    if (!this.#closed && handles === 1 && writer?.isBusy) {
+      throw new DiskError(
+        'busy',
+        'disk.async-write-pending',
+        'An asynchronous write is under way, and closing would cut it short',
+        { op: 'close', path: this.name, hint: 'Await it, or close asynchronously.' },
+      );
+    }
     runSync(this.#closeStep());
   }
 

@@ -4,7 +4,7 @@
  * the engine fills it (the new bytes, and around them what the disk reads now), and only then is
  * it linked in.
  */
-import { alignDown } from '@diskfile/bytes';
+import { alignDown, DiskError } from '@diskfile/bytes';
 import type { FormatImage } from '../format/format-image.ts';
 import type { Allocation, ImageWriter } from '../format/image-writer.ts';
 import type { Step } from '../step.ts';
@@ -12,7 +12,7 @@ import { isWritable, writeBytes } from '../storage.ts';
 import { Extent } from './extent.ts';
 import type { MappedReader } from './mapped-reader.ts';
 import { ReadEpochs } from './read-epochs.ts';
-import { WHOLE_DISK, WriteLock } from './write-lock.ts';
+import { type Hold, type LockRange, WHOLE_DISK, WriteLock } from './write-lock.ts';
 
 /** Zeros written at a time where a format cannot express them. */
 const ZERO_CHUNK_BYTES = 1024 * 1024;
@@ -27,6 +27,9 @@ export class MappedWriter {
   readonly #lock = new WriteLock();
   readonly #extent = new Extent();
   readonly #zeros = new Uint8Array(ZERO_CHUNK_BYTES);
+  /** Flushes whose reads have ended, and that the format has not been told of yet. */
+  #reclaimable = 0;
+  #closed = false;
 
   constructor(image: FormatImage, writer: ImageWriter, reader: MappedReader) {
     this.#image = image;
@@ -34,29 +37,49 @@ export class MappedWriter {
     this.#reader = reader;
   }
 
+  /** Whether a write is under way or waits. */
+  get isBusy(): boolean {
+    return this.#lock.isBusy;
+  }
+
   /** Writes all of `src`; the range has been checked against the disk's size. */
   *writeStep(src: Uint8Array, guestOffset: number): Step<void> {
     if (src.length === 0) return;
-    const hold = yield* this.#lock.hold({ start: guestOffset, end: guestOffset + src.length });
+    const hold = yield* this.#hold({ start: guestOffset, end: guestOffset + src.length });
     try {
       if (yield* this.#isInPlace(guestOffset, src.length)) {
         yield* this.#overwrite(src, guestOffset);
         return;
       }
+      yield* this.#lock.widen(hold);
+      this.#reclaim();
+      yield* this.#writeAlone(src, guestOffset);
     } finally {
       this.#lock.release(hold);
     }
-    yield* this.exclusive(() => this.#writeAlone(src, guestOffset));
   }
 
   /** Runs what changes tables: alone, after every write that came before. */
   *exclusive<T>(body: () => Step<T>): Step<T> {
-    const hold = yield* this.#lock.hold(WHOLE_DISK);
+    const hold = yield* this.#hold(WHOLE_DISK);
     try {
+      this.#reclaim();
       return yield* body();
     } finally {
       this.#lock.release(hold);
     }
+  }
+
+  *#hold(range: LockRange): Step<Hold> {
+    const hold = yield* this.#lock.hold(range);
+    if (!this.#closed) return hold;
+    this.#lock.release(hold);
+    throw new DiskError('invalid-argument', 'disk.closed', 'The disk has been closed');
+  }
+
+  /** Lets freed space be used again. Only done alone: an allocation is never surprised by it. */
+  #reclaim(): void {
+    for (; this.#reclaimable > 0; this.#reclaimable -= 1) this.#writer.reclaim();
   }
 
   /** Whether all of a range can be overwritten where it lies. */
@@ -102,11 +125,20 @@ export class MappedWriter {
     try {
       yield* this.#fill(allocation, part(src, 0, written), guestOffset);
     } catch (error) {
-      yield* allocation.cancel();
+      yield* this.#cancel(allocation);
       throw error;
     }
     yield* allocation.commit();
     return written;
+  }
+
+  /** At worst the space is leaked; why the write failed is what matters. */
+  *#cancel(allocation: Allocation): Step<void> {
+    try {
+      yield* allocation.cancel();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
   }
 
   /** Writes the new bytes, and before and behind them what the disk reads there now. */
@@ -161,6 +193,7 @@ export class MappedWriter {
 
   /** Makes a range read as zeros, by tables where the format can and by bytes where not. */
   *writeZeroesStep(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<void> {
+    if (lengthBytes === 0) return;
     yield* this.exclusive(() => this.#zeroAlone(guestOffset, lengthBytes, mayUnmap));
   }
 
@@ -188,21 +221,33 @@ export class MappedWriter {
   }
 
   *discardStep(guestOffset: number, lengthBytes: number): Step<void> {
+    if (lengthBytes === 0) return;
     yield* this.exclusive(() => this.#writer.discard(guestOffset, lengthBytes));
   }
 
   /** Returns once everything written before is durable. */
   *flushStep(): Step<void> {
-    yield* this.exclusive(() => this.#writer.flush());
+    yield* this.exclusive(() => this.#flushAlone());
+  }
+
+  *#flushAlone(): Step<void> {
+    yield* this.#writer.flush();
     this.epochs.afterCurrentReads(() => {
-      this.#writer.reclaim();
+      this.#reclaimable += 1;
+      // Nothing of that space is in use any more, nor can it be read again before it is reused.
       this.#reader.forgetDecoded();
     });
   }
 
+  /** Makes all durable and marks the image as cleanly closed. Whatever comes later is refused. */
   *closeStep(): Step<void> {
-    yield* this.flushStep();
-    yield* this.exclusive(() => this.#writer.close());
+    yield* this.exclusive(() => this.#closeAlone());
+  }
+
+  *#closeAlone(): Step<void> {
+    this.#closed = true;
+    yield* this.#flushAlone();
+    yield* this.#writer.close();
   }
 }
 

@@ -20,7 +20,8 @@ export interface Allocation {
   readonly readsAsZero: boolean;
   /**
    * Makes the space part of the disk. The engine has written every byte by then. Linking happens
-   * in memory and reaches the host with {@link ImageWriter.flush}.
+   * in memory and reaches the host with {@link ImageWriter.flush}. Fails as a whole, the space
+   * then given back or leaked.
    */
   commit(): Step<void>;
   /** Gives the space back after a write that failed. */
@@ -52,8 +53,8 @@ export interface ImageWriter {
    */
   flush(): Step<void>;
   /**
-   * Space that was freed before the last flush may be used again: no read that saw it in the
-   * tables is still under way.
+   * Called once for each flush that succeeded, in their order and between other calls: space freed
+   * before that flush may be used again, as no read that saw it in the tables is under way.
    */
   reclaim(): void;
   /** After the last flush: leaves the image marked as cleanly closed. */
