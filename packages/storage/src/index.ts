@@ -13,6 +13,7 @@ export { type HostAccess, hostGate, type HostGateOptions } from './host-gate.ts'
 export { hostPathOf } from './host-path.ts';
 export { canFindHoles } from './host-ranges.ts';
 export { canLockImages, type ImageLocking } from './image-lock.ts';
+export { NewFile, type NewFileOptions } from './new-file.ts';
 export {
   createFileStorage,
   type CreateFileOptions,
