@@ -10,3 +10,8 @@ export {
   writeLogicalChain,
 } from './builders/partition-tables.ts';
 export { listTree, type ManifestEntry, nanoseconds, readManifest } from './guest-manifest.ts';
+export { CrashLog, type Mutation, type RecordedMutation } from './storage/crash-log.ts';
+export { type CrashOptions, type CrashState, crashStates } from './storage/crash-states.ts';
+export { type FaultPlan, FaultStorage } from './storage/fault-storage.ts';
+export { Random } from './storage/random.ts';
+export { RecordingStorage } from './storage/recording-storage.ts';
