@@ -11,7 +11,7 @@ const SKIPPED = new Set(['node_modules', 'dist', 'test']);
 
 if (!isInstalled()) {
   // The install builds as well, unless scripts are off.
-  run('npm', [existsSync(join(root, 'package-lock.json')) ? 'ci' : 'install']);
+  if (!tryRun('npm', ['ci'])) run('npm', ['install']);
 }
 if (!isBuilt()) run('npm', ['run', '--silent', 'build']);
 
@@ -56,11 +56,18 @@ function modified(name) {
 }
 
 function run(command, args) {
+  if (!tryRun(command, args)) process.exit(1);
+}
+
+function tryRun(command, args) {
   console.error(`> ${command} ${args.join(' ')}`);
+  // Called by a silent npm, the one started here would not even say why it fails.
+  const { npm_config_loglevel: _, ...env } = process.env;
   const { status } = spawnSync(command, args, {
     cwd: root,
+    env,
     stdio: ['ignore', 'inherit', 'inherit'],
     shell: process.platform === 'win32',
   });
-  if (status !== 0) process.exit(status ?? 1);
+  return status === 0;
 }

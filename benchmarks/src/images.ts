@@ -25,9 +25,9 @@ export interface ImageSizes {
 }
 
 export const FULL_SIZES: ImageSizes = {
-  fileBytes: 1024 * MIB,
-  randomBytes: 256 * MIB,
-  holeBytes: 768 * MIB,
+  fileBytes: 2048 * MIB,
+  randomBytes: 512 * MIB,
+  holeBytes: 1536 * MIB,
 };
 export const QUICK_SIZES: ImageSizes = {
   fileBytes: 192 * MIB,
@@ -105,8 +105,8 @@ export class Images {
     const image = await this.#made('large-file.qcow2', async (path) => {
       const tree = `${path}.tree`;
       mkdirSync(tree);
-      await appendTar(join(tree, 'large'), ['/usr/bin', '/usr/lib'], this.#sizes.fileBytes / 2);
-      const sizeKib = Math.ceil((this.#sizes.fileBytes * 0.6) / 1024);
+      await appendTar(join(tree, 'large'), ['/usr/bin', '/usr/lib'], this.#sizes.fileBytes / 4);
+      const sizeKib = Math.ceil((this.#sizes.fileBytes * 0.35) / 1024);
       runProgram(mke2fs, ['-q', '-t', 'ext4', '-d', tree, `${path}.raw`, `${sizeKib}k`]);
       runProgram(this.qemuImg, ['convert', '-c', '-O', 'qcow2', `${path}.raw`, path]);
       rmSync(`${path}.raw`);
@@ -130,25 +130,39 @@ export class Images {
   }
 }
 
-/** Appends the first `lengthBytes` of an archive of some directories. */
+/** Appends `lengthBytes` of an archive of some directories, over and over where they hold less. */
 async function appendTar(
   path: string,
   directories: readonly string[],
   lengthBytes: number,
 ): Promise<void> {
+  for (let done = 0; done < lengthBytes;) {
+    const added = await appendOneTar(path, directories, lengthBytes - done);
+    if (added === 0) throw new Error(`There is nothing in ${directories.join(', ')}`);
+    done += added;
+  }
+}
+
+/** Appends an archive, at most `lengthBytes` of it; returns how much that was. */
+async function appendOneTar(
+  path: string,
+  directories: readonly string[],
+  lengthBytes: number,
+): Promise<number> {
   const tar = spawn('tar', ['cf', '-', ...directories], { stdio: ['ignore', 'pipe', 'ignore'] });
-  let remaining = lengthBytes;
+  let added = 0;
   await pipeline(
     tar.stdout,
     async function* firstBytes(source: AsyncIterable<Buffer>) {
       for await (const bytes of source) {
-        yield bytes.subarray(0, remaining);
-        remaining -= Math.min(remaining, bytes.length);
-        if (remaining === 0) return;
+        const wanted = bytes.subarray(0, lengthBytes - added);
+        added += wanted.length;
+        yield wanted;
+        if (added === lengthBytes) return;
       }
     },
     createWriteStream(path, { flags: 'a' }),
   );
   tar.kill();
-  if (remaining > 0) throw new Error(`${directories.join(', ')} hold too little to measure with`);
+  return added;
 }

@@ -37,7 +37,7 @@ async function main(): Promise<void> {
   const bench: Bench = {
     images: new Images(qemuImg, values.quick ? QUICK_SIZES : FULL_SIZES),
     scratch,
-    rounds: values.quick ? 3 : 7,
+    rounds: values.quick ? 3 : 5,
     blockReads: values.quick ? 20_000 : 100_000,
   };
   const sections: Section[] = [];

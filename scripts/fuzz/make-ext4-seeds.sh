@@ -35,10 +35,10 @@ seed() {
   shift 3
   format "$name" "$size" "$@"
   mount -t ext4 -o loop "$img" "$mnt"
-  python3 scripts/fuzz/fill-ext4-seed.py tree "$mnt"
+  python3 scripts/fuzz/fill-ext4-seed.py "${TREE:-tree}" "$mnt"
   umount "$mnt"
   if [ "$scenario" != clean ]; then
-    mount -t ext4 -o loop,commit=600 "$img" "$mnt"
+    mount -t ext4 -o "loop,commit=600${MOUNT:+,$MOUNT}" "$img" "$mnt"
     python3 scripts/fuzz/fill-ext4-seed.py "$scenario" "$mnt"
     umount "$mnt"
     dumpe2fs -h "$img" 2>/dev/null | grep -q needs_recovery
@@ -58,13 +58,15 @@ seed_casefold() {
   keep casefold
 }
 
-seed ext2 600K clean -t ext2 -b 1024 -I 128 -N 128
+seed ext2 600K clean -t ext2 -b 1024 -I 128 -N 128 -O ^filetype
 seed ext3 4M clean -t ext3 -b 1024 -N 128 -J size=1
-seed ext4 4M clean -t ext4 -b 1024 -N 128 -J size=1 -O metadata_csum,64bit,inline_data
+seed ext4 4M clean -t ext4 -b 1024 -N 128 -J size=1 -O metadata_csum,64bit,inline_data,orphan_file
 seed ext4-4k 2M clean -t ext4 -b 4096 -N 128 -O ^has_journal,metadata_csum,^64bit,large_dir,ea_inode
 seed_casefold
+TREE=crowd seed hash-tree 1M clean -t ext4 -b 1024 -N 128 -O ^has_journal
 seed meta-bg 2M clean -t ext4 -b 1024 -g 512 -N 128 -O ^has_journal,meta_bg,^resize_inode,^flex_bg,uninit_bg,^metadata_csum
 seed bigalloc 4M clean -t ext4 -b 1024 -C 4096 -N 128 -O ^has_journal,bigalloc
 seed dirty 4M dirty -t ext4 -b 1024 -N 128 -J size=1
 seed dirty-no-csum 4M dirty -t ext4 -b 1024 -N 128 -J size=1 -O ^metadata_csum,^64bit
+MOUNT=data=journal,journal_checksum seed dirty-csum-v1 4M dirty -t ext4 -b 1024 -N 128 -J size=1 -O ^metadata_csum,^64bit
 seed fast-commit 4M fast -t ext4 -b 1024 -N 128 -O fast_commit -J size=1,fast_commit_size=256

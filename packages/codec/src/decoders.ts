@@ -29,7 +29,8 @@ function recipes(native: boolean): Record<DecoderId, Recipe> {
 }
 
 function hasZstd(zlib: NodeZlib | undefined): zlib is Required<NodeZlib> {
-  return zlib?.zstdDecompressSync !== undefined && zlib.zstdDecompress !== undefined;
+  // All of it came with the same version of Node.
+  return zlib?.zstdDecompressSync !== undefined;
 }
 
 function nativeInflate(zlib: NodeZlib): Recipe {

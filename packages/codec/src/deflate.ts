@@ -9,6 +9,7 @@ import { DiskError } from '@diskfile/bytes';
 import type { Decoder } from '@diskfile/core';
 import type { Inflate } from 'pako';
 import { type NodeZlib, requirePackage, type ZlibOptions } from './platform.ts';
+import { canReuseZlib, ReusedZlib } from './reused-zlib.ts';
 
 /** The part of pako that is used here. */
 export interface Pako {
@@ -72,12 +73,15 @@ export class PortableInflate implements Decoder {
 export class NativeInflate implements Decoder {
   readonly id = 'deflate-raw';
   readonly #zlib: NodeZlib;
+  readonly #reused: ReusedZlib | undefined;
 
-  constructor(zlib: NodeZlib) {
+  constructor(zlib: NodeZlib, reuse = canReuseZlib()) {
     this.#zlib = zlib;
+    this.#reused = reuse ? new ReusedZlib(() => zlib.createInflateRaw(), Z_SYNC_FLUSH) : undefined;
   }
 
   decodeSync(src: Uint8Array, dst: Uint8Array): void {
+    if (this.#reused?.decode(src, dst) === dst.length) return;
     let decoded: Uint8Array;
     try {
       decoded = this.#zlib.inflateRawSync(src, this.#options(dst));

@@ -6,7 +6,10 @@ import { DiskError } from '@diskfile/bytes';
 import { hostCall, type Step } from '@diskfile/core';
 
 interface NodeLike {
-  readonly process?: { getBuiltinModule?(id: string): unknown };
+  readonly process?: {
+    getBuiltinModule?(id: string): unknown;
+    readonly versions?: Readonly<Record<string, string | undefined>>;
+  };
 }
 
 interface ModuleBuiltin {
@@ -32,13 +35,21 @@ export interface ZlibOptions {
 export interface NodeZlib {
   inflateRawSync(src: Uint8Array, options: ZlibOptions): Uint8Array;
   inflateRaw(src: Uint8Array, options: ZlibOptions, done: Callback): void;
+  createInflateRaw(): unknown;
   zstdDecompressSync?(src: Uint8Array, options: ZlibOptions): Uint8Array;
   zstdDecompress?(src: Uint8Array, options: ZlibOptions, done: Callback): void;
+  createZstdDecompress?(options: { readonly params: Readonly<Record<number, number>> }): unknown;
 }
 
 /** A built-in module of Node, undefined elsewhere. */
 export function builtinModule<T>(id: string): T | undefined {
   return (globalThis as NodeLike).process?.getBuiltinModule?.(id) as T | undefined;
+}
+
+/** Major version of Node; undefined elsewhere, in its imitators too. */
+export function nodeMajor(): number | undefined {
+  const { node, bun, deno } = (globalThis as NodeLike).process?.versions ?? {};
+  return node === undefined || (bun ?? deno) !== undefined ? undefined : Number.parseInt(node, 10);
 }
 
 /** How packages are found from here without waiting; undefined outside Node. */

@@ -6,6 +6,7 @@
 import { DiskError } from '@diskfile/bytes';
 import { type Decoder, hostCall, runAsync, runSync, type Step } from '@diskfile/core';
 import type { NodeZlib, ZlibOptions } from './platform.ts';
+import { canReuseZlib, ReusedZlib } from './reused-zlib.ts';
 import type { ByteVector, ZstdBinding } from './zstd-binding.ts';
 import { brokenZstd, readZstdFrame } from './zstd-frame.ts';
 
@@ -63,15 +64,41 @@ function tooManyFrames(): DiskError {
   );
 }
 
+/** libzstd's ZSTD_e_end: all of the input is there. */
+const ZSTD_END = 2;
+/** libzstd's ZSTD_d_windowLogMax. */
+const WINDOW_LOG_MAX = 100;
+/** A decompressor that is kept keeps its window too; every decoder has to take this much: 8 MiB. */
+const KEPT_WINDOW_LOG = 23;
+/** Up to here, decoding takes less time than the way to another thread and back. */
+const SMALL_BYTES = 256 * 1024;
+
 /** By `node:zlib`, from Node 22.15 on. */
 export class NativeZstdFrames implements FrameDecoder {
   readonly #zlib: Required<NodeZlib>;
+  readonly #reused: ReusedZlib | undefined;
 
-  constructor(zlib: Required<NodeZlib>) {
+  constructor(zlib: Required<NodeZlib>, reuse = canReuseZlib()) {
+    const params = { [WINDOW_LOG_MAX]: KEPT_WINDOW_LOG };
     this.#zlib = zlib;
+    this.#reused = reuse
+      ? new ReusedZlib(() => zlib.createZstdDecompress({ params }), ZSTD_END)
+      : undefined;
   }
 
   *decodeFrame(frame: Uint8Array, dst: Uint8Array): Step<number> {
+    const reuse = () => this.#decodeReusing(frame, dst);
+    const filledBytes =
+      dst.length <= SMALL_BYTES ? reuse() : yield* hostCall(reuse, async () => undefined);
+    return filledBytes ?? (yield* this.#decodeOnce(frame, dst));
+  }
+
+  #decodeReusing(frame: Uint8Array, dst: Uint8Array): number | undefined {
+    const filledBytes = this.#reused?.decode(frame, dst);
+    return filledBytes !== undefined && this.#reused!.isAtEnd() ? filledBytes : undefined;
+  }
+
+  *#decodeOnce(frame: Uint8Array, dst: Uint8Array): Step<number> {
     const options = outputUpTo(dst.length);
     let decoded: Uint8Array;
     try {

@@ -2,11 +2,16 @@ import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DiskError } from '@diskfile/bytes';
+import { NativeInflate } from '../src/deflate.ts';
+import type { NodeZlib } from '../src/platform.ts';
+import { canReuseZlib } from '../src/reused-zlib.ts';
 import { content, damage, damaged } from './support/content.ts';
 import { everyDecoder, outcome, outcomeAsync, summary } from './support/decoding.ts';
 
 const decoders = await everyDecoder('deflate-raw');
 const [[, native], [, portable]] = decoders as [(typeof decoders)[0], (typeof decoders)[0]];
+
+const zlib = process.getBuiltinModule('node:zlib') as unknown as NodeZlib;
 
 /** As QEMU compresses clusters. */
 function encode(bytes: Uint8Array, level = 6): Uint8Array {
@@ -77,4 +82,23 @@ it('damage to deflate streams shows', () => {
   const encoded = encode(new Uint8Array(4096).map((_, index) => index * index));
   const cut = encoded.subarray(0, encoded.length - 20);
   for (const [, decoder] of decoders) expect(outcome(decoder, cut, 4096)).toBeInstanceOf(DiskError);
+});
+
+it('one inflater for all units takes and refuses what a new one for each does', async () => {
+  const reusing = new NativeInflate(zlib, true);
+  const renewing = new NativeInflate(zlib, false);
+  await fc.assert(
+    fc.property(content, damage, (bytes, harm) => {
+      for (const encoded of [damaged(encode(bytes), harm), encode(bytes)]) {
+        const expected = summary(outcome(renewing, encoded, bytes.length));
+        expect(summary(outcome(reusing, encoded, bytes.length))).toBe(expected);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+it('reuse is for versions of Node that it was tried on', () => {
+  expect([20, 22, 24, 26].map(canReuseZlib)).toEqual([true, true, true, true]);
+  expect([18, 27].map(canReuseZlib)).toEqual([false, false]);
 });

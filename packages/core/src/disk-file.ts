@@ -88,7 +88,8 @@ export interface DiskFile extends ByteSource, AsyncDisposable, Disposable {
 
   /**
    * Ranges of equal status that tile `[guestOffset, guestOffset + lengthBytes)` exactly. Holes are
-   * found without reading data.
+   * found without reading data. A range that a format describes in very many pieces may come as
+   * several ranges of the same status.
    */
   blockStatus(guestOffset?: number, lengthBytes?: number): AsyncIterable<BlockStatus>;
   blockStatusSync(guestOffset?: number, lengthBytes?: number): Iterable<BlockStatus>;

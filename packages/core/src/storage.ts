@@ -31,6 +31,8 @@ export interface Storage extends ByteSource {
   allocatedBytes(): number;
   /** Equal for two storages that are the same host object; undefined where that has no meaning. */
   readonly identity: string | undefined;
+  /** Where the first byte lies in the host file called `name`; 0 when left out. */
+  readonly startOffset?: number;
   /** Granularity of the host's requests in bytes; 1 where any offset will do. */
   readonly requestAlignment: number;
   /** Fills several buffers, one after another, from neighbouring bytes that begin at `offset`. */

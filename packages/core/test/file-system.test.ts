@@ -68,7 +68,7 @@ describe('files', () => {
     expect(handle.readSync(dst, 6)).toBe(2);
     expect(await handle.read(dst, 100)).toBe(0);
     const parts: Uint8Array[] = [];
-    for await (const part of fs.createReadStream('/etc/os-release', { start: 1, end: 5 })) {
+    for await (const part of fs.createReadStream('/etc/os-release', { start: 1, end: 4 })) {
       parts.push(part);
     }
     expect(parts.map((part) => new TextDecoder().decode(part)).join('')).toBe('D=te');

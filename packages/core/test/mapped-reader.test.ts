@@ -4,12 +4,20 @@ import {
   createImageDisk,
   DEFAULT_LIMITS,
   type DiskFile,
+  type Extent,
   type ExtentKind,
   runAsync,
   runSync,
   sliceDisk,
+  type Step,
 } from '../src/index.ts';
-import { CLUSTER, CountingStorage, type FakeCluster, FakeImage } from './support/fake-image.ts';
+import {
+  CLUSTER,
+  CountingStorage,
+  type FakeCluster,
+  FakeImage,
+  TABLE_CLUSTERS,
+} from './support/fake-image.ts';
 
 const KINDS: ExtentKind[] = ['data', 'zero', 'backing', 'encoded'];
 
@@ -191,6 +199,40 @@ describe('block status', () => {
     expect([...openLayers([image]).blockStatusSync()]).toMatchObject([
       { lengthBytes: CLUSTER * 2, zero: true, allocated: false, hostOffset: 1000 },
     ]);
+  });
+});
+
+describe('layers that keep one table at a time', () => {
+  /** Forgets all tables but the last; loading takes a while. */
+  class ForgetfulImage extends FakeImage {
+    #kept = -1;
+
+    override lookup(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
+      const table = Math.floor(guestOffset / CLUSTER / TABLE_CLUSTERS);
+      return table === this.#kept && super.lookup(guestOffset, lengthBytes, extent);
+    }
+
+    override *load(guestOffset: number): Step<void> {
+      yield* super.load(guestOffset);
+      yield { runSync: () => {}, run: () => new Promise((resolve) => setImmediate(resolve)) };
+      this.#kept = Math.floor(guestOffset / CLUSTER / TABLE_CLUSTERS);
+    }
+  }
+
+  it('are read by many operations side by side, which push out the tables of each other', async () => {
+    const clusters = (kind: ExtentKind) =>
+      Array.from({ length: 40 }, (_, slot): FakeCluster => ({ kind, slot, fill: slot }));
+    const layers = ['backing', 'backing', 'data'].map(
+      (kind) => new ForgetfulImage(clusters(kind as ExtentKind)),
+    );
+    const model = modelOf(layers);
+    const disk = openLayers(layers);
+    const reads = Array.from({ length: 40 }, async (_, index) => {
+      const bytes = new Uint8Array(CLUSTER);
+      await disk.read(bytes, index * CLUSTER);
+      expect(bytes).toEqual(model.slice(index * CLUSTER, (index + 1) * CLUSTER));
+    });
+    await Promise.all(reads);
   });
 });
 

@@ -1,6 +1,6 @@
 // Bundles the commands with everything they use, so that they start fast and install alone.
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { builtinModules, createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
@@ -34,7 +34,7 @@ const { metafile } = await build({
   metafile: true,
   define: { DISK_CAT_VERSION: JSON.stringify(version) },
   external: Object.keys(REQUIRED_PACKAGES),
-  plugins: [builtinModules()],
+  plugins: [askForBuiltins()],
   chunkNames: 'chunks/[name]-[hash]',
   logLevel: 'warning',
 });
@@ -47,11 +47,12 @@ renameSync(outdir, target);
  * Modules of Node are asked for directly. Importing them costs milliseconds: it reads every export
  * of each, and some of those load further modules. It also serves packages that use require().
  */
-function builtinModules() {
+function askForBuiltins() {
+  const filter = new RegExp(`^(node:.*|${builtinModules.join('|')})$`);
   return {
-    name: 'builtin-modules',
+    name: 'ask-for-builtins',
     setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'builtin' }));
+      onResolve({ filter }, ({ path }) => ({ path, namespace: 'builtin' }));
       onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
         // Commander would load this one for subcommands that are programs; nothing here starts one.
         contents:

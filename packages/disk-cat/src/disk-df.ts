@@ -1,6 +1,12 @@
 /** `disk-df`: how full the filesystems on an image are. */
 import { basename } from 'node:path';
-import { closeDevicesSync, type DiskFile, type GuestDevice, openDevicesSync } from 'diskfile';
+import {
+  closeDevicesSync,
+  type DiskFile,
+  type GuestDevice,
+  openDevicesSync,
+  readPartitionsSync,
+} from 'diskfile';
 import type { CommonOptions } from './cli/command-line.ts';
 import { UsageError } from './cli/failure.ts';
 import { writeJson } from './cli/json.ts';
@@ -52,17 +58,21 @@ async function run({ operands, options, output, report }: Invocation<DfOptions>)
   if (csv && json) throw new UsageError('--json and --csv exclude each other');
   const rows: Usage[] = [];
   for (const image of operands) {
-    await withDisk(image, options, report, async (disk) => {
-      for (const device of devicesOf(disk, report)) {
-        rows.push(options.inodes ? inodeUsage(image, device) : byteUsage(image, device));
-      }
-    });
+    await report.goingOn(() =>
+      withDisk(image, options, report, async (disk) => {
+        for (const device of devicesOf(disk, report)) {
+          rows.push(options.inodes ? inodeUsage(image, device) : byteUsage(image, device));
+        }
+      }),
+    );
   }
   if (json) {
     writeJson(
       output,
       rows.map((row) => usageToJson(row, options)),
     );
+  } else if (rows.length === 0 && report.failed) {
+    // A title with nothing below would look like an answer.
   } else if (csv) {
     output.line(csvLine(['Image', 'Filesystem', ...titles(options)]));
     for (const row of rows) output.line(csvLine([row.image, row.device, ...cells(row, options)]));
@@ -81,6 +91,7 @@ async function run({ operands, options, output, report }: Invocation<DfOptions>)
 
 /** What is on the disk, closed again: the numbers have been read on mounting. */
 function devicesOf(disk: DiskFile, report: Report): GuestDevice[] {
+  report.warnings(readPartitionsSync(disk)?.warnings ?? []);
   const devices = openDevicesSync(disk);
   reportDevices(devices, report);
   closeDevicesSync(devices);

@@ -30,23 +30,31 @@ await main<InfoOptions>({
   run,
 });
 
-async function run({ operands, options, output, report }: Invocation<InfoOptions>): Promise<void> {
+async function run(invocation: Invocation<InfoOptions>): Promise<void> {
+  const { operands, report } = invocation;
   for (const [index, image] of operands.entries()) {
     refuseStreams(image);
-    const { disk, isWhole } = openAsFarAsPossible(image, options, report);
-    try {
-      const contents = isWhole ? readContents(disk, report) : undefined;
-      report.warnings(disk.warnings);
-      if (options.json) {
-        writeJson(output, toJson(image, disk, contents));
-        continue;
-      }
-      const separator = index === 0 ? '' : '\n';
-      const lines = [...imageReport(disk), ...contentsLines(disk, contents)];
-      output.text(`${separator}${lines.join('\n')}\n`);
-    } finally {
-      await disk.close();
+    await report.goingOn(() => describeImage(image, index === 0, invocation));
+  }
+}
+
+async function describeImage(
+  image: string,
+  isFirst: boolean,
+  { options, output, report }: Invocation<InfoOptions>,
+): Promise<void> {
+  const { disk, isWhole } = openAsFarAsPossible(image, options, report);
+  try {
+    const contents = isWhole ? readContents(disk, report) : undefined;
+    report.warnings(disk.warnings);
+    if (options.json) {
+      writeJson(output, toJson(image, disk, contents));
+      return;
     }
+    const lines = [...imageReport(disk), ...contentsLines(disk, contents)];
+    output.text(`${isFirst ? '' : '\n'}${lines.join('\n')}\n`);
+  } finally {
+    await disk.close();
   }
 }
 

@@ -70,8 +70,14 @@ export {
 } from './guest/guest.ts';
 export type { Signature } from './guest/signature.ts';
 export { entryLinkTarget, entryXattrs, openEntry } from './guest/tree-entry.ts';
+export { ALL_FILE_SYSTEMS } from './file-systems.ts';
+export { ALL_FORMATS } from './formats.ts';
 export { openDiskFile, type OpenDiskFileOptions, openDiskFileSync } from './open/open-disk-file.ts';
-export { openFileSystem, type OpenFileSystemOptions } from './open-file-system.ts';
+export {
+  openFileSystem,
+  type OpenFileSystemOptions,
+  openFileSystemSync,
+} from './open-file-system.ts';
 export {
   type DiskPartition,
   type DiskPartitionTable,
@@ -79,4 +85,3 @@ export {
   readPartitions,
   readPartitionsSync,
 } from './partitions/partitions.ts';
-export { ALL_FILE_SYSTEMS, ALL_FORMATS } from './registry.ts';

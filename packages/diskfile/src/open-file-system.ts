@@ -5,13 +5,15 @@ import {
   type DiskFile,
   FileSystem,
   type FileSystemDriver,
+  hostCall,
   type Limits,
   readBytes,
   runAsync,
+  runSync,
   type Step,
   type Volume,
 } from '@diskfile/core';
-import { ALL_FILE_SYSTEMS } from './registry.ts';
+import { ALL_FILE_SYSTEMS } from './file-systems.ts';
 import { recogniseSignature, SIGNATURE_BYTES } from './guest/signature.ts';
 
 export interface OpenFileSystemOptions {
@@ -27,20 +29,37 @@ export interface OpenFileSystemOptions {
  *
  * @throws DiskError `unsupported` when no known filesystem is there
  */
-export async function openFileSystem(
+export function openFileSystem(
   disk: DiskFile,
   options: OpenFileSystemOptions = {},
 ): Promise<FileSystem> {
+  return runAsync(openFileSystemStep(disk, options));
+}
+
+/** The synchronous form of {@link openFileSystem}. */
+export function openFileSystemSync(
+  disk: DiskFile,
+  options: OpenFileSystemOptions = {},
+): FileSystem {
+  return runSync(openFileSystemStep(disk, options));
+}
+
+function* openFileSystemStep(disk: DiskFile, options: OpenFileSystemOptions): Step<FileSystem> {
   const source = disk.tryClone();
+  const close = (): Step<void> =>
+    hostCall(
+      () => source.closeSync(),
+      () => source.close(),
+    );
   try {
-    const volume = await runAsync(mountStep(source, options));
+    const volume = yield* mountStep(source, options);
     return new FileSystem(volume, {
       synchronous: source.synchronous,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
-      close: () => source.close(),
+      close,
     });
   } catch (error) {
-    await source.close();
+    yield* close();
     throw error;
   }
 }

@@ -1,7 +1,16 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listTree, readManifest } from '@diskfile/testkit';
-import { type DiskFile, type Guest, openDevices, openDiskFile, openGuest } from '../src/index.ts';
+import {
+  type DiskFile,
+  type Guest,
+  openDevices,
+  openDiskFile,
+  openFileSystemSync,
+  openGuest,
+  openGuestSync,
+  readPartitionsSync,
+} from '../src/index.ts';
 
 const folder = join(import.meta.dirname, '../../../test-images');
 let disk: DiskFile;
@@ -71,6 +80,17 @@ describe('the guest of the README', () => {
     await expect(
       openGuest(disk, { mounts: [{ device: '/dev/sda3', path: '/mnt' }] }),
     ).rejects.toMatchObject({ detail: 'guest.no-root' });
+  });
+
+  it('opens and closes synchronously as well', () => {
+    using whole = openGuestSync(disk);
+    expect(whole.fileSystem.statSync('/etc/os-release').type).toBe('file');
+    const table = readPartitionsSync(disk)!;
+    using boot = table.partitions[1]!.open();
+    using fileSystem = openFileSystemSync(boot);
+    expect([...fileSystem.readdirSync('/')].map(({ name }) => name)).toContain('grub');
+    using esp = table.partitions[0]!.open();
+    expect(() => openFileSystemSync(esp)).toThrowError(/vfat/);
   });
 
   it('lists its devices with types, labels and UUIDs', async () => {

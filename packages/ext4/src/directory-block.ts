@@ -10,7 +10,9 @@ import type { Superblock } from './superblock.ts';
 /** Bytes of an entry before its name. */
 const ENTRY_HEADER_BYTES = 8;
 const MIN_ENTRY_BYTES = 12;
+const MAX_NAME_BYTES = 255;
 const LARGE_BLOCK_BYTES = 65536;
+const DOT = 0x2e;
 
 const TYPES: readonly FileType[] = [
   'unknown',
@@ -40,6 +42,9 @@ export interface DirectoryContext {
   readonly report: Report;
 }
 
+/** Called for an entry in use; false ends the walk. */
+type EntryVisitor = (inode: number, entryAt: number, nameBytes: number) => boolean;
+
 /**
  * All entries in use except `.` and `..`. Index blocks of hashed directories look like blocks with
  * no entries in use, which is how they are passed over.
@@ -50,38 +55,86 @@ export interface DirectoryContext {
 export function parseDirectoryEntries(
   bytes: Uint8Array,
   place: string,
-  { inode, superblock, report }: DirectoryContext,
+  context: DirectoryContext,
 ): DirectoryEntry[] {
-  const hasType = superblock.features.hasIncompat(INCOMPAT.FILETYPE);
+  const hasType = context.superblock.features.hasIncompat(INCOMPAT.FILETYPE);
   const entries: DirectoryEntry[] = [];
+  walkEntries(bytes, place, context, (inode, entryAt, nameBytes) => {
+    const nameAt = entryAt + ENTRY_HEADER_BYTES;
+    if (isDots(bytes, nameAt, nameBytes)) return true;
+    const name = decodeName(bytes.subarray(nameAt, nameAt + nameBytes));
+    if (name.includes('/') || name.includes('\0')) {
+      throw entryFault(context, entryAt, place, 'has a name that is none');
+    }
+    const type = hasType ? TYPES[bytes[entryAt + 7]!] : undefined;
+    entries.push({ name, inode, type: type ?? 'unknown' });
+    return true;
+  });
+  return entries;
+}
+
+/** Inode of the entry with a name, given as its bytes; undefined when the block has none. */
+export function findDirectoryEntry(
+  bytes: Uint8Array,
+  place: string,
+  context: DirectoryContext,
+  wanted: Uint8Array,
+): number | undefined {
+  let found: number | undefined;
+  walkEntries(bytes, place, context, (inode, entryAt, nameBytes) => {
+    if (nameBytes !== wanted.length) return true;
+    const nameAt = entryAt + ENTRY_HEADER_BYTES;
+    for (let index = 0; index < nameBytes; index++) {
+      if (bytes[nameAt + index] !== wanted[index]) return true;
+    }
+    found = inode;
+    return false;
+  });
+  return found;
+}
+
+function walkEntries(
+  bytes: Uint8Array,
+  place: string,
+  context: DirectoryContext,
+  visit: EntryVisitor,
+): void {
+  const { superblock } = context;
+  const hasType = superblock.features.hasIncompat(INCOMPAT.FILETYPE);
   let at = 0;
   while (at < bytes.length) {
-    const fault = (what: string) =>
-      report.corrupt(
-        'directory-entry',
-        `Directory ${inode.number}: the entry at byte ${at} of ${place} ${what}`,
-      );
-    if (bytes.length - at < ENTRY_HEADER_BYTES) throw fault('is cut off');
+    if (bytes.length - at < ENTRY_HEADER_BYTES) throw entryFault(context, at, place, 'is cut off');
     const recordBytes = decodeRecordLength(readU16le(bytes, at + 4), superblock.blockBytes);
     if (recordBytes < MIN_ENTRY_BYTES || recordBytes % 4 !== 0 || at + recordBytes > bytes.length) {
-      throw fault(`claims a length of ${recordBytes} bytes`);
+      throw entryFault(context, at, place, `claims a length of ${recordBytes} bytes`);
     }
-    const number = readU32le(bytes, at);
-    if (number !== 0) {
+    const inode = readU32le(bytes, at);
+    if (inode !== 0) {
       const nameBytes = hasType ? bytes[at + 6]! : readU16le(bytes, at + 6);
-      if (nameBytes === 0 || ENTRY_HEADER_BYTES + nameBytes > recordBytes) {
-        throw fault(`claims a name of ${nameBytes} bytes`);
+      const room = Math.min(MAX_NAME_BYTES, recordBytes - ENTRY_HEADER_BYTES);
+      if (nameBytes === 0 || nameBytes > room) {
+        throw entryFault(context, at, place, `claims a name of ${nameBytes} bytes`);
       }
-      if (number > superblock.inodeCount) throw fault(`names inode ${number}`);
-      const nameAt = at + ENTRY_HEADER_BYTES;
-      const name = decodeName(bytes.subarray(nameAt, nameAt + nameBytes));
-      if (name.includes('/') || name.includes('\0')) throw fault('has a name that is none');
-      const type = hasType ? (TYPES[maskBits(bytes[at + 7]!, 0xf)] ?? 'unknown') : 'unknown';
-      if (name !== '.' && name !== '..') entries.push({ name, inode: number, type });
+      if (inode > superblock.inodeCount) {
+        throw entryFault(context, at, place, `names inode ${inode}`);
+      }
+      if (!visit(inode, at, nameBytes)) return;
     }
     at += recordBytes;
   }
-  return entries;
+}
+
+function entryFault({ inode, report }: DirectoryContext, at: number, place: string, what: string) {
+  return report.corrupt(
+    'directory-entry',
+    `Directory ${inode.number}: the entry at byte ${at} of ${place} ${what}`,
+  );
+}
+
+/** Whether a name is `.` or `..`. */
+function isDots(bytes: Uint8Array, nameAt: number, nameBytes: number): boolean {
+  if (nameBytes > 2 || bytes[nameAt] !== DOT) return false;
+  return nameBytes === 1 || bytes[nameAt + 1] === DOT;
 }
 
 /** `rec_len` in bytes. Blocks of 64 KiB need a 17th bit; it and the 18th are kept in the low two. */

@@ -51,7 +51,7 @@ class BlockCursor implements DirectoryCursor {
   readonly #map: BlockMap;
   readonly #run = new BlockRun();
   readonly #blockCount: number;
-  #blocksSeen = 0;
+  readonly #blocksSeen = new Set<number>();
   #fileBlock = 0;
 
   constructor(inode: Inode, parts: VolumeParts) {
@@ -70,8 +70,8 @@ class BlockCursor implements DirectoryCursor {
         this.#skipHole(run.blockCount);
         continue;
       }
-      this.#countBlock();
       const block = run.physicalBlock;
+      this.#see(block);
       const following = Math.min(run.blockCount, BLOCKS_AHEAD) - 1;
       this.#fileBlock += 1;
       const bytes = yield* this.#parts.reader.read(block, following);
@@ -93,10 +93,17 @@ class BlockCursor implements DirectoryCursor {
     this.#fileBlock += blockCount;
   }
 
-  #countBlock(): void {
-    this.#blocksSeen += 1;
-    if (this.#blocksSeen <= MAX_DIRECTORY_BLOCKS) return;
+  /** No block belongs to a directory twice: names cannot take more memory than the disk has. */
+  #see(block: number): void {
     const { inode, report } = this.#context;
+    if (this.#blocksSeen.has(block)) {
+      throw report.corrupt(
+        'directory-block-twice',
+        `Directory ${inode.number} has block ${block} in more than one place`,
+      );
+    }
+    this.#blocksSeen.add(block);
+    if (this.#blocksSeen.size <= MAX_DIRECTORY_BLOCKS) return;
     throw report.limit(
       'directory-too-large',
       `Directory ${inode.number} has more than ${MAX_DIRECTORY_BLOCKS} blocks`,

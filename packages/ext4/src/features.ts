@@ -3,13 +3,11 @@ import { hasAnyBit, testBit } from '@diskfile/bytes';
 
 export const COMPAT = {
   HAS_JOURNAL: 0x4,
-  RESIZE_INODE: 0x10,
   SPARSE_SUPER2: 0x200,
-  FAST_COMMIT: 0x400,
+  ORPHAN_FILE: 0x1000,
 } as const;
 
 export const INCOMPAT = {
-  COMPRESSION: 0x1,
   FILETYPE: 0x2,
   RECOVER: 0x4,
   JOURNAL_DEV: 0x8,
@@ -19,7 +17,6 @@ export const INCOMPAT = {
   MMP: 0x100,
   FLEX_BG: 0x200,
   EA_INODE: 0x400,
-  DIRDATA: 0x1000,
   CSUM_SEED: 0x2000,
   LARGEDIR: 0x4000,
   INLINE_DATA: 0x8000,
@@ -36,6 +33,7 @@ export const RO_COMPAT = {
   BIGALLOC: 0x200,
   METADATA_CSUM: 0x400,
   PROJECT: 0x2000,
+  ORPHAN_PRESENT: 0x1_0000,
 } as const;
 
 /** Names by bit number; what is missing prints as `FEATURE_C5`, `FEATURE_I31` or `FEATURE_R9`. */

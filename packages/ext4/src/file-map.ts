@@ -67,18 +67,20 @@ export class FileMap implements ExtentMap {
   }
 }
 
-/** A file whose bytes are held in metadata. */
+/** A file whose bytes are held in metadata, and after those zeros. */
 export class MemoryMap implements ExtentMap {
   readonly sizeBytes: number;
   readonly #storage: MemoryStorage;
 
-  constructor(bytes: Uint8Array, name: string) {
-    this.sizeBytes = bytes.length;
+  constructor(bytes: Uint8Array, sizeBytes: number, name: string) {
+    this.sizeBytes = sizeBytes;
     this.#storage = new MemoryStorage(bytes, name);
   }
 
   lookup(offset: number, lengthBytes: number, extent: Extent): boolean {
-    extent.setData(this.#storage, offset, lengthBytes);
+    const there = this.#storage.sizeBytes - offset;
+    if (there > 0) extent.setData(this.#storage, offset, Math.min(lengthBytes, there));
+    else extent.setZero(lengthBytes);
     return true;
   }
 

@@ -8,8 +8,8 @@ import type { Report } from './report.ts';
 import type { Superblock } from './superblock.ts';
 import { ext4_inode } from './structs.ts';
 
-/** Decoded inodes that are kept: a file is looked at several times in a row. */
-const MAX_KEPT_INODES = 1024;
+/** Inodes that are kept: a file is looked at several times in a row. Each holds on to a block. */
+const MAX_KEPT_INODES = 256;
 
 export class InodeTable {
   readonly #superblock: Superblock;
@@ -52,6 +52,11 @@ export class InodeTable {
     return inode;
   }
 
+  /** Whether an inode can have this number; what an image says of inodes is checked by this. */
+  has(number: number): boolean {
+    return Number.isInteger(number) && number >= 1 && number <= this.#superblock.inodeCount;
+  }
+
   /** The bytes of an inode on disk, used or not; not to be written into. */
   *record(number: number): Step<Uint8Array> {
     const { inodesPerGroup, inodeBytes, blockBytes } = this.#superblock;
@@ -70,9 +75,8 @@ export class InodeTable {
   }
 
   #checkNumber(number: number): void {
-    const { inodeCount } = this.#superblock;
-    if (Number.isInteger(number) && number >= 1 && number <= inodeCount) return;
-    throw this.#report.invalidInode(number, inodeCount);
+    if (this.has(number)) return;
+    throw this.#report.invalidInode(number, this.#superblock.inodeCount);
   }
 
   #checkInUse(record: Uint8Array, number: number): void {

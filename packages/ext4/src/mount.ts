@@ -1,5 +1,13 @@
 /** From a disk to a volume: superblock, journal, and the parts that read through both. */
-import { asStorage, readBytes, type Step, type Storage, type VolumeContext } from '@diskfile/core';
+import { DiskError } from '@diskfile/bytes';
+import {
+  asStorage,
+  readBytes,
+  type Step,
+  type Storage,
+  type VolumeContext,
+  type VolumeUsage,
+} from '@diskfile/core';
 import { BlockReader } from './block-reader.ts';
 import { COMPAT } from './features.ts';
 import { GroupTable } from './group-descriptor.ts';
@@ -8,10 +16,11 @@ import { replayFastCommits } from './journal/fast-commit-replay.ts';
 import { FastCommitState } from './journal/fast-commit-state.ts';
 import { JournalOverlay } from './journal/overlay.ts';
 import { needsRecovery, recover, type ReplaySummary } from './journal/recovery.ts';
+import { readOrphanSpace } from './orphans.ts';
 import { Report } from './report.ts';
 import { ROOT_INODE, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET } from './structs.ts';
 import { parseSuperblock, type Superblock } from './superblock.ts';
-import { makeUsage, readFreeCounts } from './usage.ts';
+import { countsOfSuperblock, makeUsage, readFreeCounts } from './usage.ts';
 import type { VolumeParts } from './volume-parts.ts';
 import { Ext4Volume } from './volume.ts';
 
@@ -38,12 +47,39 @@ export function* mountVolume(context: VolumeContext): Step<Ext4Volume> {
   const mounted = needsRecovery(onDisk.parts)
     ? yield* mountReplayed(onDisk, storage, context)
     : onDisk;
-  const { parts, groups, replayed } = mounted;
+  const { parts, replayed } = mounted;
   const root = yield* parts.inodes.read(ROOT_INODE);
   if (root.type !== 'directory') throw report.corrupt('root', 'The root inode is no directory');
-  const counts = yield* readFreeCounts(parts.superblock, groups, replayed !== undefined);
-  const usage = makeUsage(parts.superblock, yield* journalBlocks(parts), counts);
+  const usage = yield* readUsage(mounted);
   return new Ext4Volume(parts, usage, replayed);
+}
+
+/** Damage to what only the totals need does not keep anyone from reading files. */
+function* readUsage({ parts, groups, replayed }: Mounted): Step<VolumeUsage> {
+  const { superblock, report } = parts;
+  const fallback = countsOfSuperblock(superblock);
+  const counts = yield* orElse(
+    readFreeCounts(superblock, groups, replayed !== undefined),
+    fallback,
+    report,
+  );
+  const none = { freeBlocks: 0, freeInodes: 0 };
+  const orphans = yield* orElse(readOrphanSpace(parts), none, report);
+  return makeUsage(superblock, yield* orElse(journalBlocks(parts), 0, report), {
+    freeBlocks: counts.freeBlocks + orphans.freeBlocks,
+    freeInodes: counts.freeInodes + orphans.freeInodes,
+  });
+}
+
+/** The result of a step, or `fallback` and a report when what it reads is damaged. */
+function* orElse<T>(step: Step<T>, fallback: T, report: Report): Step<T> {
+  try {
+    return yield* step;
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.code === 'io') throw error;
+    report.damage('totals', `Sizes and free space may be wrong: ${error.message}`);
+    return fallback;
+  }
 }
 
 function assemble(
@@ -72,12 +108,7 @@ function* mountReplayed(onDisk: Mounted, storage: Storage, context: VolumeContex
   // The superblock and all tables may be among the replayed blocks.
   const superblock = yield* readReplayedSuperblock(onDisk.parts, overlay, storage, context);
   const { parts, groups } = assemble(superblock, storage, report, context, overlay);
-  const fastCommits = yield* replayFastCommits(
-    fastCommitOperations,
-    superblock,
-    parts.inodes,
-    report,
-  );
+  const fastCommits = yield* replayFastCommits(fastCommitOperations, parts);
   const inodes = new InodeTable(superblock, groups, parts.reader, report, fastCommits.records);
   return { parts: { ...parts, inodes, fastCommits }, groups, replayed: summary };
 }

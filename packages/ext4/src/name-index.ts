@@ -1,14 +1,17 @@
 /**
- * Looking names up. A directory that is asked is read once and its names are kept, within bounds;
- * one that has too many is searched from the disk each time.
+ * Looking names up. A directory that is asked is read once and its names are kept, within bounds.
+ * A large one is searched by its hash tree, or from one end to the other where it has none.
  */
 import type { Step } from '@diskfile/core';
 import { foldName } from './casefold.ts';
 import { openCursor } from './directory.ts';
+import { findByHash } from './hash-tree.ts';
 import { hasFlag, INODE_FLAG } from './inode-flags.ts';
 import type { Inode } from './inode.ts';
 import type { VolumeParts } from './volume-parts.ts';
 
+/** From this many blocks on, following the tree is cheaper than keeping all names. */
+const MIN_TREE_BLOCKS = 32;
 /** Names that one directory, and all together, may have to be kept. */
 const MAX_NAMES_OF_ONE = 50_000;
 const MAX_NAMES_OF_ALL = 200_000;
@@ -26,6 +29,10 @@ export class NameIndex {
   *find(directory: Inode, name: string): Step<number | undefined> {
     const known = this.#directories.get(directory.number);
     if (known !== undefined) return known.find(name);
+    if (this.#hasLargeTree(directory)) {
+      const found = yield* findByHash(directory, name, this.#parts);
+      if (found !== 'unknown') return found.inode;
+    }
     const withoutCase = hasFlag(directory.flags, INODE_FLAG.CASEFOLD);
     const wantedKey = withoutCase ? foldName(name) : undefined;
     const cursor = openCursor(directory, this.#parts);
@@ -45,6 +52,18 @@ export class NameIndex {
     if (names === undefined) return foldedMatch;
     this.#keep(directory.number, names);
     return names.find(name);
+  }
+
+  /** Trees of directories without case are ordered by folded names, which ours may differ from. */
+  #hasLargeTree({ number, flags, sizeBytes }: Inode): boolean {
+    const { superblock, fastCommits } = this.#parts;
+    return (
+      hasFlag(flags, INODE_FLAG.INDEX) &&
+      !hasFlag(flags, INODE_FLAG.CASEFOLD) &&
+      !hasFlag(flags, INODE_FLAG.INLINE_DATA) &&
+      sizeBytes >= MIN_TREE_BLOCKS * superblock.blockBytes &&
+      fastCommits.namesOf(number) === undefined
+    );
   }
 
   #keep(directoryInode: number, names: Names): void {

@@ -9,6 +9,8 @@ import type { DiskWarning } from '@diskfile/core';
 const MAX_WARNINGS = 100;
 
 const CHECK_HINT = 'Check a copy of the image with e2fsck; the guest would find the same damage.';
+const UNSUPPORTED_HINT = 'Copy the files out from within the guest, or try a newer version.';
+const LIMIT_HINT = 'This is more than any usual filesystem has; check a copy of it with e2fsck.';
 
 export class Report {
   readonly path: string;
@@ -28,12 +30,12 @@ export class Report {
 
   /** An error for what is right but cannot be read here. */
   unsupported(detail: string, message: string, options: DiskErrorOptions = {}): DiskError {
-    return this.#error('unsupported', detail, message, options);
+    return this.#error('unsupported', detail, message, { hint: UNSUPPORTED_HINT, ...options });
   }
 
   /** An error for what goes beyond a bound of this package. */
   limit(detail: string, message: string, options: DiskErrorOptions = {}): DiskError {
-    return this.#error('limit', detail, message, options);
+    return this.#error('limit', detail, message, { hint: LIMIT_HINT, ...options });
   }
 
   invalidInode(number: number, inodeCount: number): DiskError {

@@ -129,6 +129,7 @@ export const ext4_inode = {
   i_atime: 0x08,
   i_ctime: 0x0c,
   i_mtime: 0x10,
+  i_dtime: 0x14,
   i_gid: 0x18,
   i_links_count: 0x1a,
   i_blocks_lo: 0x1c,

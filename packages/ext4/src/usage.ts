@@ -37,6 +37,11 @@ export function makeUsage(
   };
 }
 
+/** The counts of the superblock, which are right after a clean unmount. */
+export function countsOfSuperblock({ freeBlocks, fields }: Superblock): FreeCounts {
+  return { freeBlocks, freeInodes: fields.s_free_inodes_count };
+}
+
 /**
  * The counts of all groups, which is what Linux goes by: the superblock's stay behind while the
  * filesystem is mounted. Not read when there are very many.
@@ -46,9 +51,9 @@ export function* readFreeCounts(
   groups: GroupTable,
   replayed: boolean,
 ): Step<FreeCounts> {
-  const { freeBlocks, fields, groupCount, blocksPerCluster } = superblock;
+  const { groupCount, blocksPerCluster } = superblock;
   if (groupCount > (replayed ? MAX_SUMMED_GROUPS_REPLAYED : MAX_SUMMED_GROUPS)) {
-    return { freeBlocks, freeInodes: fields.s_free_inodes_count };
+    return countsOfSuperblock(superblock);
   }
   let freeClusters = 0;
   let freeInodes = 0;

@@ -14,7 +14,8 @@ import { openCursor } from './directory.ts';
 import { FileMap, MemoryMap } from './file-map.ts';
 import { hasFlag, INODE_FLAG } from './inode-flags.ts';
 import { inlineContent } from './inline-data.ts';
-import { type Inode, statsOf } from './inode.ts';
+import { statsOf } from './inode-stats.ts';
+import type { Inode } from './inode.ts';
 import type { ReplaySummary } from './journal/recovery.ts';
 import { NameIndex } from './name-index.ts';
 import { ROOT_INODE } from './structs.ts';
@@ -58,7 +59,7 @@ export class Ext4Volume implements Volume {
   }
 
   *stat(number: number): Step<FileStats> {
-    return statsOf(yield* this.#parts.inodes.read(number));
+    return statsOf(yield* this.#parts.inodes.read(number), this.#parts.superblock);
   }
 
   *openDirectory(number: number): Step<DirectoryCursor> {
@@ -77,7 +78,8 @@ export class Ext4Volume implements Volume {
   *openFile(number: number): Step<ExtentMap> {
     const inode = yield* this.#readable(number, 'file');
     if (hasFlag(inode.flags, INODE_FLAG.INLINE_DATA)) {
-      return new MemoryMap(inlineContent(inode, this.#parts), `inode ${number}`);
+      const held = inlineContent(inode, this.#parts);
+      return new MemoryMap(held, inode.sizeBytes, `inode ${number}`);
     }
     return new FileMap(openBlockMap(inode, this.#parts), inode.sizeBytes, this.#parts.reader);
   }

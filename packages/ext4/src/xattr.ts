@@ -79,9 +79,9 @@ function fullName(entry: AttributeEntry): string | undefined {
 }
 
 function recordEntries(inode: Inode, { report }: VolumeParts): AttributeEntry[] {
-  const { record, attributesAt, number } = inode;
-  const firstEntryAt = attributesAt + XATTR_IBODY_HEADER_BYTES;
-  if (firstEntryAt > record.length || readU32le(record, attributesAt) !== XATTR_MAGIC) return [];
+  const { record, fieldsEnd, number } = inode;
+  const firstEntryAt = fieldsEnd + XATTR_IBODY_HEADER_BYTES;
+  if (firstEntryAt > record.length || readU32le(record, fieldsEnd) !== XATTR_MAGIC) return [];
   const place = `inode ${number}`;
   return parseAttributes({ bytes: record, firstEntryAt, valuesFrom: firstEntryAt, place }, report);
 }
@@ -128,6 +128,7 @@ function* readValueInode(
   if (!superblock.features.hasIncompat(INCOMPAT.EA_INODE)) {
     throw fault('but the filesystem has no ea_inode feature');
   }
+  if (!parts.inodes.has(entry.valueInode)) throw fault('which does not exist');
   const holder = yield* parts.inodes.read(entry.valueInode);
   if (holder.type !== 'file' || !hasFlag(holder.flags, INODE_FLAG.EA_INODE)) {
     throw fault('which holds no attribute value');

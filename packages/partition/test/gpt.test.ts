@@ -278,6 +278,23 @@ describe('a disk cut short', () => {
 });
 
 describe('limits', () => {
+  it('bound the partitions that are listed', () => {
+    const partitions = Array.from({ length: 2000 }, (_, index) => ({
+      ...esp,
+      number: index + 1,
+      firstLba: 1000 + index,
+      lastLba: 1000 + index,
+    }));
+    const table = tableOf(gpt({ entryCount: 2048, partitions }));
+    expect(table.partitions.length).toBe(1024);
+    expect(table.warnings).toEqual([
+      {
+        detail: 'partition.too-many',
+        message: 'There are more than 1024 partitions; the last 976 were left out',
+      },
+    ]);
+  });
+
   it('bound the entries that are read', () => {
     const disk = new MemoryStorage(gpt());
     const limits = { ...DEFAULT_LIMITS, maxStructureBytes: 16_383 };

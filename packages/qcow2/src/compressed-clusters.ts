@@ -25,6 +25,11 @@ export class CompressedClusters {
     };
   }
 
+  /** Whether the decoder is loaded. */
+  get isReady(): boolean {
+    return this.#unit.decoder !== undefined;
+  }
+
   *loadDecoder(): Step<void> {
     this.#unit.decoder ??= yield* this.#decoders.load(this.#decoderId);
   }

@@ -5,7 +5,6 @@
 import { alignUp, writeU64be } from '@diskfile/bytes';
 import {
   allocateSpace,
-  closeStorage,
   type CreateContext,
   DEFAULT_LIMITS,
   flushStorage,
@@ -40,13 +39,9 @@ export function* createQcow2(context: CreateContext): Step<void> {
   const { dataFileName } = layout;
   const dataFile =
     dataFileName === undefined ? undefined : yield* context.createNamed(dataFileOf(dataFileName));
-  try {
-    if (dataFile !== undefined) yield* sizeDataFile(dataFile, layout);
-    yield* writeTables({ ...metadata, dataFile }, layout);
-    if (dataFile !== undefined) yield* flushStorage(dataFile);
-  } finally {
-    if (dataFile !== undefined) yield* closeStorage(dataFile);
-  }
+  if (dataFile !== undefined) yield* sizeDataFile(dataFile, layout);
+  yield* writeTables({ ...metadata, dataFile }, layout);
+  if (dataFile !== undefined) yield* flushStorage(dataFile);
 }
 
 function dataFileOf(name: string): NamedFile {

@@ -14,7 +14,6 @@ import { CompressedClusters } from './compressed-clusters.ts';
 import { createQcow2 } from './create.ts';
 import { openDataFile } from './data-file.ts';
 import { describeImage } from './details.ts';
-import { corrupt } from './errors.ts';
 import { ExtendedEntries } from './extended-entries.ts';
 import { INCOMPATIBLE, refuseUnknownFeatures } from './features.ts';
 import { type HeaderExtensions, readHeaderExtensions } from './header-extensions.ts';
@@ -57,11 +56,6 @@ function* openQcow2(context: OpenContext): Step<QcowImage> {
   refuseUnknownFeatures(header.features, extensions.featureNames);
   if (context.writable) refuseWriting(context, header);
   checkL1Size(header.l1Table, limits, 36);
-  if (header.l1Table.entries < neededL1Entries(header, header.sizeBytes)) {
-    throw corrupt('qcow2.l1-table-too-small', 'The L1 table is too small for the disk', {
-      offset: 36,
-    });
-  }
   const warn = context.warn.bind(context);
   const backing = yield* readBacking(storage, header, extensions);
   const snapshots = yield* readSnapshots(storage, header, limits, warn);

@@ -13,11 +13,21 @@ export function corrupt(
   return new DiskError('corrupt', detail, message, { hint: REPAIR_HINT, ...options });
 }
 
+const HOST_OFFSET_LIMIT = 2 ** 52;
+
 /**
- * Host offsets from here on are refused: no file reaches that far, and below it a sum of an offset
- * and any length within an image is still exact.
+ * Refuses a host offset that no file reaches; below the limit the sum of an offset and any length
+ * within an image is still exact.
+ * @param entryOffset of the table entry that names it
  */
-export const HOST_OFFSET_LIMIT = 2 ** 52;
+export function checkReach(hostOffset: number, entryOffset: number): void {
+  if (hostOffset < HOST_OFFSET_LIMIT) return;
+  throw corrupt(
+    'qcow2.offset-too-far',
+    `A table entry names the host offset ${hex(hostOffset)}, beyond what any file holds`,
+    { offset: entryOffset },
+  );
+}
 
 /** `value` as people look for offsets. */
 export function hex(value: number): string {

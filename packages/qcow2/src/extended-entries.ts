@@ -23,7 +23,7 @@ export class ExtendedEntries implements L2Entries {
     this.#subclusterBytes = clusters.clusterBytes / SUBCLUSTERS;
   }
 
-  needsDecoder(slice: TableSlice, guestOffset: number): boolean {
+  isCompressed(slice: TableSlice, guestOffset: number): boolean {
     const { clusterBytes } = this.#clusters;
     const index = Math.floor((guestOffset - slice.startGuestOffset) / clusterBytes);
     return isCompressed(slice.entries.getUint32(index * ENTRY_BYTES));

@@ -57,7 +57,8 @@ export function encodeHeader(layout: ImageLayout, places: TablePlaces): Uint8Arr
       refcount_table_offset: places.refcountTableOffset,
       refcount_table_clusters: places.refcountTableClusters,
       nb_snapshots: 0,
-      snapshots_offset: 0,
+      snapshots_offset_high: 0,
+      snapshots_offset_low: 0,
     },
     header,
   );

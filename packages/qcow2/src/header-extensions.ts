@@ -71,8 +71,8 @@ function splitExtensions(area: Uint8Array, start: number, end: number): RawExten
     if (offset > end) throw tooLong(at);
     if (offset > area.length) return undefined;
     const { type, length } = extensionHeader.decode(area, at);
-    if (type === EXTENSION_TYPE.end) break;
     if (length > end - offset) throw tooLong(at);
+    if (type === EXTENSION_TYPE.end) break;
     if (offset + length > area.length) return undefined;
     list.push({ type, offset, data: area.subarray(offset, offset + length) });
     at = offset + alignUp(length, 8);

@@ -1,5 +1,5 @@
 /** The header of qcow2: parsed, checked, and handed on as what the rest needs to know. */
-import { DiskError, divideUp, isAligned, powerOfTwo } from '@diskfile/bytes';
+import { DiskError, divideUp, isAligned, joinU64, powerOfTwo } from '@diskfile/bytes';
 import { corrupt, hex } from './errors.ts';
 import { COMPATIBLE, type FeatureBits, featureBits, INCOMPATIBLE } from './features.ts';
 import { headerV2, headerV3, QCOW_MAGIC } from './structs.ts';
@@ -76,7 +76,7 @@ export function parseHeader(head: Uint8Array): Qcow2Header {
   const clusterBytes = powerOfTwo(clusterBits);
   const extra = raw.version === 2 ? version2() : parseVersion3(head, clusterBytes);
   const { incompatible, compatible } = extra.features;
-  return {
+  const header: Qcow2Header = {
     version: raw.version,
     clusterBits,
     clusterBytes,
@@ -92,6 +92,10 @@ export function parseHeader(head: Uint8Array): Qcow2Header {
     extensionsEnd: raw.backing_file_offset === 0 ? clusterBytes : raw.backing_file_offset,
     ...extra,
   };
+  if (header.l1Table.entries >= neededL1Entries(header, raw.size)) return header;
+  throw corrupt('qcow2.l1-table-too-small', 'The L1 table is too small for the disk', {
+    offset: 36,
+  });
 }
 
 type VersionedPart = Pick<
@@ -208,7 +212,8 @@ function parseRefcountTable(raw: RawV2, clusterBytes: number): Qcow2Header['refc
 }
 
 function parseSnapshotTable(raw: RawV2, clusterBytes: number): TableReference {
-  const { nb_snapshots: entries, snapshots_offset: offset } = raw;
+  const { nb_snapshots: entries, snapshots_offset_high: high, snapshots_offset_low: low } = raw;
+  checkTable('snapshot table', low, entries, clusterBytes, 64);
   if (entries === 0) return { offset: 0, entries: 0 };
   if (entries > MAX_SNAPSHOTS) {
     throw new DiskError(
@@ -218,7 +223,7 @@ function parseSnapshotTable(raw: RawV2, clusterBytes: number): TableReference {
       { offset: 60, hint: 'Repair a copy of the image with "qemu-img check -r all".' },
     );
   }
-  return checkTable('snapshot table', offset, entries, clusterBytes, 64);
+  return { offset: joinU64(high, low, 'snapshots_offset'), entries };
 }
 
 /** @throws DiskError `corrupt` when the table does not begin at a cluster. */

@@ -2,7 +2,7 @@
 import { DiskError } from '@diskfile/bytes';
 import type { Extent, Storage } from '@diskfile/core';
 import type { CompressedClusters } from './compressed-clusters.ts';
-import { corrupt, hex, HOST_OFFSET_LIMIT } from './errors.ts';
+import { checkReach, corrupt, hex } from './errors.ts';
 import type { EncryptionMethod, Qcow2Header } from './header.ts';
 import { type ClusterKind, compressedLength, compressedOffset } from './l2-entry.ts';
 import type { TableSlice } from './table-cache.ts';
@@ -43,13 +43,7 @@ export class HostClusters {
         { offset: entryOffset },
       );
     }
-    if (hostOffset >= HOST_OFFSET_LIMIT) {
-      throw corrupt(
-        'qcow2.l2-entry-offset',
-        `The L2 entry for guest offset ${hex(guestOffset)} names host offset ${hex(hostOffset)}, beyond what any file holds`,
-        { offset: entryOffset },
-      );
-    }
+    checkReach(hostOffset, entryOffset);
     // Specification, "Standard Cluster Descriptor": the data file maps one to one.
     if (this.isExternal && hostOffset !== guestOffset) {
       throw corrupt(
@@ -92,13 +86,7 @@ export class HostClusters {
       );
     }
     const hostOffset = compressedOffset(high, low, this.#clusterBits);
-    if (hostOffset >= HOST_OFFSET_LIMIT) {
-      throw corrupt(
-        'qcow2.l2-entry-offset',
-        `An L2 entry places a compressed cluster at ${hex(hostOffset)}, beyond what any file holds`,
-        { offset: slice.hostOffset + entryAt },
-      );
-    }
+    checkReach(hostOffset, slice.hostOffset + entryAt);
     const encodedLength = compressedLength(high, low, this.#clusterBits);
     return this.#compressed.fill(extent, hostOffset, encodedLength, skipBytes, lengthBytes);
   }

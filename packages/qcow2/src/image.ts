@@ -78,9 +78,11 @@ export class QcowImage implements FormatImage {
 
   *load(guestOffset: number): Step<void> {
     const slice = yield* this.#tables.load(guestOffset);
-    if (slice !== undefined && this.#entries.needsDecoder(slice, guestOffset)) {
-      yield* this.#compressed.loadDecoder();
-    }
+    if (slice === undefined || this.#compressed.isReady) return;
+    if (!this.#entries.isCompressed(slice, guestOffset)) return;
+    yield* this.#compressed.loadDecoder();
+    // While that took its time, other operations may have pushed the slice out.
+    yield* this.#tables.load(guestOffset);
   }
 
   details(): FormatDetails {

@@ -1,5 +1,4 @@
 /** qcow2, versions 2 and 3, and its predecessor qcow: maps over the clusters of an image. */
-export { type Qcow2Details } from './details.ts';
+export type { Qcow2Details } from './details.ts';
 export { qcow2Driver } from './driver.ts';
-export { type QcowDetails } from './qcow1/driver.ts';
-export { qcowDriver } from './qcow1/driver.ts';
+export { type QcowDetails, qcowDriver } from './qcow1/driver.ts';

@@ -10,5 +10,5 @@ export interface L2Entries {
    */
   map(slice: TableSlice, guestOffset: number, lengthBytes: number, extent: Extent): boolean;
   /** Whether the cluster at `guestOffset` is compressed. */
-  needsDecoder(slice: TableSlice, guestOffset: number): boolean;
+  isCompressed(slice: TableSlice, guestOffset: number): boolean;
 }

@@ -1,13 +1,16 @@
 /** The two levels of tables together: what maps a guest offset, in memory or still in the file. */
 import { readInto, type Step, type Storage } from '@diskfile/core';
 import { DirtyRange } from './dirty-range.ts';
-import { corrupt, hex, HOST_OFFSET_LIMIT } from './errors.ts';
+import { checkReach, corrupt, hex } from './errors.ts';
 import type { Qcow2Header } from './header.ts';
 import type { L1Table } from './l1-table.ts';
 import { TableCache, type TableSlice } from './table-cache.ts';
 
-/** Longest part of an L2 table that is read at once. */
-const MAX_SLICE_BYTES = 64 * 1024;
+/**
+ * Longest part of an L2 table that is read at once: a random read that misses the cache takes a
+ * third less time than with 64 KiB, and walking a whole table hardly more.
+ */
+const MAX_SLICE_BYTES = 16 * 1024;
 
 export interface TableGeometry {
   readonly clusterBytes: number;
@@ -151,11 +154,13 @@ export class MappingTables {
   /** Host offset of an L2 table; 0 for none. @throws DiskError `corrupt` where none can be */
   l2TableOffset(l1Index: number): number {
     const offset = this.l1.l2TableOffset(l1Index);
-    if (offset < HOST_OFFSET_LIMIT && offset % this.#alignment === 0) return offset;
+    const entryOffset = this.l1.hostOffset + l1Index * 8;
+    checkReach(offset, entryOffset);
+    if (offset % this.#alignment === 0) return offset;
     throw corrupt(
-      'qcow2.l2-table-offset',
-      `L1 entry ${l1Index} places its L2 table at ${hex(offset)}, which is no place for one`,
-      { offset: this.l1.hostOffset + l1Index * 8 },
+      'qcow2.l2-table-unaligned',
+      `L1 entry ${l1Index} places its L2 table at ${hex(offset)}, which is not where a cluster begins`,
+      { offset: entryOffset },
     );
   }
 }

@@ -34,7 +34,7 @@ export class StandardEntries implements L2Entries {
     this.#meaningfulHigh = clusters.isExternal ? COPIED_TYPE_AND_OFFSET_HIGH : TYPE_AND_OFFSET_HIGH;
   }
 
-  needsDecoder(slice: TableSlice, guestOffset: number): boolean {
+  isCompressed(slice: TableSlice, guestOffset: number): boolean {
     const { clusterBytes } = this.#clusters;
     const index = Math.floor((guestOffset - slice.startGuestOffset) / clusterBytes);
     return isCompressed(slice.entries.getUint32(index * ENTRY_BYTES));

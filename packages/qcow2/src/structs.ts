@@ -21,7 +21,8 @@ export const headerV2 = struct('qcow2 header', {
   refcount_table_offset: u64be,
   refcount_table_clusters: u32be,
   nb_snapshots: u32be,
-  snapshots_offset: u64be,
+  snapshots_offset_high: u32be,
+  snapshots_offset_low: u32be,
 });
 
 /** Section "Header": what version 3 adds, from byte 72 on. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { writeU32be, writeU64be } from '@diskfile/bytes';
 import { errorOf, openImage } from './support/open-image.ts';
+import type { ClusterSpec } from './support/content.ts';
 import {
-  type ClusterSpec,
   EXTENSION,
   type ExtensionSpec,
   type ImageSpec,
@@ -33,6 +33,7 @@ describe('a header is refused', () => {
     ['qcow2.cluster-bits', 'unsupported', u32(20, 22)],
     ['qcow2.crypt-method', 'unsupported', u32(32, 3)],
     ['qcow2.l1-table-too-small', 'corrupt', u32(36, 0)],
+    ['qcow2.l1-table-too-small', 'corrupt', u64(24, 64 * 512 + 1)],
     ['qcow2.l1-table-too-large', 'limit', u32(36, 0xffff_ffff)],
     ['qcow2.l1-table-unaligned', 'corrupt', u64(40, 1032)],
     ['qcow2.refcount-table-unaligned', 'corrupt', u64(48, 520)],
@@ -52,6 +53,7 @@ describe('a header is refused', () => {
     ['qcow2.backing-name', 'corrupt', (bytes) => (u64(8, 500)(bytes), u32(16, 13)(bytes))],
     ['bytes.integer-above-2^53', 'unsupported', u32(24, 0x20_0000)],
     ['qcow2.snapshot-table-unaligned', 'corrupt', (b) => (u32(60, 1)(b), u64(64, 8)(b))],
+    ['qcow2.snapshot-table-unaligned', 'corrupt', u64(64, 8)],
   ])('%s (%s)', (detail, code, change) => {
     const error = errorOf(() => openImage(patched(change)));
     expect(error).toMatchObject({ code, detail, context: { path: 'image', format: 'qcow2' } });
@@ -87,6 +89,10 @@ describe('a header is taken', () => {
   it.each([0, 1, 2, 3, 4, 5, 6])('with a refcount order of %i', (refcountOrder) => {
     const details = openImage(image({ refcountOrder })).info()[0]!.details;
     expect(details['refcountBits']).toBe(2 ** refcountOrder);
+  });
+
+  it('with any snapshot table offset when there are no snapshots', () => {
+    expect(openImage(patched(u32(64, 0xffff_ffff))).capabilities.snapshots).toEqual([]);
   });
 
   it('with an L1 table beyond the end of the file: nothing is allocated', () => {
@@ -183,6 +189,9 @@ describe('header extensions', () => {
     const tooLong = withExtensions([{ type: 9, data: new Uint8Array(8) }]);
     writeU32be(tooLong, 116, 1000);
     expect(errorOf(() => openImage(tooLong)).detail).toBe('qcow2.header-extension-length');
+    const oddEnd = withExtensions([]);
+    writeU32be(oddEnd, 116, 1000);
+    expect(errorOf(() => openImage(oddEnd)).detail).toBe('qcow2.header-extension-length');
     const noEnd = withExtensions([{ type: 9, data: new Uint8Array(392) }]);
     expect(openImage(noEnd).sizeBytes).toBe(1536);
   });

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { writeU32be } from '@diskfile/bytes';
 import { errorOf, firstDifference, openImage, readAll } from './support/open-image.ts';
+import { type ClusterSpec, modelOf } from './support/content.ts';
 import {
-  type ClusterSpec,
   EXTENSION,
   type ImageSpec,
-  modelOf,
   writeQcow2,
   type WrittenImage,
 } from './support/qcow2-writer.ts';
@@ -43,7 +42,7 @@ describe('an L2 entry is refused', () => {
   it.each<[detail: string, spec: ImageSpec, change: (entry: DataView) => void]>([
     ['qcow2.l2-entry-unaligned', { clusterBits: 10, ...two }, setLow(512)],
     ['qcow2.l2-entry-unaligned', { clusterBits: 10, clusters: [DATA, READY] }, setLow(512)],
-    ['qcow2.l2-entry-offset', two, (entry) => entry.setUint32(0, 0x80f0_0000)],
+    ['qcow2.offset-too-far', two, (entry) => entry.setUint32(0, 0x80f0_0000)],
     ['qcow2.l2-entry-zero-flag', { version: 2, ...two }, setLow(1)],
     [
       'qcow2.l2-entry-zero-flag',
@@ -51,7 +50,7 @@ describe('an L2 entry is refused', () => {
       setLow(1),
     ],
     [
-      'qcow2.l2-entry-offset',
+      'qcow2.offset-too-far',
       { clusterBits: 9, clusters: [DATA, { kind: 'compressed', fill: 1 }] },
       (entry) => entry.setUint32(0, 0x5fff_ffff),
     ],
@@ -135,16 +134,16 @@ describe('an L1 entry', () => {
   const written = () => writeQcow2({ clusterBits: 10, clusters: [DATA, DATA] });
 
   it.each([
-    ['unaligned', 512, 0],
-    ['out of all bounds', 0, 0x00f0_0000],
-  ])('that is %s is refused', (_, low, high) => {
+    ['qcow2.l2-table-unaligned', 512, 0],
+    ['qcow2.offset-too-far', 0, 0x00f0_0000],
+  ])('%s is refused', (detail, low, high) => {
     const image = written();
     const entry = new DataView(image.bytes.buffer, image.l1Offset, 8);
     entry.setUint32(0, entry.getUint32(0) + high);
     entry.setUint32(4, entry.getUint32(4) + low);
     expect(errorOf(() => readAll(openImage(image.bytes)))).toMatchObject({
       code: 'corrupt',
-      detail: 'qcow2.l2-table-offset',
+      detail,
       context: { offset: image.l1Offset },
     });
   });

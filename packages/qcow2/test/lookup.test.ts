@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { MemoryStorage } from '@diskfile/core';
 import { isMetadataPreallocated } from '../src/sparseness.ts';
 import { lookUp, openLayer } from './support/open-image.ts';
-import { type ClusterSpec, EXTENSION, writeQcow2 } from './support/qcow2-writer.ts';
+import type { ClusterSpec } from './support/content.ts';
+import { EXTENSION, writeQcow2 } from './support/qcow2-writer.ts';
 
 const DATA: ClusterSpec = { kind: 'data', fill: 1 };
 const COMPRESSED: ClusterSpec = { kind: 'compressed', fill: 2 };

@@ -1,15 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MemoryStorage } from '@diskfile/core';
+import { type Decoder, MemoryStorage, type Step } from '@diskfile/core';
 import { firstDifference, openImage, readAll, TestDecoders } from './support/open-image.ts';
-import {
-  type ClusterSpec,
-  EXTENSION,
-  type ImageSpec,
-  type Kind,
-  modelOf,
-  writeQcow2,
-} from './support/qcow2-writer.ts';
+import { type ClusterSpec, type Kind, modelOf } from './support/content.ts';
+import { EXTENSION, type ImageSpec, writeQcow2 } from './support/qcow2-writer.ts';
 
 const KINDS_V2: Kind[] = ['unallocated', 'data', 'compressed'];
 const KINDS_V3: Kind[] = ['unallocated', 'zero', 'zero-ready', 'data', 'compressed'];
@@ -266,6 +260,32 @@ describe('decoders', () => {
     readAll(disk);
     readAll(disk);
     expect(decoders.loaded).toEqual([expected.id]);
+  });
+});
+
+describe('a decoder that takes its time to load', () => {
+  class SlowDecoders extends TestDecoders {
+    override *load(id: string): Step<Decoder> {
+      yield { runSync: () => {}, run: () => new Promise((resolve) => setImmediate(resolve)) };
+      return yield* super.load(id);
+    }
+  }
+
+  it('does not lose the tables that other reads push out meanwhile', async () => {
+    const clusters = Array.from({ length: 300 }, (_, fill): ClusterSpec => ({
+      kind: 'compressed',
+      fill,
+    }));
+    const written = writeQcow2({ clusters });
+    const limits = { metadataCacheBytes: 512 };
+    const disk = openImage(written.bytes, { decoders: new SlowDecoders(), limits });
+    const model = modelOf(clusters, 512, written.sizeBytes);
+    const reads = [0, 70, 140, 210, 280].map(async (cluster) => {
+      const bytes = new Uint8Array(512);
+      await disk.read(bytes, cluster * 512);
+      expect(firstDifference(bytes, model.slice(cluster * 512, cluster * 512 + 512))).toBe(-1);
+    });
+    await Promise.all(reads);
   });
 });
 

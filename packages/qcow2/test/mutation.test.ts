@@ -5,7 +5,8 @@ import { DiskError, writeU32be } from '@diskfile/bytes';
 import type { DiskFile } from '@diskfile/core';
 import { openImage, readAll } from './support/open-image.ts';
 import { writeQcow1 } from './support/qcow1-writer.ts';
-import { type ClusterSpec, EXTENSION, type Kind, writeQcow2 } from './support/qcow2-writer.ts';
+import type { ClusterSpec, Kind } from './support/content.ts';
+import { EXTENSION, writeQcow2 } from './support/qcow2-writer.ts';
 
 const KINDS: Kind[] = ['data', 'zero', 'compressed', 'unallocated', 'zero-ready', 'data'];
 const clusters = Array.from({ length: 70 }, (_, fill): ClusterSpec => ({

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { writeU32be, writeU64be } from '@diskfile/bytes';
 import { errorOf, firstDifference, openImage, readAll } from './support/open-image.ts';
 import { type Qcow1Spec, writeQcow1 } from './support/qcow1-writer.ts';
-import { type ClusterSpec, modelOf } from './support/qcow2-writer.ts';
+import { type ClusterSpec, modelOf } from './support/content.ts';
 
 const cluster = fc.record({
   kind: fc.constantFrom('unallocated' as const, 'data' as const, 'compressed' as const),
@@ -92,10 +92,12 @@ describe('qcow version 1', () => {
     view.setUint32(l2Offset + 4, view.getUint32(l2Offset + 4) + 8);
     view.setUint32(l2Offset + 8, 0xffff_ffff);
     const disk = openImage(bytes);
-    for (const offset of [0, 512]) {
+    const details = ['qcow.l2-entry-unaligned', 'qcow2.offset-too-far'];
+    for (const [index, detail] of details.entries()) {
+      const offset = index * 512;
       expect(errorOf(() => disk.readSync(new Uint8Array(512), offset))).toMatchObject({
         code: 'corrupt',
-        detail: 'qcow.l2-entry-offset',
+        detail,
         context: { offset: l2Offset + offset / 64 },
       });
     }

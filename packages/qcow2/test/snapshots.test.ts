@@ -1,12 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { writeU32be, writeU64be } from '@diskfile/bytes';
 import { errorOf, firstDifference, openImage, readAll } from './support/open-image.ts';
-import {
-  type ClusterSpec,
-  modelOf,
-  type SnapshotSpec,
-  writeQcow2,
-} from './support/qcow2-writer.ts';
+import { type ClusterSpec, modelOf } from './support/content.ts';
+import { type SnapshotSpec, writeQcow2 } from './support/qcow2-writer.ts';
 
 const cluster = (fill: number): ClusterSpec => ({ kind: 'data', fill });
 const active = [cluster(1), cluster(2), cluster(3)];

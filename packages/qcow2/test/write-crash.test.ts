@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { DiskError } from '@diskfile/bytes';
 import { type DiskFile, MemoryStorage } from '@diskfile/core';
 import { CrashStorage, randomFrom } from './support/crash-storage.ts';
-import { contentOf } from './support/qcow2-writer.ts';
+import { contentOf } from './support/content.ts';
 import { firstDifference, readAll } from './support/open-image.ts';
 import { verifyImage } from './support/verify-image.ts';
 import {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { DiskError } from '@diskfile/bytes';
 import { type DiskFile, MemoryStorage } from '@diskfile/core';
 import { randomFrom } from './support/crash-storage.ts';
-import { contentOf } from './support/qcow2-writer.ts';
+import { contentOf } from './support/content.ts';
 import {
   createImage,
   type CreateOptions,

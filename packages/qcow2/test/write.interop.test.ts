@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MemoryStorage } from '@diskfile/core';
 import { randomFrom } from './support/crash-storage.ts';
 import { firstDifference, readAll } from './support/open-image.ts';
-import { contentOf } from './support/qcow2-writer.ts';
+import { contentOf } from './support/content.ts';
 import { WorkDirectory } from './support/qemu.ts';
 import {
   createImage,

@@ -29,6 +29,7 @@ export class SliceStorage implements Storage {
   /** Two windows onto one file are one host object only if they are the same window. */
   readonly identity: string | undefined;
   readonly requestAlignment: number;
+  readonly startOffset: number;
   readonly storage: Storage;
   readonly #offset: number;
 
@@ -39,6 +40,7 @@ export class SliceStorage implements Storage {
     this.synchronous = storage.synchronous;
     this.identity = storage.identity && `${storage.identity}@${offset}+${lengthBytes}`;
     this.requestAlignment = storage.requestAlignment;
+    this.startOffset = (storage.startOffset ?? 0) + offset;
     this.#offset = offset;
   }
 

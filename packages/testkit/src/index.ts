@@ -10,6 +10,10 @@ export {
   writeLogicalChain,
 } from './builders/partition-tables.ts';
 export { listTree, type ManifestEntry, nanoseconds, readManifest } from './guest-manifest.ts';
+export { SeededRandom, writeMixedPayload } from './oracles/payload.ts';
+export { asQemuMap, QemuDirectory, type QemuMapEntry } from './oracles/qemu.ts';
+export { haveTools } from './oracles/tools.ts';
+export { type Case, pairwise } from './pairwise.ts';
 export { CrashLog, type Mutation, type RecordedMutation } from './storage/crash-log.ts';
 export { type CrashOptions, type CrashState, crashStates } from './storage/crash-states.ts';
 export { type FaultPlan, FaultStorage } from './storage/fault-storage.ts';

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DiskError, readU32be } from '@diskfile/bytes';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { exerciseDecoders, loadDecoders } from '../src/fuzz/exercise/decoders.ts';
 import { loadFailure } from '../src/fuzz/failure-store.ts';
 import { bytesOf, FuzzInputs } from '../src/fuzz/fuzz-input.ts';
 import { fuzzLoop } from '../src/fuzz/fuzz-loop.ts';
@@ -11,6 +12,7 @@ import type { FuzzTarget } from '../src/fuzz/fuzz-target.ts';
 import { runInput } from '../src/fuzz/run-input.ts';
 import { headerFields, plainSeed } from '../src/fuzz/seed-image.ts';
 import { ext4Seeds } from '../src/fuzz/seeds/ext4.ts';
+import { journalBlocks } from '../src/fuzz/seeds/ext4-checksums.ts';
 import {
   descriptorOffset,
   ext4Layout,
@@ -139,7 +141,33 @@ describe('failures', () => {
   });
 });
 
+describe('decoders', () => {
+  it.each(['deflate', 'zstd'])('of %s all agree on sound streams', async (name) => {
+    const id = name === 'deflate' ? 'deflate-raw' : name;
+    const decoders = await loadDecoders(id);
+    const seeds = (await loadTarget(name)).seeds();
+    expect(seeds.length).toBeGreaterThan(4);
+    for (const { bytes } of seeds) {
+      await exerciseDecoders(decoders, bytes, 16_384);
+      const dst = new Uint8Array(16_384);
+      decoders[0]!.decodeSync(bytes, dst);
+    }
+  });
+});
+
 describe('mending checksums', () => {
+  it('of version 1 in a journal makes a commit block right again', () => {
+    const { bytes, repair } = ext4Seeds().find(({ name }) => name === 'dirty-csum-v1')!;
+    const commits = journalBlocks(bytes, ext4Layout(bytes)!).filter(
+      (block) => readU32be(block, 0) === JOURNAL_MAGIC && readU32be(block, 4) === 2,
+    );
+    const place = commits.at(-1)!.byteOffset - bytes.byteOffset + 0x10;
+    const damaged = bytes.slice();
+    damaged[place]! ^= 0xff;
+    repair!(damaged);
+    expect(Buffer.compare(damaged, bytes)).toBe(0);
+  });
+
   it.each([...ext4Seeds(), ...gptSeeds()])('leaves the sound image $name as it is', (seed) => {
     const bytes = seed.bytes.slice();
     seed.repair!(bytes);

@@ -13,6 +13,8 @@ const INPUTS: Record<string, number> = {
   reference: 3000,
   mbr: 2000,
   gpt: 1500,
+  deflate: 500,
+  zstd: 400,
   raw: 200,
   qcow: 200,
   qcow2: 250,

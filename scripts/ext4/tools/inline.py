@@ -29,6 +29,12 @@ def tree(root: str) -> None:
     os.makedirs(f"{root}/copied-links")
     for length in (1, 59, 60, 61, 80, 120, 150, 160, 200, 1000):
         os.symlink("s" * length, f"{root}/copied-links/{length}")
+    os.makedirs(f"{root}/copied-zeros")
+    for size in (50, 100, 200, 3000, 50_000):
+        # mke2fs stores no byte of these, but the size, and the inline flag: the rest is zero.
+        write(f"{root}/copied-zeros/{size}", bytes(size))
+    write(f"{root}/copied-zeros/hole", b"")
+    os.truncate(f"{root}/copied-zeros/hole", 5 << 20)
     os.makedirs(f"{root}/copied-directories/empty")
     for n in range(4):
         os.makedirs(f"{root}/copied-directories/with-{n}")

@@ -24,6 +24,7 @@ STAT = {
     "project": rb"Project: +(\d+)",
 }
 TIMES = {"atime_ns": b"atime", "mtime_ns": b"mtime", "ctime_ns": b"ctime", "crtime_ns": b"crtime"}
+INLINE_DATA_FLAG = 0x10000000
 SOURCE_ONLY = ("ino", "nlink", "blocks", "data", "atime_ns", "mtime_ns", "ctime_ns", "crtime_ns")
 
 
@@ -67,6 +68,9 @@ def stat_fields(dump: bytes) -> dict:
     fields = {key: int(match[1]) for key, pattern in STAT.items() if (match := re.search(pattern, dump, re.M))}
     if not fields["project"]:
         del fields["project"]
+    if int(re.search(rb"Flags: 0x([0-9a-f]+)", dump)[1], 16) & INLINE_DATA_FLAG:
+        # The kernel reports inline data as space taken, debugfs does not.
+        del fields["blocks"]
     if match := re.search(rb"Device major/minor number: (\d+):(\d+)", dump, re.M):
         fields["rdev"] = f"{int(match[1])}:{int(match[2])}"
     for key, name in TIMES.items():

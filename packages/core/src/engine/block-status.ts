@@ -27,6 +27,12 @@ export interface BlockStatus {
   readonly hostOffset: number | undefined;
 }
 
+/**
+ * Extents that one status joins. An image of a few MiB can say the same of 2^32 clusters one by
+ * one, and nobody waits for that.
+ */
+const MAX_MERGED_EXTENTS = 4096;
+
 /** The next range of equal status from `guestOffset`, at most `lengthBytes` long. */
 export function* nextBlockStatus(
   reader: MappedReader,
@@ -37,7 +43,7 @@ export function* nextBlockStatus(
   const first = describe(yield* reader.resolve(guestOffset, lengthBytes), layers, guestOffset);
   let end = guestOffset + first.lengthBytes;
   const limit = guestOffset + lengthBytes;
-  while (end < limit) {
+  for (let merged = 1; merged < MAX_MERGED_EXTENTS && end < limit; merged++) {
     const next = describe(yield* reader.resolve(end, limit - end), layers, end);
     if (!continues(first, next)) break;
     end += next.lengthBytes;
@@ -68,7 +74,7 @@ function describe(extent: Extent, layers: readonly ExtentMap[], guestOffset: num
     depth,
     compressed: kind === 'encoded',
     storageName: stored ? storage.name : undefined,
-    hostOffset: stored ? extent.hostOffset : undefined,
+    hostOffset: stored ? extent.hostOffset + (storage.startOffset ?? 0) : undefined,
   };
 }
 

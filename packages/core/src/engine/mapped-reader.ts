@@ -13,9 +13,6 @@ import { UnitCache } from './unit-cache.ts';
 /** Gathered host work is done once this many guest bytes wait: what bounds memory in flight. */
 const BATCH_BYTES = 8 * 1024 * 1024;
 
-/** Lookups of one offset that may miss before that counts as an endless loop. */
-const MAX_MISSES = 1000;
-
 /** One piece of work for {@link MappedReader.readManyStep}. */
 export interface GuestRead {
   readonly guestOffset: number;
@@ -31,7 +28,8 @@ export class MappedReader {
    * overlap in time can share it.
    */
   readonly #extent = new Extent();
-  #missing: ExtentMap | undefined;
+  /** The layer that could not answer, and how much of the range it was asked for. */
+  readonly #miss = { depth: 0, lengthBytes: 0 };
 
   /** @param maps the top layer first; what all of them call `backing` reads as zeros. */
   constructor(maps: readonly ExtentMap[], limits: Limits) {
@@ -99,27 +97,34 @@ export class MappedReader {
    * holds until the caller next pauses.
    */
   *resolve(guestOffset: number, lengthBytes: number): Step<Extent> {
-    // While one table is brought in, other operations may push another out again, so a lookup can
-    // miss more than once. One that never succeeds is a bug of ours.
-    for (let misses = 0; misses < MAX_MISSES; misses++) {
-      if (this.#tryResolve(guestOffset, lengthBytes)) return this.#extent;
-      yield* this.#missing!.load(guestOffset);
+    let found = this.#tryResolve(guestOffset, lengthBytes);
+    while (!found) {
+      const { depth, lengthBytes: remaining } = this.#miss;
+      yield* this.#maps[depth]!.load(guestOffset);
+      // Goes on where it stopped: the layers above have answered, and what they answered from may
+      // have been pushed out meanwhile by other operations.
+      found = this.#tryResolve(guestOffset, remaining, depth);
+      if (!found && this.#miss.depth === depth) {
+        throw new Error(`assertion failed: lookup at ${guestOffset} misses after load`);
+      }
     }
-    throw new Error(`assertion failed: lookup at ${guestOffset} misses after load`);
+    return this.#extent;
   }
 
-  #tryResolve(guestOffset: number, lengthBytes: number): boolean {
+  /** False when a layer's table is not in memory; {@link #miss} then says which. */
+  #tryResolve(guestOffset: number, lengthBytes: number, fromDepth = 0): boolean {
     const extent = this.#extent;
     let remaining = lengthBytes;
     extent.allocated = true;
-    for (let depth = 0; depth < this.#maps.length; depth++) {
+    for (let depth = fromDepth; depth < this.#maps.length; depth++) {
       const map = this.#maps[depth]!;
       // Past the end of a shorter backing image the zeros are those of the image above it.
       if (guestOffset >= map.sizeBytes) break;
       extent.depth = depth;
       const within = Math.min(remaining, map.sizeBytes - guestOffset);
       if (!map.lookup(guestOffset, within, extent)) {
-        this.#missing = map;
+        this.#miss.depth = depth;
+        this.#miss.lengthBytes = within;
         return false;
       }
       if (extent.kind !== 'backing') return true;

@@ -8,6 +8,14 @@ export function checkRange(
   offset: number,
   length: number,
 ): void {
+  if (typeof offset !== 'number' || typeof length !== 'number') {
+    throw new DiskError(
+      'invalid-argument',
+      'disk.argument',
+      `${op} takes a byte array and offsets that are numbers, not ${typeof offset} and ${typeof length}`,
+      { op, path: source.name, layer: 'engine' },
+    );
+  }
   const exact = Number.isSafeInteger(offset) && Number.isSafeInteger(length);
   if (exact && offset >= 0 && length >= 0 && offset <= source.sizeBytes - length) return;
   throw new DiskError(

@@ -1,6 +1,5 @@
 /** An open guest file. */
 import { DiskError } from '@diskfile/bytes';
-import { nextBlockStatus } from '../engine/block-status.ts';
 import { MappedReader } from '../engine/mapped-reader.ts';
 import type { ExtentMap } from '../format/format-image.ts';
 import type { Limits } from '../limits.ts';
@@ -13,6 +12,12 @@ export interface FileExtent {
   readonly lengthBytes: number;
   readonly data: boolean;
 }
+
+/**
+ * Pieces of a file's map that one extent joins. A map can say the same of 2^32 blocks one by one,
+ * and nobody waits for that.
+ */
+const MAX_MERGED_EXTENTS = 65_536;
 
 export class FileHandle {
   readonly path: string;
@@ -55,7 +60,7 @@ export class FileHandle {
     return there.length;
   }
 
-  /** Stored runs and holes that tile the file exactly. */
+  /** Stored runs and holes that tile the file exactly; very long ones come in several pieces. */
   async *extents(): AsyncGenerator<FileExtent> {
     for (let offset = 0; offset < this.sizeBytes;) {
       const extent = await runAsync(this.#extentAt(offset));
@@ -76,11 +81,11 @@ export class FileHandle {
   *#extentAt(offset: number): Step<FileExtent> {
     let end = offset;
     let data: boolean | undefined;
-    while (end < this.sizeBytes) {
-      const next = yield* nextBlockStatus(this.#reader, [this.#map], end, this.sizeBytes - end);
-      data ??= next.data;
-      if (next.data !== data) break;
-      end += next.lengthBytes;
+    for (let merged = 0; merged < MAX_MERGED_EXTENTS && end < this.sizeBytes; merged++) {
+      const { kind, lengthBytes } = yield* this.#reader.resolve(end, this.sizeBytes - end);
+      data ??= kind !== 'zero';
+      if (data !== (kind !== 'zero')) break;
+      end += lengthBytes;
     }
     return { offset, lengthBytes: end - offset, data: data ?? false };
   }

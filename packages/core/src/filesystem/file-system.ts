@@ -21,7 +21,7 @@ export interface FileSystemOptions {
   /** Whether the `Sync` methods may be used. */
   readonly synchronous: boolean;
   /** Releases what stands below; called once. */
-  readonly close?: () => Promise<void>;
+  readonly close?: () => Step<void>;
 }
 
 export interface ReadFileOptions {
@@ -32,7 +32,7 @@ export interface ReadFileOptions {
 export interface ReadStreamOptions {
   /** First byte; default 0. */
   readonly start?: number;
-  /** One past the last byte; default the end of the file. */
+  /** Last byte, itself included, as Node's file streams have it; default the end of the file. */
   readonly end?: number;
 }
 
@@ -42,11 +42,11 @@ export interface PathOptions {
 }
 
 /** A guest tree: one volume, or several mounted into one another. */
-export class FileSystem implements AsyncDisposable {
+export class FileSystem implements AsyncDisposable, Disposable {
   readonly synchronous: boolean;
   readonly #table: MountTable;
   readonly #limits: Limits;
-  #close: (() => Promise<void>) | undefined;
+  #close: (() => Step<void>) | undefined;
 
   constructor(root: Volume, options: FileSystemOptions) {
     this.#table = new MountTable(root);
@@ -130,7 +130,10 @@ export class FileSystem implements AsyncDisposable {
     }
   }
 
-  /** A path and all below it, in the order of names, links not followed. */
+  /**
+   * A path and all below it, in the order of names, links not followed. Directories of more than a
+   * million names come in the order of the disk.
+   */
   async *walk(path: string, options: WalkOptions = {}): AsyncGenerator<TreeEntry> {
     const start = await this.#async('walk', path, resolvePath(this.#table, path, false));
     const walk = new TreeWalk(this.#table, start, options);
@@ -203,7 +206,7 @@ export class FileSystem implements AsyncDisposable {
       {
         pull: async (controller) => {
           handle ??= await this.open(path);
-          const end = Math.min(options.end ?? handle.sizeBytes, handle.sizeBytes);
+          const end = Math.min((options.end ?? Infinity) + 1, handle.sizeBytes);
           const chunk = new Uint8Array(Math.max(0, Math.min(STREAM_CHUNK_BYTES, end - offset)));
           if (chunk.length === 0) return controller.close();
           await handle.read(chunk, offset);
@@ -236,9 +239,21 @@ export class FileSystem implements AsyncDisposable {
 
   /** Releases the disks below. Closing twice is harmless. */
   async close(): Promise<void> {
+    await runAsync(this.#closeStep());
+  }
+
+  closeSync(): void {
+    runSync(this.#closeStep());
+  }
+
+  *#closeStep(): Step<void> {
     const close = this.#close;
     this.#close = undefined;
-    await close?.();
+    if (close !== undefined) yield* close();
+  }
+
+  [Symbol.dispose](): void {
+    this.closeSync();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,15 @@ import { DiskError } from '@diskfile/bytes';
 import type { Step } from '../step.ts';
 import type { Mount, MountTable, Place } from './mount-table.ts';
 import type { ResolvedPath } from './path-walk.ts';
-import type { DirectoryEntry, FileStats } from './volume.ts';
+import type { DirectoryCursor, DirectoryEntry, FileStats } from './volume.ts';
+
+/** Names that a walk holds in order to sort them; directories beyond that come unsorted. */
+const MAX_SORTED_NAMES = 1_000_000;
+/** Every level holds its path, so that depth times length has to stay small. */
+const MAX_DEPTH = 2048;
+const MAX_PATH_LENGTH = 32_768;
+/** Directories that are remembered in order not to walk one twice. */
+const MAX_DIRECTORIES = 2 ** 23;
 
 export interface TreeEntry {
   /** Path in the guest, below the path that was asked for. */
@@ -23,16 +31,22 @@ export interface WalkOptions {
 interface OpenLevel {
   readonly path: string;
   readonly place: Place;
-  readonly names: DirectoryEntry[];
+  names: readonly DirectoryEntry[];
   next: number;
+  /** Has further names, in the order of the disk; undefined when `names` are all, sorted. */
+  readonly cursor: DirectoryCursor | undefined;
 }
 
-/** Depth-first walk in the order of names; {@link next} gives one entry at a time. */
+/**
+ * Depth-first walk in the order of names; {@link next} gives one entry at a time. Memory is bounded,
+ * so a directory too large to sort comes in the order of the disk, and one too deep is an error.
+ */
 export class TreeWalk {
   readonly #table: MountTable;
   readonly #options: WalkOptions;
   readonly #levels: OpenLevel[] = [];
   readonly #visited = new Map<Mount, Set<number>>();
+  #heldNames = 0;
   #start: ResolvedPath | undefined;
 
   constructor(table: MountTable, start: ResolvedPath, options: WalkOptions) {
@@ -54,7 +68,7 @@ export class TreeWalk {
       const entry = level.names[level.next];
       level.next += 1;
       if (entry === undefined) {
-        this.#levels.pop();
+        yield* this.#refill(level);
         continue;
       }
       const path = `${level.path === '/' ? '' : level.path}/${entry.name}`;
@@ -80,7 +94,42 @@ export class TreeWalk {
     return { path, stats, mount: place.mount };
   }
 
+  /** More names of a directory that is too large to sort; the end of any other. */
+  *#refill(level: OpenLevel): Step<void> {
+    this.#heldNames -= level.names.length;
+    level.names = [];
+    level.next = 0;
+    try {
+      const entries = yield* level.cursor?.next() ?? noEntries();
+      if (entries === undefined) {
+        this.#levels.pop();
+        return;
+      }
+      level.names = entries;
+      this.#heldNames += entries.length;
+    } catch (error) {
+      this.#levels.pop();
+      this.#report(error, level.path);
+    }
+  }
+
   *#enter(path: string, place: Place): Step<void> {
+    this.#markVisited(path, place);
+    const cursor = yield* place.mount.volume.openDirectory(place.inode);
+    const names: DirectoryEntry[] = [];
+    let isWhole = false;
+    while (this.#heldNames + names.length <= MAX_SORTED_NAMES) {
+      const entries = yield* cursor.next();
+      isWhole = entries === undefined;
+      if (isWhole) break;
+      for (const entry of entries!) names.push(entry);
+    }
+    if (isWhole) names.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    this.#heldNames += names.length;
+    this.#levels.push({ path, place, names, next: 0, cursor: isWhole ? undefined : cursor });
+  }
+
+  #markVisited(path: string, place: Place): void {
     const visited = this.#visited.get(place.mount) ?? new Set<number>();
     this.#visited.set(place.mount, visited);
     if (visited.has(place.inode)) {
@@ -91,16 +140,23 @@ export class TreeWalk {
         { hint: 'The filesystem is damaged; repair it in the guest.' },
       );
     }
-    visited.add(place.inode);
-    const cursor = yield* place.mount.volume.openDirectory(place.inode);
-    const names: DirectoryEntry[] = [];
-    for (;;) {
-      const entries = yield* cursor.next();
-      if (entries === undefined) break;
-      for (const entry of entries) names.push(entry);
+    if (this.#levels.length >= MAX_DEPTH || path.length > MAX_PATH_LENGTH) {
+      throw new DiskError(
+        'limit',
+        'filesystem.too-deep',
+        'The directory lies too deep in the tree to be walked',
+        { hint: 'Walk from a directory further down.' },
+      );
     }
-    names.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-    this.#levels.push({ path, place, names, next: 0 });
+    if (visited.size >= MAX_DIRECTORIES) {
+      throw new DiskError(
+        'limit',
+        'filesystem.too-many-directories',
+        `The tree has more than ${MAX_DIRECTORIES} directories`,
+        { hint: 'Walk parts of it.' },
+      );
+    }
+    visited.add(place.inode);
   }
 
   #report(error: unknown, path: string): void {
@@ -109,4 +165,8 @@ export class TreeWalk {
     if (this.#options.onError === undefined) throw error;
     this.#options.onError(error, path);
   }
+}
+
+function* noEntries(): Step<undefined> {
+  return undefined;
 }

@@ -11,7 +11,7 @@ import {
 } from '../../src/index.ts';
 
 export const CLUSTER = 64;
-const TABLE_CLUSTERS = 4;
+export const TABLE_CLUSTERS = 4;
 
 /** Encodes by adding one to every byte, behind a length byte; long enough to notice mistakes. */
 export const plusOne: Decoder = {

@@ -1,6 +1,7 @@
 /** A filesystem out of plain objects, for tests of what stands on top of `Volume`. */
 import { DiskError } from '@diskfile/bytes';
 import {
+  type DirectoryCursor,
   type DirectoryEntry,
   type ExtentMap,
   type FileStats,
@@ -95,7 +96,7 @@ export class FakeVolume implements Volume {
     };
   }
 
-  *openDirectory(inode: number) {
+  *openDirectory(inode: number): Step<DirectoryCursor> {
     yield pause;
     const batches = [...this.#directory(inode).entries()].map(([name, child]): DirectoryEntry[] => [
       { name, inode: child, type: this.#inodes[child]!.type },

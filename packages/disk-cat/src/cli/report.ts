@@ -3,6 +3,7 @@ import { writeSync } from 'node:fs';
 import { DiskError } from 'diskfile';
 import { UsageError } from './failure.ts';
 import { hintOf } from './hints.ts';
+import { toJsonText } from './json.ts';
 import { printable } from './printable.ts';
 
 const STDERR = 2;
@@ -41,11 +42,21 @@ export class Report {
     this.failed = true;
     const { json, verbose } = this.#options;
     if (json) {
-      writeLine(JSON.stringify({ command: this.#command, error: toJson(error, verbose) }));
+      writeLine(toJsonText({ command: this.#command, error: toJson(error, verbose) }));
       return;
     }
     writeLine(`${this.#command}: ${printable(describe(error))}`);
     if (verbose) for (const line of explain(error)) writeLine(`  ${printable(line)}`);
+  }
+
+  /** Does a part of the work; when the disk refuses it, says so and lets the rest go on. */
+  async goingOn(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.error(error);
+    }
   }
 
   warning({ detail, message }: Warning): void {
@@ -67,7 +78,7 @@ export class Report {
   #writeWarning(detail: string, message: string): void {
     const { json, verbose } = this.#options;
     const command = this.#command;
-    if (json) writeLine(JSON.stringify({ command, warning: { detail, message } }));
+    if (json) writeLine(toJsonText({ command, warning: { detail, message } }));
     else writeLine(printable(`${command}: warning: ${message}${verbose ? ` [${detail}]` : ''}`));
   }
 }
@@ -80,7 +91,13 @@ function describe(error: unknown): string {
   }
   if (error instanceof UsageError) return `${error.message}. Try --help.`;
   const message = error instanceof Error ? error.message : String(error);
+  if (isHostError(error)) return `${message}.`;
   return `internal error: ${message}. This is a bug; please report it with what --verbose adds.`;
+}
+
+/** What the host refuses while a command writes: a full disk, a missing directory. */
+function isHostError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && 'code' in error;
 }
 
 function explain(error: unknown): string[] {

@@ -93,6 +93,7 @@ export class TreeCopy {
     if (earlier !== undefined) {
       await writer.hardLink(target, earlier);
       counts.hardLinks += 1;
+      this.#options.onBytes(stats.sizeBytes);
       return;
     }
     if (stats.type === 'symlink') {

@@ -9,7 +9,7 @@ export interface DataRegion {
 }
 
 /** A map grows no longer than this: smaller holes are then written as zeros. */
-const MAX_REGIONS = 8192;
+const MAX_REGIONS = 256 * 1024;
 
 export interface SparseMap {
   /** In order, apart from each other; they begin at blocks and end at blocks or with the file. */

@@ -39,7 +39,7 @@ export class TarWriter {
   readonly #links = new Map<Mount, Map<number, string>>();
   #writtenBytes = 0;
 
-  /** @param onBytes told of the guest bytes of each file as they are dealt with, holes included */
+  /** @param onBytes told the size of each file that is dealt with, holes included */
   constructor(output: Output, report: Report, onBytes: (lengthBytes: number) => void) {
     this.#output = output;
     this.#report = report;
@@ -58,6 +58,7 @@ export class TarWriter {
     const linkName = this.#links.get(entry.mount)?.get(entry.stats.inode);
     if (linkName !== undefined) {
       this.#header(entry, 'Link', name, new PaxRecords(), 0, linkName);
+      this.#onBytes(entry.stats.sizeBytes);
       return;
     }
     const records = new PaxRecords();

@@ -21,7 +21,7 @@ import {
 } from '@diskfile/core';
 import { hostGate, type HostGateOptions, type ImageLocking, NewFile } from '@diskfile/storage';
 import { checkedLimits } from '../open/limits.ts';
-import { ALL_FORMATS } from '../registry.ts';
+import { ALL_FORMATS } from '../formats.ts';
 
 const SECTOR_BYTES = 512;
 

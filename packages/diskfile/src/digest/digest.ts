@@ -1,8 +1,7 @@
 /** A hash of what a disk holds, the same for every format and every way of storing it. */
 import type { DiskFile } from '@diskfile/core';
 import { refuseAborted } from '../workers/aborted.ts';
-import { openSegmentRunner } from '../workers/open-segment-runner.ts';
-import type { SegmentRunner } from '../workers/segment-runner.ts';
+import { SegmentRunner } from '../workers/segment-runner.ts';
 import { DigestTree, FAN_OUT, SEGMENT_BYTES } from './digest-tree.ts';
 import { endOfZeros } from './zero-run.ts';
 
@@ -18,8 +17,8 @@ export interface DigestOptions {
   /** Called about ten times a second, and once at the end. */
   readonly onProgress?: (progress: DigestProgress) => void;
   /**
-   * Worker threads. By default one for each core, up to four, and none for little data. With 0, and
-   * for a disk that was not opened by path, the work is done on the calling thread.
+   * Worker threads that do the work. By default one for each core, up to four, and none for little
+   * data. Without any, and for a disk that was not opened by path, the calling thread does it.
    */
   readonly workers?: number;
 }
@@ -30,8 +29,8 @@ const PROGRESS_MILLISECONDS = 100;
 
 /**
  * Hashes the guest bytes of a disk or partition. Two disks have equal digests exactly when they
- * have equal size and content, whatever their formats, clusters, compression and backing chains. Holes
- * are not read, and zeros that were written count the same as holes.
+ * have equal size and content, whatever their formats, clusters, compression and backing chains.
+ * Holes are not read, and zeros that were written count the same as holes.
  *
  * The digest is `diskfile-v1:` and 64 hexadecimal digits, the root of a hash tree over SHA-256:
  *
@@ -55,8 +54,7 @@ const PROGRESS_MILLISECONDS = 100;
  */
 export async function digest(disk: DiskFile, options: DigestOptions = {}): Promise<string> {
   const { signal, onProgress, workers } = options;
-  refuseAborted(signal, disk.name);
-  const runner = await openSegmentRunner(disk, 'digest', {
+  const runner = new SegmentRunner(disk, 'digest', {
     maxSegments: SEGMENTS_PER_RUN,
     workers,
     signal,

@@ -13,7 +13,7 @@ import {
 } from './digest-tree.ts';
 
 /** Leaves that one read fetches: long enough to be cheap, short enough to be hashed from cache. */
-const LEAVES_PER_READ = 4;
+const LEAVES_PER_READ = 2;
 
 export const digestTask: SegmentTask = {
   segmentBytes: SEGMENT_BYTES,

@@ -12,7 +12,7 @@ import {
   type Step,
 } from '@diskfile/core';
 import type { OpenFileSystemOptions } from '../open-file-system.ts';
-import { closeDevices, closeDevicesStep, devicesStep, type GuestDevice } from './devices.ts';
+import { closeDevicesStep, devicesStep, type GuestDevice } from './devices.ts';
 import { findDevice, type FstabEntry, namesDevice, parseFstab } from './fstab.ts';
 
 /** Entries of an fstab beyond this many are ignored: no real guest has them. */
@@ -40,7 +40,7 @@ export interface SkippedMount {
 }
 
 /** An opened guest. Closing it leaves the disk that it was opened from open. */
-export class Guest implements AsyncDisposable {
+export class Guest implements AsyncDisposable, Disposable {
   readonly fileSystem: FileSystem;
   /** All devices of the disk, mounted or not. */
   readonly devices: readonly GuestDevice[];
@@ -65,6 +65,14 @@ export class Guest implements AsyncDisposable {
 
   async close(): Promise<void> {
     await this.fileSystem.close();
+  }
+
+  closeSync(): void {
+    this.fileSystem.closeSync();
+  }
+
+  [Symbol.dispose](): void {
+    this.closeSync();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -134,7 +142,7 @@ function* mountChosen(
     throw new DiskError('invalid-argument', 'guest.no-root', 'No device was chosen for /', {
       op: 'mount',
       path: disk.name,
-      hint: 'Give one with -m DEVICE, which mounts it on /.',
+      hint: 'Give one without a path, which mounts it on /.',
     });
   }
   const fileSystem = treeOf(disk, devices, first.device, options);
@@ -151,7 +159,7 @@ function treeOf(
   return new FileSystem(root.volume!, {
     synchronous: disk.synchronous,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
-    close: () => closeDevices(devices),
+    close: () => closeDevicesStep(devices),
   });
 }
 
@@ -215,7 +223,7 @@ function noRoot(disk: DiskFile, devices: readonly GuestDevice[]): DiskError {
     {
       op: 'inspect',
       path: disk.name,
-      hint: `Choose one with -m DEVICE. There are: ${listed === '' ? 'none' : listed}.`,
+      hint: `Choose one (-m DEVICE on the command line, mounts in code). There are: ${listed === '' ? 'none' : listed}.`,
     },
   );
 }

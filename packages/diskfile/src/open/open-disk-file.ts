@@ -19,7 +19,7 @@ import {
   type Storage,
 } from '@diskfile/core';
 import { hostGate, type HostGateOptions, type ImageLocking } from '@diskfile/storage';
-import { ALL_FORMATS } from '../registry.ts';
+import { ALL_FORMATS } from '../formats.ts';
 import { openHostFile } from './host-file.ts';
 import { checkedLimits } from './limits.ts';
 

@@ -1,15 +1,13 @@
-/** What does the segments of a disk, wherever that is. */
-
-export interface SegmentRunner {
-  /**
-   * Does the segments from `first` up to `end`, at most `maxSegments` of them. One run at a time.
-   * @returns the results of the segments in order; they hold until the next run
-   */
-  run(first: number, end: number): Promise<Uint8Array>;
-  /** Segments of the current run that are done. */
-  readonly doneSegments: number;
-  close(): Promise<void>;
-}
+/** Does the segments of a disk: on workers where that pays and is possible, else in place. */
+import { availableParallelism } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
+import { DiskError } from '@diskfile/bytes';
+import { type DiskFile, runAsync } from '@diskfile/core';
+import { abortedError, refuseAborted } from './aborted.ts';
+import { SegmentQueue } from './segment-queue.ts';
+import { resultAt, segmentAt, type SegmentTask, type SegmentWork } from './segment-task.ts';
+import { SEGMENT_TASKS, type SegmentTaskName } from './segment-tasks.ts';
+import { canStartWorkers, WorkerCrew } from './worker-crew.ts';
 
 export interface SegmentRunnerOptions {
   /** Most segments that one run has; bounds the memory for results. */
@@ -17,4 +15,118 @@ export interface SegmentRunnerOptions {
   /** Worker threads: 0 to work in place, undefined to let the disk and the host decide. */
   readonly workers: number | undefined;
   readonly signal: AbortSignal | undefined;
+}
+
+/** Segments under way in place: while one is computed on, the host reads for the other. */
+const LANES = 2;
+/** Starting workers takes as long as reading this much in place. */
+const WORTHWHILE_BYTES = 64 * 1024 * 1024;
+/** More workers than these would rather cost memory than save time. */
+const DEFAULT_MAX_WORKERS = 4;
+const MAX_WORKERS = 64;
+
+export class SegmentRunner {
+  readonly #disk: DiskFile;
+  readonly #task: SegmentTask;
+  readonly #signal: AbortSignal | undefined;
+  readonly #results: Uint8Array<SharedArrayBuffer>;
+  readonly #queue = new SegmentQueue();
+  readonly #crew: WorkerCrew;
+  #failure: unknown;
+
+  /**
+   * Starts the workers, where the disk can be opened again by its descriptor and they are worth it.
+   * @throws DiskError `invalid-argument`, `aborted`
+   */
+  constructor(disk: DiskFile, taskName: SegmentTaskName, options: SegmentRunnerOptions) {
+    const { maxSegments, signal } = options;
+    refuseAborted(signal, disk.name);
+    const workers = workerCount(disk, options.workers);
+    this.#disk = disk;
+    this.#task = SEGMENT_TASKS[taskName];
+    this.#signal = signal;
+    this.#results = new Uint8Array(new SharedArrayBuffer(maxSegments * this.#task.resultBytes));
+    this.#crew = new WorkerCrew(disk.name, (error) => this.#fail(error));
+    signal?.addEventListener('abort', this.#onAbort);
+    const { descriptor } = disk;
+    if (descriptor === undefined || workers === 0 || !canStartWorkers()) return;
+    const queueWords = this.#queue.words;
+    this.#crew.start(workers, { descriptor, taskName, queueWords, results: this.#results });
+  }
+
+  /** Segments of the current run that are done. */
+  get doneSegments(): number {
+    return this.#queue.doneSegments;
+  }
+
+  /**
+   * Does the segments from `first` up to `end`, at most `maxSegments` of them. One run at a time.
+   * @returns the results of the segments in order; they hold until the next run
+   * @throws DiskError `aborted`, or what the task or a worker met; the runner is of no use then
+   */
+  async run(first: number, end: number): Promise<Uint8Array> {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#queue.restart(end - first);
+    if (!(await this.#crew.run({ first }))) await this.#runInPlace(first);
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#results.subarray(0, (end - first) * this.#task.resultBytes);
+  }
+
+  /** All lanes come to rest before a failure is reported: none still uses the disk afterwards. */
+  async #runInPlace(first: number): Promise<void> {
+    const lanes = Array.from({ length: LANES }, () => this.#task.start(this.#disk));
+    await Promise.all(lanes.map((work) => this.#runLane(work, first)));
+  }
+
+  async #runLane(work: SegmentWork, first: number): Promise<void> {
+    try {
+      for (let index = this.#queue.take(); index !== undefined; index = this.#queue.take()) {
+        const segment = segmentAt(this.#disk, this.#task, first + index);
+        await runAsync(work(segment, resultAt(this.#results, this.#task, index)));
+        this.#queue.finish();
+        // Reads from memory never wait, and then nothing else on this thread would get a turn.
+        await setImmediate();
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#queue.stop();
+  }
+
+  readonly #onAbort = (): void => {
+    this.#fail(abortedError(this.#signal!, this.#disk.name));
+    // A worker may be stuck in a read.
+    void this.#crew.close();
+  };
+
+  async close(): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#queue.stop();
+    await this.#crew.close();
+  }
+}
+
+/** @throws DiskError `invalid-argument` */
+function workerCount(disk: DiskFile, asked: number | undefined): number {
+  if (asked !== undefined) {
+    if (Number.isInteger(asked) && asked >= 0 && asked <= MAX_WORKERS) return asked;
+    throw new DiskError(
+      'invalid-argument',
+      'work.workers',
+      `The number of workers must be a whole number from 0 to ${MAX_WORKERS}, not ${asked}`,
+    );
+  }
+  if (storedBytes(disk) < WORTHWHILE_BYTES) return 0;
+  const cores = availableParallelism();
+  return cores === 1 ? 0 : Math.min(cores, DEFAULT_MAX_WORKERS);
+}
+
+/** About how much there is to read: what the images take on the host, but no more than the disk. */
+function storedBytes(disk: DiskFile): number {
+  const allocated = disk.info().reduce((sum, image) => sum + image.allocatedBytes, 0);
+  return Math.min(disk.sizeBytes, allocated);
 }

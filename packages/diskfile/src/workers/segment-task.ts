@@ -1,6 +1,6 @@
 /**
  * Bulk work on a disk, cut into segments that can be done in any order and on any thread. A task
- * is written once; {@link openSegmentRunner} decides where it runs.
+ * is written once; a {@link SegmentRunner} decides where it runs.
  */
 import type { DiskFile, Step } from '@diskfile/core';
 
@@ -22,11 +22,12 @@ export interface SegmentTask {
   start(disk: DiskFile): SegmentWork;
 }
 
-export function segmentCount(disk: DiskFile, task: SegmentTask): number {
-  return Math.ceil(disk.sizeBytes / task.segmentBytes);
-}
-
 export function segmentAt(disk: DiskFile, task: SegmentTask, index: number): Segment {
   const guestOffset = index * task.segmentBytes;
   return { guestOffset, lengthBytes: Math.min(task.segmentBytes, disk.sizeBytes - guestOffset) };
+}
+
+/** The place for the result of the segment at `index` of a run. */
+export function resultAt(results: Uint8Array, task: SegmentTask, index: number): Uint8Array {
+  return results.subarray(index * task.resultBytes, (index + 1) * task.resultBytes);
 }

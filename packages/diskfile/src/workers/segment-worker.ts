@@ -1,39 +1,29 @@
-/** The program of a worker thread; {@link SegmentPool} starts it. */
+/** The program of a worker thread; {@link WorkerCrew} starts it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { runSync } from '@diskfile/core';
 import { reopenDiskSync } from '../open/open-disk-file.ts';
 import { toErrorMessage } from './error-message.ts';
-import { segmentAt } from './segment-task.ts';
+import { SegmentQueue } from './segment-queue.ts';
+import { resultAt, segmentAt } from './segment-task.ts';
 import { SEGMENT_TASKS } from './segment-tasks.ts';
-import {
-  DONE_SEGMENTS,
-  NEXT_SEGMENT,
-  type SegmentRun,
-  STOPPED,
-  type WorkerAnswer,
-  type WorkerStart,
-} from './worker-messages.ts';
+import type { SegmentRun, WorkerAnswer, WorkerStart } from './worker-messages.ts';
 
-const { descriptor, taskName, control, results } = workerData as WorkerStart;
+const { descriptor, taskName, queueWords, results } = workerData as WorkerStart;
 
 function openTask(): (run: SegmentRun) => void {
   const disk = reopenDiskSync(descriptor);
   const task = SEGMENT_TASKS[taskName];
+  const queue = new SegmentQueue(queueWords);
   const work = task.start(disk);
-  return ({ first, end }) => {
-    while (Atomics.load(control, STOPPED) === 0) {
-      const index = Atomics.add(control, NEXT_SEGMENT, 1);
-      if (first + index >= end) return;
-      const at = index * task.resultBytes;
-      runSync(
-        work(segmentAt(disk, task, first + index), results.subarray(at, at + task.resultBytes)),
-      );
-      Atomics.add(control, DONE_SEGMENTS, 1);
+  return ({ first }) => {
+    for (let index = queue.take(); index !== undefined; index = queue.take()) {
+      runSync(work(segmentAt(disk, task, first + index), resultAt(results, task, index)));
+      queue.finish();
     }
   };
 }
 
-/** Does some work and answers the pool, exactly once whatever happens. */
+/** Does some work and answers the calling thread, exactly once whatever happens. */
 function answering<T>(work: () => T): T | undefined {
   let answer: WorkerAnswer = { error: undefined };
   try {

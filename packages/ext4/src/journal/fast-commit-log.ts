@@ -2,9 +2,13 @@
  * The fast commit area: what happened after the last full commit, as a log of tag, length and value
  * ("Fast commits"). Unlike the rest of the journal it is little endian.
  */
-import { crc32cRaw, decodeName, readU16le, readU32le } from '@diskfile/bytes';
+import { crc32cRaw, readU16le, readU32le } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
-import { EXTENT_INIT_MAX_BLOCKS, GOOD_OLD_INODE_BYTES } from '../structs.ts';
+import {
+  type FastCommitOperation,
+  FAST_COMMIT_TAG as TAG,
+  parseOperation,
+} from './fast-commit-operation.ts';
 import type { Report } from '../report.ts';
 import type { JournalLog } from './log.ts';
 import type { JournalSuperblock } from './superblock.ts';
@@ -14,41 +18,6 @@ const MAX_AREA_BYTES = 16 * 1024 * 1024;
 
 /** `ext4_fc_tl`: fc_tag, fc_len. */
 const HEADER_BYTES = 4;
-
-const TAG = {
-  ADD_RANGE: 1,
-  DEL_RANGE: 2,
-  CREAT: 3,
-  LINK: 4,
-  UNLINK: 5,
-  INODE: 6,
-  PAD: 7,
-  TAIL: 8,
-  HEAD: 9,
-} as const;
-
-export type FastCommitOperation =
-  | {
-      readonly kind: 'add-range';
-      readonly inode: number;
-      readonly fileBlock: number;
-      readonly blockCount: number;
-      readonly physicalBlock: number;
-      readonly unwritten: boolean;
-    }
-  | {
-      readonly kind: 'delete-range';
-      readonly inode: number;
-      readonly fileBlock: number;
-      readonly blockCount: number;
-    }
-  | {
-      readonly kind: 'link' | 'unlink';
-      readonly directory: number;
-      readonly inode: number;
-      readonly name: string;
-    }
-  | { readonly kind: 'inode'; readonly inode: number; readonly record: Uint8Array };
 
 export interface FastCommitLog {
   readonly operations: readonly FastCommitOperation[];
@@ -68,8 +37,8 @@ export function* readFastCommits(
   report: Report,
 ): Step<FastCommitLog> {
   const parser = new AreaParser(sequence);
-  const end = journal.logEnd + MAX_AREA_BYTES / log.blockBytes;
-  for (let block = journal.logEnd; block < journal.fastCommitEnd; block++) {
+  const end = journal.fastCommitStart + MAX_AREA_BYTES / log.blockBytes;
+  for (let block = journal.fastCommitStart; block < journal.fastCommitEnd; block++) {
     if (!parser.parseBlock(yield* log.read(block))) break;
     if (block < end) continue;
     throw report.limit(
@@ -139,52 +108,4 @@ class AreaParser {
     this.commitCount += 1;
     return true;
   }
-}
-
-function parseOperation(tag: number, value: Uint8Array): FastCommitOperation | undefined {
-  if (tag === TAG.ADD_RANGE) return parseAddRange(value);
-  if (tag === TAG.DEL_RANGE) return parseDeleteRange(value);
-  if (tag === TAG.CREAT || tag === TAG.LINK) return parseName('link', value);
-  if (tag === TAG.UNLINK) return parseName('unlink', value);
-  return tag === TAG.INODE ? parseInodeRecord(value) : undefined;
-}
-
-/** `ext4_fc_add_range`: fc_ino and an `ext4_extent`. */
-function parseAddRange(value: Uint8Array): FastCommitOperation | undefined {
-  if (value.length < 16) return undefined;
-  const length = readU16le(value, 8);
-  const unwritten = length > EXTENT_INIT_MAX_BLOCKS;
-  return {
-    kind: 'add-range',
-    inode: readU32le(value, 0),
-    fileBlock: readU32le(value, 4),
-    blockCount: unwritten ? length - EXTENT_INIT_MAX_BLOCKS : length,
-    physicalBlock: readU16le(value, 10) * 2 ** 32 + readU32le(value, 12),
-    unwritten,
-  };
-}
-
-/** `ext4_fc_del_range`: fc_ino, fc_lblk, fc_len. */
-function parseDeleteRange(value: Uint8Array): FastCommitOperation | undefined {
-  if (value.length < 12) return undefined;
-  return {
-    kind: 'delete-range',
-    inode: readU32le(value, 0),
-    fileBlock: readU32le(value, 4),
-    blockCount: readU32le(value, 8),
-  };
-}
-
-/** `ext4_fc_dentry_info`: fc_parent_ino, fc_ino, fc_dname. */
-function parseName(kind: 'link' | 'unlink', value: Uint8Array): FastCommitOperation | undefined {
-  if (value.length < 9 || value.length > 8 + 255) return undefined;
-  const name = decodeName(value.subarray(8));
-  if (name.includes('/') || name.includes('\0')) return undefined;
-  return { kind, directory: readU32le(value, 0), inode: readU32le(value, 4), name };
-}
-
-/** `ext4_fc_inode`: fc_ino, fc_raw_inode. */
-function parseInodeRecord(value: Uint8Array): FastCommitOperation | undefined {
-  if (value.length < 4 + GOOD_OLD_INODE_BYTES) return undefined;
-  return { kind: 'inode', inode: readU32le(value, 0), record: value.slice(4) };
 }

@@ -3,7 +3,8 @@ import type { Limits, Step } from '@diskfile/core';
 import { INCOMPAT } from '../features.ts';
 import type { Inode } from '../inode.ts';
 import { openBlockMap, type VolumeParts } from '../volume-parts.ts';
-import { type FastCommitOperation, readFastCommits } from './fast-commit-log.ts';
+import { readFastCommits } from './fast-commit-log.ts';
+import type { FastCommitOperation } from './fast-commit-operation.ts';
 import { JournalLog } from './log.ts';
 import { JournalOverlay } from './overlay.ts';
 import { replay } from './replay.ts';
@@ -36,7 +37,8 @@ export function* recover(parts: VolumeParts, limits: Limits): Step<Recovery> {
   const { reader, report, superblock } = parts;
   const inode = yield* openJournalInode(parts);
   const log = new JournalLog(openBlockMap(inode, parts), reader);
-  const journalBlocks = Math.floor(inode.sizeBytes / reader.blockBytes);
+  const fileBlocks = Math.floor(inode.sizeBytes / reader.blockBytes);
+  const journalBlocks = Math.min(fileBlocks, reader.blockCount);
   if (journalBlocks === 0) throw report.corrupt('journal-size', 'The journal has no blocks');
   const journal = parseJournalSuperblock(yield* log.read(0), journalBlocks, report);
   if (journal.errorNumber !== 0) {
@@ -72,8 +74,8 @@ function* openJournalInode({ superblock, inodes, report }: VolumeParts): Step<In
       { hint: 'Mount it once with that device in the guest, then open the image again.' },
     );
   }
-  const inode = yield* inodes.read(number);
-  if (inode.type === 'file') return inode;
+  const inode = inodes.has(number) ? yield* inodes.read(number) : undefined;
+  if (inode?.type === 'file') return inode;
   throw report.corrupt(
     'journal-inode',
     `Inode ${number} is said to be the journal, but is no file`,

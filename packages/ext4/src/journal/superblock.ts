@@ -11,6 +11,8 @@ import {
   JOURNAL_SUPERBLOCK_BYTES,
 } from './structs.ts';
 
+/** The longest journal that mke2fs makes, in blocks. */
+const MAX_JOURNAL_BLOCKS = 10_240_000;
 /** Blocks of fast commits where the superblock does not say. */
 const DEFAULT_FAST_COMMIT_BLOCKS = 256;
 const CHECKSUM_TYPE_CRC32C = 4;
@@ -26,7 +28,8 @@ export interface JournalSuperblock {
   /** Log blocks `[firstBlock, logEnd)` are used in a circle. */
   readonly firstBlock: number;
   readonly logEnd: number;
-  /** Fast commits are in `[logEnd, fastCommitEnd)`. */
+  /** Fast commits are in `[fastCommitStart, fastCommitEnd)`; one block before them is not used. */
+  readonly fastCommitStart: number;
   readonly fastCommitEnd: number;
   /** Where the oldest transaction begins; 0 when the log is empty. */
   readonly startBlock: number;
@@ -45,7 +48,7 @@ export interface JournalSuperblock {
 
 /**
  * @param bytes the first block of the journal
- * @param journalBlocks how many blocks the journal's file has
+ * @param journalBlocks how many blocks the journal's file, and the disk, can have
  */
 export function parseJournalSuperblock(
   bytes: Uint8Array,
@@ -61,8 +64,8 @@ export function parseJournalSuperblock(
   if (fields.s_blocksize !== bytes.length) {
     throw fault(`has blocks of ${fields.s_blocksize} bytes, the filesystem of ${bytes.length}`);
   }
-  if (s_maxlen > journalBlocks) {
-    throw fault(`claims ${s_maxlen} blocks, but its file has ${journalBlocks}`);
+  if (s_maxlen > Math.min(journalBlocks, MAX_JOURNAL_BLOCKS)) {
+    throw fault(`claims ${s_maxlen} blocks, but there are ${journalBlocks}`);
   }
   const incompat = version2 ? fields.s_feature_incompat : 0;
   const compat = version2 ? fields.s_feature_compat : 0;
@@ -79,6 +82,7 @@ export function parseJournalSuperblock(
   return {
     firstBlock: s_first,
     logEnd,
+    fastCommitStart: logEnd + 1,
     fastCommitEnd: s_maxlen,
     startBlock: s_start,
     sequence: fields.s_sequence,

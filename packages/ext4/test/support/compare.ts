@@ -1,39 +1,38 @@
-/** Comparing a whole image with its manifest. */
-import { join } from 'node:path';
+/** Comparing a whole filesystem with its manifest. */
 import { DiskError } from '@diskfile/bytes';
-import { DEFAULT_LIMITS, FileSystem, runAsync, runSync } from '@diskfile/core';
-import type { Volume } from '@diskfile/core';
+import {
+  type ByteSource,
+  DEFAULT_LIMITS,
+  FileSystem,
+  runAsync,
+  runSync,
+  type Volume,
+} from '@diskfile/core';
 import { ext4Driver } from '@diskfile/ext4';
-import { FileSource } from './file-source.ts';
-import { type ImageFacts, loadManifest, type ManifestEntry } from './manifest.ts';
+import type { ManifestEntry } from './manifest.ts';
 import { asyncAccess, observe, syncAccess } from './observe.ts';
 
 export type Mode = 'sync' | 'async';
 
-/** Mounts an image, hands the tree to `use` and closes it. */
-export async function withVolume<T>(
-  path: string,
-  mode: Mode,
-  use: (fs: FileSystem, volume: Volume) => Promise<T>,
-): Promise<T> {
-  const source = new FileSource(path);
-  try {
-    const mount = ext4Driver.mount({ source, limits: DEFAULT_LIMITS, strict: true });
-    const volume = mode === 'sync' ? runSync(mount) : await runAsync(mount);
-    return await use(new FileSystem(volume, { synchronous: true }), volume);
-  } finally {
-    source.close();
-  }
+export interface Opened {
+  readonly fs: FileSystem;
+  readonly volume: Volume;
+}
+
+/** Mounts what a source holds; in strict mode, so that checksums that do not fit are errors. */
+export async function open(source: ByteSource, mode: Mode, strict = true): Promise<Opened> {
+  const mount = ext4Driver.mount({ source, limits: DEFAULT_LIMITS, strict });
+  const volume = mode === 'sync' ? runSync(mount) : await runAsync(mount);
+  return { fs: new FileSystem(volume, { synchronous: mode === 'sync' }), volume };
 }
 
 /** All paths that differ from the manifest, with what is expected and what is seen. */
 export async function differences(
   fs: FileSystem,
-  directory: string,
-  facts: ImageFacts,
+  manifest: readonly ManifestEntry[],
   mode: Mode,
 ): Promise<unknown[]> {
-  const expected = new Map(loadManifest(directory, facts).map((entry) => [entry.path, entry]));
+  const expected = new Map(manifest.map((entry) => [entry.path, entry]));
   const access = mode === 'sync' ? syncAccess(fs) : asyncAccess(fs);
   const found: unknown[] = [];
   const onError = (error: DiskError, path: string) => {
@@ -42,13 +41,14 @@ export async function differences(
     found.push({ path, error: error.describe() });
   };
   const walk = mode === 'sync' ? fs.walkSync('/', { onError }) : fs.walk('/', { onError });
+  const unseen = new Set(expected.keys());
   for await (const { path, stats } of walk) {
     const entry = expected.get(path);
     if (entry === undefined) {
       found.push({ path, unexpected: stats });
       continue;
     }
-    expected.delete(path);
+    unseen.delete(path);
     const seen = await observe(access, path, stats, entry).catch((error: unknown) => ({
       error: error instanceof DiskError ? error.describe() : String(error),
     }));
@@ -56,7 +56,7 @@ export async function differences(
     if (differing !== undefined) found.push({ path, ...differing });
     if (entry.encrypted) found.push(...(await readableThoughEncrypted(fs, path, entry)));
   }
-  for (const path of expected.keys()) found.push({ path, missing: true });
+  for (const path of unseen) found.push({ path, missing: true });
   return found;
 }
 
@@ -81,7 +81,7 @@ function sorted(value: unknown): unknown {
 /** An encrypted file, directory or link has to be refused by name. */
 async function readableThoughEncrypted(fs: FileSystem, path: string, entry: ManifestEntry) {
   try {
-    if (entry.type === 'directory') for await (const _ of fs.readdir(path));
+    if (entry.type === 'directory') await fs.readdir(path).next();
     else if (entry.type === 'symlink') await fs.readlink(path);
     else if (entry.type === 'file') await fs.open(path);
     else return [];
@@ -90,8 +90,4 @@ async function readableThoughEncrypted(fs: FileSystem, path: string, entry: Mani
     throw error;
   }
   return [{ path, readable: 'although it is encrypted' }];
-}
-
-export function imagePath(directory: string, facts: ImageFacts): string {
-  return join(directory, facts.image);
 }

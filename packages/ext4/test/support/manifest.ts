@@ -54,12 +54,17 @@ export interface ImageFacts {
   readonly lookups?: readonly (readonly [string, string])[];
 }
 
-export function loadIndex(directory: string): ImageFacts[] {
-  const index = JSON.parse(readFileSync(join(directory, 'index.json'), 'utf8'));
+/** The images of a folder that `make-images.sh` filled. */
+export function loadIndex(folder: string): ImageFacts[] {
+  const index = JSON.parse(readFileSync(join(folder, 'index.json'), 'utf8'));
   return (index as { images: ImageFacts[] }).images;
 }
 
-export function loadManifest(directory: string, facts: ImageFacts): ManifestEntry[] {
-  const lines = readFileSync(join(directory, facts.manifest), 'utf8').split('\n');
-  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as ManifestEntry);
+export function loadManifest(path: string): ManifestEntry[] {
+  return parseManifest(readFileSync(path, 'utf8'));
+}
+
+export function parseManifest(text: string): ManifestEntry[] {
+  const lines = text.split('\n').filter((line) => line !== '');
+  return lines.map((line) => JSON.parse(line) as ManifestEntry);
 }

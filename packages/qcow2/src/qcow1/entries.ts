@@ -2,7 +2,7 @@
 import { bitField, testBit } from '@diskfile/bytes';
 import type { Extent, Storage } from '@diskfile/core';
 import type { CompressedClusters } from '../compressed-clusters.ts';
-import { corrupt, hex, HOST_OFFSET_LIMIT } from '../errors.ts';
+import { checkReach, corrupt, hex } from '../errors.ts';
 import { encrypted } from '../host-clusters.ts';
 import type { L2Entries } from '../l2-entries.ts';
 import type { TableSlice } from '../table-cache.ts';
@@ -23,7 +23,7 @@ export class QcowEntries implements L2Entries {
     this.#compressed = compressed;
   }
 
-  needsDecoder(slice: TableSlice, guestOffset: number): boolean {
+  isCompressed(slice: TableSlice, guestOffset: number): boolean {
     const { clusterBytes } = this.#header;
     const index = Math.floor((guestOffset - slice.startGuestOffset) / clusterBytes);
     return isCompressed(slice.entries.getUint32(index * ENTRY_BYTES));
@@ -59,10 +59,11 @@ export class QcowEntries implements L2Entries {
 
   #checkData(hostOffset: number, entryOffset: number): void {
     if (this.#header.encryption !== undefined) throw encrypted(this.#header.encryption);
-    if (hostOffset < HOST_OFFSET_LIMIT && hostOffset % SECTOR_BYTES === 0) return;
+    checkReach(hostOffset, entryOffset);
+    if (hostOffset % SECTOR_BYTES === 0) return;
     throw corrupt(
-      'qcow.l2-entry-offset',
-      `An L2 entry places a cluster at ${hex(hostOffset)}, where none can begin`,
+      'qcow.l2-entry-unaligned',
+      `An L2 entry places a cluster at ${hex(hostOffset)}, which is not where a sector begins`,
       { offset: entryOffset },
     );
   }
@@ -81,13 +82,7 @@ export class QcowEntries implements L2Entries {
     const offsetBits = 63 - clusterBits;
     const hostOffset =
       bitField(high, 0, offsetBits - 32) * TWO_32 + slice.entries.getUint32(at + 4);
-    if (hostOffset >= HOST_OFFSET_LIMIT) {
-      throw corrupt(
-        'qcow.l2-entry-offset',
-        `An L2 entry places a compressed cluster at ${hex(hostOffset)}, where none can begin`,
-        { offset: slice.hostOffset + at },
-      );
-    }
+    checkReach(hostOffset, slice.hostOffset + at);
     const encodedLength = bitField(high, offsetBits - 32, clusterBits);
     return this.#compressed.fill(extent, hostOffset, encodedLength, skipBytes, lengthBytes);
   }

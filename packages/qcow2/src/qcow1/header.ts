@@ -1,5 +1,5 @@
 /** The header of qcow version 1, parsed and checked. */
-import { DiskError, divideUp, powerOfTwo } from '@diskfile/bytes';
+import { DiskError, divideUp, joinU64, powerOfTwo } from '@diskfile/bytes';
 import type { Limits } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
 import { QCOW_MAGIC } from '../structs.ts';
@@ -60,7 +60,7 @@ export function parseQcowHeader(head: Uint8Array, fileBytes: number, limits: Lim
     encryption: raw.crypt_method === 1 ? 'aes' : undefined,
     l1TableOffset: raw.l1_table_offset,
     l1Entries,
-    backingName: parseBackingName(raw.backing_file_offset, raw.backing_file_size, fileBytes),
+    backingName: parseBackingName(raw, fileBytes),
   };
 }
 
@@ -79,11 +79,14 @@ function checkRange(
 }
 
 function parseBackingName(
-  offset: number,
-  lengthBytes: number,
+  raw: ReturnType<typeof qcowHeader.decode>,
   fileBytes: number,
 ): QcowHeader['backingName'] {
-  if (offset === 0 || lengthBytes === 0) return undefined;
+  const { backing_file_size: lengthBytes } = raw;
+  if (lengthBytes === 0) return undefined;
+  const { backing_file_offset_high: high, backing_file_offset_low: low } = raw;
+  const offset = joinU64(high, low, 'backing_file_offset');
+  if (offset === 0) return undefined;
   if (lengthBytes <= MAX_BACKING_NAME_BYTES && offset + lengthBytes <= fileBytes) {
     return { offset, lengthBytes };
   }

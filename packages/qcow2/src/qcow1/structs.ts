@@ -1,13 +1,15 @@
 /**
  * On-disk structures of qcow version 1, all big endian: the predecessor of qcow2, described in
- * "The QCOW Image Format" (M. McLoughlin).
+ * "The QCOW Image Format" (M. McLoughlin). The backing name's offset is split: without a name it may
+ * be anything.
  */
 import { struct, u8, u16be, u32be, u64be } from '@diskfile/bytes';
 
 export const qcowHeader = struct('qcow header', {
   magic: u32be,
   version: u32be,
-  backing_file_offset: u64be,
+  backing_file_offset_high: u32be,
+  backing_file_offset_low: u32be,
   backing_file_size: u32be,
   mtime: u32be,
   size: u64be,

@@ -16,6 +16,7 @@ import {
   openChain,
   type OpenGate,
   runSync,
+  type Step,
   type Storage,
 } from '@diskfile/core';
 import { qcow2Driver, qcowDriver } from '../../src/index.ts';
@@ -62,7 +63,7 @@ function inflating(id: string): Decoder {
 export class TestDecoders implements DecoderSet {
   readonly loaded: string[] = [];
 
-  *load(id: string) {
+  *load(id: string): Step<Decoder> {
     this.loaded.push(id);
     return inflating(id);
   }

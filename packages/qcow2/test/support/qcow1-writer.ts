@@ -1,7 +1,7 @@
 /** Writes tiny images of qcow version 1 from a description. */
 import { deflateRawSync } from 'node:zlib';
 import { writeU32be, writeU64be } from '@diskfile/bytes';
-import { type ClusterSpec, contentOf } from './qcow2-writer.ts';
+import { type ClusterSpec, contentOf } from './content.ts';
 
 export interface Qcow1Spec {
   readonly clusterBits?: number;

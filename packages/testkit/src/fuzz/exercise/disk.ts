@@ -2,9 +2,12 @@
 import { DiskError } from '@diskfile/bytes';
 import type { BlockStatus, DiskFile } from '@diskfile/core';
 import { ContractViolation } from '../fuzz-target.ts';
+import { Budget } from './budget.ts';
 import { tolerate } from './tolerate.ts';
 
 const MAX_STATUSES = 2000;
+const STATUS_MS = 400;
+const READ_MS = 400;
 const MAX_READ_BYTES = 128 * 1024;
 const MAX_STATUS_READS = 12;
 
@@ -16,13 +19,14 @@ export async function exerciseDisk(disk: DiskFile, choices: readonly number[]): 
   JSON.stringify([disk.info(), disk.capabilities, disk.topology, disk.warnings]);
   disk.physicalSizeBytes();
   const statuses = await collectStatuses(disk);
+  const budget = new Budget(READ_MS);
   for (const { guestOffset, lengthBytes, zero } of spread(statuses, MAX_STATUS_READS)) {
     const bytes = await readAlike(disk, guestOffset, Math.min(lengthBytes, 4096));
     if (zero && bytes?.some((byte) => byte !== 0)) {
       throw new ContractViolation(`block status says zeros at ${guestOffset}, and they are not`);
     }
   }
-  for (let index = 0; index + 1 < choices.length; index += 2) {
+  for (let index = 0; index + 1 < choices.length && !budget.isSpent; index += 2) {
     const offset = Math.floor(choices[index]! * disk.sizeBytes);
     const wanted = Math.ceil(choices[index + 1]! ** 4 * MAX_READ_BYTES);
     await readAlike(disk, offset, Math.min(wanted, disk.sizeBytes - offset));
@@ -32,6 +36,7 @@ export async function exerciseDisk(disk: DiskFile, choices: readonly number[]): 
 
 async function collectStatuses(disk: DiskFile): Promise<BlockStatus[]> {
   const statuses: BlockStatus[] = [];
+  const budget = new Budget(STATUS_MS);
   let expected = 0;
   await tolerate(() => {
     for (const status of disk.blockStatusSync()) {
@@ -42,7 +47,7 @@ async function collectStatuses(disk: DiskFile): Promise<BlockStatus[]> {
       }
       expected = end;
       statuses.push(status);
-      if (statuses.length === MAX_STATUSES) return;
+      if (statuses.length === MAX_STATUSES || budget.isSpent) return;
     }
     if (expected !== disk.sizeBytes) throw new ContractViolation('block status ends too early');
   });

@@ -1,9 +1,12 @@
 /** Walks a guest's tree and looks at everything in it, within bounds. */
 import type { FileSystem, TreeEntry } from '@diskfile/core';
 import { ContractViolation } from '../fuzz-target.ts';
+import { Budget } from './budget.ts';
 import { tolerate } from './tolerate.ts';
 
 const MAX_ENTRIES = 250;
+const WALK_MS = 300;
+const FILES_MS = 600;
 const MAX_EXTENTS = 300;
 const MAX_FILE_READS = 60;
 
@@ -17,8 +20,10 @@ export async function exerciseFileSystem(
 ): Promise<void> {
   JSON.stringify([fs.statfsSync('/'), ...fs.mounts.map(({ volume }) => volume.details())]);
   const entries = await collectEntries(fs);
+  const budget = new Budget(FILES_MS);
   let reads = 0;
   for (const { path, stats } of entries) {
+    if (budget.isSpent) break;
     if (stats.type === 'symlink') {
       await tolerate(() => fs.readlinkSync(path));
       await tolerate(() => fs.realpathSync(path));
@@ -27,7 +32,7 @@ export async function exerciseFileSystem(
     if (stats.type === 'directory') await checkNames(fs, path);
     if (stats.type !== 'file' || reads === MAX_FILE_READS) continue;
     reads += 1;
-    await exerciseFile(fs, path, choices);
+    await exerciseFile(fs, path, choices, budget);
   }
   // Warnings grow while a volume is read; they have to stay printable.
   JSON.stringify(fs.mounts.map(({ volume }) => volume.warnings));
@@ -35,10 +40,11 @@ export async function exerciseFileSystem(
 
 async function collectEntries(fs: FileSystem): Promise<TreeEntry[]> {
   const entries: TreeEntry[] = [];
+  const budget = new Budget(WALK_MS);
   await tolerate(() => {
     for (const entry of fs.walkSync('/', { onError: () => {} })) {
       entries.push(entry);
-      if (entries.length === MAX_ENTRIES) return;
+      if (entries.length === MAX_ENTRIES || budget.isSpent) return;
     }
   });
   return entries;
@@ -62,6 +68,7 @@ async function exerciseFile(
   fs: FileSystem,
   path: string,
   choices: readonly number[],
+  budget: Budget,
 ): Promise<void> {
   const handle = await tolerate(() => fs.openSync(path));
   if (handle === undefined) return;
@@ -85,7 +92,7 @@ async function exerciseFile(
       }
       expected = offset + lengthBytes;
       count += 1;
-      if (count === MAX_EXTENTS) return;
+      if (count === MAX_EXTENTS || budget.isSpent) return;
     }
     if (expected !== sizeBytes) throw new ContractViolation(`extents of ${path} end too early`);
   });

@@ -46,7 +46,7 @@ export function repairExt4Checksums(bytes: Uint8Array): void {
 }
 
 /** The blocks of the journal's inode, where it has extents and no tree of them. */
-function journalBlocks(bytes: Uint8Array, layout: Ext4Layout): Uint8Array[] {
+export function journalBlocks(bytes: Uint8Array, layout: Ext4Layout): Uint8Array[] {
   const table = inodeTableOffset(bytes, layout, 0);
   if (table === undefined) return [];
   const { blockBytes, inodeBytes } = layout;

@@ -1,5 +1,5 @@
 /** ext2, ext3 and ext4 images, small, each with many features. */
-import { readU16le, readU32be, readU32le } from '@diskfile/bytes';
+import { readU16le, readU32be, readU32le, writeU32le } from '@diskfile/bytes';
 import { headerFields, type Region, type SeedImage } from '../seed-image.ts';
 import { repairExt4Checksums } from './ext4-checksums.ts';
 import {
@@ -45,9 +45,12 @@ const SUPERBLOCK_FIELDS = [
 ] as const;
 
 const MAX_INODE_REGIONS = 64;
+const FSTAB_START = new TextEncoder().encode('UUID=');
 
 export function ext4Seeds(): SeedImage[] {
-  return packedSeeds('ext4').map(describeExt4);
+  const images = packedSeeds('ext4');
+  const ext2 = images.find(({ name }) => name === 'ext2')!;
+  return [...images, withSharedBlocks(ext2)].map(describeExt4);
 }
 
 function describeExt4({ name, bytes }: NamedBytes): SeedImage {
@@ -77,6 +80,28 @@ function region(
   return { name, offset, lengthBytes, widthBytes, bigEndian: false };
 }
 
+/**
+ * The largest file has four gigabytes, and all its blocks, indirect ones included, are the same: what
+ * an image can claim is far more than it holds.
+ */
+function withSharedBlocks({ bytes }: NamedBytes): NamedBytes {
+  const copy = bytes.slice();
+  const layout = ext4Layout(copy)!;
+  const table = inodeTableOffset(copy, layout, 0)!;
+  const offsets = Array.from({ length: layout.inodesPerGroup }, (_, index) => index)
+    .map((index) => table + index * layout.inodeBytes)
+    .filter((offset) => (readU16le(copy, offset) & 0xf000) === 0x8000);
+  const largest = Math.max(...offsets.map((offset) => readU32le(copy, offset + 4)));
+  const inode = offsets.find((offset) => readU32le(copy, offset + 4) === largest)!;
+  const shared = copy.length / layout.blockBytes - 1;
+  writeU32le(copy, inode + 4, 0xffff_ffff);
+  for (let at = 0; at < 60; at += 4) writeU32le(copy, inode + 0x28 + at, shared);
+  for (let at = 0; at < layout.blockBytes; at += 4) {
+    writeU32le(copy, shared * layout.blockBytes + at, shared);
+  }
+  return { name: 'shared-blocks', bytes: copy };
+}
+
 /** Inodes in use, once as a row of 16-bit and once of 32-bit fields. */
 function inodeRegions(bytes: Uint8Array, layout: Ext4Layout): Region[] {
   const regions: Region[] = [];
@@ -103,8 +128,15 @@ function blockRegions(bytes: Uint8Array, { blockBytes }: Ext4Layout): Region[] {
     if (readU32be(bytes, at) === JOURNAL_MAGIC) {
       regions.push({ ...region('journal', at, blockBytes, 4), bigEndian: true });
     }
+    if (bytes.subarray(at, at + 5).every((byte, index) => byte === FSTAB_START[index])) {
+      regions.push(region('fstab', at, 256, 1));
+    }
+    // A node of a hash tree looks like one empty entry as long as the block.
+    if (readU32le(bytes, at) === 0 && readU32le(bytes, at + 4) === blockBytes) {
+      regions.push(region('hash tree', at, blockBytes, 2));
+    }
     // The first entry of a directory is ".", twelve bytes long.
-    if (readU32le(bytes, at + 4) === 0x0201_000c && bytes[at + 8] === 0x2e) {
+    if (readU32le(bytes, at + 4) % 2 ** 24 === 0x01_000c && bytes[at + 8] === 0x2e) {
       regions.push(region('directory', at, blockBytes, 2));
     }
   }

@@ -1,5 +1,6 @@
 /** Makes the checksums of a journal right again (kernel documentation of ext4, "Journal"). */
 import {
+  crc32BigEndianRaw,
   crc32cRaw,
   readU16be,
   readU16le,
@@ -13,6 +14,7 @@ export const JOURNAL_MAGIC = 0xc03b_3998;
 const DESCRIPTOR = 1;
 const COMMIT = 2;
 const REVOKE = 5;
+const COMPAT_CHECKSUM = 0x1;
 const CSUM_V2 = 0x8;
 const CSUM_V3 = 0x10;
 const BIT64 = 0x2;
@@ -28,8 +30,16 @@ interface Journal {
 
 /** @param blocks of the journal's file in their order, each a view into the image */
 export function repairJournalChecksums(blocks: readonly Uint8Array[]): void {
-  const journal = blocks[0] && repairSuperblock(blocks[0]);
-  if (journal === undefined) return;
+  const [superblock] = blocks;
+  if (superblock === undefined || readU32be(superblock, 4) !== 4) return;
+  const hasVersion1 = (readU32be(superblock, 0x24) & COMPAT_CHECKSUM) !== 0;
+  const journal = repairSuperblock(superblock);
+  if (journal !== undefined) repairBlocks(blocks, journal);
+  else if (hasVersion1) repairTransactions(blocks, readU32be(superblock, 0x1c));
+}
+
+/** Versions 2 and 3: each block of the log's own has a checksum. */
+function repairBlocks(blocks: readonly Uint8Array[], journal: Journal): void {
   let fastRegister = 0;
   for (const [index, block] of blocks.entries()) {
     if (readU32be(block, 0) === JOURNAL_MAGIC) {
@@ -43,7 +53,7 @@ export function repairJournalChecksums(blocks: readonly Uint8Array[]): void {
 /** Undefined for a journal whose blocks have no checksums of their own. */
 function repairSuperblock(block: Uint8Array): Journal | undefined {
   const incompat = readU32be(block, 0x28);
-  if (readU32be(block, 4) !== 4 || (incompat & (CSUM_V2 | CSUM_V3)) === 0) return undefined;
+  if ((incompat & (CSUM_V2 | CSUM_V3)) === 0) return undefined;
   writeU32be(block, 0xfc, 0);
   writeU32be(block, 0xfc, crc32cRaw(block.subarray(0, 1024), ALL_ONES));
   const isV3 = (incompat & CSUM_V3) !== 0;
@@ -84,6 +94,36 @@ function repairTags(descriptor: Uint8Array, copies: readonly Uint8Array[], journ
     if ((flags & 8) !== 0) return;
     at += tagBytes + ((flags & 2) === 0 ? 16 : 0);
   }
+}
+
+/** Version 1: the commit block has one over the descriptors and copies of its transaction. */
+function repairTransactions(blocks: readonly Uint8Array[], startBlock: number): void {
+  let register = ALL_ONES;
+  for (let index = startBlock; index < blocks.length; index++) {
+    const block = blocks[index]!;
+    if (readU32be(block, 0) !== JOURNAL_MAGIC) return;
+    const type = readU32be(block, 4);
+    if (type === DESCRIPTOR) {
+      const copies = blocks.slice(index + 1, index + 1 + countTags(block));
+      for (const part of [block, ...copies]) register = crc32BigEndianRaw(part, register);
+      index += copies.length;
+    } else if (type === COMMIT) {
+      if (block[0xc] === 1) writeU32be(block, 0x10, register);
+      register = ALL_ONES;
+    }
+  }
+}
+
+/** Tags of eight bytes, with a UUID behind the first of them. */
+function countTags(descriptor: Uint8Array): number {
+  let count = 0;
+  for (let at = 12; at + 8 <= descriptor.length;) {
+    const flags = readU16be(descriptor, at + 6);
+    count += 1;
+    if ((flags & 8) !== 0) break;
+    at += 8 + ((flags & 2) === 0 ? 16 : 0);
+  }
+  return count;
 }
 
 /** @returns the register, which goes on into the next block when no tail ended the commit */

@@ -1,5 +1,5 @@
 /** Where the fields and tables of a qcow2 image are (QEMU manual, "Qcow2 Image File Format"). */
-import { joinU64, readU32be } from '@diskfile/bytes';
+import { joinU64, readU32be, writeU32be, writeU64be } from '@diskfile/bytes';
 import { type Field, headerFields, type Region, type SeedImage } from '../seed-image.ts';
 import { type NamedBytes, testImages } from './image-folder.ts';
 
@@ -32,7 +32,31 @@ const HEADER_V3 = [
 ] as const;
 
 export function qcow2Seeds(): SeedImage[] {
-  return testImages('.qcow2', MAX_SEED_BYTES).map(describeQcow2);
+  const images = testImages('.qcow2', MAX_SEED_BYTES);
+  return [...images, { name: 'shared-tables', bytes: buildSharedTables() }].map(describeQcow2);
+}
+
+/** Many L1 entries that lead to one L2 table of one cluster: 128 TiB in 320 KiB. */
+function buildSharedTables(): Uint8Array {
+  const clusterBytes = 65_536;
+  const l1Entries = 2 ** 13;
+  const [l1, l2, refcounts, data] = [1, 2, 3, 4].map((index) => index * clusterBytes);
+  const bytes = new Uint8Array(5 * clusterBytes);
+  writeU32be(bytes, 0, 0x5146_49fb);
+  writeU32be(bytes, 4, 3);
+  writeU32be(bytes, 20, 16);
+  writeU64be(bytes, 24, (l1Entries * clusterBytes * clusterBytes) / 8);
+  writeU32be(bytes, 36, l1Entries);
+  writeU64be(bytes, 40, l1!);
+  writeU64be(bytes, 48, refcounts!);
+  writeU32be(bytes, 56, 1);
+  writeU32be(bytes, 96, 4);
+  writeU32be(bytes, 100, 104);
+  for (let at = 0; at < clusterBytes; at += 8) {
+    writeU64be(bytes, l1! + at, l2!);
+    writeU64be(bytes, l2! + at, data!);
+  }
+  return bytes;
 }
 
 export function describeQcow2({ name, bytes }: NamedBytes): SeedImage {

@@ -5,6 +5,8 @@ const LOADERS: Record<string, () => Promise<FuzzTarget>> = {
   reference: async () => (await import('./reference.ts')).referenceTarget,
   mbr: async () => (await import('./mbr.ts')).mbrTarget,
   gpt: async () => (await import('./gpt.ts')).gptTarget,
+  deflate: async () => (await import('./deflate.ts')).deflateTarget,
+  zstd: async () => (await import('./zstd.ts')).zstdTarget,
   raw: async () => (await import('./raw.ts')).rawTarget,
   qcow: async () => (await import('./qcow.ts')).qcowTarget,
   qcow2: async () => (await import('./qcow2.ts')).qcow2Target,

@@ -1,10 +1,7 @@
-/** Which formats and filesystems diskfile knows, in the order in which they are probed. */
-import type { FileSystemDriver, FormatDriver } from '@diskfile/core';
-import { ext4Driver } from '@diskfile/ext4';
+/** The disk formats that diskfile knows, in the order in which they are probed. */
+import type { FormatDriver } from '@diskfile/core';
 import { qcow2Driver, qcowDriver } from '@diskfile/qcow2';
 import { rawDriver } from '@diskfile/raw';
 
 /** Raw answers `maybe` to everything, so its place does not matter; it stands last for readers. */
 export const ALL_FORMATS: readonly FormatDriver[] = [qcow2Driver, qcowDriver, rawDriver];
-
-export const ALL_FILE_SYSTEMS: readonly FileSystemDriver[] = [ext4Driver];

@@ -1,0 +1,98 @@
+/**
+ * Node's zlib with one decompressor for all units, straight into the caller's buffer. The
+ * documented synchronous calls make a stream and an output buffer each time. For deflate that is a
+ * fifth of the time and tens of megabytes of garbage; for zstd it is most of the time, and hundreds
+ * of megabytes that the garbage collector does not know of.
+ *
+ * The handle inside a zlib stream is not a documented interface, so it is used only on the major
+ * versions of Node that it was tried on. Everywhere else, and for every unit that it refuses, there
+ * is the documented way.
+ */
+import { nodeMajor } from './platform.ts';
+
+const OLDEST_NODE = 20;
+const NEWEST_NODE = 26;
+
+/** libzstd's ZSTD_e_continue: more input may come. */
+const CONTINUE = 0;
+
+/** The part of the handle that is used here. */
+interface Handle {
+  reset(): void;
+  /** Sets {@link ZlibStream._writeState}; reports a broken stream through `onerror`. */
+  writeSync(
+    flush: number,
+    src: Uint8Array,
+    srcOffset: number,
+    srcLength: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    dstLength: number,
+  ): void;
+  onerror: () => void;
+}
+
+/** What `zlib.createInflateRaw()` and its kin return, and what is used of it. */
+export interface ZlibStream {
+  readonly _handle: Handle;
+  /** Bytes of output, then of input, that the last write left unused. */
+  readonly _writeState: Uint32Array;
+  close(): void;
+}
+
+/** Whether handles can be relied on here. */
+export function canReuseZlib(major = nodeMajor()): boolean {
+  return major !== undefined && major >= OLDEST_NODE && major <= NEWEST_NODE;
+}
+
+export class ReusedZlib {
+  readonly #create: () => unknown;
+  readonly #flush: number;
+  readonly #room = new Uint8Array(1);
+  #stream: ZlibStream | undefined;
+  #isBroken = false;
+
+  /** @param flush mode of zlib or libzstd for the one write that a unit is */
+  constructor(create: () => unknown, flush: number) {
+    this.#create = create;
+    this.#flush = flush;
+  }
+
+  /**
+   * Decodes to the start of `dst`.
+   * @returns bytes that were filled; undefined when the stream is refused, `dst` is undefined then
+   */
+  decode(src: Uint8Array, dst: Uint8Array): number | undefined {
+    if (src.length === 0 || dst.length === 0) return undefined;
+    this.#isBroken = false;
+    this.#stream ??= this.#open();
+    const { _handle, _writeState } = this.#stream;
+    _handle.reset();
+    _handle.writeSync(this.#flush, src, 0, src.length, dst, 0, dst.length);
+    if (!this.#isBroken) return dst.length - _writeState[0]!;
+    // Some versions of Node keep reporting an error that was there once.
+    this.#stream.close();
+    this.#stream = undefined;
+    return undefined;
+  }
+
+  /**
+   * Whether the stream that was decoded last is at its end: all input used, no output held back.
+   * For formats in which going on with an empty input is allowed.
+   */
+  isAtEnd(): boolean {
+    if (this.#stream === undefined) return false;
+    const { _handle, _writeState } = this.#stream;
+    if (_writeState[1] !== 0) return false;
+    _handle.writeSync(CONTINUE, this.#room, 0, 0, this.#room, 0, 1);
+    return !this.#isBroken && _writeState[0] === 1;
+  }
+
+  #open(): ZlibStream {
+    const stream = this.#create() as ZlibStream;
+    stream._handle.onerror = () => {
+      this.#isBroken = true;
+    };
+    return stream;
+  }
+}
