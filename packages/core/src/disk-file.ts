@@ -28,11 +28,25 @@ export interface ImageInfo {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** One read of a batch: fills all of `buffer` from `guestOffset`. */
-export interface BatchOperation {
-  readonly op: 'read';
+/** One operation of a batch. */
+export type BatchOperation =
+  /** Fills all of `buffer` from `guestOffset`. */
+  | { readonly op: 'read'; readonly guestOffset: number; readonly buffer: Uint8Array }
+  /** Writes all of `buffer` to `guestOffset`. */
+  | { readonly op: 'write'; readonly guestOffset: number; readonly buffer: Uint8Array }
+  | (ZeroOptions & { readonly op: 'writeZeroes' } & GuestRange)
+  | ({ readonly op: 'discard' } & GuestRange)
+  /** Makes durable what was written before the batch and by the operations before this one. */
+  | { readonly op: 'flush' };
+
+export interface GuestRange {
   readonly guestOffset: number;
-  readonly buffer: Uint8Array;
+  readonly lengthBytes: number;
+}
+
+export interface ZeroOptions {
+  /** Whether the space behind the zeros may be given back. Default true. */
+  readonly mayUnmap?: boolean;
 }
 
 /** Outcome of one operation; a failed one leaves its buffer undefined. */
@@ -81,8 +95,29 @@ export interface DiskFile extends ByteSource, AsyncDisposable, Disposable {
   blockStatusSync(guestOffset?: number, lengthBytes?: number): Iterable<BlockStatus>;
 
   /**
+   * Writes all of `src`. It is visible to every handle at once, and safe from a loss of power after
+   * the next {@link flush}. Writes that overlap in time take effect one after the other.
+   * @throws DiskError `read-only` unless the disk was opened for writing; `no-space`, `io`
+   */
+  write(src: Uint8Array, guestOffset: number): Promise<void>;
+  writeSync(src: Uint8Array, guestOffset: number): void;
+  /** Makes a range read as zeros, without writing them where the format can say so. */
+  writeZeroes(guestOffset: number, lengthBytes: number, options?: ZeroOptions): Promise<void>;
+  writeZeroesSync(guestOffset: number, lengthBytes: number, options?: ZeroOptions): void;
+  /**
+   * Tells that the content of a range is no longer needed. Its space is given back as far as the
+   * format and the host can; what it reads as afterwards is undefined, zeros in most formats.
+   */
+  discard(guestOffset: number, lengthBytes: number): Promise<void>;
+  discardSync(guestOffset: number, lengthBytes: number): void;
+  /** Returns once everything written before, through any handle, survives a loss of power. */
+  flush(): Promise<void>;
+  flushSync(): void;
+
+  /**
    * Performs many operations as one piece of work. All are checked first: one bad range refuses
-   * the batch. After that each succeeds or fails for itself, in the order given.
+   * the batch. After that each succeeds or fails for itself; results stand in the order given, and
+   * operations on overlapping ranges take effect in that order.
    */
   submitBatch(operations: readonly BatchOperation[]): Promise<BatchResult[]>;
   submitBatchSync(operations: readonly BatchOperation[]): BatchResult[];
@@ -90,7 +125,10 @@ export interface DiskFile extends ByteSource, AsyncDisposable, Disposable {
   /** A further handle on the same disk: shares its caches, lives and closes on its own. */
   tryClone(): DiskFile;
 
-  /** Releases the handle; the files close with the last one. Closing twice is harmless. */
+  /**
+   * Releases the handle; the last one flushes what was written and closes the files, these even
+   * when flushing fails. Closing twice is harmless.
+   */
   close(): Promise<void>;
   closeSync(): void;
 }

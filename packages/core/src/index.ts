@@ -6,7 +6,9 @@ export type {
   DiskCapabilities,
   DiskDescriptor,
   DiskFile,
+  GuestRange,
   ImageInfo,
+  ZeroOptions,
 } from './disk-file.ts';
 export type { BlockStatus } from './engine/block-status.ts';
 export { type EncodedUnit, Extent, type ExtentKind } from './engine/extent.ts';
@@ -14,6 +16,7 @@ export { createImageDisk, type ImageDiskOptions } from './engine/image-disk.ts';
 export { type GuestRead, MappedReader } from './engine/mapped-reader.ts';
 export { sliceDisk, type SliceOptions } from './engine/slice-disk.ts';
 export {
+  type CreateContext,
   type DiskWarning,
   findDriver,
   type FormatDriver,
@@ -31,6 +34,7 @@ export type {
   SnapshotInfo,
   Topology,
 } from './format/format-image.ts';
+export type { Allocation, ImageWriter } from './format/image-writer.ts';
 export { type FileExtent, FileHandle } from './filesystem/file-handle.ts';
 export {
   FileSystem,
@@ -80,10 +84,17 @@ export {
   stepCall,
 } from './step.ts';
 export {
+  allocateSpace,
   type ByteSource,
   closeStorage,
+  flushStorage,
   type HostRange,
+  isWritable,
+  punchHole,
   readBytes,
   readInto,
   type Storage,
+  truncateStorage,
+  type WritableStorage,
+  writeBytes,
 } from './storage.ts';

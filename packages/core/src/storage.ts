@@ -3,7 +3,7 @@
  * A {@link ByteSource} is the part of it that readers need; an opened disk is one as well, so that
  * partitions, filesystems and images within images stand on either.
  */
-import type { HostCall, Step } from './step.ts';
+import { type HostCall, hostCall, type Step } from './step.ts';
 
 export interface ByteSource {
   /** What errors call it: a path for files. */
@@ -45,6 +45,82 @@ export interface Storage extends ByteSource {
   hostRangeSync?(offset: number, lengthBytes: number): HostRange;
   closeSync(): void;
   close(): Promise<void>;
+}
+
+/** A storage that can be written. What is written counts as safe only once a flush has returned. */
+export interface WritableStorage extends Storage {
+  /**
+   * Writes all of `src`. The storage grows when that reaches past its end; a gap reads as zeros.
+   * @throws DiskError `no-space` or `io`; part of `src` may then be written
+   */
+  writeSync(src: Uint8Array, offset: number): void;
+  write(src: Uint8Array, offset: number): Promise<void>;
+  /** Returns once everything written before survives a loss of power. */
+  flushSync(): void;
+  flush(): Promise<void>;
+  /** Sets the size; bytes added read as zeros. */
+  truncateSync(sizeBytes: number): void;
+  truncate(sizeBytes: number): Promise<void>;
+  /**
+   * Makes a range read as zeros and gives its space back to the host. False, with nothing changed,
+   * where the host cannot do that. Never grows the storage.
+   */
+  punchHoleSync(offset: number, lengthBytes: number): boolean;
+  punchHole(offset: number, lengthBytes: number): Promise<boolean>;
+  /**
+   * Reserves space on the host for a range, growing the storage to hold it; what was there stays.
+   * False, with nothing changed, where the host cannot do that.
+   */
+  allocateSync(offset: number, lengthBytes: number): boolean;
+  allocate(offset: number, lengthBytes: number): Promise<boolean>;
+}
+
+export function isWritable(storage: Storage): storage is WritableStorage {
+  return 'writeSync' in storage;
+}
+
+/** A step that writes all of `src`. */
+export function* writeBytes(storage: WritableStorage, src: Uint8Array, offset: number): Step<void> {
+  yield {
+    runSync: () => storage.writeSync(src, offset),
+    run: () => storage.write(src, offset),
+  };
+}
+
+/** A step that makes everything written before durable. */
+export function* flushStorage(storage: WritableStorage): Step<void> {
+  yield { runSync: () => storage.flushSync(), run: () => storage.flush() };
+}
+
+export function* truncateStorage(storage: WritableStorage, sizeBytes: number): Step<void> {
+  yield {
+    runSync: () => storage.truncateSync(sizeBytes),
+    run: () => storage.truncate(sizeBytes),
+  };
+}
+
+/** A step that punches a hole where the host can; see {@link WritableStorage.punchHole}. */
+export function* punchHole(
+  storage: WritableStorage,
+  offset: number,
+  lengthBytes: number,
+): Step<boolean> {
+  return yield* hostCall(
+    () => storage.punchHoleSync(offset, lengthBytes),
+    () => storage.punchHole(offset, lengthBytes),
+  );
+}
+
+/** A step that reserves space where the host can; see {@link WritableStorage.allocate}. */
+export function* allocateSpace(
+  storage: WritableStorage,
+  offset: number,
+  lengthBytes: number,
+): Step<boolean> {
+  return yield* hostCall(
+    () => storage.allocateSync(offset, lengthBytes),
+    () => storage.allocate(offset, lengthBytes),
+  );
 }
 
 /** The host call behind {@link readBytes}. */

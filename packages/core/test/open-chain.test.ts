@@ -87,6 +87,7 @@ function setUp(files: Record<string, string>, options: Partial<OpenChainOptions>
       limits: DEFAULT_LIMITS,
       format: undefined,
       snapshot: undefined,
+      writable: false,
       followBacking: true,
       ...options,
     });

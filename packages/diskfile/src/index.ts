@@ -42,9 +42,16 @@ export {
   type Volume,
   type VolumeUsage,
   type WalkOptions,
+  type WritableStorage,
+  type ZeroOptions,
 } from '@diskfile/core';
 export type { Partition, PartitionTable } from '@diskfile/partition';
-export { hostGate, type HostGateOptions } from '@diskfile/storage';
+export { hostGate, type HostGateOptions, OverlayStorage } from '@diskfile/storage';
+export {
+  createDiskFile,
+  type CreateDiskFileOptions,
+  createDiskFileSync,
+} from './create/create-disk-file.ts';
 export { digest, type DigestOptions, type DigestProgress } from './digest/digest.ts';
 export {
   closeDevices,

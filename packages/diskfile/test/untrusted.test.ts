@@ -97,7 +97,7 @@ describe('what an image names', () => {
     ]) {
       const { files, opened } = recordingFiles();
       const before = openDescriptors();
-      const failure: unknown = await open(path, { gate: hostGate({}, files) }).then(
+      const failure: unknown = await open(path, { gate: hostGate({}, { files }) }).then(
         () => 'opened',
         (error: unknown) => error,
       );

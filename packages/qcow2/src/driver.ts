@@ -11,6 +11,7 @@ import {
 } from '@diskfile/core';
 import { readBitmaps } from './bitmaps.ts';
 import { CompressedClusters } from './compressed-clusters.ts';
+import { createQcow2 } from './create.ts';
 import { openDataFile } from './data-file.ts';
 import { describeImage } from './details.ts';
 import { ExtendedEntries } from './extended-entries.ts';
@@ -28,9 +29,10 @@ import { HostClusters } from './host-clusters.ts';
 import { QcowImage } from './image.ts';
 import { L1Table } from './l1-table.ts';
 import { OFFSET_MASK } from './l2-entry.ts';
-import { MappingTables } from './mapping-tables.ts';
+import { MappingTables, tableGeometry } from './mapping-tables.ts';
 import { findSnapshot, readSnapshots, type Snapshot } from './snapshots.ts';
 import { isMetadataPreallocated } from './sparseness.ts';
+import { openWriter, refuseWriting } from './open-writer.ts';
 import { StandardEntries } from './standard-entries.ts';
 import { QCOW_MAGIC } from './structs.ts';
 
@@ -44,6 +46,7 @@ export const qcow2Driver: FormatDriver = {
       ? 'yes'
       : 'no',
   open: openQcow2,
+  create: createQcow2,
 };
 
 function* openQcow2(context: OpenContext): Step<QcowImage> {
@@ -51,13 +54,14 @@ function* openQcow2(context: OpenContext): Step<QcowImage> {
   const header = parseHeader(yield* readBytes(storage, 0, HEADER_FIELDS_BYTES));
   const extensions = yield* readHeaderExtensions(storage, header);
   refuseUnknownFeatures(header.features, extensions.featureNames);
+  if (context.writable) refuseWriting(context, header);
   checkL1Size(header.l1Table, limits, 36);
   const warn = context.warn.bind(context);
   const backing = yield* readBacking(storage, header, extensions);
   const snapshots = yield* readSnapshots(storage, header, limits, warn);
   const bitmaps = yield* readBitmaps(storage, header, extensions.bitmaps, limits, warn);
   const snapshot =
-    context.snapshot === undefined ? undefined : findSnapshot(snapshots, context.snapshot);
+    context.snapshot === undefined ? undefined : findSnapshot(snapshots.list, context.snapshot);
   const dataFile = yield* openDataFile(context, header, extensions.dataFileName);
   warnOfState(context, header);
 
@@ -70,6 +74,10 @@ function* openQcow2(context: OpenContext): Step<QcowImage> {
     DECODER_IDS[header.compressionType],
   );
   const clusters = new HostClusters(header, storage, dataFile, compressed);
+  const cacheBytes = limits.metadataCacheBytes;
+  const tables = new MappingTables(storage, l1, tableGeometry(header), cacheBytes);
+  const hasBacking = backing !== undefined;
+  const written = { header, dataFile, tables, clusters, snapshots, sizeBytes, hasBacking };
   return new QcowImage({
     format: 'qcow2',
     sizeBytes,
@@ -77,30 +85,22 @@ function* openQcow2(context: OpenContext): Step<QcowImage> {
     backing,
     // A data file's clusters are never taken for holes: QEMU looks at the image file alone.
     dataMayBeSparse: dataFile === undefined && isMetadataPreallocated(storage, header.clusterBytes),
-    snapshots: snapshots.map(({ info }) => info),
+    snapshots: snapshots.list.map(({ info }) => info),
     bitmaps,
     storages: dataFile === undefined ? [storage] : [storage, dataFile],
-    tables: new MappingTables(storage, l1, tableGeometry(header), limits.metadataCacheBytes),
+    tables,
     entries: header.extendedL2
       ? new ExtendedEntries(clusters)
       : new StandardEntries(clusters, header.version),
     compressed,
     details: describeImage(header, extensions, snapshot?.info.id),
+    ...(context.writable ? { writer: yield* openWriter(context, written) } : {}),
   });
-}
-
-function tableGeometry({ clusterBytes, extendedL2 }: Qcow2Header) {
-  return {
-    clusterBytes,
-    l2EntryBytes: extendedL2 ? 16 : 8,
-    l2TableBytes: clusterBytes,
-    l2TableAlignment: clusterBytes,
-  };
 }
 
 /** The table that maps the disk, or the snapshot; entries for saved VM state are left out. */
 function* readL1Table(
-  { storage, limits }: OpenContext,
+  { storage, limits, writable }: OpenContext,
   header: Qcow2Header,
   snapshot: Snapshot | undefined,
   sizeBytes: number,
@@ -111,7 +111,9 @@ function* readL1Table(
     checkL1Size(table, limits, 64);
   }
   const entries = Math.min(table.entries, neededL1Entries(header, sizeBytes));
-  return yield* L1Table.read(storage, table.offset, entries, OFFSET_MASK);
+  return yield* writable
+    ? L1Table.readWhole(storage, table.offset, entries, OFFSET_MASK)
+    : L1Table.read(storage, table.offset, entries, OFFSET_MASK);
 }
 
 function checkL1Size({ entries }: TableReference, limits: Limits, fieldOffset: number): void {

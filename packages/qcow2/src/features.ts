@@ -1,5 +1,5 @@
 /** Feature bits of the header, and their names (specification, "Header" and "Feature name table"). */
-import { decodeFixedText, DiskError, testBit } from '@diskfile/bytes';
+import { decodeFixedText, DiskError, setBits, powerOfTwo, testBit } from '@diskfile/bytes';
 import { featureName } from './structs.ts';
 
 export type FeatureKind = 'incompatible' | 'compatible' | 'autoclear';
@@ -28,6 +28,7 @@ const KNOWN_NAMES: Readonly<Record<FeatureKind, readonly string[]>> = {
   compatible: ['lazy refcounts'],
   autoclear: ['bitmaps', 'raw external data'],
 };
+const FEATURE_NAME_BYTES = 46;
 /** Order of the `type` values in the feature name table. */
 const KINDS: readonly FeatureKind[] = ['incompatible', 'compatible', 'autoclear'];
 
@@ -38,6 +39,29 @@ export function featureBits(high: number, low: number): ReadonlySet<number> {
     if (testBit(bit < 32 ? low : high, bit % 32)) bits.add(bit);
   }
   return bits;
+}
+
+/** 32 bits of a set of bit numbers, from bit `first` on. */
+export function featureWord(bits: ReadonlySet<number>, first: 0 | 32): number {
+  let word = 0;
+  for (const bit of bits) {
+    if (bit >= first && bit < first + 32) word = setBits(word, powerOfTwo(bit - first));
+  }
+  return word;
+}
+
+/** The data of the header extension that names all features known here. */
+export function encodeFeatureNames(): Uint8Array {
+  const entries = KINDS.flatMap((kind, type) =>
+    KNOWN_NAMES[kind].map((name, bit) => ({ type, bit, name: new TextEncoder().encode(name) })),
+  );
+  const table = new Uint8Array(entries.length * featureName.spanBytes);
+  for (const [index, { type, bit, name }] of entries.entries()) {
+    const padded = new Uint8Array(FEATURE_NAME_BYTES);
+    padded.set(name);
+    featureName.encode({ type, bit, name: padded }, table, index * featureName.spanBytes);
+  }
+  return table;
 }
 
 /** What the image itself calls its features. */

@@ -6,7 +6,7 @@ import { FeatureNames } from './features.ts';
 import type { EncryptionMethod, Qcow2Header } from './header.ts';
 import { encryptionHeaderPointer, extensionHeader } from './structs.ts';
 
-const TYPE = {
+export const EXTENSION_TYPE = {
   end: 0,
   backingFormat: 0xe279_2aca,
   featureNames: 0x6803_f857,
@@ -72,7 +72,7 @@ function splitExtensions(area: Uint8Array, start: number, end: number): RawExten
     if (offset > area.length) return undefined;
     const { type, length } = extensionHeader.decode(area, at);
     if (length > end - offset) throw tooLong(at);
-    if (type === TYPE.end) break;
+    if (type === EXTENSION_TYPE.end) break;
     if (offset + length > area.length) return undefined;
     list.push({ type, offset, data: area.subarray(offset, offset + length) });
     at = offset + alignUp(length, 8);
@@ -91,14 +91,17 @@ function decodeExtensions(
   encryption: EncryptionMethod | undefined,
 ): HeaderExtensions {
   const found = new Map(list.map((extension) => [extension.type, extension]));
-  const names = found.get(TYPE.featureNames);
-  const dataFile = found.get(TYPE.dataFileName);
-  const known = new Set<number>(Object.values(TYPE));
+  const names = found.get(EXTENSION_TYPE.featureNames);
+  const dataFile = found.get(EXTENSION_TYPE.dataFileName);
+  const known = new Set<number>(Object.values(EXTENSION_TYPE));
   return {
-    backingFormat: decodeBackingFormat(found.get(TYPE.backingFormat)),
+    backingFormat: decodeBackingFormat(found.get(EXTENSION_TYPE.backingFormat)),
     featureNames: FeatureNames.decode(names?.data ?? new Uint8Array(0)),
-    bitmaps: found.get(TYPE.bitmaps)?.data.slice(),
-    encryptionHeader: decodeEncryptionHeader(found.get(TYPE.encryptionHeader), encryption),
+    bitmaps: found.get(EXTENSION_TYPE.bitmaps)?.data.slice(),
+    encryptionHeader: decodeEncryptionHeader(
+      found.get(EXTENSION_TYPE.encryptionHeader),
+      encryption,
+    ),
     dataFileName: dataFile && decodeName(dataFile.data),
     unknown: list
       .filter(({ type }) => !known.has(type))

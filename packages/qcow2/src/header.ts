@@ -24,6 +24,7 @@ export interface Qcow2Header {
   readonly l1Table: TableReference;
   readonly snapshotTable: TableReference;
   readonly refcountBits: number;
+  readonly refcountTable: { readonly offset: number; readonly clusters: number };
   readonly features: FeatureBits;
   readonly lazyRefcounts: boolean;
   readonly extendedL2: boolean;
@@ -73,7 +74,6 @@ export function parseHeader(head: Uint8Array): Qcow2Header {
   }
   const clusterBits = parseClusterBits(raw.cluster_bits);
   const clusterBytes = powerOfTwo(clusterBits);
-  checkRefcountTable(raw, clusterBytes);
   const extra = raw.version === 2 ? version2() : parseVersion3(head, clusterBytes);
   const { incompatible, compatible } = extra.features;
   const header: Qcow2Header = {
@@ -84,6 +84,7 @@ export function parseHeader(head: Uint8Array): Qcow2Header {
     sizeBytes: raw.size - (raw.size % SECTOR_BYTES),
     encryption: parseEncryption(raw.crypt_method),
     l1Table: checkTable('L1 table', raw.l1_table_offset, raw.l1_size, clusterBytes, 40),
+    refcountTable: parseRefcountTable(raw, clusterBytes),
     snapshotTable: parseSnapshotTable(raw, clusterBytes),
     lazyRefcounts: compatible.has(COMPATIBLE.lazyRefcounts),
     extendedL2: incompatible.has(INCOMPATIBLE.extendedL2),
@@ -198,10 +199,11 @@ function parseCompressionType(type: number, { incompatible }: FeatureBits): Comp
 }
 
 /** Refcounts are not needed to read, but a header that gets them wrong is not to be trusted. */
-function checkRefcountTable(raw: RawV2, clusterBytes: number): void {
+function parseRefcountTable(raw: RawV2, clusterBytes: number): Qcow2Header['refcountTable'] {
   const { refcount_table_offset: offset, refcount_table_clusters: clusters } = raw;
   checkTable('refcount table', offset, clusters, clusterBytes, 48);
-  if (clusters >= 1 && clusters * clusterBytes <= MAX_REFCOUNT_TABLE_BYTES) return;
+  if (clusters >= 1 && clusters * clusterBytes <= MAX_REFCOUNT_TABLE_BYTES)
+    return { offset, clusters };
   throw corrupt(
     'qcow2.refcount-table-size',
     `A refcount table of ${clusters} clusters is not possible`,

@@ -5,6 +5,7 @@ import type {
   Extent,
   FormatDetails,
   FormatImage,
+  ImageWriter,
   SnapshotInfo,
   Step,
   Storage,
@@ -28,6 +29,7 @@ export interface QcowImageParts {
   readonly entries: L2Entries;
   readonly compressed: CompressedClusters;
   readonly details: FormatDetails;
+  readonly writer?: ImageWriter;
 }
 
 export class QcowImage implements FormatImage {
@@ -39,6 +41,7 @@ export class QcowImage implements FormatImage {
   readonly snapshots?: readonly SnapshotInfo[];
   readonly bitmaps?: readonly BitmapInfo[];
   readonly storages: readonly Storage[];
+  readonly writer?: ImageWriter;
   readonly #tables: MappingTables;
   readonly #entries: L2Entries;
   readonly #compressed: CompressedClusters;
@@ -57,6 +60,7 @@ export class QcowImage implements FormatImage {
     if (parts.snapshots !== undefined) this.snapshots = parts.snapshots;
     if (parts.bitmaps !== undefined) this.bitmaps = parts.bitmaps;
     this.storages = parts.storages;
+    if (parts.writer !== undefined) this.writer = parts.writer;
     this.#tables = parts.tables;
     this.#entries = parts.entries;
     this.#compressed = parts.compressed;

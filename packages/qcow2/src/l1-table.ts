@@ -1,9 +1,11 @@
 /** The upper level of the mapping: which L2 table maps which part of the disk. */
-import { divideUp, maskBits } from '@diskfile/bytes';
+import { divideUp, maskBits, setBits, testBit } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
+import { DirtyRange } from './dirty-range.ts';
 
 const ENTRY_BYTES = 8;
 const TWO_32 = 0x1_0000_0000;
+const COPIED_HIGH = 0x8000_0000;
 
 /** Which bits of an entry are the offset, as two halves. */
 export interface OffsetMask {
@@ -17,6 +19,8 @@ export interface OffsetMask {
  */
 export class L1Table {
   readonly hostOffset: number;
+  readonly bytes: Uint8Array;
+  readonly dirty = new DirtyRange();
   readonly #entries: DataView;
   readonly #heldEntries: number;
   readonly #mask: OffsetMask;
@@ -26,9 +30,21 @@ export class L1Table {
 
   private constructor(hostOffset: number, bytes: Uint8Array, mask: OffsetMask) {
     this.hostOffset = hostOffset;
+    this.bytes = bytes;
     this.#entries = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#heldEntries = bytes.length / ENTRY_BYTES;
     this.#mask = mask;
+  }
+
+  /** Reads every entry, so that all of them can be set; the caller has bounded `entries`. */
+  static *readWhole(
+    storage: Storage,
+    hostOffset: number,
+    entries: number,
+    mask: OffsetMask,
+  ): Step<L1Table> {
+    const bytes = yield* readBytes(storage, hostOffset, entries * ENTRY_BYTES);
+    return new L1Table(hostOffset, bytes, mask);
   }
 
   /** Reads no more than the file holds; the caller has bounded `entries`. */
@@ -44,12 +60,32 @@ export class L1Table {
     return new L1Table(hostOffset, bytes, mask);
   }
 
+  /** Entries that are held. */
+  get entries(): number {
+    return this.#heldEntries;
+  }
+
   /** Host offset of an L2 table, 0 for none. Exact only up to 2^53. */
   l2TableOffset(index: number): number {
     if (index >= this.#heldEntries) return 0;
     const high = maskBits(this.#entries.getUint32(index * ENTRY_BYTES), this.#mask.high);
     const low = maskBits(this.#entries.getUint32(index * ENTRY_BYTES + 4), this.#mask.low);
     return high * TWO_32 + low;
+  }
+
+  /** Bit 63: the refcount of the L2 table is exactly one. */
+  isCopied(index: number): boolean {
+    return index < this.#heldEntries && testBit(this.#entries.getUint32(index * ENTRY_BYTES), 31);
+  }
+
+  /** Names an L2 table that only this entry uses. The table was read in full. */
+  set(index: number, hostOffset: number): void {
+    const at = index * ENTRY_BYTES;
+    this.#entries.setUint32(at, setBits(Math.floor(hostOffset / TWO_32), COPIED_HIGH));
+    this.#entries.setUint32(at + 4, hostOffset % TWO_32);
+    this.dirty.add(at, at + ENTRY_BYTES, this.bytes.length);
+    this.#runStart = 0;
+    this.#runEnd = 0;
   }
 
   /** First entry from `index` on that has an L2 table; `limit` when there is none before. */

@@ -1,6 +1,8 @@
 /** The two levels of tables together: what maps a guest offset, in memory or still in the file. */
 import { readInto, type Step, type Storage } from '@diskfile/core';
+import { DirtyRange } from './dirty-range.ts';
 import { checkReach, corrupt, hex } from './errors.ts';
+import type { Qcow2Header } from './header.ts';
 import type { L1Table } from './l1-table.ts';
 import { TableCache, type TableSlice } from './table-cache.ts';
 
@@ -18,21 +20,34 @@ export interface TableGeometry {
   readonly l2TableAlignment: number;
 }
 
+/** What qcow2 versions 2 and 3 have. */
+export function tableGeometry({ clusterBytes, extendedL2 }: Qcow2Header): TableGeometry {
+  return {
+    clusterBytes,
+    l2EntryBytes: extendedL2 ? 16 : 8,
+    l2TableBytes: clusterBytes,
+    l2TableAlignment: clusterBytes,
+  };
+}
+
 export class MappingTables {
+  readonly l1: L1Table;
   readonly #storage: Storage;
-  readonly #l1: L1Table;
   readonly #cache: TableCache;
   readonly #alignment: number;
   readonly #sliceBytes: number;
   readonly #sliceCoverage: number;
   readonly #tableCoverage: number;
   readonly #slicesPerTable: number;
+  /** Counts changes of the file's tables: what was read before one may be out of date. */
+  #version = 0;
+  #dirtyCount = 0;
 
   /** @param cacheBytes L2 entries to keep in memory; one slice at the least. */
   constructor(storage: Storage, l1: L1Table, geometry: TableGeometry, cacheBytes: number) {
     const { clusterBytes, l2EntryBytes, l2TableBytes } = geometry;
     this.#storage = storage;
-    this.#l1 = l1;
+    this.l1 = l1;
     this.#alignment = geometry.l2TableAlignment;
     this.#sliceBytes = Math.min(l2TableBytes, MAX_SLICE_BYTES);
     this.#slicesPerTable = l2TableBytes / this.#sliceBytes;
@@ -53,20 +68,28 @@ export class MappingTables {
   unallocatedBytes(guestOffset: number, lengthBytes: number): number {
     const first = Math.floor(guestOffset / this.#tableCoverage);
     const limit = Math.ceil((guestOffset + lengthBytes) / this.#tableCoverage);
-    const end = this.#l1.nextAllocated(first, limit) * this.#tableCoverage;
+    const end = this.l1.nextAllocated(first, limit) * this.#tableCoverage;
     return Math.max(0, Math.min(end - guestOffset, lengthBytes));
   }
 
   /** Brings in the slice that maps `guestOffset`; undefined when there is no L2 table for it. */
   *load(guestOffset: number): Step<TableSlice | undefined> {
-    const present = this.find(guestOffset);
-    if (present !== undefined) return present;
-    const tableOffset = this.#l2TableOffset(Math.floor(guestOffset / this.#tableCoverage));
-    if (tableOffset === 0) return undefined;
-    const index = Math.floor(guestOffset / this.#sliceCoverage);
-    const hostOffset = tableOffset + (index % this.#slicesPerTable) * this.#sliceBytes;
-    const buffer = this.#cache.evictWhenFull() ?? new ArrayBuffer(this.#sliceBytes);
-    yield* readInto(this.#storage, new Uint8Array(buffer), hostOffset);
+    for (;;) {
+      const present = this.find(guestOffset);
+      if (present !== undefined) return present;
+      const tableOffset = this.l2TableOffset(this.l1IndexOf(guestOffset));
+      if (tableOffset === 0) return undefined;
+      const index = Math.floor(guestOffset / this.#sliceCoverage);
+      const hostOffset = tableOffset + (index % this.#slicesPerTable) * this.#sliceBytes;
+      const buffer = this.#cache.evictWhenFull() ?? new ArrayBuffer(this.#sliceBytes);
+      const version = this.#version;
+      yield* readInto(this.#storage, new Uint8Array(buffer), hostOffset);
+      // A writer may have brought the slice in, changed it and written it back in the meantime.
+      if (version === this.#version) return this.#add(index, hostOffset, buffer);
+    }
+  }
+
+  #add(index: number, hostOffset: number, buffer: ArrayBuffer): TableSlice {
     const startGuestOffset = index * this.#sliceCoverage;
     const slice: TableSlice = {
       index,
@@ -74,15 +97,64 @@ export class MappingTables {
       endGuestOffset: startGuestOffset + this.#sliceCoverage,
       hostOffset,
       entries: new DataView(buffer),
+      dirty: new DirtyRange(),
       recentlyUsed: true,
     };
     this.#cache.add(slice);
-    return slice;
+    return this.#cache.find(index)!;
   }
 
-  #l2TableOffset(l1Index: number): number {
-    const offset = this.#l1.l2TableOffset(l1Index);
-    const entryOffset = this.#l1.hostOffset + l1Index * 8;
+  l1IndexOf(guestOffset: number): number {
+    return Math.floor(guestOffset / this.#tableCoverage);
+  }
+
+  /**
+   * Puts a table at `hostOffset`, as far as memory goes: a copy of the one that `l1Index` names, or
+   * an empty one.
+   */
+  *placeTable(l1Index: number, hostOffset: number): Step<void> {
+    const isNew = this.l2TableOffset(l1Index) === 0;
+    const slices: TableSlice[] = [];
+    for (let at = 0; at < this.#slicesPerTable; at++) {
+      const index = l1Index * this.#slicesPerTable + at;
+      const slice = isNew
+        ? this.#add(index, hostOffset, new ArrayBuffer(this.#sliceBytes))
+        : (yield* this.load(index * this.#sliceCoverage))!;
+      // Dirty from here on, so that it is not dropped while the others are brought in.
+      this.markDirty(slice, 0, this.#sliceBytes);
+      slices.push(slice);
+    }
+    for (const [at, slice] of slices.entries())
+      slice.hostOffset = hostOffset + at * this.#sliceBytes;
+    this.l1.set(l1Index, hostOffset);
+    this.#version += 1;
+  }
+
+  /** Bytes of slices that the file does not have yet. */
+  get dirtyBytes(): number {
+    return this.#dirtyCount * this.#sliceBytes;
+  }
+
+  markDirty({ dirty }: TableSlice, from: number, to: number): void {
+    if (dirty.isEmpty) this.#dirtyCount += 1;
+    dirty.add(from, to, this.#sliceBytes);
+  }
+
+  dirtySlices(): TableSlice[] {
+    return this.#dirtyCount === 0 ? [] : this.#cache.dirtySlices();
+  }
+
+  /** The file has the slices as they are in memory. */
+  markClean(slices: readonly TableSlice[]): void {
+    for (const { dirty } of slices) dirty.clear();
+    this.#dirtyCount -= slices.length;
+    this.#version += 1;
+  }
+
+  /** Host offset of an L2 table; 0 for none. @throws DiskError `corrupt` where none can be */
+  l2TableOffset(l1Index: number): number {
+    const offset = this.l1.l2TableOffset(l1Index);
+    const entryOffset = this.l1.hostOffset + l1Index * 8;
     checkReach(offset, entryOffset);
     if (offset % this.#alignment === 0) return offset;
     throw corrupt(

@@ -18,6 +18,12 @@ export interface Snapshot {
   readonly l1Table: TableReference;
 }
 
+export interface SnapshotTable {
+  readonly list: readonly Snapshot[];
+  /** From the start of the table in the image file to the end of its last entry. */
+  readonly lengthBytes: number;
+}
+
 /** QEMU's own bound on what follows the fixed fields of an entry. */
 const MAX_EXTRA_BYTES = 1024;
 const TWO_32 = 0x1_0000_0000;
@@ -33,7 +39,7 @@ export function* readSnapshots(
   header: Qcow2Header,
   limits: Limits,
   warn: (warning: DiskWarning) => void,
-): Step<Snapshot[]> {
+): Step<SnapshotTable> {
   const { offset, entries } = header.snapshotTable;
   const snapshots: Snapshot[] = [];
   const cursor = new StorageCursor(storage, offset);
@@ -56,7 +62,7 @@ export function* readSnapshots(
     }
     snapshots.push(yield* readSnapshot(cursor, header));
   }
-  return snapshots;
+  return { list: snapshots, lengthBytes: cursor.offset - offset };
 }
 
 function* readSnapshot(cursor: StorageCursor, header: Qcow2Header): Step<Snapshot> {

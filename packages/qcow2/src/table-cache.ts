@@ -1,4 +1,5 @@
 /** Slices of L2 tables in memory: found in constant time, bounded in bytes. */
+import type { DirtyRange } from './dirty-range.ts';
 
 /** A run of L2 entries as they lie in the file, and the guest bytes that they map. */
 export interface TableSlice {
@@ -6,8 +7,10 @@ export interface TableSlice {
   readonly index: number;
   readonly startGuestOffset: number;
   readonly endGuestOffset: number;
-  /** Where it was read from, for errors. */
-  readonly hostOffset: number;
+  /** Where it lies in the image file; changes when its table moves. */
+  hostOffset: number;
+  /** What of it the file does not have yet. It stays in the cache until it has. */
+  readonly dirty: DirtyRange;
   readonly entries: DataView<ArrayBuffer>;
   /** Set on use, cleared when the cache looks for something to drop. */
   recentlyUsed: boolean;
@@ -52,23 +55,36 @@ export class TableCache {
     this.#ring.push(slice);
   }
 
+  dirtySlices(): TableSlice[] {
+    return this.#ring.filter(({ dirty }) => !dirty.isEmpty);
+  }
+
   /**
    * Drops a slice when there is no room for one more, and returns its bytes to be filled anew.
-   * Nobody looks at them any longer: a lookup is over before anything else can run.
+   * Nobody looks at them any longer: a lookup is over before anything else can run. Where all
+   * slices are dirty the cache grows; whoever makes them dirty bounds how many there are.
    */
   evictWhenFull(): ArrayBuffer | undefined {
     if (this.#ring.length < this.#capacity) return undefined;
-    let candidate = this.#ring[this.#hand]!;
-    while (candidate.recentlyUsed) {
-      candidate.recentlyUsed = false;
-      this.#hand = (this.#hand + 1) % this.#ring.length;
-      candidate = this.#ring[this.#hand]!;
-    }
+    const candidate = this.#findUnused();
+    if (candidate === undefined) return undefined;
     const moved = this.#ring.pop()!;
     if (moved !== candidate) this.#ring[this.#hand] = moved;
     if (this.#hand === this.#ring.length) this.#hand = 0;
     this.#slices.delete(candidate.index);
     if (this.#last === candidate) this.#last = undefined;
     return candidate.entries.buffer;
+  }
+
+  /** Moves the hand on to a clean slice that was not used since it last came by. */
+  #findUnused(): TableSlice | undefined {
+    // In two rounds every mark is cleared and seen to be so.
+    for (let steps = 0; steps < this.#ring.length * 2; steps++) {
+      const candidate = this.#ring[this.#hand]!;
+      if (!candidate.recentlyUsed && candidate.dirty.isEmpty) return candidate;
+      candidate.recentlyUsed = false;
+      this.#hand = (this.#hand + 1) % this.#ring.length;
+    }
+    return undefined;
   }
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryStorage, runSync } from '@diskfile/core';
+import { DirtyRange } from '../src/dirty-range.ts';
 import { L1Table } from '../src/l1-table.ts';
 import { TableCache, type TableSlice } from '../src/table-cache.ts';
 
@@ -11,6 +12,7 @@ function slice(index: number, buffer = new ArrayBuffer(8)): TableSlice {
     endGuestOffset: index * 10 + 10,
     hostOffset: 0,
     entries: new DataView(buffer),
+    dirty: new DirtyRange(),
     recentlyUsed: true,
   };
 }

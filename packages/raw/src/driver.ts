@@ -1,7 +1,9 @@
 /** The raw format: a disk without any structure of its own. */
 import { DiskError } from '@diskfile/bytes';
-import { type FormatDriver, quote } from '@diskfile/core';
+import { type FormatDriver, isWritable, quote, type Storage } from '@diskfile/core';
+import { createRaw } from './create.ts';
 import { RawImage } from './raw-image.ts';
+import { RawWriter } from './raw-writer.ts';
 
 /**
  * Any file will do, so a probe never says more than `maybe`. The aliases are names of QEMU's
@@ -12,7 +14,7 @@ export const rawDriver: FormatDriver = {
   aliases: ['file', 'host_device'],
   probe: () => 'maybe',
   // eslint-disable-next-line require-yield
-  *open({ storage, snapshot }) {
+  *open({ storage, snapshot, writable }) {
     if (snapshot !== undefined) {
       throw new DiskError(
         'unsupported',
@@ -21,6 +23,16 @@ export const rawDriver: FormatDriver = {
         { hint: 'Open it without a snapshot, or state the format if it is not raw.' },
       );
     }
-    return new RawImage(storage);
+    return new RawImage(storage, writable ? writerOf(storage) : undefined);
   },
+  create: createRaw,
 };
+
+function writerOf(storage: Storage): RawWriter {
+  if (isWritable(storage)) return new RawWriter(storage);
+  throw new DiskError('unsupported', 'raw.storage-read-only', 'The storage can only be read', {
+    op: 'open',
+    path: storage.name,
+    hint: 'Open it read-only, or join the parts of a split disk into one file.',
+  });
+}

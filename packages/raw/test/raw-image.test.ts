@@ -26,6 +26,7 @@ function open(storage: Storage, overrides: Partial<OpenChainOptions> = {}): Disk
     limits: DEFAULT_LIMITS,
     format: undefined,
     snapshot: undefined,
+    writable: false,
     followBacking: true,
     ...overrides,
   };

@@ -34,6 +34,7 @@ function open(path: string): DiskFile {
       limits: DEFAULT_LIMITS,
       format: 'raw',
       snapshot: undefined,
+      writable: false,
       followBacking: true,
     }),
   );

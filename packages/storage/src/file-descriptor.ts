@@ -1,16 +1,16 @@
-/** A file descriptor that is never closed under a read that is still going on. */
+/** A file descriptor that is never closed under work that is still going on. */
 import fs from 'node:fs';
 import { DiskError } from '@diskfile/bytes';
 
 /**
- * Closing marks the descriptor at once, so that no new read begins; the host's descriptor is given
- * back when the last read has ended. Otherwise the host could hand its number to another file, and
- * a late read would fill its buffer from that.
+ * Closing marks the descriptor at once, so that no new read or write begins; the host's descriptor
+ * is given back when the last one has ended. Otherwise the host could hand its number to another
+ * file, and a late read would fill its buffer from that, a late write destroy it.
  */
 export class FileDescriptor {
   readonly #fd: number;
   readonly #path: string;
-  #reading = 0;
+  #uses = 0;
   #closed = false;
   #released: Promise<void> | undefined;
   #whenIdle: (() => void) | undefined;
@@ -30,21 +30,21 @@ export class FileDescriptor {
     });
   }
 
-  /** The host's number for work that goes on; {@link endRead} has to follow. */
-  beginRead(op: string): number {
+  /** The host's number for work that goes on; {@link endUse} has to follow. */
+  beginUse(op: string): number {
     const fd = this.get(op);
-    this.#reading += 1;
+    this.#uses += 1;
     return fd;
   }
 
-  endRead(): void {
-    this.#reading -= 1;
-    if (this.#reading === 0) this.#whenIdle?.();
+  endUse(): void {
+    this.#uses -= 1;
+    if (this.#uses === 0) this.#whenIdle?.();
   }
 
   closeSync(): void {
     if (this.#closed) return;
-    if (this.#reading > 0) {
+    if (this.#uses > 0) {
       void this.close();
       return;
     }
@@ -60,13 +60,13 @@ export class FileDescriptor {
   }
 
   async #release(): Promise<void> {
-    if (this.#reading > 0) {
+    if (this.#uses > 0) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve;
       });
     }
     await new Promise<void>((resolve) => {
-      // Nothing was written, so there is nothing that a failure to close could lose.
+      // What was written is safe only after a flush, so a failure to close loses nothing promised.
       fs.close(this.#fd, () => resolve());
     });
   }

@@ -1,93 +1,17 @@
 /** A regular file or a block device as a storage. */
 import fs from 'node:fs';
-import { isAbsolute, sep } from 'node:path';
 import { DiskError } from '@diskfile/bytes';
-import type { HostRange, Step, Storage } from '@diskfile/core';
-import { blockDeviceSize } from './block-device.ts';
+import type { HostRange, Storage } from '@diskfile/core';
 import { FileDescriptor } from './file-descriptor.ts';
 import { hostError } from './host-error.ts';
+import type { OpenedFile } from './host-files.ts';
 import { HostRanges } from './host-ranges.ts';
-import {
-  type HostFileKind,
-  type HostFiles,
-  type HostFileStatus,
-  nodeHostFiles,
-  type OpenedFile,
-} from './host-files.ts';
 
 /** Longest single request: hosts move a little less than 2 GiB at most. */
-const MAX_REQUEST_BYTES = 2 ** 30;
+export const MAX_REQUEST_BYTES = 2 ** 30;
 
-export interface OpenFileOptions {
-  /** What errors call the file; by default its path. */
-  readonly name?: string;
-  /** What {@link FileStorage.hostPath} is to be; by default the path, made absolute. */
-  readonly hostPath?: string;
-  readonly kinds?: readonly HostFileKind[];
-  /** False to refuse a path whose last component is a symbolic link. */
-  readonly followSymlink?: boolean;
-  readonly files?: HostFiles;
-}
-
-const FILE_OR_DEVICE: readonly HostFileKind[] = ['regular file', 'block device'];
-
-/**
- * Opens a regular file or block device for reading. Its size is fixed now: bytes appended later are
- * not seen, and bytes that vanish later make reads of them fail.
- * @throws DiskError `not-found`, `denied`, or `invalid-argument` for what is no file or block device.
- */
-export function* openFileStorage(path: string, options: OpenFileOptions = {}): Step<Storage> {
-  const { name = path, kinds = FILE_OR_DEVICE, followSymlink = true } = options;
-  const { files = nodeHostFiles, hostPath = absolutePath(path) } = options;
-  // Looked at before it is opened, because opening a device or FIFO can itself have effects.
-  const expected = yield* files.status(path);
-  refuseOtherKinds(expected, kinds, name);
-  const opened = yield* files.open(path, { followSymlink });
-  try {
-    const { fd, status } = opened;
-    refuseOtherFile(expected, status, name);
-    const { deviceNumber } = status;
-    const sizeBytes =
-      status.kind === 'block device'
-        ? yield* blockDeviceSize({ fd, path: name, deviceNumber })
-        : status.sizeBytes;
-    return new FileStorage(opened, { name, hostPath, sizeBytes });
-  } catch (error) {
-    fs.closeSync(opened.fd);
-    throw error;
-  }
-}
-
-/** Joined only, not normalised: what `..` after a symbolic link means is for the host to say. */
-function absolutePath(path: string): string {
-  return isAbsolute(path) ? path : process.cwd() + sep + path;
-}
-
-function refuseOtherKinds(
-  { kind }: HostFileStatus,
-  kinds: readonly HostFileKind[],
-  name: string,
-): void {
-  if (kinds.includes(kind)) return;
-  throw new DiskError(
-    'invalid-argument',
-    'storage.not-a-file',
-    `${name} is a ${kind}, which cannot be a disk image`,
-    { op: 'open', path: name, layer: 'storage', hint: `Give the path of a ${kinds.join(' or ')}.` },
-  );
-}
-
-function refuseOtherFile(expected: HostFileStatus, actual: HostFileStatus, name: string): void {
-  if (expected.identity === actual.identity && expected.kind === actual.kind) return;
-  throw new DiskError(
-    'busy',
-    'storage.replaced',
-    `${name} was replaced by another file while it was being opened`,
-    { op: 'open', path: name, layer: 'storage', hint: 'Try again.' },
-  );
-}
-
-interface FileIdentity {
+/** What {@link openFileStorage} found out about a file before it hands it over. */
+export interface FileIdentity {
   readonly name: string;
   readonly hostPath: string;
   readonly sizeBytes: number;
@@ -97,21 +21,26 @@ export class FileStorage implements Storage {
   readonly name: string;
   /** The path it was opened by, made absolute then; symbolic links stand as they were. */
   readonly hostPath: string;
-  readonly sizeBytes: number;
   readonly synchronous = true;
   readonly identity: string;
   readonly requestAlignment = 1;
-  readonly #descriptor: FileDescriptor;
+  protected readonly descriptor: FileDescriptor;
+  protected readonly ranges = new HostRanges();
+  /** Size in bytes; only a writer changes it. */
+  protected currentSizeBytes: number;
   readonly #allocatedBytes: number;
-  readonly #ranges = new HostRanges();
 
   constructor({ fd, status }: OpenedFile, { name, hostPath, sizeBytes }: FileIdentity) {
     this.name = name;
     this.hostPath = hostPath;
-    this.sizeBytes = sizeBytes;
+    this.currentSizeBytes = sizeBytes;
     this.identity = status.identity;
-    this.#descriptor = new FileDescriptor(fd, name);
+    this.descriptor = new FileDescriptor(fd, name);
     this.#allocatedBytes = status.kind === 'block device' ? sizeBytes : status.allocatedBytes;
+  }
+
+  get sizeBytes(): number {
+    return this.currentSizeBytes;
   }
 
   allocatedBytes(): number {
@@ -119,13 +48,13 @@ export class FileStorage implements Storage {
   }
 
   hostRangeSync(offset: number, lengthBytes: number): HostRange {
-    const fd = this.#descriptor.get('blockStatus');
+    const fd = this.descriptor.get('blockStatus');
     if (offset >= this.sizeBytes) return { data: false, lengthBytes };
-    return this.#ranges.find(fd, offset, lengthBytes);
+    return this.ranges.find(fd, offset, lengthBytes);
   }
 
   readSync(dst: Uint8Array, offset: number): void {
-    const fd = this.#descriptor.get('read');
+    const fd = this.descriptor.get('read');
     const wanted = this.#zeroBeyondEnd(dst, offset);
     for (let done = 0; done < wanted;) {
       done += this.#readSome(fd, dst, done, wanted, offset + done);
@@ -144,7 +73,7 @@ export class FileStorage implements Storage {
   }
 
   read(dst: Uint8Array, offset: number): Promise<void> {
-    return this.#withDescriptor((fd) => {
+    return this.withDescriptor('read', (fd) => {
       const wanted = this.#zeroBeyondEnd(dst, offset);
       return wanted === 0 ? undefined : this.#readAll(fd, dst.subarray(0, wanted), offset);
     });
@@ -169,7 +98,7 @@ export class FileStorage implements Storage {
   }
 
   readvSync(buffers: readonly Uint8Array[], offset: number): void {
-    const fd = this.#descriptor.get('read');
+    const fd = this.descriptor.get('read');
     let done = 0;
     if (this.#isOneRequest(buffers, offset)) {
       try {
@@ -182,7 +111,7 @@ export class FileStorage implements Storage {
   }
 
   readv(buffers: readonly Uint8Array[], offset: number): Promise<void> {
-    return this.#withDescriptor(async (fd) => {
+    return this.withDescriptor('read', async (fd) => {
       const done = this.#isOneRequest(buffers, offset)
         ? await this.#readVectors(fd, buffers as Uint8Array[], offset)
         : 0;
@@ -219,12 +148,15 @@ export class FileStorage implements Storage {
   }
 
   /** Keeps the file open for as long as the work goes on. */
-  async #withDescriptor(work: (fd: number) => Promise<void> | undefined): Promise<void> {
-    const fd = this.#descriptor.beginRead('read');
+  protected async withDescriptor(
+    op: string,
+    work: (fd: number) => Promise<void> | undefined,
+  ): Promise<void> {
+    const fd = this.descriptor.beginUse(op);
     try {
       await work(fd);
     } finally {
-      this.#descriptor.endRead();
+      this.descriptor.endUse();
     }
   }
 
@@ -244,11 +176,11 @@ export class FileStorage implements Storage {
   }
 
   closeSync(): void {
-    this.#descriptor.closeSync();
+    this.descriptor.closeSync();
   }
 
   close(): Promise<void> {
-    return this.#descriptor.close();
+    return this.descriptor.close();
   }
 }
 

@@ -20,6 +20,12 @@ const FORBIDDEN: Explanation = {
   reason: 'the host does not permit it',
   hint: 'Check the permissions of the file and of its directories.',
 };
+const NO_SPACE: Explanation = {
+  code: 'no-space',
+  detail: 'storage.no-space',
+  reason: 'no space is left on the host',
+  hint: 'Free some space, then try again.',
+};
 const TOO_MANY: Explanation = {
   code: 'limit',
   detail: 'storage.too-many-open-files',
@@ -32,6 +38,32 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   ENOTDIR: MISSING,
   EACCES: FORBIDDEN,
   EPERM: FORBIDDEN,
+  ENOSPC: NO_SPACE,
+  EDQUOT: {
+    code: 'no-space',
+    detail: 'storage.quota',
+    reason: 'the disk quota on the host is used up',
+    hint: 'Free some space, or have the quota raised, then try again.',
+  },
+  EFBIG: {
+    code: 'no-space',
+    detail: 'storage.file-too-large',
+    reason: 'the host does not let a file grow so large',
+    hint: 'Put it on another file system, or raise the limit on file sizes (ulimit -f).',
+  },
+  EROFS: {
+    code: 'read-only',
+    detail: 'storage.read-only',
+    reason: 'it is on a read-only file system',
+    hint: 'Open it for reading, or copy it elsewhere first.',
+  },
+  EEXIST: {
+    code: 'invalid-argument',
+    detail: 'storage.exists',
+    reason: 'there is a file of that name already',
+    hint: 'Choose another name, or allow it to be overwritten.',
+  },
+  ETXTBSY: { code: 'busy', detail: 'storage.busy', reason: 'something else holds it' },
   EMFILE: TOO_MANY,
   ENFILE: TOO_MANY,
   EBUSY: { code: 'busy', detail: 'storage.busy', reason: 'something else holds it' },

@@ -39,8 +39,21 @@ export interface HostFiles {
   realpath(path: string): Step<string>;
   /** Status of the file that a path leads to, without opening it. */
   status(path: string): Step<HostFileStatus>;
-  /** Opens for reading and never waits, not even for the writer of a FIFO. */
-  open(path: string, options: { readonly followSymlink: boolean }): Step<OpenedFile>;
+  /** Opens and never waits, not even for the writer of a FIFO; creates nothing. */
+  open(path: string, options: HostOpenOptions): Step<OpenedFile>;
+  /** Makes a file, and opens it for reading and writing; leaves the content of an existing one. */
+  create(path: string, options: HostCreateOptions): Step<OpenedFile>;
+}
+
+export interface HostOpenOptions {
+  readonly followSymlink: boolean;
+  /** Whether to open it for writing as well as for reading. */
+  readonly writable: boolean;
+}
+
+export interface HostCreateOptions {
+  /** Whether to fail when the name is taken. */
+  readonly exclusive: boolean;
 }
 
 const openAsync = promisify(fs.open);
@@ -50,8 +63,10 @@ const fstatAsync = promisify(fs.fstat) as (
 ) => Promise<fs.BigIntStats>;
 
 // Windows has none of these and needs none.
-const OPEN_FLAGS = constants.O_RDONLY + (constants.O_NONBLOCK ?? 0) + (constants.O_NOCTTY ?? 0);
+const NEVER_WAIT = (constants.O_NONBLOCK ?? 0) + (constants.O_NOCTTY ?? 0);
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
+/** Before the process's mask: images are nobody else's to write. */
+const CREATED_MODE = 0o644;
 
 export const nodeHostFiles: HostFiles = {
   *realpath(path) {
@@ -73,28 +88,37 @@ export const nodeHostFiles: HostFiles = {
     return describe(stats, path);
   },
 
-  *open(path, { followSymlink }) {
-    const flags = OPEN_FLAGS + (followSymlink ? 0 : NO_FOLLOW);
-    const fd = yield* reporting('open', path, () =>
-      hostCall(
-        () => fs.openSync(path, flags),
-        () => openAsync(path, flags),
-      ),
-    );
-    try {
-      const stats = yield* reporting('open', path, () =>
-        hostCall(
-          () => fs.fstatSync(fd, { bigint: true }),
-          () => fstatAsync(fd, { bigint: true }),
-        ),
-      );
-      return { fd, status: describe(stats, path) };
-    } catch (error) {
-      fs.closeSync(fd);
-      throw error;
-    }
+  *open(path, { followSymlink, writable }) {
+    const access = writable ? constants.O_RDWR : constants.O_RDONLY;
+    return yield* openWith(path, access + NEVER_WAIT + (followSymlink ? 0 : NO_FOLLOW), 'open');
+  },
+
+  *create(path, { exclusive }) {
+    const flags = constants.O_RDWR + constants.O_CREAT + (exclusive ? constants.O_EXCL : 0);
+    return yield* openWith(path, flags + NEVER_WAIT, 'create');
   },
 };
+
+function* openWith(path: string, flags: number, op: string): Step<OpenedFile> {
+  const fd = yield* reporting(op, path, () =>
+    hostCall(
+      () => fs.openSync(path, flags, CREATED_MODE),
+      () => openAsync(path, flags, CREATED_MODE),
+    ),
+  );
+  try {
+    const stats = yield* reporting(op, path, () =>
+      hostCall(
+        () => fs.fstatSync(fd, { bigint: true }),
+        () => fstatAsync(fd, { bigint: true }),
+      ),
+    );
+    return { fd, status: describe(stats, path) };
+  } catch (error) {
+    fs.closeSync(fd);
+    throw error;
+  }
+}
 
 function* reporting<T>(op: string, path: string, makeStep: () => Step<T>): Step<T> {
   try {

@@ -11,13 +11,15 @@ import { DiskError } from '@diskfile/bytes';
 import {
   closeStorage,
   type FileRole,
+  type GateRequest,
   type NamedFile,
   type OpenGate,
   quote,
   type Step,
   type Storage,
 } from '@diskfile/core';
-import { openFileStorage } from './file-storage.ts';
+import type { ImageLocking } from './image-lock.ts';
+import { openFileStorage } from './open-file.ts';
 import { type HostFiles, nodeHostFiles } from './host-files.ts';
 import { hostPathOf } from './host-path.ts';
 import { sliceStorage } from './slice-storage.ts';
@@ -30,8 +32,16 @@ export interface HostGateOptions {
   readonly allow?: readonly string[] | 'any';
 }
 
+/** How the gate deals with the host; set by whoever opens the first image. */
+export interface HostAccess {
+  /** Locks the files as QEMU locks images; by default nobody is kept off them. */
+  readonly locking?: ImageLocking;
+  readonly files?: HostFiles;
+}
+
 /**
- * Opens what images name, for reading. By default only regular files at or below the directory of
+ * Opens what images name: for reading, except the data file of an image that is itself opened for
+ * writing. By default only regular files at or below the directory of
  * the image that names them, symbolic links of both resolved.
  *
  * A relative name is looked up as QEMU does: from the directory of the image's path as it was
@@ -39,13 +49,16 @@ export interface HostGateOptions {
  *
  * For any other policy implement {@link OpenGate}; `openFileStorage` does the opening.
  */
-export function hostGate(options: HostGateOptions = {}, files = nodeHostFiles): OpenGate {
+export function hostGate(options: HostGateOptions = {}, access: HostAccess = {}): OpenGate {
   const { allow = [] } = options;
   return {
-    *open({ file, namedBy }) {
-      const request = new NamedFileOpening(file, namedBy, files);
-      const storage = yield* allow === 'any' ? request.openAny() : request.openWithin(allow);
-      if (file.offset === 0 && file.lengthBytes === undefined) return storage;
+    *open(request) {
+      const { file, writable } = request;
+      const isWhole = file.offset === 0 && file.lengthBytes === undefined;
+      if (writable && !isWhole) throw windowIsReadOnly(request);
+      const opening = new NamedFileOpening(request, access);
+      const storage = yield* allow === 'any' ? opening.openAny() : opening.openWithin(allow);
+      if (isWhole) return storage;
       try {
         return sliceStorage(storage, file.offset, file.lengthBytes);
       } catch (error) {
@@ -65,21 +78,25 @@ const ROLE_NAMES: Readonly<Record<FileRole, string>> = {
 class NamedFileOpening {
   readonly #file: NamedFile;
   readonly #namedBy: Storage;
+  readonly #writable: boolean;
+  readonly #access: HostAccess;
   readonly #files: HostFiles;
   /** The image's own path as it was given; undefined when it is no host file. */
   readonly #imagePath: string | undefined;
 
-  constructor(file: NamedFile, namedBy: Storage, files: HostFiles) {
+  constructor({ file, namedBy, writable }: GateRequest, access: HostAccess) {
     this.#file = file;
     this.#namedBy = namedBy;
-    this.#files = files;
+    this.#writable = writable;
+    this.#access = access;
+    this.#files = access.files ?? nodeHostFiles;
     this.#imagePath = hostPathOf(namedBy);
   }
 
   *openAny(): Step<Storage> {
     const path = this.#path();
     try {
-      return yield* openFileStorage(path, { files: this.#files });
+      return yield* openFileStorage(path, { ...this.#access, writable: this.#writable });
     } catch (error) {
       throw this.#explained(error);
     }
@@ -98,7 +115,8 @@ class NamedFileOpening {
       hostPath: path,
       kinds: ['regular file'],
       followSymlink: false,
-      files: this.#files,
+      writable: this.#writable,
+      ...this.#access,
     });
   }
 
@@ -193,6 +211,15 @@ class NamedFileOpening {
       },
     );
   }
+}
+
+function windowIsReadOnly({ file, namedBy }: GateRequest): DiskError {
+  return new DiskError(
+    'unsupported',
+    'gate.window-read-only',
+    `The image names part of ${quote(file.filename)} as its ${ROLE_NAMES[file.role]}, and a part can only be read`,
+    { op: 'open', path: namedBy.name, layer: 'storage', hint: 'Open the image read-only.' },
+  );
 }
 
 /** Whether an absolute path is one of the directories or lies below one, by its text alone. */

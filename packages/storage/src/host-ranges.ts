@@ -1,23 +1,14 @@
 /**
- * Which parts of a host file are holes. Node has no call for that; `lseek` with SEEK_DATA and
- * SEEK_HOLE is reached by the optional package `koffi`, loaded when first asked. Without it, and on
- * hosts and file systems that cannot tell, everything counts as data.
+ * Which parts of a host file are holes, by `lseek` with SEEK_DATA and SEEK_HOLE. Where that call
+ * cannot be had, and on file systems that cannot tell, everything counts as data.
  */
-import { createRequire } from 'node:module';
 import type { HostRange } from '@diskfile/core';
-
-/** New file offset, or −1. */
-type Seek = (fd: number, offset: number, whence: number) => number;
+import { nativeCalls } from './native-calls.ts';
 
 interface HoleSeeker {
-  readonly seek: Seek;
+  seek(fd: number, offset: number, whence: number): number;
   readonly seekData: number;
   readonly seekHole: number;
-}
-
-/** The part of koffi that is used here. */
-interface Koffi {
-  load(library: null): { func(prototype: string): Seek };
 }
 
 /** `whence` by platform: lseek(2) of each. macOS has the two the other way round. */
@@ -26,24 +17,14 @@ const WHENCE: Readonly<Record<string, { seekData: number; seekHole: number }>> =
   freebsd: { seekData: 3, seekHole: 4 },
   darwin: { seekData: 4, seekHole: 3 },
 };
-/** Where the C library's plain `lseek` takes 32-bit offsets. */
-const NARROW_ARCHITECTURES = new Set(['arm', 'ia32', 'mips', 'mipsel']);
 
 let seeker: HoleSeeker | undefined;
-let seekerSought = false;
 
 function holeSeeker(): HoleSeeker | undefined {
-  if (seekerSought) return seeker;
-  seekerSought = true;
+  if (seeker !== undefined) return seeker;
   const whence = WHENCE[process.platform];
-  if (whence === undefined || NARROW_ARCHITECTURES.has(process.arch)) return undefined;
-  try {
-    const koffi = createRequire(import.meta.url)('koffi') as Koffi;
-    const seek = koffi.load(null).func('int64_t lseek(int fd, int64_t offset, int whence)');
-    seeker = { seek, ...whence };
-  } catch {
-    // Not installed, or no prebuilt binary for this host: holes are then simply not seen.
-  }
+  const calls = whence && nativeCalls();
+  if (calls !== undefined) seeker = { seek: calls.lseek, ...whence! };
   return seeker;
 }
 
@@ -56,6 +37,12 @@ export function canFindHoles(): boolean {
 export class HostRanges {
   #dataStart = 0;
   #dataEnd = 0;
+
+  /** The file has been changed. */
+  forget(): void {
+    this.#dataStart = 0;
+    this.#dataEnd = 0;
+  }
 
   /** @param offset below the file's size */
   find(fd: number, offset: number, lengthBytes: number): HostRange {

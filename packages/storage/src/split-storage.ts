@@ -4,7 +4,8 @@ import { readdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { DiskError } from '@diskfile/bytes';
 import { closeStorage, hostCall, type HostRange, type Step, type Storage } from '@diskfile/core';
-import { openFileStorage } from './file-storage.ts';
+import type { ImageLocking } from './image-lock.ts';
+import { openFileStorage } from './open-file.ts';
 import { hostError } from './host-error.ts';
 import { nodeHostFiles } from './host-files.ts';
 
@@ -54,7 +55,10 @@ function* isRegularFile(path: string): Step<boolean> {
  * Opens a split set by its first part. A set that lacks a part between two others is refused.
  * @throws DiskError `invalid-argument` when the name is none of a first part, `not-found` for a gap.
  */
-export function* openSplitStorage(firstPath: string): Step<Storage> {
+export function* openSplitStorage(
+  firstPath: string,
+  options: { readonly locking?: ImageLocking } = {},
+): Step<Storage> {
   const names = parseFirstPart(firstPath);
   if (names === undefined) {
     throw new DiskError(
@@ -68,7 +72,7 @@ export function* openSplitStorage(firstPath: string): Step<Storage> {
   const parts: Storage[] = [];
   try {
     for (const path of paths) {
-      parts.push(yield* openFileStorage(path, { kinds: ['regular file'] }));
+      parts.push(yield* openFileStorage(path, { ...options, kinds: ['regular file'] }));
     }
     return new SplitStorage(parts);
   } catch (error) {

@@ -3,8 +3,14 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DiskError } from '@diskfile/bytes';
-import { MemoryStorage, type NamedFile } from '@diskfile/core';
-import { type HostGateOptions, hostPathOf } from '../src/index.ts';
+import {
+  MemoryStorage,
+  type NamedFile,
+  runAsync,
+  runSync,
+  type WritableStorage,
+} from '@diskfile/core';
+import { hostGate, type HostGateOptions, hostPathOf } from '../src/index.ts';
 import { bothFail, bothWays } from './support/drivers.ts';
 import { asImage, HostRecord, named } from './support/gate.ts';
 import { tempDirectory } from './support/temp.ts';
@@ -35,7 +41,9 @@ afterEach(() => {
 /** Content of what the gate opens for the image, the same under both drivers. */
 async function openedText(file: NamedFile, options?: HostGateOptions, by = image): Promise<string> {
   return await asImage(by, async (namedBy) => {
-    const storages = await bothWays(() => record.gate(options).open({ file, namedBy }));
+    const storages = await bothWays(() =>
+      record.gate(options).open({ file, namedBy, writable: false }),
+    );
     const texts = storages.map((storage) => {
       const bytes = new Uint8Array(storage.sizeBytes);
       storage.readSync(bytes, 0);
@@ -54,7 +62,7 @@ async function refusal(
   by = image,
 ): Promise<DiskError> {
   return await asImage(by, async (namedBy) => {
-    const request = { file: named(filename), namedBy };
+    const request = { file: named(filename), namedBy, writable: false };
     const errors = await bothFail(() => record.gate(options).open(request));
     expect(errors[0]).toBeInstanceOf(DiskError);
     expect(JSON.stringify(errors[1])).toBe(JSON.stringify(errors[0]));
@@ -92,16 +100,16 @@ describe('by default the gate opens', () => {
   it('files that an opened file names in turn, from its own directory', async () => {
     await asImage(image, async (namedBy) => {
       const gate = record.gate();
-      const deep = { file: named('sub/deep.img'), namedBy };
+      const deep = { file: named('sub/deep.img'), namedBy, writable: false };
       for (const middle of await bothWays(() => gate.open(deep))) {
         expect(middle.name).toBe(join(home, 'sub/deep.img'));
-        const self = { file: named('deep.img'), namedBy: middle };
+        const self = { file: named('deep.img'), namedBy: middle, writable: false };
         for (const storage of await bothWays(() => gate.open(self))) {
           expect(storage.identity).toBe(middle.identity);
           storage.closeSync();
         }
         // The directory above was allowed to the image there, not to this one.
-        const above = { file: named('../base.img'), namedBy: middle };
+        const above = { file: named('../base.img'), namedBy: middle, writable: false };
         for (const error of await bothFail(() => gate.open(above))) {
           expect(error).toMatchObject({ code: 'denied' });
         }
@@ -222,7 +230,7 @@ describe('an image that is no host file', () => {
   const memory = new MemoryStorage(new Uint8Array(3));
 
   it('has no directory to look in', async () => {
-    const request = { file: named('base.img'), namedBy: memory };
+    const request = { file: named('base.img'), namedBy: memory, writable: false };
     for (const options of [{}, { allow: 'any' }] as const) {
       for (const error of await bothFail(() => record.gate(options).open(request))) {
         expect(error).toMatchObject({ code: 'denied', detail: 'gate.no-directory' });
@@ -232,7 +240,7 @@ describe('an image that is no host file', () => {
   });
 
   it('may name absolute paths below allowed directories', async () => {
-    const request = { file: named(join(home, 'base.img')), namedBy: memory };
+    const request = { file: named(join(home, 'base.img')), namedBy: memory, writable: false };
     for (const storage of await bothWays(() => record.gate({ allow: [home] }).open(request))) {
       expect(hostPathOf(storage)).toBe(join(home, 'base.img'));
       storage.closeSync();
@@ -246,10 +254,52 @@ describe('an image that is no host file', () => {
 it('closes the file when its window does not fit', async () => {
   await asImage(image, async (namedBy) => {
     const file = named('base.img', { offset: 1_000_000 });
-    for (const error of await bothFail(() => record.gate().open({ file, namedBy }))) {
+    for (const error of await bothFail(() =>
+      record.gate().open({ file, namedBy, writable: false }),
+    )) {
       expect(error).toMatchObject({ code: 'out-of-range' });
     }
     expect(record.fds).toHaveLength(2);
     for (const fd of record.fds) expect(() => fs.fstatSync(fd)).toThrowError(/EBADF/);
+  });
+});
+
+describe('a file to write', () => {
+  const locking = { forceShare: false, warn: () => {} };
+
+  it('is opened for writing under the same rules', async () => {
+    fs.writeFileSync(join(home, 'data.raw'), 'data');
+    fs.writeFileSync(join(root, 'outside.raw'), 'outside');
+    await asImage(image, async (namedBy) => {
+      const gate = hostGate({}, { locking });
+      const request = { file: named('data.raw'), namedBy, writable: true };
+      for (const drive of [runSync, runAsync]) {
+        const storage = (await drive(gate.open(request))) as WritableStorage;
+        storage.writeSync(Buffer.from('D'), 0);
+        // Nobody else may write it meanwhile.
+        expect(() => runSync(gate.open(request))).toThrowError(/Another process/);
+        storage.closeSync();
+      }
+      expect(fs.readFileSync(join(home, 'data.raw'), 'utf8')).toBe('Data');
+      const outside = { ...request, file: named('../outside.raw') };
+      for (const error of await bothFail(() => gate.open(outside))) {
+        expect(error).toMatchObject({ code: 'denied' });
+      }
+      const missing = { ...request, file: named('missing.raw') };
+      for (const error of await bothFail(() => gate.open(missing))) {
+        expect(error).toMatchObject({ code: 'not-found' });
+      }
+      expect(fs.existsSync(join(home, 'missing.raw'))).toBe(false);
+    });
+  });
+
+  it('is never a mere part of a file', async () => {
+    fs.writeFileSync(join(home, 'data.raw'), 'data');
+    await asImage(image, async (namedBy) => {
+      const request = { file: named('data.raw', { offset: 1 }), namedBy, writable: true };
+      for (const error of await bothFail(() => hostGate().open(request))) {
+        expect(error).toMatchObject({ code: 'unsupported', detail: 'gate.window-read-only' });
+      }
+    });
   });
 });

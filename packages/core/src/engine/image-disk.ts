@@ -7,25 +7,37 @@ import type {
   DiskDescriptor,
   DiskFile,
   ImageInfo,
+  ZeroOptions,
 } from '../disk-file.ts';
 import type { DiskWarning } from '../format/format-driver.ts';
 import type { FormatImage, Topology } from '../format/format-image.ts';
 import type { Limits } from '../limits.ts';
 import type { ImageChain } from '../open/open-chain.ts';
 import { runAsync, runSync, type Step } from '../step.ts';
+import { closeStorage } from '../storage.ts';
 import { type BlockStatus, nextBlockStatus } from './block-status.ts';
+import { rangeOf, runBatch } from './disk-batch.ts';
 import { MappedReader } from './mapped-reader.ts';
-import { asError, checkRange } from './range.ts';
+import { MappedWriter } from './mapped-writer.ts';
+import { checkRange } from './range.ts';
 
 /** What the handles on one disk have in common. */
 class SharedChain {
   readonly chain: ImageChain;
   readonly reader: MappedReader;
+  /** There when the top image was opened for writing. */
+  readonly writer: MappedWriter | undefined;
   #handles = 0;
 
   constructor(chain: ImageChain, limits: Limits) {
     this.chain = chain;
     this.reader = new MappedReader(chain.layers, limits);
+    const [top] = chain.layers;
+    this.writer = top!.writer && new MappedWriter(top!, top!.writer, this.reader);
+  }
+
+  get handles(): number {
+    return this.#handles;
   }
 
   retain(): this {
@@ -54,9 +66,8 @@ export function createImageDisk(chain: ImageChain, options: ImageDiskOptions): D
 class ImageDisk implements DiskFile {
   readonly name: string;
   readonly format: string;
-  readonly sizeBytes: number;
   readonly synchronous: boolean;
-  readonly readOnly = true;
+  readonly readOnly: boolean;
   readonly topology: Topology;
   readonly warnings: readonly DiskWarning[];
   readonly descriptor: DiskDescriptor | undefined;
@@ -71,12 +82,16 @@ class ImageDisk implements DiskFile {
     this.#opening = opening;
     this.name = storages[0]!.name;
     this.format = top.format;
-    this.sizeBytes = top.sizeBytes;
+    this.readOnly = shared.writer === undefined;
     this.topology = top.topology;
     this.synchronous = storages.every((storage) => storage.synchronous);
     this.warnings = warnings;
     this.descriptor =
       opening === undefined ? undefined : { opening, startBytes: 0, lengthBytes: this.sizeBytes };
+  }
+
+  get sizeBytes(): number {
+    return this.#top.sizeBytes;
   }
 
   get capabilities(): DiskCapabilities {
@@ -100,11 +115,96 @@ class ImageDisk implements DiskFile {
 
   async read(dst: Uint8Array, guestOffset: number): Promise<void> {
     this.#check('read', guestOffset, dst.length);
+    const { reader, writer } = this.#shared;
+    const epoch = writer?.epochs.begin();
     try {
-      await this.#shared.reader.read(dst, guestOffset);
+      await reader.read(dst, guestOffset);
     } catch (error) {
       throw this.#located(error, guestOffset, dst.length);
+    } finally {
+      if (epoch !== undefined) writer!.epochs.end(epoch);
     }
+  }
+
+  async write(src: Uint8Array, guestOffset: number): Promise<void> {
+    await runAsync(this.#writeStep(src, guestOffset));
+  }
+
+  writeSync(src: Uint8Array, guestOffset: number): void {
+    this.#needSync('writeSync');
+    runSync(this.#writeStep(src, guestOffset));
+  }
+
+  #writeStep(src: Uint8Array, offset: number): Step<void> {
+    const range = { op: 'write', offset, length: src.length };
+    return this.#change(range, (writer) => writer.writeStep(src, offset));
+  }
+
+  async writeZeroes(offset: number, length: number, options: ZeroOptions = {}): Promise<void> {
+    await runAsync(this.#zeroStep(offset, length, options));
+  }
+
+  writeZeroesSync(offset: number, length: number, options: ZeroOptions = {}): void {
+    this.#needSync('writeZeroesSync');
+    runSync(this.#zeroStep(offset, length, options));
+  }
+
+  #zeroStep(offset: number, length: number, { mayUnmap = true }: ZeroOptions): Step<void> {
+    const range = { op: 'writeZeroes', offset, length };
+    return this.#change(range, (writer) => writer.writeZeroesStep(offset, length, mayUnmap));
+  }
+
+  async discard(guestOffset: number, lengthBytes: number): Promise<void> {
+    await runAsync(this.#discardStep(guestOffset, lengthBytes));
+  }
+
+  discardSync(guestOffset: number, lengthBytes: number): void {
+    this.#needSync('discardSync');
+    runSync(this.#discardStep(guestOffset, lengthBytes));
+  }
+
+  #discardStep(offset: number, length: number): Step<void> {
+    const range = { op: 'discard', offset, length };
+    return this.#change(range, (writer) => writer.discardStep(offset, length));
+  }
+
+  async flush(): Promise<void> {
+    await runAsync(this.#flushStep());
+  }
+
+  flushSync(): void {
+    this.#needSync('flushSync');
+    runSync(this.#flushStep());
+  }
+
+  /** A disk that is only read has nothing to flush. */
+  *#flushStep(): Step<void> {
+    this.#assertOpen('flush');
+    if (this.readOnly) return;
+    const range = { op: 'flush', offset: 0, length: 0 };
+    yield* this.#change(range, (writer) => writer.flushStep());
+  }
+
+  *#change(
+    { op, offset, length }: { op: string; offset: number; length: number },
+    body: (writer: MappedWriter) => Step<void>,
+  ): Step<void> {
+    this.#check(op, offset, length);
+    try {
+      yield* body(this.#writable(op));
+    } catch (error) {
+      throw this.#located(error, offset, length, op);
+    }
+  }
+
+  #writable(op: string): MappedWriter {
+    const { writer } = this.#shared;
+    if (writer !== undefined) return writer;
+    throw new DiskError('read-only', 'disk.read-only', 'The disk was opened for reading only', {
+      op,
+      path: this.name,
+      hint: 'Open it with { readOnly: false }.',
+    });
   }
 
   async *blockStatus(
@@ -154,28 +254,27 @@ class ImageDisk implements DiskFile {
   }
 
   *#batchStep(operations: readonly BatchOperation[]): Step<BatchResult[]> {
-    for (const { guestOffset, buffer } of operations) {
-      this.#check('submitBatch', guestOffset, buffer.length);
+    this.#assertOpen('submitBatch');
+    for (const operation of operations) {
+      const range = rangeOf(operation);
+      if (range !== undefined) this.#check('submitBatch', range.offset, range.length);
+      // A disk that is only read has nothing to flush.
+      if (operation.op !== 'read' && operation.op !== 'flush') this.#writable('submitBatch');
     }
-    const { reader } = this.#shared;
+    const { reader, writer } = this.#shared;
+    const epoch = writer?.epochs.begin();
     try {
-      yield* reader.readManyStep(
-        operations.map(({ guestOffset, buffer }) => ({ guestOffset, dst: buffer })),
-      );
-      return operations.map(() => ({ error: undefined }));
-    } catch {
-      // Merged host work cannot say whose part failed, so each operation now runs by itself.
+      return yield* runBatch(operations, {
+        reader,
+        writer,
+        located: (error, operation) => {
+          const { offset = 0, length = 0 } = rangeOf(operation) ?? {};
+          return this.#located(error, offset, length, operation.op);
+        },
+      });
+    } finally {
+      if (epoch !== undefined) writer!.epochs.end(epoch);
     }
-    const results: BatchResult[] = [];
-    for (const { guestOffset, buffer } of operations) {
-      try {
-        yield* reader.readStep(buffer, guestOffset);
-        results.push({ error: undefined });
-      } catch (error) {
-        results.push({ error: asError(this.#located(error, guestOffset, buffer.length)) });
-      }
-    }
-    return results;
   }
 
   physicalSizeBytes(): number {
@@ -202,17 +301,34 @@ class ImageDisk implements DiskFile {
   }
 
   closeSync(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    if (!this.#shared.release()) return;
-    for (const storage of this.#shared.chain.storages) storage.closeSync();
+    const { writer, handles } = this.#shared;
+    if (!this.#closed && handles === 1 && writer?.isBusy) {
+      throw new DiskError(
+        'busy',
+        'disk.async-write-pending',
+        'An asynchronous write is under way, and closing would cut it short',
+        { op: 'close', path: this.name, hint: 'Await it, or close asynchronously.' },
+      );
+    }
+    runSync(this.#closeStep());
   }
 
   async close(): Promise<void> {
+    await runAsync(this.#closeStep());
+  }
+
+  *#closeStep(): Step<void> {
     if (this.#closed) return;
     this.#closed = true;
     if (!this.#shared.release()) return;
-    await Promise.all(this.#shared.chain.storages.map((storage) => storage.close()));
+    const { writer, chain } = this.#shared;
+    try {
+      if (writer !== undefined) yield* writer.closeStep();
+    } catch (error) {
+      throw this.#located(error, 0, this.sizeBytes, 'close');
+    } finally {
+      for (const storage of chain.storages) yield* closeStorage(storage);
+    }
   }
 
   [Symbol.dispose](): void {

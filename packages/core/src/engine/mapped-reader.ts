@@ -41,6 +41,11 @@ export class MappedReader {
     return this.#maps[0]!.sizeBytes;
   }
 
+  /** Drops decoded units: the host space that they came from may hold something else now. */
+  forgetDecoded(): void {
+    this.#cache.clear();
+  }
+
   /** Fills `dst`; the range has been checked against {@link sizeBytes}. */
   readSync(dst: Uint8Array, guestOffset: number): void {
     if (dst.length === 0) return;

@@ -6,10 +6,12 @@ import type {
   DiskDescriptor,
   DiskFile,
   ImageInfo,
+  ZeroOptions,
 } from '../disk-file.ts';
 import type { DiskWarning } from '../format/format-driver.ts';
 import type { Topology } from '../format/format-image.ts';
 import type { BlockStatus } from './block-status.ts';
+import { rangeOf } from './disk-batch.ts';
 import { checkRange } from './range.ts';
 
 export interface SliceOptions {
@@ -95,6 +97,44 @@ class SliceDisk implements DiskFile {
     return { ...status, guestOffset: status.guestOffset - this.#startBytes };
   }
 
+  async write(src: Uint8Array, guestOffset: number): Promise<void> {
+    checkRange(this, 'write', guestOffset, src.length);
+    await this.#disk.write(src, this.#startBytes + guestOffset);
+  }
+
+  writeSync(src: Uint8Array, guestOffset: number): void {
+    checkRange(this, 'write', guestOffset, src.length);
+    this.#disk.writeSync(src, this.#startBytes + guestOffset);
+  }
+
+  async writeZeroes(offset: number, length: number, options?: ZeroOptions): Promise<void> {
+    checkRange(this, 'writeZeroes', offset, length);
+    await this.#disk.writeZeroes(this.#startBytes + offset, length, options);
+  }
+
+  writeZeroesSync(offset: number, length: number, options?: ZeroOptions): void {
+    checkRange(this, 'writeZeroes', offset, length);
+    this.#disk.writeZeroesSync(this.#startBytes + offset, length, options);
+  }
+
+  async discard(guestOffset: number, lengthBytes: number): Promise<void> {
+    checkRange(this, 'discard', guestOffset, lengthBytes);
+    await this.#disk.discard(this.#startBytes + guestOffset, lengthBytes);
+  }
+
+  discardSync(guestOffset: number, lengthBytes: number): void {
+    checkRange(this, 'discard', guestOffset, lengthBytes);
+    this.#disk.discardSync(this.#startBytes + guestOffset, lengthBytes);
+  }
+
+  flush(): Promise<void> {
+    return this.#disk.flush();
+  }
+
+  flushSync(): void {
+    this.#disk.flushSync();
+  }
+
   async submitBatch(operations: readonly BatchOperation[]): Promise<BatchResult[]> {
     return await this.#disk.submitBatch(this.#translated(operations));
   }
@@ -104,13 +144,12 @@ class SliceDisk implements DiskFile {
   }
 
   #translated(operations: readonly BatchOperation[]): BatchOperation[] {
-    for (const { guestOffset, buffer } of operations) {
-      checkRange(this, 'submitBatch', guestOffset, buffer.length);
-    }
-    return operations.map((operation) => ({
-      ...operation,
-      guestOffset: operation.guestOffset + this.#startBytes,
-    }));
+    return operations.map((operation) => {
+      if (operation.op === 'flush') return operation;
+      const { offset, length } = rangeOf(operation)!;
+      checkRange(this, 'submitBatch', offset, length);
+      return { ...operation, guestOffset: offset + this.#startBytes };
+    });
   }
 
   physicalSizeBytes(): number {

@@ -34,6 +34,11 @@ export class UnitCache {
     }
   }
 
+  clear(): void {
+    this.#units.clear();
+    this.#usedBytes = 0;
+  }
+
   #drop(hostOffset: number): void {
     const unit = this.#units.get(hostOffset);
     if (unit === undefined) return;

@@ -1,9 +1,9 @@
 /** A disk format that can be recognised and opened. */
 import type { DecoderSet } from '../decoder.ts';
 import type { Limits } from '../limits.ts';
-import type { NamedFile } from '../open/reference.ts';
+import type { BackingReference, NamedFile } from '../open/reference.ts';
 import type { Step } from '../step.ts';
-import type { Storage } from '../storage.ts';
+import type { Storage, WritableStorage } from '../storage.ts';
 import type { FormatImage } from './format-image.ts';
 
 /** Bytes from the start of a storage that a probe sees (fewer when it is shorter). */
@@ -34,6 +34,8 @@ export interface OpenContext {
   readonly storage: Storage;
   readonly decoders: DecoderSet;
   readonly limits: Limits;
+  /** Whether the image is to be written; `storage` is a {@link WritableStorage} then. */
+  readonly writable: boolean;
   /** Name or id of the internal snapshot to open in place of the active state. */
   readonly snapshot: string | undefined;
   warn(warning: DiskWarning): void;
@@ -48,6 +50,20 @@ export interface FormatDriver {
   /** Pure, and never throws, however short the input. */
   probe(input: ProbeInput): ProbeVerdict;
   open(context: OpenContext): Step<FormatImage>;
+  /** Lays out a new image in an empty storage; left out by formats that are only read. */
+  create?(context: CreateContext): Step<void>;
+}
+
+export interface CreateContext {
+  /** Empty. */
+  readonly storage: WritableStorage;
+  readonly sizeBytes: number;
+  /** What the format alone knows, under the names that qemu-img gives with `-o`. */
+  readonly options: Readonly<Record<string, string | number | boolean>>;
+  /** The image below; its size has been looked up and its name is stored as it stands. */
+  readonly backing: BackingReference | undefined;
+  /** Creates a further file that the image will name. The caller closes it. */
+  createNamed(file: NamedFile): Step<WritableStorage>;
 }
 
 /** The driver that a user or an image means by `name`. */

@@ -1,5 +1,6 @@
 /** What a disk format is to the engine: a map from guest ranges to where their bytes live. */
 import type { Extent } from '../engine/extent.ts';
+import type { ImageWriter } from './image-writer.ts';
 import type { BackingReference } from '../open/reference.ts';
 import type { Step } from '../step.ts';
 import type { Storage } from '../storage.ts';
@@ -66,4 +67,6 @@ export interface FormatImage extends ExtentMap {
   /** Host bytes that hold this layer: the image file and what it splits its data over. */
   readonly storages: readonly Storage[];
   details(): FormatDetails;
+  /** There when the image was opened for writing. */
+  readonly writer?: ImageWriter;
 }

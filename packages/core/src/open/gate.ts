@@ -8,6 +8,8 @@ export interface GateRequest {
   readonly file: NamedFile;
   /** The storage of the image that names the file. */
   readonly namedBy: Storage;
+  /** Whether the file is to be written; true only for a data file of an image that is written. */
+  readonly writable: boolean;
 }
 
 export interface OpenGate {

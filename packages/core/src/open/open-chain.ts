@@ -24,6 +24,8 @@ export interface OpenChainOptions {
   /** Format of the first image; probed when undefined, never overridden when given. */
   readonly format: string | undefined;
   readonly snapshot: string | undefined;
+  /** Whether the first image is to be written; those below it are only ever read. */
+  readonly writable: boolean;
   /** False to open the first image alone, whatever backing file it names. */
   readonly followBacking: boolean;
 }
@@ -76,7 +78,7 @@ class ChainOpening {
       format = parsed.format ?? image.backing.format;
       snapshot = undefined;
       this.#refuseLongChain(storage);
-      storage = yield* this.#openNamed(storage, parsed);
+      storage = yield* this.#openNamed(storage, parsed, false);
     }
     return { layers: this.#layers, storages: this.storages, warnings: this.#warnings };
   }
@@ -95,11 +97,14 @@ class ChainOpening {
       decoders: this.#options.decoders,
       limits: this.#options.limits,
       snapshot,
+      writable: this.#options.writable && this.#layers.length === 0,
       warn: (warning) => this.#warnings.push(warning),
-      openNamed: (file) => this.#openNamed(storage, file),
+      openNamed: (file) => this.#openNamed(storage, file, context.writable),
     };
     try {
-      return yield* driver.open(context);
+      const image = yield* driver.open(context);
+      if (context.writable && image.writer === undefined) throw notWritable(driver.id);
+      return image;
     } catch (error) {
       if (error instanceof DiskError) {
         error.addContext({ op: 'open', path: storage.name, format: driver.id, layer: 'format' });
@@ -108,8 +113,8 @@ class ChainOpening {
     }
   }
 
-  *#openNamed(namedBy: Storage, file: NamedFile): Step<Storage> {
-    const opened = yield* this.#options.gate.open({ file, namedBy });
+  *#openNamed(namedBy: Storage, file: NamedFile, writable: boolean): Step<Storage> {
+    const opened = yield* this.#options.gate.open({ file, namedBy, writable });
     this.storages.push(opened);
     if (opened.identity !== undefined && opened.identity === namedBy.identity) {
       throw new DiskError(
@@ -166,6 +171,12 @@ class ChainOpening {
       },
     );
   }
+}
+
+function notWritable(format: string): DiskError {
+  return new DiskError('unsupported', 'open.not-writable', `${format} images can only be read`, {
+    hint: 'Open it read-only, or convert it to a format that can be written.',
+  });
 }
 
 function withContext<T>(storage: Storage, format: string, parse: () => T): T {

@@ -16,6 +16,8 @@ export function diskOptions({ format, snapshot, allowBacking }: CommonOptions) {
   const allow = allowBacking.includes('any') ? ('any' as const) : allowBacking;
   const options: OpenDiskFileOptions = {
     gate: { allow },
+    // The commands only look, and the disk of a running machine is worth a look. A warning tells.
+    forceShare: true,
     ...(format === undefined ? {} : { format }),
     ...(snapshot === undefined ? {} : { snapshot }),
   };

@@ -2,11 +2,13 @@
 import { DiskError } from '@diskfile/bytes';
 import { decoders } from '@diskfile/codec';
 import {
+  closeStorage,
   createImageDisk,
-  DEFAULT_LIMITS,
   type DiskDescriptor,
   type DiskFile,
+  type DiskWarning,
   type FormatDriver,
+  isWritable,
   type Limits,
   openChain,
   type OpenGate,
@@ -16,24 +18,27 @@ import {
   type Step,
   type Storage,
 } from '@diskfile/core';
-import {
-  hostGate,
-  type HostGateOptions,
-  isSplitSetStart,
-  openFileStorage,
-  openSplitStorage,
-} from '@diskfile/storage';
+import { hostGate, type HostGateOptions, type ImageLocking } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
+import { openHostFile } from './host-file.ts';
+import { checkedLimits } from './limits.ts';
 
 export interface OpenDiskFileOptions {
   /** Format of the image. It is then never probed; `raw` stays raw whatever the bytes say. */
   readonly format?: string;
+  /** False to open the image for writing as well. Images below it are only ever read. */
+  readonly readOnly?: boolean;
+  /**
+   * Reads the image although another process may be writing it, which is otherwise refused. What
+   * is read may then be a mixture of old and new. A warning tells when that is the case.
+   */
+  readonly forceShare?: boolean;
   /** Name or id of an internal snapshot to open in place of the active state. */
   readonly snapshot?: string;
   /**
    * Which files the image may name. By default regular files within the directory of the image
    * that names them. `{ allow: [dir, …] }` adds directories, `{ allow: 'any' }` lifts the bound;
-   * a gate of your own decides for itself.
+   * a gate of your own decides for itself, and locks the files that it opens or does not.
    */
   readonly gate?: HostGateOptions | OpenGate;
   /** False to open the image alone; what its backing file would give reads as zeros. */
@@ -50,6 +55,7 @@ export interface DiskOpening {
   readonly snapshot: string | undefined;
   readonly gate: HostGateOptions;
   readonly backing: boolean;
+  readonly forceShare: boolean;
   readonly limits: Limits;
   /** Which file it was, so that another one of the same name is noticed. */
   readonly identity: string | undefined;
@@ -57,11 +63,13 @@ export interface DiskOpening {
 }
 
 /**
- * Opens a disk image, read-only.
+ * Opens a disk image, read-only unless told otherwise. For as long as it is open, its files are
+ * locked as QEMU locks them: a writer keeps everybody else off, a reader keeps writers off. Where
+ * the host has no such locks, the disk's warnings tell of other processes that hold some.
  *
  * @param target a path (the first file of a split set opens all of it), or a storage, which the
  *   disk owns from then on
- * @throws DiskError `not-found`, `denied`, `corrupt`, `unsupported`, `limit` or `io`
+ * @throws DiskError `not-found`, `denied`, `busy`, `corrupt`, `unsupported`, `limit` or `io`
  * @example
  * await using disk = await openDiskFile('vm.qcow2');
  * const sector = new Uint8Array(512);
@@ -83,33 +91,63 @@ export function openDiskFileSync(
 }
 
 function* openDiskStep(target: string | Storage, options: OpenDiskFileOptions): Step<DiskFile> {
-  const storage = typeof target === 'string' ? yield* openHostFile(target) : target;
+  const { readOnly = true, forceShare = false, gate = {}, backing: followBacking = true } = options;
+  const writable = !readOnly;
+  if (forceShare && writable) throw writersDoNotShare();
   const limits = checkedLimits(options.limits);
-  const gate = options.gate ?? {};
+  const warnings: DiskWarning[] = [];
+  const locking: ImageLocking = { forceShare, warn: (warning) => void warnings.push(warning) };
+  const storage =
+    typeof target === 'string' ? yield* openHostFile(target, { writable, locking }) : target;
+  if (writable && !isWritable(storage)) {
+    yield* closeStorage(storage);
+    throw storageIsReadOnly(storage);
+  }
   const chain = yield* openChain(storage, {
     drivers: options.formats ?? ALL_FORMATS,
     decoders: decoders(),
-    gate: 'open' in gate ? gate : hostGate(gate),
+    gate: 'open' in gate ? gate : hostGate(gate, { locking }),
     limits,
     format: options.format,
     snapshot: options.snapshot,
-    followBacking: options.backing ?? true,
+    writable,
+    followBacking,
   });
+  // Two writers of one image would not know of each other's tables, so only readers can be many.
   const canReopen =
-    typeof target === 'string' && !('open' in gate) && options.formats === undefined;
+    typeof target === 'string' && readOnly && !('open' in gate) && options.formats === undefined;
   const opening: DiskOpening | undefined = canReopen
     ? {
         path: target,
         format: chain.layers[0]!.format,
         snapshot: options.snapshot,
         gate,
-        backing: options.backing ?? true,
+        backing: followBacking,
+        forceShare,
         limits,
         identity: storage.identity,
         fileBytes: storage.sizeBytes,
       }
     : undefined;
-  return createImageDisk(chain, { limits, opening });
+  const all = { ...chain, warnings: [...warnings, ...chain.warnings] };
+  return createImageDisk(all, { limits, opening });
+}
+
+function writersDoNotShare(): DiskError {
+  return new DiskError(
+    'invalid-argument',
+    'open.force-share',
+    'An image can be shared by force only for reading',
+    { op: 'open', hint: 'Leave out forceShare, or readOnly: false.' },
+  );
+}
+
+function storageIsReadOnly({ name }: Storage): DiskError {
+  return new DiskError('unsupported', 'open.storage-read-only', 'The storage can only be read', {
+    op: 'open',
+    path: name,
+    hint: 'Open the disk read-only.',
+  });
 }
 
 /**
@@ -118,7 +156,9 @@ function* openDiskStep(target: string | Storage, options: OpenDiskFileOptions): 
  */
 export function reopenDiskSync(descriptor: DiskDescriptor): DiskFile {
   const { path, snapshot, identity, fileBytes, ...same } = descriptor.opening as DiskOpening;
-  const storage = runSync(openHostFile(path));
+  // Whoever opened the disk has been warned already.
+  const locking = { forceShare: same.forceShare, warn: () => {} };
+  const storage = runSync(openHostFile(path, { writable: false, locking }));
   if (storage.identity !== identity || storage.sizeBytes !== fileBytes) {
     storage.closeSync();
     throw new DiskError('busy', 'open.changed', `${path} was changed or replaced while in use`, {
@@ -133,25 +173,4 @@ export function reopenDiskSync(descriptor: DiskDescriptor): DiskFile {
   } finally {
     whole.closeSync();
   }
-}
-
-function* openHostFile(path: string): Step<Storage> {
-  return (yield* isSplitSetStart(path))
-    ? yield* openSplitStorage(path)
-    : yield* openFileStorage(path);
-}
-
-function checkedLimits(given: Partial<Limits> = {}): Limits {
-  const limits = { ...DEFAULT_LIMITS, ...given };
-  for (const [name, value] of Object.entries(limits)) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new DiskError(
-        'invalid-argument',
-        'open.limits',
-        `limits.${name} must be a positive whole number, not ${String(value)}`,
-        { op: 'open' },
-      );
-    }
-  }
-  return limits;
 }

@@ -22,7 +22,7 @@ import {
 import { qcow2Driver, qcowDriver } from '../../src/index.ts';
 
 /** Bytes that are the disk themselves, for backing images. */
-const plainDriver: FormatDriver = {
+export const plainDriver: FormatDriver = {
   id: 'raw',
   aliases: [],
   probe: () => 'maybe',
@@ -114,6 +114,7 @@ function openLayers(image: Uint8Array | Storage, options: OpenOptions): ImageCha
       limits,
       format: options.format,
       snapshot: options.snapshot,
+      writable: false,
       followBacking: true,
     }),
   );

@@ -14,6 +14,7 @@ export class HostRecord {
   readonly asked: string[] = [];
 
   readonly files: HostFiles = {
+    ...nodeHostFiles,
     realpath: (path) => this.#note('realpath', path, nodeHostFiles.realpath(path)),
     status: (path) => this.#note('status', path, nodeHostFiles.status(path)),
     open: (path, options) => this.#note('open', path, this.#open(path, options)),
@@ -38,7 +39,7 @@ export class HostRecord {
   }
 
   gate(options?: HostGateOptions): OpenGate {
-    return hostGate(options, this.files);
+    return hostGate(options, { files: this.files });
   }
 }
 

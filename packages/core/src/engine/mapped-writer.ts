@@ -1,0 +1,257 @@
+/**
+ * The engine's writing half: guest bytes into an image, whatever its format. Bytes that have host
+ * space of their own are overwritten where they lie; for all others the format sets space aside,
+ * the engine fills it (the new bytes, and around them what the disk reads now), and only then is
+ * it linked in.
+ */
+import { alignDown, DiskError } from '@diskfile/bytes';
+import type { FormatImage } from '../format/format-image.ts';
+import type { Allocation, ImageWriter } from '../format/image-writer.ts';
+import type { Step } from '../step.ts';
+import { isWritable, writeBytes } from '../storage.ts';
+import { Extent } from './extent.ts';
+import type { MappedReader } from './mapped-reader.ts';
+import { ReadEpochs } from './read-epochs.ts';
+import { type Hold, type LockRange, WHOLE_DISK, WriteLock } from './write-lock.ts';
+
+/** Zeros written at a time where a format cannot express them. */
+const ZERO_CHUNK_BYTES = 1024 * 1024;
+/** Lookups of one offset that may miss before that counts as an endless loop. */
+const MAX_MISSES = 1000;
+
+export class MappedWriter {
+  readonly epochs = new ReadEpochs();
+  readonly #image: FormatImage;
+  readonly #writer: ImageWriter;
+  readonly #reader: MappedReader;
+  readonly #lock = new WriteLock();
+  readonly #extent = new Extent();
+  readonly #zeros = new Uint8Array(ZERO_CHUNK_BYTES);
+  /** Flushes whose reads have ended, and that the format has not been told of yet. */
+  #reclaimable = 0;
+  #closed = false;
+
+  constructor(image: FormatImage, writer: ImageWriter, reader: MappedReader) {
+    this.#image = image;
+    this.#writer = writer;
+    this.#reader = reader;
+  }
+
+  /** Whether a write is under way or waits. */
+  get isBusy(): boolean {
+    return this.#lock.isBusy;
+  }
+
+  /** Writes all of `src`; the range has been checked against the disk's size. */
+  *writeStep(src: Uint8Array, guestOffset: number): Step<void> {
+    if (src.length === 0) return;
+    const hold = yield* this.#hold({ start: guestOffset, end: guestOffset + src.length });
+    try {
+      if (yield* this.#isInPlace(guestOffset, src.length)) {
+        yield* this.#overwrite(src, guestOffset);
+        return;
+      }
+      yield* this.#lock.widen(hold);
+      this.#reclaim();
+      yield* this.#writeAlone(src, guestOffset);
+    } finally {
+      this.#lock.release(hold);
+    }
+  }
+
+  /** Runs what changes tables: alone, after every write that came before. */
+  *exclusive<T>(body: () => Step<T>): Step<T> {
+    const hold = yield* this.#hold(WHOLE_DISK);
+    try {
+      this.#reclaim();
+      return yield* body();
+    } finally {
+      this.#lock.release(hold);
+    }
+  }
+
+  *#hold(range: LockRange): Step<Hold> {
+    const hold = yield* this.#lock.hold(range);
+    if (!this.#closed) return hold;
+    this.#lock.release(hold);
+    throw new DiskError('invalid-argument', 'disk.closed', 'The disk has been closed');
+  }
+
+  /** Lets freed space be used again. Only done alone: an allocation is never surprised by it. */
+  #reclaim(): void {
+    for (; this.#reclaimable > 0; this.#reclaimable -= 1) this.#writer.reclaim();
+  }
+
+  /** Whether all of a range can be overwritten where it lies. */
+  *#isInPlace(guestOffset: number, lengthBytes: number): Step<boolean> {
+    for (let done = 0; done < lengthBytes;) {
+      const extent = yield* this.#resolve(guestOffset + done, lengthBytes - done);
+      if (extent.kind !== 'data') return false;
+      done += extent.lengthBytes;
+    }
+    return true;
+  }
+
+  /** Overwrites in place from the start, as far as that goes; returns how many bytes it did. */
+  *#overwrite(src: Uint8Array, guestOffset: number): Step<number> {
+    let done = 0;
+    while (done < src.length) {
+      const extent = yield* this.#resolve(guestOffset + done, src.length - done);
+      if (extent.kind !== 'data') break;
+      const { storage, hostOffset, lengthBytes } = extent;
+      if (!isWritable(storage!))
+        throw new Error('assertion failed: writable extent, read-only file');
+      yield* writeBytes(storage, part(src, done, lengthBytes), hostOffset);
+      done += lengthBytes;
+    }
+    return done;
+  }
+
+  *#writeAlone(src: Uint8Array, guestOffset: number): Step<void> {
+    for (let done = 0; done < src.length;) {
+      done += yield* this.#overwrite(part(src, done, src.length - done), guestOffset + done);
+      if (done === src.length) return;
+      done += yield* this.#allocateAndWrite(src.subarray(done), guestOffset + done);
+    }
+  }
+
+  /** Writes into new space, as much as one allocation holds. */
+  *#allocateAndWrite(src: Uint8Array, guestOffset: number): Step<number> {
+    const { kind, lengthBytes } = yield* this.#resolve(guestOffset, src.length);
+    if (kind === 'data') throw new Error('assertion failed: allocating what can be overwritten');
+    const allocation = yield* this.#writer.allocate(guestOffset, lengthBytes);
+    const allocationEnd = allocation.guestOffset + allocation.lengthBytes;
+    const written = Math.min(src.length, allocationEnd - guestOffset);
+    try {
+      yield* this.#fill(allocation, part(src, 0, written), guestOffset);
+    } catch (error) {
+      yield* this.#cancel(allocation);
+      throw error;
+    }
+    yield* allocation.commit();
+    return written;
+  }
+
+  /** At worst the space is leaked; why the write failed is what matters. */
+  *#cancel(allocation: Allocation): Step<void> {
+    try {
+      yield* allocation.cancel();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
+  }
+
+  /** Writes the new bytes, and before and behind them what the disk reads there now. */
+  *#fill(allocation: Allocation, src: Uint8Array, guestOffset: number): Step<void> {
+    const { storage, hostOffset, readsAsZero } = allocation;
+    const start = allocation.guestOffset;
+    const end = start + allocation.lengthBytes;
+    const before = yield* this.#currentBytes(start, guestOffset, readsAsZero);
+    const after = yield* this.#currentBytes(guestOffset + src.length, end, readsAsZero);
+    if (before === undefined && after === undefined) {
+      return yield* writeBytes(storage, src, hostOffset + (guestOffset - start));
+    }
+    const from = before === undefined ? guestOffset : start;
+    const to = after === undefined ? guestOffset + src.length : end;
+    const whole = new Uint8Array(to - from);
+    if (before !== undefined) whole.set(before);
+    whole.set(src, guestOffset - from);
+    if (after !== undefined) whole.set(after, guestOffset + src.length - from);
+    yield* writeBytes(storage, whole, hostOffset + (from - start));
+  }
+
+  /**
+   * What the disk reads from `start` to `end`, zeros past its end; undefined when nothing has to be
+   * written there, because it is empty or zeros in space that reads as zeros.
+   */
+  *#currentBytes(start: number, end: number, readsAsZero: boolean): Step<Uint8Array | undefined> {
+    if (start === end) return undefined;
+    const onDisk = Math.max(0, Math.min(end, this.#image.sizeBytes) - start);
+    if (readsAsZero && (yield* this.#isZero(start, onDisk))) return undefined;
+    const bytes = new Uint8Array(end - start);
+    if (onDisk > 0) yield* this.#reader.readStep(bytes.subarray(0, onDisk), start);
+    return bytes;
+  }
+
+  /** Whether the tables alone tell that a range reads as zeros. */
+  *#isZero(guestOffset: number, lengthBytes: number): Step<boolean> {
+    for (let done = 0; done < lengthBytes;) {
+      const extent = yield* this.#reader.resolve(guestOffset + done, lengthBytes - done);
+      if (extent.kind !== 'zero') return false;
+      done += extent.lengthBytes;
+    }
+    return true;
+  }
+
+  *#resolve(guestOffset: number, lengthBytes: number): Step<Extent> {
+    for (let misses = 0; misses < MAX_MISSES; misses++) {
+      if (this.#writer.lookupWritable(guestOffset, lengthBytes, this.#extent)) return this.#extent;
+      yield* this.#image.load(guestOffset);
+    }
+    throw new Error(`assertion failed: writable lookup at ${guestOffset} misses after load`);
+  }
+
+  /** Makes a range read as zeros, by tables where the format can and by bytes where not. */
+  *writeZeroesStep(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<void> {
+    if (lengthBytes === 0) return;
+    yield* this.exclusive(() => this.#zeroAlone(guestOffset, lengthBytes, mayUnmap));
+  }
+
+  *#zeroAlone(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<void> {
+    const { unitBytes } = this.#writer;
+    const end = guestOffset + lengthBytes;
+    for (let at = guestOffset; at < end;) {
+      const done = yield* this.#writer.writeZeroes(at, end - at, mayUnmap);
+      at += done;
+      if (done > 0) continue;
+      const unitEnd = unitBytes === 1 ? end : alignDown(at, unitBytes) + unitBytes;
+      const stop = Math.min(end, unitEnd);
+      yield* this.#zeroByBytes(at, stop - at);
+      at = stop;
+    }
+  }
+
+  *#zeroByBytes(guestOffset: number, lengthBytes: number): Step<void> {
+    if (yield* this.#isZero(guestOffset, lengthBytes)) return;
+    for (let done = 0; done < lengthBytes;) {
+      const zeros = part(this.#zeros, 0, Math.min(ZERO_CHUNK_BYTES, lengthBytes - done));
+      yield* this.#writeAlone(zeros, guestOffset + done);
+      done += zeros.length;
+    }
+  }
+
+  *discardStep(guestOffset: number, lengthBytes: number): Step<void> {
+    if (lengthBytes === 0) return;
+    yield* this.exclusive(() => this.#writer.discard(guestOffset, lengthBytes));
+  }
+
+  /** Returns once everything written before is durable. */
+  *flushStep(): Step<void> {
+    yield* this.exclusive(() => this.#flushAlone());
+  }
+
+  *#flushAlone(): Step<void> {
+    yield* this.#writer.flush();
+    this.epochs.afterCurrentReads(() => {
+      this.#reclaimable += 1;
+      // Nothing of that space is in use any more, nor can it be read again before it is reused.
+      this.#reader.forgetDecoded();
+    });
+  }
+
+  /** Makes all durable and marks the image as cleanly closed. Whatever comes later is refused. */
+  *closeStep(): Step<void> {
+    yield* this.exclusive(() => this.#closeAlone());
+  }
+
+  *#closeAlone(): Step<void> {
+    this.#closed = true;
+    yield* this.#flushAlone();
+    yield* this.#writer.close();
+  }
+}
+
+function part(bytes: Uint8Array, start: number, lengthBytes: number): Uint8Array {
+  const whole = start === 0 && lengthBytes === bytes.length;
+  return whole ? bytes : bytes.subarray(start, start + lengthBytes);
+}

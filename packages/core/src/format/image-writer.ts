@@ -1,0 +1,62 @@
+/**
+ * The writing half of a disk format. Like the reading half it only maps: it says where bytes may
+ * go and links them in when they are there. The engine moves guest data, copy-on-write included.
+ *
+ * The engine calls one method at a time (see `engine/write-lock.ts`), reads go on beside them.
+ */
+import type { Extent } from '../engine/extent.ts';
+import type { Step } from '../step.ts';
+import type { WritableStorage } from '../storage.ts';
+
+/** Host space set aside for a run of guest bytes and not yet part of the disk. */
+export interface Allocation {
+  readonly storage: WritableStorage;
+  readonly hostOffset: number;
+  /** First guest byte: at or before the one asked for, on a boundary of {@link ImageWriter.unitBytes}. */
+  readonly guestOffset: number;
+  /** Whole units; may reach past the end of the disk, where anything but stale bytes will do. */
+  readonly lengthBytes: number;
+  /** Whether the host space already reads as zeros, so that zeros need not be written. */
+  readonly readsAsZero: boolean;
+  /**
+   * Makes the space part of the disk. The engine has written every byte by then. Linking happens
+   * in memory and reaches the host with {@link ImageWriter.flush}. Fails as a whole, the space
+   * then given back or leaked.
+   */
+  commit(): Step<void>;
+  /** Gives the space back after a write that failed. */
+  cancel(): Step<void>;
+}
+
+export interface ImageWriter {
+  /** Unit of allocation in bytes: a cluster or subcluster; 1 where the format has none. */
+  readonly unitBytes: number;
+  /**
+   * Hot path, like `ExtentMap.lookup`: no I/O, no allocation, false on a miss that `load` cures.
+   * `data`: may be overwritten where it lies. `backing`: needs {@link allocate} first.
+   */
+  lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean;
+  /** Space for as much of the range as one run of host bytes can hold, at least its first byte. */
+  allocate(guestOffset: number, lengthBytes: number): Step<Allocation>;
+  /**
+   * Makes the range read as zeros by its tables alone.
+   * @param mayUnmap whether space behind it may be given back
+   * @returns bytes done from `guestOffset` on; 0 when the engine has to write (part of) the first
+   *   unit itself
+   */
+  writeZeroes(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<number>;
+  /** Gives back what the range holds, as far as whole units go. What it then reads as is free. */
+  discard(guestOffset: number, lengthBytes: number): Step<void>;
+  /**
+   * Brings the tables to the host in an order in which no loss of power can break the image, and
+   * returns once all of it and all data written before is durable. A failed flush can be repeated.
+   */
+  flush(): Step<void>;
+  /**
+   * Called once for each flush that succeeded, in their order and between other calls: space freed
+   * before that flush may be used again, as no read that saw it in the tables is under way.
+   */
+  reclaim(): void;
+  /** After the last flush: leaves the image marked as cleanly closed. */
+  close(): Step<void>;
+}

@@ -1,0 +1,148 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Hold, type LockRange, WHOLE_DISK, WriteLock } from '../src/engine/write-lock.ts';
+import { runAsync, runSync } from '../src/index.ts';
+
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Requests by name: which of them hold the lock by now, in the order in which they got it. */
+class Requests {
+  readonly lock = new WriteLock();
+  readonly granted: string[] = [];
+  readonly #holds = new Map<string, Hold>();
+
+  ask(name: string, start: number, end: number): void {
+    void this.#ask(name, { start, end });
+  }
+
+  askAll(name: string): void {
+    void this.#ask(name, WHOLE_DISK);
+  }
+
+  async #ask(name: string, range: LockRange): Promise<void> {
+    this.#holds.set(name, await runAsync(this.lock.hold(range)));
+    this.granted.push(name);
+  }
+
+  widen(name: string): void {
+    this.granted.splice(this.granted.indexOf(name), 1);
+    void runAsync(this.lock.widen(this.#holds.get(name)!)).then(() => this.granted.push(name));
+  }
+
+  async release(name: string): Promise<void> {
+    this.lock.release(this.#holds.get(name)!);
+    await settle();
+  }
+}
+
+describe('the write lock', () => {
+  it('lets ranges apart run side by side, and overlapping ones in their order', async () => {
+    const requests = new Requests();
+    requests.ask('a', 0, 10);
+    requests.ask('b', 10, 20);
+    requests.ask('c', 5, 15);
+    requests.ask('d', 14, 16);
+    requests.ask('e', 30, 31);
+    await settle();
+    expect(requests.granted).toEqual(['a', 'b', 'e']);
+    await requests.release('a');
+    expect(requests.granted).toEqual(['a', 'b', 'e']);
+    await requests.release('b');
+    expect(requests.granted).toEqual(['a', 'b', 'e', 'c']);
+    await requests.release('c');
+    expect(requests.granted).toEqual(['a', 'b', 'e', 'c', 'd']);
+    expect(requests.lock.isBusy).toBe(true);
+    await requests.release('d');
+    await requests.release('e');
+    expect(requests.lock.isBusy).toBe(false);
+  });
+
+  it('lets nothing that came later overtake who waits for the whole disk', async () => {
+    const requests = new Requests();
+    requests.ask('a', 0, 1);
+    requests.askAll('all');
+    requests.ask('b', 5, 6);
+    await settle();
+    expect(requests.granted).toEqual(['a']);
+    await requests.release('a');
+    expect(requests.granted).toEqual(['a', 'all']);
+    await requests.release('all');
+    expect(requests.granted).toEqual(['a', 'all', 'b']);
+  });
+
+  it('keeps the place of who widens: before later requests, after those that run', async () => {
+    const requests = new Requests();
+    requests.ask('a', 0, 10);
+    requests.ask('running', 20, 30);
+    requests.ask('later', 5, 6);
+    await settle();
+    requests.widen('a');
+    await settle();
+    expect(requests.granted).toEqual(['running']);
+    await requests.release('running');
+    expect(requests.granted).toEqual(['running', 'a']);
+    await requests.release('a');
+    expect(requests.granted).toEqual(['running', 'a', 'later']);
+  });
+
+  it('lets two widen one after the other', async () => {
+    const requests = new Requests();
+    requests.ask('a', 0, 10);
+    requests.ask('b', 20, 30);
+    await settle();
+    requests.widen('b');
+    requests.widen('a');
+    await settle();
+    expect(requests.granted).toEqual(['a']);
+    await requests.release('a');
+    expect(requests.granted).toEqual(['a', 'b']);
+  });
+
+  it('refuses a synchronous request that would have to wait, and forgets it', async () => {
+    const requests = new Requests();
+    const busy = expect.objectContaining({ code: 'busy' });
+    requests.ask('a', 0, 10);
+    await settle();
+    expect(() => runSync(requests.lock.hold({ start: 9, end: 10 }))).toThrowError(busy);
+    const beside = runSync(requests.lock.hold({ start: 10, end: 11 }));
+    expect(() => runSync(requests.lock.widen(beside))).toThrowError(busy);
+    requests.lock.release(beside);
+    await requests.release('a');
+    expect(requests.lock.isBusy).toBe(false);
+  });
+
+  it('never grants two that overlap, and leaves nobody behind', async () => {
+    const request = fc.record({
+      start: fc.nat(20),
+      length: fc.integer({ min: 1, max: 8 }),
+      kind: fc.constantFrom('range', 'range', 'range', 'all', 'widen'),
+      ticks: fc.nat(5),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 40 }), async (requests) => {
+        const lock = new WriteLock();
+        const running = new Set<LockRange>();
+        const during = async (range: LockRange, ticks: number) => {
+          for (const other of running) {
+            expect(range.start < other.end && other.start < range.end).toBe(false);
+          }
+          running.add(range);
+          for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+          running.delete(range);
+        };
+        const work = requests.map(async ({ start, length, kind, ticks }) => {
+          const range = kind === 'all' ? WHOLE_DISK : { start, end: start + length };
+          const hold = await runAsync(lock.hold(range));
+          await during(range, ticks);
+          if (kind === 'widen') {
+            await runAsync(lock.widen(hold));
+            await during(WHOLE_DISK, ticks);
+          }
+          lock.release(hold);
+        });
+        await Promise.all(work);
+        expect(lock.isBusy).toBe(false);
+      }),
+    );
+  });
+});

@@ -1,0 +1,208 @@
+/** Creating virtual disks. */
+import { dirname, isAbsolute, join } from 'node:path';
+import { alignUp, DiskError } from '@diskfile/bytes';
+import { decoders } from '@diskfile/codec';
+import {
+  type BackingReference,
+  closeStorage,
+  type CreateContext,
+  findDriver,
+  type FormatDriver,
+  type ImageChain,
+  type Limits,
+  type NamedFile,
+  openChain,
+  type OpenGate,
+  parseImageName,
+  quote,
+  runAsync,
+  runSync,
+  type Step,
+} from '@diskfile/core';
+import { hostGate, type HostGateOptions, type ImageLocking, NewFile } from '@diskfile/storage';
+import { checkedLimits } from '../open/limits.ts';
+import { ALL_FORMATS } from '../formats.ts';
+
+const SECTOR_BYTES = 512;
+
+export interface CreateDiskFileOptions {
+  readonly format: string;
+  /**
+   * Virtual size in bytes, rounded up to whole sectors of 512 bytes. May be left out where there
+   * is a backing image, which then gives its own.
+   */
+  readonly sizeBytes?: number;
+  /** The image below. Its name is stored as it stands; relative ones count from the new image. */
+  readonly backing?: {
+    readonly name: string;
+    /** Its format; found out and stored when left out, so that it is never guessed again. */
+    readonly format?: string;
+  };
+  /** What the format alone knows, under the names that qemu-img gives with `-o`. */
+  readonly options?: Readonly<Record<string, string | number | boolean>>;
+  /** Whether a file that is there may be replaced. It stays as it was if creating fails. */
+  readonly overwrite?: boolean;
+  /** As for `openDiskFile()`: which backing images may be looked into. */
+  readonly gate?: HostGateOptions | OpenGate;
+  /** Looks into a backing image although another process may be writing it. */
+  readonly forceShare?: boolean;
+  readonly limits?: Partial<Limits>;
+  /** Formats to choose from; by default all. */
+  readonly formats?: readonly FormatDriver[];
+}
+
+/**
+ * Creates a disk image. It appears under its name complete and durable, or not at all.
+ * @throws DiskError `invalid-argument`, `unsupported` for formats that are only read, `busy` when
+ *   the file to be replaced is in use, `no-space`, `io`, and what opening the backing image throws
+ * @example
+ * await createDiskFile('vm.qcow2', { format: 'qcow2', sizeBytes: 20 * 2 ** 30 });
+ */
+export function createDiskFile(path: string, options: CreateDiskFileOptions): Promise<void> {
+  return runAsync(new Creation(path, options).run());
+}
+
+/** The synchronous form of {@link createDiskFile}; blocks the thread. */
+export function createDiskFileSync(path: string, options: CreateDiskFileOptions): void {
+  runSync(new Creation(path, options).run());
+}
+
+class Creation {
+  readonly #path: string;
+  readonly #options: CreateDiskFileOptions;
+  readonly #drivers: readonly FormatDriver[];
+  readonly #limits: Limits;
+  readonly #locking: ImageLocking;
+  /** The image first, then what else it names. */
+  readonly #files: NewFile[] = [];
+
+  constructor(path: string, options: CreateDiskFileOptions) {
+    this.#path = path;
+    this.#options = options;
+    this.#drivers = options.formats ?? ALL_FORMATS;
+    this.#limits = checkedLimits(options.limits);
+    this.#locking = { forceShare: options.forceShare ?? false, warn: () => {} };
+  }
+
+  *run(): Step<void> {
+    const create = this.#creator();
+    this.#refuseBadSize();
+    try {
+      const image = yield* this.#newFile(this.#path);
+      const { sizeBytes, backing } = yield* this.#sizeAndBacking(image);
+      yield* create({
+        storage: image.storage,
+        sizeBytes: this.#wholeSectors(sizeBytes),
+        options: this.#options.options ?? {},
+        backing,
+        createNamed: (file) => this.#createNamed(file),
+      });
+      // The image last: once it is there, so is everything that it names.
+      for (const file of this.#files.toReversed()) yield* file.publish();
+    } catch (error) {
+      for (const file of this.#files) yield* file.discard();
+      throw this.#located(error);
+    }
+  }
+
+  #creator(): (context: CreateContext) => Step<void> {
+    const { format } = this.#options;
+    const driver = findDriver(this.#drivers, format);
+    const creators = this.#drivers.filter(({ create }) => create !== undefined);
+    const hint = `Formats that can be created: ${creators.map(({ id }) => id).join(', ')}.`;
+    if (driver === undefined) {
+      const message = `There is no disk format ${quote(format)}`;
+      throw this.#refused('unsupported', 'create.unknown-format', message, hint);
+    }
+    if (driver.create === undefined) {
+      const message = `${driver.id} images can only be read`;
+      throw this.#refused('unsupported', 'create.read-only-format', message, hint);
+    }
+    return (context) => driver.create!(context);
+  }
+
+  #refuseBadSize(): void {
+    const { sizeBytes, backing } = this.#options;
+    if (sizeBytes === undefined && backing === undefined) {
+      const hint = 'Give sizeBytes, or a backing image whose size is taken over.';
+      throw this.#refused('invalid-argument', 'create.no-size', 'The disk has no size', hint);
+    }
+    if (sizeBytes !== undefined) this.#wholeSectors(sizeBytes);
+  }
+
+  #wholeSectors(sizeBytes: number): number {
+    const isSize = Number.isSafeInteger(sizeBytes) && sizeBytes >= 0;
+    if (isSize && sizeBytes <= Number.MAX_SAFE_INTEGER - SECTOR_BYTES) {
+      return alignUp(sizeBytes, SECTOR_BYTES);
+    }
+    throw this.#refused(
+      'invalid-argument',
+      'create.size',
+      `The disk cannot be ${String(sizeBytes)} bytes long`,
+      'Give a whole number of bytes.',
+    );
+  }
+
+  *#newFile(path: string): Step<NewFile> {
+    const overwrite = this.#options.overwrite ?? false;
+    const file = yield* NewFile.create(path, { overwrite, locking: this.#locking });
+    this.#files.push(file);
+    return file;
+  }
+
+  /** A further file, named by the caller, so no gate stands before it. */
+  *#createNamed({ filename }: NamedFile): Step<NewFile['storage']> {
+    const path = isAbsolute(filename) ? filename : join(dirname(this.#path), filename);
+    return (yield* this.#newFile(path)).storage;
+  }
+
+  /** Looks into the backing image only for what the caller left out. */
+  *#sizeAndBacking(
+    image: NewFile,
+  ): Step<{ sizeBytes: number; backing: BackingReference | undefined }> {
+    const { sizeBytes, backing } = this.#options;
+    if (backing === undefined) return { sizeBytes: sizeBytes!, backing };
+    const { name, format } = backing;
+    if (sizeBytes !== undefined && format !== undefined) {
+      return { sizeBytes, backing: { name, format } };
+    }
+    const chain = yield* this.#openBacking(image, backing);
+    const [below] = chain.layers;
+    for (const storage of chain.storages) yield* closeStorage(storage);
+    return {
+      sizeBytes: sizeBytes ?? below!.sizeBytes,
+      backing: { name, format: format ?? below!.format },
+    };
+  }
+
+  *#openBacking(image: NewFile, backing: { name: string; format?: string }): Step<ImageChain> {
+    const { gate: given = {} } = this.#options;
+    const gate = 'open' in given ? given : hostGate(given, { locking: this.#locking });
+    const file = parseImageName(backing.name, 'backing');
+    const storage = yield* gate.open({ file, namedBy: image.storage, writable: false });
+    return yield* openChain(storage, {
+      drivers: this.#drivers,
+      decoders: decoders(),
+      gate,
+      limits: this.#limits,
+      format: file.format ?? backing.format,
+      snapshot: undefined,
+      writable: false,
+      followBacking: false,
+    });
+  }
+
+  #refused(
+    code: 'invalid-argument' | 'unsupported',
+    detail: string,
+    message: string,
+    hint: string,
+  ): DiskError {
+    return new DiskError(code, detail, message, { op: 'create', path: this.#path, hint });
+  }
+
+  #located(error: unknown): unknown {
+    if (!(error instanceof DiskError)) return error;
+    return error.addContext({ op: 'create', path: this.#path, format: this.#options.format });
+  }
+}

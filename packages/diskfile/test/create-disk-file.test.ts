@@ -1,0 +1,181 @@
+import fs from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { rawDriver } from '@diskfile/raw';
+import {
+  createDiskFile,
+  type CreateDiskFileOptions,
+  createDiskFileSync,
+  DiskError,
+  type FormatDriver,
+  openDiskFileSync,
+} from '../src/index.ts';
+
+const root = realpathSync(mkdtempSync(join(tmpdir(), 'diskfile-')));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+const path = join(root, 'new.img');
+
+beforeEach(() => {
+  for (const name of fs.readdirSync(root)) rmSync(join(root, name), { recursive: true });
+});
+
+type Create = (path: string, options: CreateDiskFileOptions) => Promise<void>;
+const ways: [string, Create][] = [
+  ['createDiskFile', createDiskFile],
+  ['createDiskFileSync', async (...args) => createDiskFileSync(...args)],
+];
+
+/** Writes down what it was asked to create; its images are text. */
+const notes: FormatDriver = {
+  id: 'notes',
+  aliases: [],
+  probe: ({ head }) => (Buffer.from(head).toString().startsWith('note ') ? 'yes' : 'no'),
+  *open(context) {
+    return Object.assign(yield* rawDriver.open(context), { format: 'notes' });
+  },
+  *create({ storage, sizeBytes, options, backing, createNamed }) {
+    storage.writeSync(Buffer.from(`note ${JSON.stringify({ sizeBytes, options, backing })}`), 0);
+    if (options['data_file'] !== undefined) {
+      const filename = String(options['data_file']);
+      const data = yield* createNamed({
+        role: 'data-file',
+        filename,
+        offset: 0,
+        lengthBytes: undefined,
+      });
+      data.writeSync(Buffer.from('data'), 0);
+      data.closeSync();
+    }
+    if (options['fail'] !== undefined) throw new DiskError('no-space', 'test.full', 'full');
+  },
+};
+const formats = [notes, rawDriver];
+
+function noted(at = path): Record<string, unknown> {
+  const text = fs.readFileSync(at, 'utf8');
+  return JSON.parse(text.slice('note '.length)) as Record<string, unknown>;
+}
+
+describe.each(ways)('%s', (_name, create) => {
+  it('makes an image that opens, of whole sectors, and leaves nothing beside it', async () => {
+    await create(path, { format: 'raw', sizeBytes: 1000 });
+    using disk = openDiskFileSync(path);
+    expect(disk).toMatchObject({ format: 'raw', sizeBytes: 1024 });
+    expect(fs.readdirSync(root)).toEqual(['new.img']);
+  });
+
+  it('refuses a name that is taken, and leaves what is there', async () => {
+    fs.writeFileSync(path, 'precious');
+    await expect(create(path, { format: 'raw', sizeBytes: 512 })).rejects.toMatchObject({
+      code: 'invalid-argument',
+      detail: 'storage.exists',
+    });
+    fs.rmSync(path);
+    fs.symlinkSync(join(root, 'nowhere'), path);
+    await expect(create(path, { format: 'raw', sizeBytes: 512 })).rejects.toMatchObject({
+      detail: 'storage.exists',
+    });
+    expect(fs.readdirSync(root)).toEqual(['new.img']);
+  });
+
+  it('replaces a file when told to: the one behind a link, its mode kept', async () => {
+    const real = join(root, 'real.img');
+    fs.writeFileSync(real, 'x'.repeat(5000));
+    fs.chmodSync(real, 0o640);
+    fs.symlinkSync(real, path);
+    await create(path, { format: 'raw', sizeBytes: 512, overwrite: true });
+    expect(fs.lstatSync(path).isSymbolicLink()).toBe(true);
+    expect(fs.statSync(real)).toMatchObject({ size: 512, mode: 0o100640 });
+    expect(fs.readdirSync(root)).toEqual(['new.img', 'real.img']);
+  });
+
+  it('does not replace an image that is open', async () => {
+    fs.writeFileSync(path, 'x'.repeat(512));
+    using disk = openDiskFileSync(path);
+    await expect(create(path, { format: 'raw', sizeBytes: 0, overwrite: true }))
+      .rejects //
+      .toMatchObject({ code: 'busy', detail: 'storage.locked' });
+    expect(disk.sizeBytes).toBe(512);
+    expect(fs.statSync(path).size).toBe(512);
+  });
+
+  it.each([true, false])(
+    'leaves nothing new when it fails (overwriting: %s)',
+    async (overwrite) => {
+      if (overwrite) fs.writeFileSync(path, 'precious');
+      const before = fs.readdirSync(root);
+      const options = { fail: true, data_file: 'data.raw' };
+      await expect(
+        create(path, { format: 'notes', sizeBytes: 512, formats, overwrite, options }),
+      ).rejects.toMatchObject({ code: 'no-space', context: { op: 'create', path } });
+      expect(fs.readdirSync(root)).toEqual(before);
+      if (overwrite) expect(fs.readFileSync(path, 'utf8')).toBe('precious');
+    },
+  );
+
+  it('creates the further files that an image names, beside it', async () => {
+    const options = { data_file: 'data.raw' };
+    await create(path, { format: 'notes', sizeBytes: 512, formats, options });
+    expect(fs.readdirSync(root)).toEqual(['data.raw', 'new.img']);
+    expect(fs.readFileSync(join(root, 'data.raw'), 'utf8')).toBe('data');
+    expect(noted()['options']).toEqual(options);
+  });
+
+  it('takes size and format from the backing image where they are left out', async () => {
+    fs.writeFileSync(join(root, 'base.raw'), 'x'.repeat(3000));
+    const backing = { name: 'base.raw' };
+    await create(path, { format: 'notes', backing, formats });
+    expect(noted()).toMatchObject({
+      sizeBytes: 3072,
+      backing: { name: 'base.raw', format: 'raw' },
+    });
+    // Under a format that is stated, the new image counts as no note.
+    const second = join(root, 'second.img');
+    const stated = { name: 'new.img', format: 'raw' };
+    await create(second, { format: 'notes', sizeBytes: 100, backing: stated, formats });
+    expect(noted(second)).toMatchObject({ sizeBytes: 512, backing: stated });
+    await create(second, {
+      format: 'notes',
+      backing: { name: 'new.img' },
+      formats,
+      overwrite: true,
+    });
+    expect(noted(second)).toMatchObject({ backing: { name: 'new.img', format: 'notes' } });
+  });
+
+  it('looks into backing images only through the gate', async () => {
+    const options = { format: 'notes', backing: { name: '/etc/passwd' }, formats };
+    await expect(create(path, options)).rejects.toMatchObject({ code: 'denied' });
+    await create(path, { ...options, gate: { allow: ['/etc'] } });
+    expect(noted()).toMatchObject({ backing: { name: '/etc/passwd', format: 'raw' } });
+    const missing = { ...options, backing: { name: 'missing' }, overwrite: true };
+    await expect(create(path, missing)).rejects.toMatchObject({ code: 'not-found' });
+    expect(fs.readdirSync(root)).toEqual(['new.img']);
+  });
+
+  it.each<[string, Partial<CreateDiskFileOptions>, string]>([
+    ['no size', {}, 'create.no-size'],
+    ['half bytes', { sizeBytes: 0.5 }, 'create.size'],
+    ['a negative size', { sizeBytes: -1 }, 'create.size'],
+    ['an inexact size', { sizeBytes: 2 ** 53 }, 'create.size'],
+    ['a size that cannot be rounded', { sizeBytes: 2 ** 53 - 1 }, 'create.size'],
+    ['an unknown format', { format: 'vhs', sizeBytes: 1 }, 'create.unknown-format'],
+    ['an unknown option', { sizeBytes: 1, options: { colour: 'red' } }, 'raw.option'],
+    ['a backing file', { sizeBytes: 1, backing: { name: 'b', format: 'raw' } }, 'raw.no-backing'],
+  ])('refuses %s', async (_what, options, detail) => {
+    await expect(create(path, { format: 'raw', ...options })).rejects.toMatchObject({ detail });
+    expect(fs.readdirSync(root)).toEqual([]);
+  });
+
+  it('refuses formats that are only read', async () => {
+    const { create: _, ...onlyRead } = rawDriver;
+    await expect(
+      create(path, { format: 'raw', sizeBytes: 1, formats: [onlyRead, notes] }),
+    ).rejects.toMatchObject({
+      detail: 'create.read-only-format',
+      hint: 'Formats that can be created: notes.',
+    });
+  });
+});

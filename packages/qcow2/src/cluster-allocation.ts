@@ -1,0 +1,194 @@
+/** Host clusters for a run of guest bytes: which they are, and how they become part of the disk. */
+import { alignDown, alignUp, testBit } from '@diskfile/bytes';
+import type { Allocation, Step, WritableStorage } from '@diskfile/core';
+import { bitRange, type ClusterEntry, setData } from './cluster-entry.ts';
+import type { ClusterTables } from './cluster-tables.ts';
+import type { TableSlice } from './table-cache.ts';
+
+/** Guest bytes, whole units. */
+interface GuestRun {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Sets host space aside for the bytes from `guestOffset` on, which cannot be overwritten where they
+ * lie: clusters that stand ready, or new ones. Reaches no further than one slice of an L2 table.
+ */
+export function* allocateClusters(
+  tables: ClusterTables,
+  guestOffset: number,
+  lengthBytes: number,
+): Step<Allocation> {
+  const slice = yield* tables.ownSlice(guestOffset);
+  const end = Math.min(guestOffset + lengthBytes, slice.endGuestOffset);
+  const entry = tables.read(slice, guestOffset);
+  if (!entry.hosted || !entry.copied) {
+    return yield* allocateNew(tables, planNew(tables, slice, guestOffset, end));
+  }
+  tables.checkPlace(slice, guestOffset, entry);
+  const kind = tables.overlapAt(entry);
+  if (kind !== undefined) {
+    return yield* tables.metadata.headerWriter.refuseOverlap(kind, entry.hostOffset);
+  }
+  return allocateReady(tables, slice, guestOffset, end);
+}
+
+/** Units of the image's own clusters whose content is not valid yet. */
+function allocateReady(
+  tables: ClusterTables,
+  slice: TableSlice,
+  guestOffset: number,
+  end: number,
+): Allocation {
+  const { unitBytes, clusterBytes } = tables;
+  const start = alignDown(guestOffset, unitBytes);
+  const hostOffset = tables.read(slice, start).hostOffset + (start % clusterBytes);
+  let at = start;
+  while (at < end) {
+    const entry = tables.read(slice, at);
+    const next = entry.hostOffset + (at % clusterBytes) === hostOffset + (at - start);
+    if (!next || !entry.hosted || !entry.copied || hasData(tables, entry, at)) break;
+    if (tables.overlapAt(entry) !== undefined) break;
+    at += unitBytes;
+  }
+  if (at === start) throw new Error('assertion failed: allocating what can be overwritten');
+  return new ReadyUnits(tables, { start, end: at }, hostOffset);
+}
+
+/** Whether the unit at `guestOffset` is in the entry's host cluster. */
+export function hasData(
+  { clusterBytes, unitBytes }: ClusterTables,
+  { dataBits }: ClusterEntry,
+  guestOffset: number,
+): boolean {
+  return testBit(dataBits, Math.floor((guestOffset % clusterBytes) / unitBytes));
+}
+
+/**
+ * Which bytes new clusters are to hold. A compressed cluster, and one that a snapshot uses as well,
+ * is replaced as a whole; of an empty one only the units that are written become data.
+ */
+function planNew(
+  tables: ClusterTables,
+  slice: TableSlice,
+  guestOffset: number,
+  end: number,
+): GuestRun {
+  const { clusterBytes, unitBytes } = tables;
+  let start = alignDown(guestOffset, unitBytes);
+  let reached = start;
+  for (let at = alignDown(guestOffset, clusterBytes); at < end; at += clusterBytes) {
+    const { compressed, hosted, copied } = tables.read(slice, at);
+    if (hosted && copied) break;
+    const whole = compressed || hosted;
+    if (whole && at < start) start = at;
+    reached = whole ? at + clusterBytes : Math.min(alignUp(end, unitBytes), at + clusterBytes);
+  }
+  return { start, end: reached };
+}
+
+function* allocateNew(tables: ClusterTables, run: GuestRun): Step<Allocation> {
+  const { clusterBytes, metadata } = tables;
+  const { dataFile, allocator, storage } = metadata;
+  const first = alignDown(run.start, clusterBytes);
+  // The data file holds each cluster where the guest has it, and nothing is counted there.
+  if (dataFile !== undefined) return new NewClusters(tables, run, dataFile, first);
+  const count = (alignUp(run.end, clusterBytes) - first) / clusterBytes;
+  const cluster = yield* allocator.allocate(count);
+  return new NewClusters(tables, run, storage, cluster * clusterBytes);
+}
+
+/** Bits of the units of a run that lie in the cluster at `clusterOffset`. */
+function unitMask(
+  { clusterBytes, unitBytes }: ClusterTables,
+  run: GuestRun,
+  clusterOffset: number,
+) {
+  const from = Math.max(run.start - clusterOffset, 0);
+  const to = Math.min(run.end - clusterOffset, clusterBytes);
+  return bitRange(from / unitBytes, to / unitBytes);
+}
+
+class ReadyUnits implements Allocation {
+  readonly storage: WritableStorage;
+  readonly hostOffset: number;
+  readonly guestOffset: number;
+  readonly lengthBytes: number;
+  readonly readsAsZero = false;
+  readonly #tables: ClusterTables;
+  readonly #run: GuestRun;
+
+  constructor(tables: ClusterTables, run: GuestRun, hostOffset: number) {
+    this.storage = tables.metadata.dataFile ?? tables.metadata.storage;
+    this.hostOffset = hostOffset;
+    this.guestOffset = run.start;
+    this.lengthBytes = run.end - run.start;
+    this.#tables = tables;
+    this.#run = run;
+  }
+
+  *commit(): Step<void> {
+    const tables = this.#tables;
+    const run = this.#run;
+    yield* tables.change(run.start, run.end, (entry, at) => {
+      setData(entry, unitMask(tables, run, alignDown(at, tables.clusterBytes)));
+      return 'change';
+    });
+  }
+
+  *cancel(): Step<void> {}
+}
+
+class NewClusters implements Allocation {
+  readonly storage: WritableStorage;
+  readonly hostOffset: number;
+  readonly guestOffset: number;
+  readonly lengthBytes: number;
+  readonly readsAsZero: boolean;
+  readonly #tables: ClusterTables;
+  readonly #run: GuestRun;
+  /** Where the first cluster begins. */
+  readonly #firstHost: number;
+
+  constructor(tables: ClusterTables, run: GuestRun, storage: WritableStorage, firstHost: number) {
+    this.storage = storage;
+    this.hostOffset = firstHost + (run.start % tables.clusterBytes);
+    this.guestOffset = run.start;
+    this.lengthBytes = run.end - run.start;
+    this.readsAsZero = firstHost >= storage.sizeBytes;
+    this.#tables = tables;
+    this.#run = run;
+    this.#firstHost = firstHost;
+  }
+
+  *commit(): Step<void> {
+    const tables = this.#tables;
+    const run = this.#run;
+    const firstGuest = alignDown(run.start, tables.clusterBytes);
+    try {
+      yield* tables.change(run.start, run.end, (entry, at) => {
+        const cluster = alignDown(at, tables.clusterBytes);
+        const replaced = entry.compressed || entry.hosted;
+        entry.compressed = false;
+        entry.hosted = true;
+        entry.copied = true;
+        entry.hostOffset = this.#firstHost + (cluster - firstGuest);
+        setData(entry, unitMask(tables, run, cluster));
+        return replaced ? 'release' : 'change';
+      });
+    } catch (error) {
+      yield* this.cancel();
+      throw error;
+    }
+  }
+
+  *cancel(): Step<void> {
+    const { metadata, clusterBytes } = this.#tables;
+    if (metadata.dataFile !== undefined) return;
+    const start = this.#firstHost / clusterBytes;
+    const end =
+      (this.#firstHost + (this.#run.start % clusterBytes) + this.lengthBytes) / clusterBytes;
+    yield* metadata.allocator.release({ start, count: Math.ceil(end) - start });
+  }
+}

@@ -1,0 +1,167 @@
+/** L2 tables as the writer works on them: tables of the image's own, and changes that give up clusters. */
+import type { Step } from '@diskfile/core';
+import { corrupt } from './errors.ts';
+import {
+  type ClusterEntry,
+  compressedClusters,
+  type EntryFormat,
+  entryFormat,
+  newClusterEntry,
+} from './cluster-entry.ts';
+import type { HostClusters } from './host-clusters.ts';
+import type { ImageMetadata } from './metadata.ts';
+import type { ClusterRun } from './refcounts/refcounts.ts';
+import type { TableSlice } from './table-cache.ts';
+
+/**
+ * Changes `entry` and says what that means: nothing changed, a change, or a change that no longer
+ * uses the host cluster (or compressed data) of before. `stop` ends the walk before this entry.
+ */
+export type EntryChange = (
+  entry: ClusterEntry,
+  guestOffset: number,
+) => 'keep' | 'change' | 'release' | 'stop';
+
+export class ClusterTables {
+  readonly metadata: ImageMetadata;
+  readonly format: EntryFormat;
+  readonly clusterBytes: number;
+  /** A cluster, or a subcluster of an extended entry. */
+  readonly unitBytes: number;
+  readonly #clusters: HostClusters;
+  readonly #entry = newClusterEntry();
+
+  constructor(metadata: ImageMetadata, clusters: HostClusters) {
+    const { extendedL2, clusterBytes } = metadata.header;
+    this.metadata = metadata;
+    this.format = entryFormat(extendedL2, metadata.dataFile !== undefined);
+    this.clusterBytes = clusterBytes;
+    this.unitBytes = clusterBytes / this.format.subclusters;
+    this.#clusters = clusters;
+  }
+
+  /** Reads the entry of a cluster; the object is the same for each. */
+  read(slice: TableSlice, guestOffset: number): ClusterEntry {
+    this.format.read(slice.entries, this.#entryAt(slice, guestOffset), this.#entry);
+    return this.#entry;
+  }
+
+  #entryAt({ startGuestOffset }: TableSlice, guestOffset: number): number {
+    const index = Math.floor((guestOffset - startGuestOffset) / this.clusterBytes);
+    return index * this.format.entryBytes;
+  }
+
+  /**
+   * Refuses to write into a host cluster at a place where none can be.
+   * @throws DiskError `corrupt`
+   */
+  checkPlace(slice: TableSlice, guestOffset: number, { hostOffset }: ClusterEntry): void {
+    const entryOffset = slice.hostOffset + this.#entryAt(slice, guestOffset);
+    this.#clusters.check(hostOffset, guestOffset - (guestOffset % this.clusterBytes), entryOffset);
+  }
+
+  /** What metadata a host cluster holds that an entry calls data; undefined for none. */
+  overlapAt({ hostOffset }: ClusterEntry): string | undefined {
+    const { dataFile, map } = this.metadata;
+    if (dataFile !== undefined) return undefined;
+    const cluster = Math.floor(hostOffset / this.clusterBytes);
+    return map.find(cluster, cluster + 1);
+  }
+
+  /** The slice that maps `guestOffset`, in a table that may be changed where it lies. */
+  *ownSlice(guestOffset: number): Step<TableSlice> {
+    const { tables, map, headerWriter } = this.metadata;
+    const l1Index = tables.l1IndexOf(guestOffset);
+    const hostOffset = tables.l2TableOffset(l1Index);
+    if (hostOffset !== 0 && tables.l1.isCopied(l1Index)) {
+      const cluster = hostOffset / this.clusterBytes;
+      const kind = map.findRegion(cluster, cluster + 1) ?? map.find(cluster, cluster + 1);
+      if (kind !== 'L2 table') yield* headerWriter.refuseOverlap(kind!, hostOffset);
+    } else yield* this.#replaceTable(l1Index, hostOffset);
+    return yield* this.load(guestOffset);
+  }
+
+  /** The slice that maps `guestOffset`, of a table that is there. */
+  *load(guestOffset: number): Step<TableSlice> {
+    const slice = yield* this.metadata.tables.load(guestOffset);
+    if (slice === undefined) throw new Error('assertion failed: an L2 table is gone');
+    return slice;
+  }
+
+  /** Puts a new L2 table in the place of none, or of one that a snapshot uses as well. */
+  *#replaceTable(l1Index: number, oldOffset: number): Step<void> {
+    const { tables, map, allocator, refcounts } = this.metadata;
+    const old = { start: oldOffset / this.clusterBytes, count: 1 };
+    if (oldOffset !== 0) yield* refcounts.checkInUse(old);
+    const cluster = yield* allocator.allocate(1);
+    try {
+      yield* tables.placeTable(l1Index, cluster * this.clusterBytes);
+    } catch (error) {
+      yield* allocator.release({ start: cluster, count: 1 });
+      throw error;
+    }
+    if (oldOffset !== 0) {
+      map.removeCluster(old.start);
+      allocator.freed.unlink(old);
+    }
+    map.addCluster('L2 table', cluster);
+  }
+
+  /**
+   * Changes the entries of the clusters from `guestOffset` to before `end`, all in the slice of
+   * the first. Nothing is changed when a refcount cannot be brought in or is wrong.
+   * @returns where the walk ended
+   */
+  *change(guestOffset: number, end: number, change: EntryChange): Step<number> {
+    const { refcounts, allocator } = this.metadata;
+    const released: ClusterRun[] = [];
+    let stop = end;
+    let slice = yield* this.load(guestOffset);
+    for (let at = guestOffset; at < end; at = this.#nextCluster(at)) {
+      const entry = this.read(slice, at);
+      const clusters = this.#clustersOf(slice, at, entry);
+      const verdict = change(entry, at);
+      if (verdict === 'release' && clusters !== undefined) released.push(clusters);
+      if (verdict !== 'stop') continue;
+      stop = at;
+      break;
+    }
+    for (const run of released) yield* refcounts.checkInUse(run);
+    slice = yield* this.load(guestOffset);
+    for (let at = guestOffset; at < stop; at = this.#nextCluster(at)) {
+      const entry = this.read(slice, at);
+      if (change(entry, at) === 'keep') continue;
+      const entryAt = this.#entryAt(slice, at);
+      this.format.write(slice.entries, entryAt, entry);
+      this.metadata.tables.markDirty(slice, entryAt, entryAt + this.format.entryBytes);
+    }
+    for (const run of released) allocator.freed.unlink(run);
+    return stop;
+  }
+
+  #nextCluster(guestOffset: number): number {
+    return guestOffset - (guestOffset % this.clusterBytes) + this.clusterBytes;
+  }
+
+  /** The host clusters that an entry uses and that are counted. */
+  #clustersOf(slice: TableSlice, guestOffset: number, entry: ClusterEntry): ClusterRun | undefined {
+    const { dataFile, header } = this.metadata;
+    if (dataFile !== undefined) return undefined;
+    if (entry.compressed) {
+      const at = this.#entryAt(slice, guestOffset);
+      return compressedClusters(slice.entries, at, header.clusterBits);
+    }
+    if (!entry.hosted) return undefined;
+    this.checkPlace(slice, guestOffset, entry);
+    return { start: entry.hostOffset / this.clusterBytes, count: 1 };
+  }
+
+  /** @throws DiskError `corrupt` once an overlap was met */
+  refuseWhenCorrupt(): void {
+    if (!this.metadata.headerWriter.isCorrupt) return;
+    throw corrupt(
+      'qcow2.marked-corrupt',
+      'Writing would have overwritten metadata, so the image was marked as corrupt',
+    );
+  }
+}

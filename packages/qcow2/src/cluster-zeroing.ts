@@ -1,0 +1,130 @@
+/** Zeros and discards: what the tables alone can do. */
+import { alignDown, alignUp } from '@diskfile/bytes';
+import { punchHole, type Step } from '@diskfile/core';
+import { bitRange, hasAllBits, setZero } from './cluster-entry.ts';
+import type { ClusterTables, EntryChange } from './cluster-tables.ts';
+
+/** What zeroing has to know of the image beyond its tables. */
+export interface ZeroingContext {
+  readonly tables: ClusterTables;
+  readonly sizeBytes: number;
+  readonly hasBacking: boolean;
+  /** Runs before each piece of work; keeps memory bounded. */
+  makeRoom(): Step<void>;
+}
+
+/** See {@link ImageWriter.writeZeroes}. */
+export function* zeroClusters(
+  context: ZeroingContext,
+  guestOffset: number,
+  lengthBytes: number,
+  mayUnmap: boolean,
+): Step<number> {
+  const { tables, hasBacking } = context;
+  const { version } = tables.metadata.header;
+  const { unitBytes } = tables;
+  const wholeEnd = endOfWhole(context, guestOffset + lengthBytes, unitBytes);
+  if (guestOffset % unitBytes !== 0 || wholeEnd <= guestOffset) return 0;
+  // Version 2 has no zero clusters: only an image that stands alone reads zeros without data.
+  if (version === 2 && hasBacking) return 0;
+  if (version === 2) {
+    const empty = tables.metadata.tables.unallocatedBytes(guestOffset, lengthBytes);
+    if (empty > 0) return empty;
+  }
+  yield* context.makeRoom();
+  const slice = yield* tables.ownSlice(guestOffset);
+  const end = Math.min(wholeEnd, slice.endGuestOffset);
+  const change = version === 2 ? deallocate : zeroing(tables, guestOffset, end, mayUnmap);
+  const stop = yield* tables.change(guestOffset, end, change);
+  return Math.min(stop - guestOffset, lengthBytes);
+}
+
+/** Where the whole units of a range end; the end of the disk ends its last one. */
+function endOfWhole({ sizeBytes }: ZeroingContext, end: number, unitBytes: number): number {
+  return end === sizeBytes ? alignUp(end, unitBytes) : alignDown(end, unitBytes);
+}
+
+const deallocate: EntryChange = (entry) => {
+  const used = entry.compressed || entry.hosted;
+  entry.compressed = false;
+  entry.hosted = false;
+  entry.zeroBits = 0;
+  entry.dataBits = 0;
+  return used ? 'release' : 'keep';
+};
+
+function zeroing(
+  { clusterBytes, unitBytes, format }: ClusterTables,
+  start: number,
+  end: number,
+  mayUnmap: boolean,
+): EntryChange {
+  return (entry, at) => {
+    const cluster = alignDown(at, clusterBytes);
+    const from = Math.max(start - cluster, 0) / unitBytes;
+    const mask = bitRange(from, Math.min(end - cluster, clusterBytes) / unitBytes);
+    const whole = mask === format.allBits;
+    if (entry.compressed && !whole) return 'stop';
+    const unmap = entry.compressed || (whole && mayUnmap && entry.hosted);
+    if (!unmap && hasAllBits(entry.zeroBits, mask)) return 'keep';
+    setZero(entry, mask);
+    if (!unmap) return 'change';
+    entry.compressed = false;
+    entry.hosted = false;
+    return 'release';
+  };
+}
+
+/** See {@link ImageWriter.discard}. */
+export function* discardClusters(
+  context: ZeroingContext,
+  guestOffset: number,
+  lengthBytes: number,
+): Step<void> {
+  const { tables, hasBacking } = context;
+  const { header, tables: mapping } = tables.metadata;
+  const end = endOfWhole(context, guestOffset + lengthBytes, tables.clusterBytes);
+  // Without its cluster, the range would read what lies below it.
+  if (header.version === 2 && hasBacking) return;
+  const change = header.version === 2 ? deallocate : discarding(tables, hasBacking);
+  for (let at = alignUp(guestOffset, tables.clusterBytes); at < end;) {
+    const empty = hasBacking ? 0 : mapping.unallocatedBytes(at, end - at);
+    if (empty > 0) {
+      at += empty;
+      continue;
+    }
+    yield* context.makeRoom();
+    const slice = yield* tables.ownSlice(at);
+    const stop = Math.min(end, slice.endGuestOffset);
+    yield* tables.change(at, stop, change);
+    at = stop;
+  }
+}
+
+/** Version 3: what is discarded reads as zeros from then on. */
+function discarding({ format }: ClusterTables, hasBacking: boolean): EntryChange {
+  return (entry) => {
+    const used = entry.compressed || entry.hosted;
+    const isZero = hasAllBits(entry.zeroBits, format.allBits);
+    if (!used && (isZero || !hasBacking)) return 'keep';
+    entry.compressed = false;
+    entry.hosted = false;
+    setZero(entry, format.allBits);
+    return used ? 'release' : 'change';
+  };
+}
+
+/**
+ * Zeros within a raw data file, which has to read the same without the image. The tables go on
+ * calling them data.
+ * @returns bytes done; 0 where the host cannot punch holes
+ */
+export function* punchDataFile(
+  { tables }: ZeroingContext,
+  guestOffset: number,
+  lengthBytes: number,
+): Step<number> {
+  const { dataFile } = tables.metadata;
+  const punched = yield* punchHole(dataFile!, guestOffset, lengthBytes);
+  return punched ? lengthBytes : 0;
+}

@@ -1,0 +1,134 @@
+/**
+ * Lays out new images, cluster for cluster as `qemu-img create` does: header, refcount table,
+ * refcount block, L1 table; then, where space is preallocated, L2 tables and data.
+ */
+import { alignUp, writeU64be } from '@diskfile/bytes';
+import {
+  allocateSpace,
+  type CreateContext,
+  DEFAULT_LIMITS,
+  flushStorage,
+  type NamedFile,
+  parseImageName,
+  type Step,
+  truncateStorage,
+  type WritableStorage,
+  writeBytes,
+} from '@diskfile/core';
+import { ClusterTables } from './cluster-tables.ts';
+import { CompressedClusters } from './compressed-clusters.ts';
+import { type ImageLayout, parseCreateOptions } from './create-options.ts';
+import { encodeHeader, type TablePlaces } from './header-encoder.ts';
+import { parseHeader, type Qcow2Header } from './header.ts';
+import { HostClusters } from './host-clusters.ts';
+import { L1Table } from './l1-table.ts';
+import { OFFSET_MASK } from './l2-entry.ts';
+import { MappingTables, tableGeometry } from './mapping-tables.ts';
+import { MetadataWriter } from './metadata-writer.ts';
+import { type ImageMetadata, openMetadata } from './metadata.ts';
+import { preallocate } from './preallocation.ts';
+import { writeZeros } from './zero-fill.ts';
+
+const FIRST_TABLES = { refcountTable: 1, refcountBlock: 2, end: 3 } as const;
+
+/** See {@link FormatDriver.create}. */
+export function* createQcow2(context: CreateContext): Step<void> {
+  const layout = parseCreateOptions(context);
+  const { storage } = context;
+  const metadata = yield* writeFirstTables(storage, layout);
+  const { dataFileName } = layout;
+  const dataFile =
+    dataFileName === undefined ? undefined : yield* context.createNamed(dataFileOf(dataFileName));
+  if (dataFile !== undefined) yield* sizeDataFile(dataFile, layout);
+  yield* writeTables({ ...metadata, dataFile }, layout);
+  if (dataFile !== undefined) yield* flushStorage(dataFile);
+}
+
+function dataFileOf(name: string): NamedFile {
+  const { role, filename, offset, lengthBytes } = parseImageName(name, 'data-file');
+  return { role, filename, offset, lengthBytes };
+}
+
+/** The tables that count the first clusters, and among them themselves. */
+function* writeFirstTables(storage: WritableStorage, layout: ImageLayout): Step<ImageMetadata> {
+  const { clusterBytes } = layout;
+  const refcountTable = new Uint8Array(clusterBytes);
+  writeU64be(refcountTable, 0, FIRST_TABLES.refcountBlock * clusterBytes);
+  yield* writeBytes(storage, refcountTable, FIRST_TABLES.refcountTable * clusterBytes);
+  yield* writeBytes(
+    storage,
+    new Uint8Array(clusterBytes),
+    FIRST_TABLES.refcountBlock * clusterBytes,
+  );
+  const header = headerOf(layout, {
+    l1Offset: 0,
+    refcountTableOffset: FIRST_TABLES.refcountTable * clusterBytes,
+    refcountTableClusters: 1,
+  });
+  const l1 = yield* L1Table.readWhole(storage, 0, 0, OFFSET_MASK);
+  const cacheBytes = DEFAULT_LIMITS.metadataCacheBytes;
+  const metadata = yield* openMetadata({
+    header: { ...header, l1Table: { offset: 0, entries: 0 } },
+    storage,
+    dataFile: undefined,
+    tables: new MappingTables(storage, l1, tableGeometry(header), cacheBytes),
+    snapshots: { list: [], lengthBytes: 0 },
+    cacheBytes,
+  });
+  yield* metadata.refcounts.raise({ start: 0, count: FIRST_TABLES.end });
+  metadata.allocator.skipTo(FIRST_TABLES.end);
+  return metadata;
+}
+
+/** The header as the rest of the package knows it. Nothing is lazy about a new image. */
+function headerOf(layout: ImageLayout, places: TablePlaces): Qcow2Header {
+  return { ...parseHeader(encodeHeader(layout, places)), lazyRefcounts: false };
+}
+
+/** All that follows, and the header last: until then the file is no image. */
+function* writeTables(initial: ImageMetadata, layout: ImageLayout): Step<void> {
+  const { storage, refcounts, allocator } = initial;
+  const { clusterBytes, l1Entries } = layout;
+  let l1Offset = 0;
+  if (l1Entries > 0) {
+    const clusters = Math.ceil((l1Entries * 8) / clusterBytes);
+    l1Offset = (yield* allocator.allocate(clusters)) * clusterBytes;
+    initial.map.addRegion('L1 table', l1Offset, l1Entries * 8);
+    yield* writeBytes(storage, new Uint8Array(l1Entries * 8), l1Offset);
+  }
+  const l1 = yield* L1Table.readWhole(storage, l1Offset, l1Entries, OFFSET_MASK);
+  const mapping = new MappingTables(storage, l1, tableGeometry(initial.header), initial.cacheBytes);
+  const metadata = { ...initial, tables: mapping };
+  const writer = new MetadataWriter(metadata);
+  yield* preallocate(new ClusterTables(metadata, hostClusters(metadata)), layout, writer);
+  yield* writer.finish();
+  const { table } = refcounts;
+  const header = encodeHeader(layout, {
+    l1Offset,
+    refcountTableOffset: table.hostOffset,
+    refcountTableClusters: table.bytes.length / clusterBytes,
+  });
+  yield* writeBytes(storage, header, 0);
+  yield* flushStorage(storage);
+}
+
+/** A new image has no compressed clusters, so no decoder is ever asked for. */
+function hostClusters({ header, storage, dataFile }: ImageMetadata): HostClusters {
+  const noDecoders = {
+    *load(): Step<never> {
+      throw new Error('assertion failed: a compressed cluster in a new image');
+    },
+  };
+  const compressed = new CompressedClusters(storage, header.clusterBytes, noDecoders, '');
+  return new HostClusters(header, storage, dataFile, compressed);
+}
+
+function* sizeDataFile(dataFile: WritableStorage, layout: ImageLayout): Step<void> {
+  const { preallocation, clusterBytes, extendedL2 } = layout;
+  // What is mapped is there, as far as it can be written in one piece.
+  const unitBytes = preallocation !== 'off' && !extendedL2 ? clusterBytes : 1;
+  const sizeBytes = alignUp(layout.sizeBytes, unitBytes);
+  yield* truncateStorage(dataFile, sizeBytes);
+  if (preallocation === 'falloc') yield* allocateSpace(dataFile, 0, sizeBytes);
+  if (preallocation === 'full') yield* writeZeros(dataFile, 0, sizeBytes);
+}

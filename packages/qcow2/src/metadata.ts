@@ -1,0 +1,103 @@
+/** The tables of an image that is written, and what keeps them together. */
+import type { Step, WritableStorage } from '@diskfile/core';
+import { ClusterAllocator } from './allocator.ts';
+import { corrupt, hex } from './errors.ts';
+import { HeaderWriter } from './header-writer.ts';
+import type { Qcow2Header } from './header.ts';
+import type { L1Table } from './l1-table.ts';
+import type { MappingTables } from './mapping-tables.ts';
+import { MetadataMap } from './overlap.ts';
+import { RefcountTable } from './refcounts/refcount-table.ts';
+import { Refcounts } from './refcounts/refcounts.ts';
+import type { SnapshotTable } from './snapshots.ts';
+
+/** Share of the cache for tables that refcount blocks may take, besides L2 tables. */
+const REFCOUNT_SHARE = 0.25;
+
+export interface ImageMetadata {
+  readonly header: Qcow2Header;
+  readonly headerWriter: HeaderWriter;
+  /** The image file. */
+  readonly storage: WritableStorage;
+  /** The external data file. */
+  readonly dataFile: WritableStorage | undefined;
+  readonly tables: MappingTables;
+  readonly refcounts: Refcounts;
+  readonly allocator: ClusterAllocator;
+  readonly map: MetadataMap;
+  /** Bytes of tables that may be kept in memory. */
+  readonly cacheBytes: number;
+}
+
+export interface MetadataParts {
+  readonly header: Qcow2Header;
+  readonly storage: WritableStorage;
+  readonly dataFile: WritableStorage | undefined;
+  readonly tables: MappingTables;
+  readonly snapshots: SnapshotTable;
+  readonly cacheBytes: number;
+}
+
+/** Reads what writing needs beyond the mapping: the refcount table, and where metadata lies. */
+export function* openMetadata(parts: MetadataParts): Step<ImageMetadata> {
+  const { header, storage, cacheBytes } = parts;
+  const { offset, clusters } = header.refcountTable;
+  const table = yield* RefcountTable.read(storage, offset, clusters * header.clusterBytes);
+  const refcounts = new Refcounts(storage, table, header, cacheBytes * REFCOUNT_SHARE);
+  const map = mapMetadata(parts, table);
+  const headerWriter = new HeaderWriter(storage, header);
+  const allocator = new ClusterAllocator(refcounts, map, headerWriter);
+  return { ...parts, headerWriter, refcounts, allocator, map };
+}
+
+function mapMetadata({ header, tables, snapshots }: MetadataParts, table: RefcountTable) {
+  const { clusterBytes, l1Table, snapshotTable } = header;
+  const map = new MetadataMap(clusterBytes);
+  const own = [
+    ['refcount table', table.hostOffset, table.bytes.length],
+    ['L1 table', l1Table.offset, l1Table.entries * 8],
+    ['snapshot table', snapshotTable.offset, snapshots.lengthBytes],
+  ] as const;
+  for (const [kind, hostOffset, lengthBytes] of own) {
+    const start = Math.floor(hostOffset / clusterBytes);
+    const other = map.findRegion(start, Math.ceil((hostOffset + lengthBytes) / clusterBytes));
+    if (lengthBytes > 0 && other !== undefined) throw overlapping(kind, hostOffset, other);
+    map.addRegion(kind, hostOffset, lengthBytes);
+  }
+  map.addRegions(
+    snapshots.list.map(({ l1Table: { offset, entries } }) => ({
+      kind: "snapshot's L1 table",
+      hostOffset: offset,
+      lengthBytes: entries * 8,
+    })),
+  );
+  for (let index = 0; index < table.capacity; index++) {
+    const offset = table.blockOffset(index, clusterBytes);
+    if (offset === 0) continue;
+    // A file could claim far more refcounts than it holds, and searching them would not end.
+    if (map.find(offset / clusterBytes, offset / clusterBytes + 1) === 'refcount block') {
+      throw overlapping('refcount block', offset, 'block of other clusters');
+    }
+    map.addCluster('refcount block', offset / clusterBytes);
+  }
+  addL2Tables(map, tables.l1, clusterBytes);
+  return map;
+}
+
+function addL2Tables(map: MetadataMap, l1: L1Table, clusterBytes: number): void {
+  for (let index = 0; index < l1.entries; index++) {
+    const offset = l1.l2TableOffset(index);
+    if (offset === 0) continue;
+    const cluster = Math.floor(offset / clusterBytes);
+    if (l1.isCopied(index) && map.find(cluster, cluster + 1) === 'L2 table') {
+      throw overlapping('L2 table', offset, 'L2 table of another L1 entry');
+    }
+    map.addCluster('L2 table', cluster);
+  }
+}
+
+function overlapping(kind: string, hostOffset: number, other: string): Error {
+  return corrupt('qcow2.overlap', `The ${kind} at ${hex(hostOffset)} lies where the ${other} is`, {
+    offset: hostOffset,
+  });
+}

@@ -1,0 +1,89 @@
+/** Opens an image for writing: what stands in the way is refused, what has to be done first is done. */
+import { DiskError } from '@diskfile/bytes';
+import {
+  flushStorage,
+  isWritable,
+  type OpenContext,
+  type Step,
+  type Storage,
+  type WritableStorage,
+} from '@diskfile/core';
+import { corrupt } from './errors.ts';
+import { AUTOCLEAR, INCOMPATIBLE } from './features.ts';
+import type { Qcow2Header } from './header.ts';
+import { encrypted, type HostClusters } from './host-clusters.ts';
+import type { MappingTables } from './mapping-tables.ts';
+import { openMetadata } from './metadata.ts';
+import { rebuildRefcounts } from './refcounts/rebuild.ts';
+import type { SnapshotTable } from './snapshots.ts';
+import { Qcow2Writer } from './writer.ts';
+
+export interface WritableImageParts {
+  readonly header: Qcow2Header;
+  readonly dataFile: Storage | undefined;
+  readonly tables: MappingTables;
+  readonly clusters: HostClusters;
+  readonly snapshots: SnapshotTable;
+  readonly sizeBytes: number;
+  readonly hasBacking: boolean;
+}
+
+/** Refuses images that can be read and must not be written as they are. */
+export function refuseWriting(
+  { snapshot }: OpenContext,
+  { features, encryption }: Qcow2Header,
+): void {
+  if (snapshot !== undefined) {
+    throw new DiskError(
+      'read-only',
+      'qcow2.snapshot-read-only',
+      'A snapshot cannot be written, only the active state of the image',
+      { hint: 'Open the image without a snapshot, or apply the snapshot first.' },
+    );
+  }
+  if (features.incompatible.has(INCOMPATIBLE.corrupt)) {
+    throw corrupt(
+      'qcow2.marked-corrupt',
+      'The image is marked as corrupt, and writing to it could destroy more of it',
+      { offset: 72, hint: 'Open it read-only, or repair a copy with "qemu-img check -r all".' },
+    );
+  }
+  if (encryption !== undefined) throw encrypted(encryption);
+}
+
+/** The writer of an image whose mapping has been read. */
+export function* openWriter(context: OpenContext, parts: WritableImageParts): Step<Qcow2Writer> {
+  const { header } = parts;
+  const storage = writable(context.storage);
+  const dataFile = parts.dataFile && writable(parts.dataFile);
+  const cacheBytes = context.limits.metadataCacheBytes;
+  const metadata = yield* openMetadata({ ...parts, storage, dataFile, cacheBytes });
+  if (yield* metadata.headerWriter.clearAutoclear(header.features)) {
+    if (header.features.autoclear.has(AUTOCLEAR.bitmaps)) warnOfBitmaps(context);
+    yield* flushStorage(storage);
+  }
+  const writer = new Qcow2Writer({ ...parts, metadata });
+  if (header.features.incompatible.has(INCOMPATIBLE.dirty)) {
+    yield* rebuildRefcounts(metadata, parts.snapshots, context.limits);
+    yield* writer.finishRefcounts();
+  }
+  return writer;
+}
+
+function warnOfBitmaps({ warn }: OpenContext): void {
+  warn({
+    detail: 'qcow2.bitmaps-invalidated',
+    message:
+      'Writing does not keep dirty bitmaps up to date: those of the image are no longer valid',
+  });
+}
+
+function writable(storage: Storage): WritableStorage {
+  if (isWritable(storage)) return storage;
+  throw new DiskError(
+    'read-only',
+    'qcow2.storage-read-only',
+    'A file of the image was opened for reading only',
+    { path: storage.name, hint: 'Check its permissions, or open the image read-only.' },
+  );
+}

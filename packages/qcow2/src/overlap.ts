@@ -1,0 +1,103 @@
+/**
+ * Which host clusters hold metadata. Nothing may be written over them but what they are for: an
+ * image whose refcounts call such a cluster free is broken, and writing on would destroy it.
+ */
+import { divideUp } from '@diskfile/bytes';
+
+export type MetadataKind =
+  | 'header'
+  | 'L1 table'
+  | 'L2 table'
+  | 'refcount table'
+  | 'refcount block'
+  | 'snapshot table'
+  | "snapshot's L1 table";
+
+interface Region {
+  readonly kind: MetadataKind;
+  readonly start: number;
+  readonly end: number;
+}
+
+export class MetadataMap {
+  readonly #clusterBytes: number;
+  /** Tables of several clusters, sorted by their start. */
+  #regions: Region[] = [];
+  /** Furthest end of a region up to each place in {@link #regions}, since they may overlap. */
+  #furthestEnds: number[] = [];
+  /** L2 tables and refcount blocks, which take one cluster each. */
+  readonly #clusters = new Map<number, MetadataKind>();
+
+  constructor(clusterBytes: number) {
+    this.#clusterBytes = clusterBytes;
+    this.addRegion('header', 0, clusterBytes);
+  }
+
+  addRegion(kind: MetadataKind, hostOffset: number, lengthBytes: number): void {
+    this.addRegions([{ kind, hostOffset, lengthBytes }]);
+  }
+
+  addRegions(
+    regions: readonly { kind: MetadataKind; hostOffset: number; lengthBytes: number }[],
+  ): void {
+    const added = regions
+      .filter(({ lengthBytes }) => lengthBytes > 0)
+      .map(({ kind, hostOffset, lengthBytes }) => ({
+        kind,
+        start: Math.floor(hostOffset / this.#clusterBytes),
+        end: divideUp(hostOffset + lengthBytes, this.#clusterBytes),
+      }));
+    this.#setRegions([...this.#regions, ...added]);
+  }
+
+  /** Forgets all regions of a kind: the table has moved. */
+  removeRegions(kind: MetadataKind): void {
+    this.#setRegions(this.#regions.filter((region) => region.kind !== kind));
+  }
+
+  #setRegions(regions: Region[]): void {
+    this.#regions = regions.toSorted((a, b) => a.start - b.start);
+    let furthest = 0;
+    this.#furthestEnds = this.#regions.map(({ end }) => (furthest = Math.max(furthest, end)));
+  }
+
+  addCluster(kind: 'L2 table' | 'refcount block', clusterIndex: number): void {
+    // Where an image says both, its L2 table has the refcount block's place and is refused.
+    if (!this.#clusters.has(clusterIndex)) this.#clusters.set(clusterIndex, kind);
+  }
+
+  removeCluster(clusterIndex: number): void {
+    this.#clusters.delete(clusterIndex);
+  }
+
+  /** What metadata the clusters from `start` to before `end` hold; undefined for none. */
+  find(start: number, end: number): MetadataKind | undefined {
+    for (let index = start; index < end && this.#clusters.size > 0; index++) {
+      const kind = this.#clusters.get(index);
+      if (kind !== undefined) return kind;
+    }
+    return this.findRegion(start, end);
+  }
+
+  /** As {@link find}, for what takes more than one cluster. */
+  findRegion(start: number, end: number): MetadataKind | undefined {
+    for (let index = this.#firstFrom(end) - 1; index >= 0; index--) {
+      if (this.#furthestEnds[index]! <= start) return undefined;
+      const region = this.#regions[index]!;
+      if (region.end > start) return region.kind;
+    }
+    return undefined;
+  }
+
+  /** Index of the first region that begins at `clusterIndex` or later. */
+  #firstFrom(clusterIndex: number): number {
+    let low = 0;
+    let high = this.#regions.length;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.#regions[middle]!.start < clusterIndex) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

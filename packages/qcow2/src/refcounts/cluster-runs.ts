@@ -1,0 +1,49 @@
+/** A set of host clusters, kept as sorted runs. */
+import type { ClusterRun } from './refcounts.ts';
+
+export class ClusterRuns implements Iterable<ClusterRun> {
+  /** Sorted; no two touch. */
+  readonly #runs: { start: number; end: number }[] = [];
+
+  get isEmpty(): boolean {
+    return this.#runs.length === 0;
+  }
+
+  add({ start, count }: ClusterRun): void {
+    const end = start + count;
+    const first = this.#firstEndingFrom(start);
+    let last = first;
+    let merged = { start, end };
+    while (last < this.#runs.length && this.#runs[last]!.start <= end) {
+      const run = this.#runs[last]!;
+      merged = { start: Math.min(merged.start, run.start), end: Math.max(merged.end, run.end) };
+      last += 1;
+    }
+    this.#runs.splice(first, last - first, merged);
+  }
+
+  has(clusterIndex: number): boolean {
+    const run = this.#runs[this.#firstEndingFrom(clusterIndex + 1)];
+    return run !== undefined && run.start <= clusterIndex;
+  }
+
+  clear(): void {
+    this.#runs.length = 0;
+  }
+
+  *[Symbol.iterator](): Iterator<ClusterRun> {
+    for (const { start, end } of this.#runs) yield { start, count: end - start };
+  }
+
+  /** Index of the first run that ends at `clusterIndex` or later. */
+  #firstEndingFrom(clusterIndex: number): number {
+    let low = 0;
+    let high = this.#runs.length;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.#runs[middle]!.end < clusterIndex) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

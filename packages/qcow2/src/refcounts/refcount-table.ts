@@ -1,0 +1,85 @@
+/** The refcount table: where the refcount blocks lie (specification, "Host cluster management"). */
+import { clearBits, readU32be, writeU64be } from '@diskfile/bytes';
+import { readBytes, type Step, type Storage } from '@diskfile/core';
+import { DirtyRange } from '../dirty-range.ts';
+import { corrupt, hex } from '../errors.ts';
+
+const ENTRY_BYTES = 8;
+const TWO_32 = 0x1_0000_0000;
+/** Bits 0 to 8 of an entry are reserved. */
+const RESERVED_BITS = 0x1ff;
+
+export class RefcountTable {
+  readonly dirty = new DirtyRange();
+  #hostOffset: number;
+  #bytes: Uint8Array;
+  /** Set while the header still names an older table. */
+  #moved = false;
+
+  constructor(hostOffset: number, bytes: Uint8Array) {
+    this.#hostOffset = hostOffset;
+    this.#bytes = bytes;
+  }
+
+  /** The caller has bounded the length. */
+  static *read(storage: Storage, hostOffset: number, lengthBytes: number): Step<RefcountTable> {
+    return new RefcountTable(hostOffset, yield* readBytes(storage, hostOffset, lengthBytes));
+  }
+
+  get hostOffset(): number {
+    return this.#hostOffset;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  get isMoved(): boolean {
+    return this.#moved;
+  }
+
+  /** Blocks that the table has room for. */
+  get capacity(): number {
+    return this.#bytes.length / ENTRY_BYTES;
+  }
+
+  /**
+   * Host offset of a block; 0 where there is none, and all its clusters are free.
+   * @throws DiskError `corrupt` for an offset at which no block can lie
+   */
+  blockOffset(index: number, clusterBytes: number): number {
+    if (index >= this.capacity) return 0;
+    const at = index * ENTRY_BYTES;
+    const low = readU32be(this.#bytes, at + 4);
+    const offset = readU32be(this.#bytes, at) * TWO_32 + clearBits(low, RESERVED_BITS);
+    if (offset % clusterBytes === 0 && offset + clusterBytes <= Number.MAX_SAFE_INTEGER) {
+      return offset;
+    }
+    throw corrupt(
+      'qcow2.refcount-block-offset',
+      `Refcount table entry ${index} places its block at ${hex(offset)}, where none can begin`,
+      { offset: this.#hostOffset + at },
+    );
+  }
+
+  setBlockOffset(index: number, hostOffset: number): void {
+    const at = index * ENTRY_BYTES;
+    writeU64be(this.#bytes, at, hostOffset);
+    this.dirty.add(at, at + ENTRY_BYTES, this.#bytes.length);
+  }
+
+  /** Goes on as a longer table at another place; the header follows with the next flush. */
+  moveTo(hostOffset: number, lengthBytes: number): void {
+    const bytes = new Uint8Array(lengthBytes);
+    bytes.set(this.#bytes);
+    this.#bytes = bytes;
+    this.#hostOffset = hostOffset;
+    this.#moved = true;
+    this.dirty.add(0, lengthBytes, lengthBytes);
+  }
+
+  /** The header names this table now. */
+  headerSwitched(): void {
+    this.#moved = false;
+  }
+}

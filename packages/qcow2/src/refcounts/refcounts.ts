@@ -1,0 +1,207 @@
+/** The refcounts of all host clusters: blocks in memory, read as they are needed. */
+import { DiskError } from '@diskfile/bytes';
+import { readBytes, type Step, type Storage } from '@diskfile/core';
+import { corrupt, hex } from '../errors.ts';
+import { RefcountBlock } from './refcount-block.ts';
+import type { RefcountTable } from './refcount-table.ts';
+import { type RefcountWidth, refcountWidth } from './refcount-width.ts';
+
+/** Fewest blocks that are kept, however small the bound on memory. */
+const MIN_BLOCKS = 4;
+
+/** A run of host clusters. */
+export interface ClusterRun {
+  readonly start: number;
+  readonly count: number;
+}
+
+export interface RefcountGeometry {
+  readonly clusterBytes: number;
+  readonly refcountBits: number;
+}
+
+export class Refcounts {
+  readonly table: RefcountTable;
+  readonly clustersPerBlock: number;
+  readonly clusterBytes: number;
+  readonly #storage: Storage;
+  readonly #width: RefcountWidth;
+  readonly #maxBlocks: number;
+  /** Least recently used first. */
+  readonly #blocks = new Map<number, RefcountBlock>();
+  #last: RefcountBlock | undefined;
+  #dirtyCount = 0;
+
+  constructor(
+    storage: Storage,
+    table: RefcountTable,
+    { clusterBytes, refcountBits }: RefcountGeometry,
+    cacheBytes: number,
+  ) {
+    this.#storage = storage;
+    this.table = table;
+    this.clusterBytes = clusterBytes;
+    this.clustersPerBlock = (clusterBytes * 8) / refcountBits;
+    this.#width = refcountWidth(refcountBits);
+    this.#maxBlocks = Math.max(MIN_BLOCKS, Math.floor(cacheBytes / clusterBytes));
+  }
+
+  blockIndexOf(clusterIndex: number): number {
+    return Math.floor(clusterIndex / this.clustersPerBlock);
+  }
+
+  hasBlock(index: number): boolean {
+    return this.table.blockOffset(index, this.clusterBytes) !== 0;
+  }
+
+  /** The block of that index; undefined where there is none. */
+  *load(index: number): Step<RefcountBlock | undefined> {
+    if (this.#last?.index === index) return this.#last;
+    const present = this.#blocks.get(index);
+    if (present !== undefined) {
+      this.#blocks.delete(index);
+      this.#blocks.set(index, present);
+      this.#last = present;
+      return present;
+    }
+    const hostOffset = this.table.blockOffset(index, this.clusterBytes);
+    if (hostOffset === 0) return undefined;
+    const bytes = yield* readBytes(this.#storage, hostOffset, this.clusterBytes);
+    return this.#keep(this.#makeBlock(index, hostOffset, bytes));
+  }
+
+  /** A new block of zeros; nothing is counted in it yet, and the table names it from now on. */
+  create(index: number, hostOffset: number): RefcountBlock {
+    const bytes = new Uint8Array(this.clusterBytes);
+    const block = this.#makeBlock(index, hostOffset, bytes);
+    block.markAllDirty();
+    this.table.setBlockOffset(index, hostOffset);
+    return this.#keep(block);
+  }
+
+  #makeBlock(index: number, hostOffset: number, bytes: Uint8Array): RefcountBlock {
+    return new RefcountBlock(index, hostOffset, bytes, this.#width, () => (this.#dirtyCount += 1));
+  }
+
+  #keep(block: RefcountBlock): RefcountBlock {
+    for (const [index, old] of this.#blocks) {
+      if (this.#blocks.size < this.#maxBlocks) break;
+      if (old.dirty.isEmpty) this.#blocks.delete(index);
+    }
+    this.#blocks.set(block.index, block);
+    this.#last = block;
+    return block;
+  }
+
+  *get(clusterIndex: number): Step<number> {
+    const block = yield* this.load(this.blockIndexOf(clusterIndex));
+    return block === undefined ? 0 : block.get(clusterIndex % this.clustersPerBlock);
+  }
+
+  /** First cluster of a run whose refcount block does not exist; undefined when all do. */
+  firstWithoutBlock({ start, count }: ClusterRun): number | undefined {
+    for (let index = this.blockIndexOf(start); index <= this.blockIndexOf(start + count - 1);) {
+      if (!this.hasBlock(index)) return Math.max(start, index * this.clustersPerBlock);
+      index += 1;
+    }
+    return undefined;
+  }
+
+  /**
+   * Adds one to the count of each cluster; their blocks exist.
+   * @throws DiskError `limit` when a count is at its largest; none has changed then
+   */
+  *raise(run: ClusterRun): Step<void> {
+    yield* this.#visit(run, (block, slot) => {
+      if (block.get(slot) >= this.#width.max) throw this.#saturated(block, slot);
+    });
+    yield* this.#visit(run, (block, slot) => block.set(slot, block.get(slot) + 1));
+  }
+
+  /**
+   * Takes one off the count of each cluster that has one left.
+   * @param onUnused called for each whose count comes down to 0
+   */
+  *lower(run: ClusterRun, onUnused?: (clusterIndex: number) => void): Step<void> {
+    yield* this.#visit(run, (block, slot) => {
+      const count = block.get(slot);
+      if (count > 0) block.set(slot, count - 1);
+      if (count === 1) onUnused?.(block.index * this.clustersPerBlock + slot);
+    });
+  }
+
+  /**
+   * Sets the count of each cluster; their blocks exist.
+   * @throws DiskError `limit` for a count that does not fit
+   */
+  *assign(run: ClusterRun, countOf: (clusterIndex: number, count: number) => number): Step<void> {
+    yield* this.#visit(run, (block, slot) => {
+      const before = block.get(slot);
+      const count = countOf(block.index * this.clustersPerBlock + slot, before);
+      if (count > this.#width.max) throw this.#saturated(block, slot);
+      if (count !== before) block.set(slot, count);
+    });
+  }
+
+  /** The start of a run, as far as one block counts it. */
+  withinBlock({ start, count }: ClusterRun): ClusterRun {
+    const left = this.clustersPerBlock - (start % this.clustersPerBlock);
+    return { start, count: Math.min(count, left) };
+  }
+
+  /** @throws DiskError `corrupt` unless every cluster of the run is in use */
+  *checkInUse(run: ClusterRun): Step<void> {
+    const first = this.firstWithoutBlock(run);
+    if (first !== undefined) throw this.#notInUse(first);
+    yield* this.#visit(run, (block, slot) => {
+      if (block.isZero(slot)) throw this.#notInUse(block.index * this.clustersPerBlock + slot);
+    });
+  }
+
+  *#visit(run: ClusterRun, visit: (block: RefcountBlock, slot: number) => void): Step<void> {
+    const end = run.start + run.count;
+    for (let at = run.start; at < end;) {
+      const block = yield* this.load(this.blockIndexOf(at));
+      const first = at % this.clustersPerBlock;
+      const slots = Math.min(end - at, this.clustersPerBlock - first);
+      if (block !== undefined) {
+        for (let slot = first; slot < first + slots; slot++) visit(block, slot);
+      }
+      at += slots;
+    }
+  }
+
+  get dirtyBytes(): number {
+    return this.#dirtyCount * this.clusterBytes;
+  }
+
+  dirtyBlocks(): RefcountBlock[] {
+    if (this.#dirtyCount === 0) return [];
+    return [...this.#blocks.values()].filter(({ dirty }) => !dirty.isEmpty);
+  }
+
+  /** The file has the blocks as they are in memory. */
+  markClean(blocks: readonly RefcountBlock[]): void {
+    for (const { dirty } of blocks) dirty.clear();
+    this.#dirtyCount -= blocks.length;
+  }
+
+  #saturated(block: RefcountBlock, slot: number): DiskError {
+    const cluster = block.index * this.clustersPerBlock + slot;
+    return new DiskError(
+      'limit',
+      'qcow2.refcount-overflow',
+      `Refcounts of ${this.#width.bits} bits cannot count one more use of the cluster at ${hex(cluster * this.clusterBytes)}`,
+      { hint: 'Convert the image to one with wider refcounts ("refcount_bits").' },
+    );
+  }
+
+  #notInUse(clusterIndex: number): DiskError {
+    const hostOffset = clusterIndex * this.clusterBytes;
+    return corrupt(
+      'qcow2.refcount-too-low',
+      `The cluster at ${hex(hostOffset)} is in use, but its refcount is 0`,
+      { offset: hostOffset },
+    );
+  }
+}

@@ -1,0 +1,118 @@
+/** The writing half of a qcow2 image: what the engine asks for, over tables kept in memory. */
+import type { Allocation, Extent, ImageWriter, Step } from '@diskfile/core';
+import { allocateClusters, hasData } from './cluster-allocation.ts';
+import { ClusterTables } from './cluster-tables.ts';
+import {
+  discardClusters,
+  punchDataFile,
+  zeroClusters,
+  type ZeroingContext,
+} from './cluster-zeroing.ts';
+import { AUTOCLEAR } from './features.ts';
+import { FreeSpace } from './free-space.ts';
+import type { HostClusters } from './host-clusters.ts';
+import type { ImageMetadata } from './metadata.ts';
+import { MetadataWriter } from './metadata-writer.ts';
+import type { TableSlice } from './table-cache.ts';
+
+export interface WriterParts {
+  readonly metadata: ImageMetadata;
+  readonly clusters: HostClusters;
+  readonly sizeBytes: number;
+  readonly hasBacking: boolean;
+}
+
+export class Qcow2Writer implements ImageWriter {
+  readonly unitBytes: number;
+  readonly metadata: ImageMetadata;
+  readonly #tables: ClusterTables;
+  readonly #writer: MetadataWriter;
+  readonly #zeroing: ZeroingContext;
+  readonly #freeSpace: FreeSpace;
+  readonly #rawDataFile: boolean;
+
+  constructor({ metadata, clusters, sizeBytes, hasBacking }: WriterParts) {
+    this.metadata = metadata;
+    this.#tables = new ClusterTables(metadata, clusters);
+    this.#writer = new MetadataWriter(metadata);
+    this.#freeSpace = new FreeSpace(metadata);
+    this.unitBytes = this.#tables.unitBytes;
+    const makeRoom = () => this.#writer.makeRoom();
+    this.#zeroing = { tables: this.#tables, sizeBytes, hasBacking, makeRoom };
+    this.#rawDataFile = metadata.header.features.autoclear.has(AUTOCLEAR.rawExternalData);
+  }
+
+  lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
+    const { tables, headerWriter, dataFile, storage } = this.metadata;
+    const slice = tables.find(guestOffset);
+    if (slice === undefined) {
+      const empty = tables.unallocatedBytes(guestOffset, lengthBytes);
+      if (empty > 0) extent.setBacking(empty);
+      return empty > 0;
+    }
+    const own = tables.l1.isCopied(tables.l1IndexOf(guestOffset)) && !headerWriter.isCorrupt;
+    const { unitBytes } = this.#tables;
+    const end = Math.min(guestOffset + lengthBytes, slice.endGuestOffset);
+    const hostOffset = own ? this.#inPlaceAt(slice, guestOffset) : undefined;
+    let at = guestOffset - (guestOffset % unitBytes) + unitBytes;
+    while (at < end) {
+      const next = own ? this.#inPlaceAt(slice, at) : undefined;
+      const expected = hostOffset === undefined ? undefined : hostOffset + (at - guestOffset);
+      if (next !== expected) break;
+      at += unitBytes;
+    }
+    const reached = Math.min(at, end) - guestOffset;
+    if (hostOffset === undefined) extent.setBacking(reached);
+    else extent.setData(dataFile ?? storage, hostOffset, reached);
+    return true;
+  }
+
+  /** Where the byte at `guestOffset` may be overwritten; undefined where it may not. */
+  #inPlaceAt(slice: TableSlice, guestOffset: number): number | undefined {
+    const tables = this.#tables;
+    const entry = tables.read(slice, guestOffset);
+    if (!entry.hosted || !entry.copied || !hasData(tables, entry, guestOffset)) return undefined;
+    tables.checkPlace(slice, guestOffset, entry);
+    // The allocation that follows refuses it.
+    if (tables.overlapAt(entry) !== undefined) return undefined;
+    return entry.hostOffset + (guestOffset % tables.clusterBytes);
+  }
+
+  *allocate(guestOffset: number, lengthBytes: number): Step<Allocation> {
+    this.#tables.refuseWhenCorrupt();
+    yield* this.#writer.makeRoom();
+    return yield* allocateClusters(this.#tables, guestOffset, lengthBytes);
+  }
+
+  *writeZeroes(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<number> {
+    this.#tables.refuseWhenCorrupt();
+    if (this.#rawDataFile) return yield* punchDataFile(this.#zeroing, guestOffset, lengthBytes);
+    return yield* zeroClusters(this.#zeroing, guestOffset, lengthBytes, mayUnmap);
+  }
+
+  *discard(guestOffset: number, lengthBytes: number): Step<void> {
+    this.#tables.refuseWhenCorrupt();
+    if (this.#rawDataFile) yield* punchDataFile(this.#zeroing, guestOffset, lengthBytes);
+    else yield* discardClusters(this.#zeroing, guestOffset, lengthBytes);
+  }
+
+  *flush(): Step<void> {
+    yield* this.#freeSpace.punch();
+    yield* this.#writer.flush();
+  }
+
+  /** Writes refcounts that were rebuilt, and clears the dirty bit. */
+  *finishRefcounts(): Step<void> {
+    yield* this.#writer.finish();
+  }
+
+  reclaim(): void {
+    this.#freeSpace.add(this.metadata.allocator.reclaim());
+  }
+
+  *close(): Step<void> {
+    yield* this.#writer.finish();
+    yield* this.#freeSpace.punch();
+    yield* this.#freeSpace.truncate();
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * An independent look at an image: does every refcount equal the number of references, and is no
+ * cluster used for two things? Written against the specification, with nothing of the package.
+ */
+
+export interface Verdict {
+  /** What must never be: a refcount that is too low, an overlap, a wrong COPIED flag. */
+  readonly errors: string[];
+  /** Clusters that are counted more often than they are used. */
+  readonly leaks: string[];
+}
+
+interface Header {
+  readonly view: DataView;
+  readonly clusterBytes: number;
+  readonly extended: boolean;
+  readonly external: boolean;
+  readonly refcountBits: number;
+}
+
+const OFFSET_MASK = 0x00ff_ffff_ffff_fe00n;
+const COPIED = 1n << 63n;
+const COMPRESSED = 1n << 62n;
+
+class Verifier {
+  readonly #header: Header;
+  readonly #uses = new Map<number, string[]>();
+  readonly #copied: [cluster: number, copied: boolean, what: string][] = [];
+  readonly #errors: string[] = [];
+
+  constructor(image: Uint8Array) {
+    const clusterBytes = 2 ** new DataView(image.buffer, image.byteOffset).getUint32(20);
+    // Bytes beyond the end of the file read as zeros.
+    const padded = new Uint8Array(image.length + 2 * clusterBytes);
+    padded.set(image);
+    const view = new DataView(padded.buffer);
+    const version = view.getUint32(4);
+    const features = version === 3 ? view.getBigUint64(72) : 0n;
+    this.#header = {
+      view,
+      clusterBytes,
+      extended: (features & 16n) !== 0n,
+      external: (features & 4n) !== 0n,
+      refcountBits: version === 3 ? 2 ** view.getUint32(96) : 16,
+    };
+  }
+
+  run(): Verdict {
+    const { view, clusterBytes } = this.#header;
+    this.#use(0, clusterBytes, 'header');
+    const refcountTable = Number(view.getBigUint64(48));
+    const tableBytes = view.getUint32(56) * clusterBytes;
+    this.#use(refcountTable, tableBytes, 'refcount table');
+    for (let at = 0; at < tableBytes; at += 8) {
+      const block = Number(view.getBigUint64(refcountTable + at));
+      if (block !== 0) this.#use(block, clusterBytes, `refcount block ${at / 8}`);
+    }
+    const l1 = Number(view.getBigUint64(40));
+    const l1Entries = view.getUint32(36);
+    this.#use(l1, l1Entries * 8, 'L1 table');
+    this.#walkL1(l1, l1Entries);
+    return this.#compare(refcountTable, tableBytes);
+  }
+
+  #use(offset: number, length: number, what: string): void {
+    const { clusterBytes } = this.#header;
+    for (let at = Math.floor(offset / clusterBytes); at * clusterBytes < offset + length; at++) {
+      const uses = this.#uses.get(at) ?? [];
+      uses.push(what);
+      this.#uses.set(at, uses);
+    }
+  }
+
+  #walkL1(l1: number, entries: number): void {
+    const { view, clusterBytes, extended } = this.#header;
+    const step = extended ? 16 : 8;
+    for (let index = 0; index < entries; index++) {
+      const entry = view.getBigUint64(l1 + index * 8);
+      const table = Number(entry & OFFSET_MASK);
+      if (table === 0) continue;
+      if (table + clusterBytes > view.byteLength) {
+        this.#errors.push(`L2 table ${index} lies beyond the file`);
+        continue;
+      }
+      this.#use(table, clusterBytes, `L2 table ${index}`);
+      this.#copied.push([table / clusterBytes, (entry & COPIED) !== 0n, `L1 entry ${index}`]);
+      for (let at = 0; at < clusterBytes; at += step) this.#walkL2Entry(table + at, index);
+    }
+  }
+
+  #walkL2Entry(at: number, table: number): void {
+    const { view, clusterBytes, external } = this.#header;
+    const entry = view.getBigUint64(at);
+    const what = `L2 entry at 0x${at.toString(16)} of table ${table}`;
+    if ((entry & COMPRESSED) !== 0n) {
+      const shift = BigInt(62 - (Math.log2(clusterBytes) - 8));
+      const offset = Number(entry & ((1n << shift) - 1n));
+      const sectors = Number((entry & (COMPRESSED - 1n)) >> shift) + 1;
+      this.#use(offset, sectors * 512 - (offset % 512), `compressed ${what}`);
+      return;
+    }
+    const offset = Number(entry & OFFSET_MASK);
+    if (external || offset === 0) return;
+    if (offset % clusterBytes !== 0) this.#errors.push(`${what} is not aligned`);
+    this.#use(offset, clusterBytes, what);
+    this.#copied.push([offset / clusterBytes, (entry & COPIED) !== 0n, what]);
+  }
+
+  #compare(refcountTable: number, tableBytes: number): Verdict {
+    const leaks: string[] = [];
+    const counted = this.#readRefcounts(refcountTable, tableBytes);
+    for (const [cluster, uses] of this.#uses) {
+      const count = counted.get(cluster) ?? 0;
+      if (count < uses.length) {
+        this.#errors.push(`cluster ${cluster} is counted ${count} times: ${uses.join(', ')}`);
+      }
+      const shared = uses.length > 1 && !uses.every((use) => use.startsWith('compressed'));
+      if (shared) this.#errors.push(`cluster ${cluster} overlaps: ${uses.join(', ')}`);
+    }
+    for (const [cluster, count] of counted) {
+      const uses = this.#uses.get(cluster)?.length ?? 0;
+      if (count > uses) leaks.push(`cluster ${cluster} is counted ${count} times, used ${uses}`);
+    }
+    for (const [cluster, copied, what] of this.#copied) {
+      if (copied !== (counted.get(cluster) === 1)) this.#errors.push(`COPIED is wrong: ${what}`);
+    }
+    return { errors: this.#errors, leaks };
+  }
+
+  #readRefcounts(refcountTable: number, tableBytes: number): Map<number, number> {
+    const { view, clusterBytes, refcountBits } = this.#header;
+    const perBlock = (clusterBytes * 8) / refcountBits;
+    const counted = new Map<number, number>();
+    for (let index = 0; index * 8 < tableBytes; index++) {
+      const block = Number(view.getBigUint64(refcountTable + index * 8));
+      if (block === 0) continue;
+      for (let slot = 0; slot < perBlock; slot++) {
+        const count = readBits(view, block, slot, refcountBits);
+        if (count > 0) counted.set(index * perBlock + slot, count);
+      }
+    }
+    return counted;
+  }
+}
+
+function readBits(view: DataView, block: number, slot: number, bits: number): number {
+  if (bits < 8) {
+    const byte = view.getUint8(block + Math.floor((slot * bits) / 8));
+    return (byte >> ((slot * bits) % 8)) & ((1 << bits) - 1);
+  }
+  let value = 0;
+  for (let at = 0; at < bits / 8; at++) {
+    value = value * 256 + view.getUint8(block + (slot * bits) / 8 + at);
+  }
+  return value;
+}
+
+/** Looks at an image without snapshots. */
+export function verifyImage(image: Uint8Array): Verdict {
+  return new Verifier(image).run();
+}

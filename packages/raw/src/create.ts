@@ -1,0 +1,53 @@
+/** Creating raw disks, with the options of `qemu-img create -f raw`. */
+import { DiskError } from '@diskfile/bytes';
+import {
+  allocateSpace,
+  type CreateContext,
+  quote,
+  type Step,
+  truncateStorage,
+  type WritableStorage,
+  writeBytes,
+} from '@diskfile/core';
+
+const ZERO_CHUNK_BYTES = 1024 * 1024;
+const PREALLOCATIONS = ['off', 'falloc', 'full'];
+
+export function* createRaw(context: CreateContext): Step<void> {
+  const { storage, sizeBytes, options, backing } = context;
+  if (backing !== undefined) {
+    throw refused('raw.no-backing', 'A raw disk cannot have a backing file');
+  }
+  const { preallocation = 'off', ...unknown } = options;
+  for (const name of Object.keys(unknown)) {
+    throw refused('raw.option', `Raw disks have no option ${quote(name)}`);
+  }
+  if (!PREALLOCATIONS.includes(String(preallocation))) {
+    throw refused(
+      'raw.preallocation',
+      `Raw disks have no preallocation ${quote(String(preallocation))}`,
+      `Known ones: ${PREALLOCATIONS.join(', ')}.`,
+    );
+  }
+  yield* truncateStorage(storage, sizeBytes);
+  if (preallocation === 'off') return;
+  const reserved = preallocation === 'falloc' && (yield* allocateSpace(storage, 0, sizeBytes));
+  if (!reserved) yield* writeZeros(storage, sizeBytes);
+}
+
+function* writeZeros(storage: WritableStorage, sizeBytes: number): Step<void> {
+  const zeros = new Uint8Array(Math.min(sizeBytes, ZERO_CHUNK_BYTES));
+  for (let at = 0; at < sizeBytes; at += zeros.length) {
+    yield* writeBytes(storage, zeros.subarray(0, Math.min(zeros.length, sizeBytes - at)), at);
+  }
+}
+
+function refused(detail: string, message: string, hint?: string): DiskError {
+  const context = { op: 'create', format: 'raw', layer: 'format' };
+  return new DiskError(
+    'invalid-argument',
+    detail,
+    message,
+    hint === undefined ? context : { ...context, hint },
+  );
+}

@@ -1,0 +1,182 @@
+/**
+ * A file that appears under its name only once it is complete. Until then it has a name of its own
+ * in the same directory, so a failure or a loss of power leaves nothing half-made behind that
+ * somebody could take for the real thing.
+ */
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { DiskError } from '@diskfile/bytes';
+import { closeStorage, hostCall, type Step, type WritableStorage } from '@diskfile/core';
+import { hostError } from './host-error.ts';
+import type { ImageLocking } from './image-lock.ts';
+import { createFileStorage, openFileStorage } from './open-file.ts';
+
+export interface NewFileOptions {
+  /** Whether the file may take the place of one that is there. */
+  readonly overwrite: boolean;
+  /** How to see whether the file to be replaced is in use. */
+  readonly locking: ImageLocking;
+}
+
+/** The file that is to be replaced, held so that nobody takes it into use meanwhile. */
+interface Replaced {
+  readonly storage: WritableStorage;
+  readonly path: string;
+}
+
+export class NewFile {
+  /** Empty, to be filled. Whoever fills it may close it. */
+  readonly storage: WritableStorage;
+  readonly #path: string;
+  readonly #temporaryPath: string;
+  readonly #replaced: Replaced | undefined;
+
+  private constructor(
+    storage: WritableStorage,
+    paths: { path: string; temporaryPath: string },
+    replaced: Replaced | undefined,
+  ) {
+    this.storage = storage;
+    this.#path = paths.path;
+    this.#temporaryPath = paths.temporaryPath;
+    this.#replaced = replaced;
+  }
+
+  /**
+   * Begins a file that is to be called `path`.
+   * @throws DiskError `invalid-argument` when the name is taken, `busy` when what has it is in use
+   */
+  static *create(path: string, options: NewFileOptions): Step<NewFile> {
+    const replaced = yield* findReplaced(path, options);
+    try {
+      const target = replaced?.path ?? path;
+      const unique = randomBytes(8).toString('hex');
+      const temporaryPath = join(dirname(target), `.diskfile-${unique}.tmp`);
+      // Names in the new image count from where it will be, which has to exist to be looked up.
+      const hostPath = replaced === undefined ? temporaryPath : path;
+      const storage = yield* createFileStorage(temporaryPath, { name: path, hostPath });
+      return new NewFile(storage, { path: target, temporaryPath }, replaced);
+    } catch (error) {
+      if (replaced !== undefined) yield* closeStorage(replaced.storage);
+      throw error;
+    }
+  }
+
+  /** Makes the content durable and gives the file its name. */
+  *publish(): Step<void> {
+    yield* closeStorage(this.storage);
+    try {
+      if (this.#replaced !== undefined) yield* keepMode(this.#replaced.path, this.#temporaryPath);
+      yield* syncPath(this.#temporaryPath, 'r+');
+      if (this.#replaced === undefined) yield* linkNew(this.#temporaryPath, this.#path);
+      else yield* rename(this.#temporaryPath, this.#path);
+      yield* syncDirectory(dirname(this.#path));
+    } catch (cause) {
+      throw cause instanceof DiskError ? cause : hostError(cause, 'create', this.#path);
+    }
+    if (this.#replaced !== undefined) yield* closeStorage(this.#replaced.storage);
+  }
+
+  /** Removes what there is of the file; harmless after {@link publish}. */
+  *discard(): Step<void> {
+    yield* closeStorage(this.storage);
+    if (this.#replaced !== undefined) yield* closeStorage(this.#replaced.storage);
+    const options = { force: true };
+    yield* hostCall(
+      () => fs.rmSync(this.#temporaryPath, options),
+      () => fs.promises.rm(this.#temporaryPath, options),
+    );
+  }
+}
+
+function* findReplaced(path: string, options: NewFileOptions): Step<Replaced | undefined> {
+  if (basename(path) === '') throw hostError({ code: 'ENOENT' }, 'create', path);
+  const isThere = yield* hostCall(
+    () => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined,
+    async () => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined,
+  );
+  if (!isThere) return undefined;
+  if (!options.overwrite) throw hostError({ code: 'EEXIST' }, 'create', path);
+  const storage = yield* openFileStorage(path, {
+    writable: true,
+    kinds: ['regular file'],
+    locking: options.locking,
+  });
+  // The file behind symbolic links is replaced, not the link.
+  const realPath = yield* hostCall(
+    () => fs.realpathSync.native(path),
+    () => fs.promises.realpath(path),
+  );
+  return { storage, path: realPath };
+}
+
+function* keepMode(from: string, to: string): Step<void> {
+  const mode = yield* hostCall(
+    () => fs.statSync(from).mode,
+    async () => (await fs.promises.stat(from)).mode,
+  );
+  yield* hostCall(
+    () => fs.chmodSync(to, mode % 0o10000),
+    () => fs.promises.chmod(to, mode % 0o10000),
+  );
+}
+
+/** Gives a file its name unless that is taken. */
+function* linkNew(from: string, to: string): Step<void> {
+  try {
+    yield* hostCall(
+      () => fs.linkSync(from, to),
+      () => fs.promises.link(from, to),
+    );
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EEXIST') throw error;
+    // A file system without hard links: nothing better than to look first.
+    if (fs.existsSync(to)) throw hostError({ code: 'EEXIST' }, 'create', to);
+    return yield* rename(from, to);
+  }
+  yield* hostCall(
+    () => fs.unlinkSync(from),
+    () => fs.promises.unlink(from),
+  );
+}
+
+function* rename(from: string, to: string): Step<void> {
+  yield* hostCall(
+    () => fs.renameSync(from, to),
+    () => fs.promises.rename(from, to),
+  );
+}
+
+/** Makes durable what was written to a file, through whatever descriptor. */
+function* syncPath(path: string, flags: 'r' | 'r+'): Step<void> {
+  yield* hostCall(
+    () => {
+      const fd = fs.openSync(path, flags);
+      try {
+        fs.fsyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+    },
+    async () => {
+      const handle = await fs.promises.open(path, flags);
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    },
+  );
+}
+
+/** Makes a new name durable, where the host lets directories be opened for that. */
+function* syncDirectory(path: string): Step<void> {
+  try {
+    yield* syncPath(path, 'r');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EIO' || code === 'ENOSPC') throw error;
+  }
+}
