@@ -161,7 +161,6 @@ export function verifyDirectoryBlock(
   report.damage(
     'directory-checksum',
     `The checksum of block ${block} in directory ${inode.number} does not fit`,
-    { offset: block * superblock.blockBytes },
   );
 }
 

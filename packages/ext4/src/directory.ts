@@ -10,6 +10,7 @@ import { hasFlag, INODE_FLAG } from './inode-flags.ts';
 import { inlineDirectoryRuns } from './inline-data.ts';
 import type { Inode } from './inode.ts';
 import type { NameChanges } from './journal/name-changes.ts';
+import { atOffset } from './report.ts';
 import { openBlockMap, type VolumeParts } from './volume-parts.ts';
 
 /** Blocks that one directory may have: at 4 KiB each, room for a hundred million names. */
@@ -75,8 +76,10 @@ class BlockCursor implements DirectoryCursor {
       const following = Math.min(run.blockCount, BLOCKS_AHEAD) - 1;
       this.#fileBlock += 1;
       const bytes = yield* this.#parts.reader.read(block, following);
-      verifyDirectoryBlock(bytes, block, this.#context);
-      return parseDirectoryEntries(bytes, `block ${block}`, this.#context);
+      return atOffset(block * this.#parts.reader.blockBytes, () => {
+        verifyDirectoryBlock(bytes, block, this.#context);
+        return parseDirectoryEntries(bytes, `block ${block}`, this.#context);
+      });
     }
     return undefined;
   }

@@ -7,6 +7,7 @@ import { ExtentNode, type NodeBounds } from './extent-node.ts';
 import type { Inode } from './inode.ts';
 import { KeptTables } from './kept-tables.ts';
 import type { Superblock } from './superblock.ts';
+import { atOffset } from './report.ts';
 import { MAX_FILE_BLOCKS } from './structs.ts';
 
 export class ExtentTree implements BlockMap {
@@ -83,9 +84,11 @@ export class ExtentTree implements BlockMap {
       firstFileBlock: parent.fileBlockAt(index),
       endFileBlock: parent.fileBlockAt(index + 1),
     });
-    const node = new ExtentNode(bytes, bounds, this.#reader.report);
-    this.#verifyChecksum(bytes, block);
-    return node;
+    return atOffset(block * this.#reader.blockBytes, () => {
+      const node = new ExtentNode(bytes, bounds, this.#reader.report);
+      this.#verifyChecksum(bytes, block);
+      return node;
+    });
   }
 
   #verifyChecksum(bytes: Uint8Array, block: number): void {
@@ -96,7 +99,6 @@ export class ExtentTree implements BlockMap {
     this.#reader.report.damage(
       'extent-checksum',
       `The checksum of block ${block} in the extent tree of inode ${this.#inode.number} does not fit`,
-      { offset: block * this.#reader.blockBytes },
     );
   }
 

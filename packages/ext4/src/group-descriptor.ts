@@ -4,7 +4,7 @@ import type { Step } from '@diskfile/core';
 import type { BlockReader } from './block-reader.ts';
 import { groupChecksumFits } from './checksum.ts';
 import { INCOMPAT } from './features.ts';
-import type { Report } from './report.ts';
+import { atOffset, type Report } from './report.ts';
 import { groupHasSuperblock, type Superblock } from './superblock.ts';
 import { ext4_group_desc, SUPERBLOCK_OFFSET } from './structs.ts';
 
@@ -40,13 +40,20 @@ export class GroupTable {
   *read(group: number): Step<GroupDescriptor> {
     const kept = this.#groups.get(group);
     if (kept !== undefined) return kept;
-    const { blockBytes, descriptorBytes } = this.#superblock;
+    const { blockBytes, descriptorBytes, groupCount, features } = this.#superblock;
     const perBlock = blockBytes / descriptorBytes;
-    const block = yield* this.#reader.read(
-      descriptorBlock(this.#superblock, Math.floor(group / perBlock)),
+    const index = Math.floor(group / perBlock);
+    const block = descriptorBlock(this.#superblock, index);
+    // The rest of the table follows, unless each meta group has its own.
+    const rest = Math.ceil(groupCount / perBlock) - index - 1;
+    const bytes = yield* this.#reader.read(
+      block,
+      features.hasIncompat(INCOMPAT.META_BG) ? 0 : rest,
     );
     const at = (group % perBlock) * descriptorBytes;
-    const descriptor = this.#parse(block.subarray(at, at + descriptorBytes), group);
+    const descriptor = atOffset(block * blockBytes + at, () =>
+      this.#parse(bytes.subarray(at, at + descriptorBytes), group),
+    );
     if (this.#groups.size >= MAX_KEPT_GROUPS) this.#groups.clear();
     this.#groups.set(group, descriptor);
     return descriptor;

@@ -5,6 +5,7 @@ import { type BlockMap, BlockRun, findRun } from './block-map.ts';
 import { findDirectoryEntry, verifyDirectoryBlock } from './directory-block.ts';
 import type { Inode } from './inode.ts';
 import { hashName } from './name-hash.ts';
+import { atOffset } from './report.ts';
 import { openBlockMap, type VolumeParts } from './volume-parts.ts';
 
 const INDEX_ENTRY_BYTES = 8;
@@ -52,7 +53,7 @@ class TreeSearch {
   }
 
   *find(name: Uint8Array): Step<Found> {
-    const root = yield* this.#readBlock(0);
+    const root = (yield* this.#readBlock(0))?.bytes;
     const hash = root === undefined ? undefined : this.#hashFor(root, name);
     if (root === undefined || hash === undefined) return 'unknown';
     const levels = root[LEVELS_AT]!;
@@ -82,10 +83,11 @@ class TreeSearch {
   *#searchLeaves(last: Frame, levels: number, hash: number, name: Uint8Array): Step<Found> {
     for (;;) {
       const fileBlock = blockAt(last, last.index);
-      const bytes = yield* this.#readBlock(fileBlock);
-      if (bytes === undefined) return 'unknown';
-      const place = `file block ${fileBlock}`;
-      const inode = findDirectoryEntry(bytes, place, this.#context(), name);
+      const leaf = yield* this.#readBlock(fileBlock);
+      if (leaf === undefined) return 'unknown';
+      const inode = atOffset(leaf.offset, () =>
+        findDirectoryEntry(leaf.bytes, `file block ${fileBlock}`, this.#context(), name),
+      );
       if (inode !== undefined) return { inode };
       last.index += 1;
       if (last.index === last.count) {
@@ -98,21 +100,22 @@ class TreeSearch {
   }
 
   *#child(frame: Frame): Step<Frame | undefined> {
-    const bytes = yield* this.#readBlock(blockAt(frame, frame.index));
-    return bytes === undefined ? undefined : frameOf(bytes, NODE_ENTRIES_AT);
+    const node = yield* this.#readBlock(blockAt(frame, frame.index));
+    return node === undefined ? undefined : frameOf(node.bytes, NODE_ENTRIES_AT);
   }
 
-  *#readBlock(fileBlock: number): Step<Uint8Array | undefined> {
+  *#readBlock(fileBlock: number): Step<{ bytes: Uint8Array; offset: number } | undefined> {
     const { reader } = this.#parts;
     if (fileBlock >= this.#directory.sizeBytes / reader.blockBytes) return undefined;
     yield* findRun(this.#map, fileBlock, 1, this.#run);
     if (this.#run.kind !== 'data') return undefined;
     const block = this.#run.physicalBlock;
+    const offset = block * reader.blockBytes;
     const cached = reader.cached(block);
-    if (cached !== undefined) return cached;
+    if (cached !== undefined) return { bytes: cached, offset };
     const bytes = yield* reader.read(block);
-    verifyDirectoryBlock(bytes, block, this.#context());
-    return bytes;
+    atOffset(offset, () => verifyDirectoryBlock(bytes, block, this.#context()));
+    return { bytes, offset };
   }
 
   #context() {

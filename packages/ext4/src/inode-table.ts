@@ -4,7 +4,7 @@ import type { Step } from '@diskfile/core';
 import type { BlockReader } from './block-reader.ts';
 import type { GroupTable } from './group-descriptor.ts';
 import { type Inode, parseInode } from './inode.ts';
-import type { Report } from './report.ts';
+import { atOffset, type Report } from './report.ts';
 import type { Superblock } from './superblock.ts';
 import { ext4_inode } from './structs.ts';
 
@@ -43,10 +43,12 @@ export class InodeTable {
     const kept = this.#inodes.get(number);
     if (kept !== undefined) return kept;
     const replaced = this.#replaced.get(number);
-    const record = replaced ?? (yield* this.record(number));
-    this.#checkInUse(record, number);
-    const options = { verifyChecksum: replaced === undefined };
-    const inode = parseInode(record, number, this.#superblock, this.#report, options);
+    const { record, offset } = yield* this.#locate(number);
+    const inode = atOffset(offset, () => {
+      this.#checkInUse(replaced ?? record, number);
+      const options = { verifyChecksum: replaced === undefined };
+      return parseInode(replaced ?? record, number, this.#superblock, this.#report, options);
+    });
     if (this.#inodes.size >= MAX_KEPT_INODES) this.#inodes.clear();
     this.#inodes.set(number, inode);
     return inode;
@@ -59,6 +61,10 @@ export class InodeTable {
 
   /** The bytes of an inode on disk, used or not; not to be written into. */
   *record(number: number): Step<Uint8Array> {
+    return (yield* this.#locate(number)).record;
+  }
+
+  *#locate(number: number): Step<{ record: Uint8Array; offset: number }> {
     const { inodesPerGroup, inodeBytes, blockBytes } = this.#superblock;
     this.#checkNumber(number);
     const group = Math.floor((number - 1) / inodesPerGroup);
@@ -71,7 +77,7 @@ export class InodeTable {
     const bytes =
       this.#reader.cached(block) ?? (yield* this.#reader.read(block, tableBlocks - tableBlock - 1));
     const at = (index % perBlock) * inodeBytes;
-    return bytes.subarray(at, at + inodeBytes);
+    return { record: bytes.subarray(at, at + inodeBytes), offset: block * blockBytes + at };
   }
 
   #checkNumber(number: number): void {

@@ -87,3 +87,13 @@ export class Report {
     });
   }
 }
+
+/** What `action` gives; an error of it says where on the disk the trouble is. */
+export function atOffset<T>(offset: number, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof DiskError) error.addContext({ offset });
+    throw error;
+  }
+}

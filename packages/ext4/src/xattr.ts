@@ -7,6 +7,7 @@ import { INCOMPAT } from './features.ts';
 import { hasFlag, INODE_FLAG } from './inode-flags.ts';
 import type { Inode } from './inode.ts';
 import type { VolumeParts } from './volume-parts.ts';
+import { atOffset } from './report.ts';
 import { readWholeFile } from './whole-file.ts';
 import {
   ext4_inode,
@@ -91,16 +92,20 @@ function* blockEntries(inode: Inode, parts: VolumeParts): Step<AttributeEntry[]>
   if (block === 0) return [];
   const { reader, report } = parts;
   const bytes = yield* reader.read(block);
-  if (readU32le(bytes, 0) !== XATTR_MAGIC || readU32le(bytes, 8) !== 1) {
-    throw report.corrupt(
-      'attributes',
-      `Block ${block} is said to hold extended attributes of inode ${inode.number}, but does not`,
-      { offset: block * reader.blockBytes },
+  return atOffset(block * reader.blockBytes, () => {
+    if (readU32le(bytes, 0) !== XATTR_MAGIC || readU32le(bytes, 8) !== 1) {
+      throw report.corrupt(
+        'attributes',
+        `Block ${block} is said to hold extended attributes of inode ${inode.number}, but does not`,
+      );
+    }
+    verifyBlock(bytes, block, parts);
+    const place = `block ${block}`;
+    return parseAttributes(
+      { bytes, firstEntryAt: XATTR_BLOCK_HEADER_BYTES, valuesFrom: 0, place },
+      report,
     );
-  }
-  verifyBlock(bytes, block, parts);
-  const area = { firstEntryAt: XATTR_BLOCK_HEADER_BYTES, valuesFrom: 0, place: `block ${block}` };
-  return parseAttributes({ bytes, ...area }, report);
+  });
 }
 
 function verifyBlock(bytes: Uint8Array, block: number, { superblock, report }: VolumeParts): void {
@@ -108,9 +113,7 @@ function verifyBlock(bytes: Uint8Array, block: number, { superblock, report }: V
   const low = crc32cU32le(block % 2 ** 32, superblock.checksumSeed);
   const register = crc32cU32le(Math.floor(block / 2 ** 32), low);
   if (crc32cWithHole(bytes, CHECKSUM_AT, 4, register) === readU32le(bytes, CHECKSUM_AT)) return;
-  report.damage('attribute-checksum', `The checksum of attribute block ${block} does not fit`, {
-    offset: block * superblock.blockBytes,
-  });
+  report.damage('attribute-checksum', `The checksum of attribute block ${block} does not fit`);
 }
 
 /** A value that has an inode of its own ("Large Extended Attribute Values"). */
