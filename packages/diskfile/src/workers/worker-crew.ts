@@ -8,6 +8,9 @@ import type { SegmentRun, WorkerAnswer, WorkerStart } from './worker-messages.ts
 
 const PROGRAM = new URL('./segment-worker.js', import.meta.url);
 
+/** Segments leave little garbage; collecting it often takes no time and keeps each worker small. */
+const SMALL_NURSERY = { maxYoungGenerationSizeMb: 2 };
+
 /** Whether there is a worker program here: there is none among the sources, nor in a bundle. */
 export function canStartWorkers(): boolean {
   return PROGRAM.protocol === 'file:' && existsSync(fileURLToPath(PROGRAM));
@@ -37,7 +40,7 @@ export class WorkerCrew {
       let worker: Worker;
       try {
         // Options of the main program, like --eval, need not make sense for another file.
-        worker = new Worker(PROGRAM, { workerData, execArgv: [] });
+        worker = new Worker(PROGRAM, { workerData, execArgv: [], resourceLimits: SMALL_NURSERY });
       } catch {
         // The host allows no more threads.
         return;
