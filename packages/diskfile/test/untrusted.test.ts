@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { DiskError } from '@diskfile/bytes';
 import { runSync } from '@diskfile/core';
 import { hostGate, type HostFiles, nodeHostFiles, openFileStorage } from '@diskfile/storage';
@@ -171,6 +172,39 @@ describe('formats', () => {
     const magic = new Uint8Array(4);
     await disk.read(magic, 0);
     expect([...magic]).toEqual([0x51, 0x46, 0x49, 0xfb]);
+  });
+
+  it.each([
+    ['VMDK', 0, 'KDMV'],
+    ['VHD', 3584, 'conectix'],
+    ['VDI', 64, '\x7f\x10\xda\xbe'],
+    ['gzip', 0, '\x1f\x8b\x08'],
+  ])('of others (%s) are not taken for raw unless raw is stated', async (_, at, magic) => {
+    const bytes = Buffer.alloc(4096);
+    bytes.write(magic, at, 'latin1');
+    const path = write('foreign.img', bytes);
+    const before = openDescriptors();
+    await expect(openDiskFile(path)).rejects.toMatchObject({ detail: 'open.foreign-format' });
+    expect(openDescriptors()).toBe(before);
+    await using disk = await openDiskFile(path, { format: 'raw' });
+    expect(disk.format).toBe('raw');
+  });
+
+  it('and targets that are none are refused', async () => {
+    await using disk = await openDiskFile(pathToFileURL(join(images, 'base.raw')));
+    expect(disk.sizeBytes).toBe(4096);
+    for (const target of [undefined, '', 5, Buffer.from('x'), new URL('https://example.org/x')]) {
+      await expect(openDiskFile(target as unknown as string)).rejects.toMatchObject({
+        code: 'invalid-argument',
+      });
+    }
+    const operations = [{ op: 'erase', guestOffset: 0, buffer: new Uint8Array(1) }];
+    await expect(disk.submitBatch(operations as never)).rejects.toMatchObject({
+      code: 'invalid-argument',
+    });
+    await expect(disk.read(new Uint8Array(1), 0n as never)).rejects.toMatchObject({
+      code: 'invalid-argument',
+    });
   });
 
   it('are never guessed away from a damaged qcow2', async () => {

@@ -15,8 +15,21 @@ export interface BatchTarget {
   located(error: unknown, operation: BatchOperation): unknown;
 }
 
-/** The guest range that an operation touches; undefined for a flush. */
+const OPERATIONS = new Set<string>(['read', 'write', 'writeZeroes', 'discard', 'flush']);
+
+/**
+ * The guest range that an operation touches; undefined for a flush.
+ * @throws DiskError `invalid-argument` for an operation that there is not
+ */
 export function rangeOf(operation: BatchOperation): { offset: number; length: number } | undefined {
+  if (!OPERATIONS.has(operation.op)) {
+    throw new DiskError(
+      'invalid-argument',
+      'disk.batch-operation',
+      `There is no batch operation ${JSON.stringify(operation.op)}`,
+      { op: 'submitBatch', hint: `There are: ${[...OPERATIONS].join(', ')}.` },
+    );
+  }
   if (operation.op === 'flush') return undefined;
   const length = 'buffer' in operation ? operation.buffer.length : operation.lengthBytes;
   return { offset: operation.guestOffset, length };

@@ -1,4 +1,5 @@
 /** Opening virtual disks. */
+import { fileURLToPath } from 'node:url';
 import { DiskError } from '@diskfile/bytes';
 import { decoders } from '@diskfile/codec';
 import {
@@ -20,6 +21,7 @@ import {
 } from '@diskfile/core';
 import { hostGate, type HostGateOptions, type ImageLocking } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
+import { refuseForeignFormat } from './foreign-format.ts';
 import { openHostFile } from './host-file.ts';
 import { checkedLimits } from './limits.ts';
 
@@ -67,8 +69,8 @@ export interface DiskOpening {
  * locked as QEMU locks them: a writer keeps everybody else off, a reader keeps writers off. Where
  * the host has no such locks, the disk's warnings tell of other processes that hold some.
  *
- * @param target a path (the first file of a split set opens all of it), or a storage, which the
- *   disk owns from then on
+ * @param target a path or `file:` URL (the first file of a split set opens all of it), or a
+ *   storage, which the disk owns from then on
  * @throws DiskError `not-found`, `denied`, `busy`, `corrupt`, `unsupported`, `limit` or `io`
  * @example
  * await using disk = await openDiskFile('vm.qcow2');
@@ -76,7 +78,7 @@ export interface DiskOpening {
  * await disk.read(sector, 0);
  */
 export function openDiskFile(
-  target: string | Storage,
+  target: string | URL | Storage,
   options: OpenDiskFileOptions = {},
 ): Promise<DiskFile> {
   return runAsync(openDiskStep(target, options));
@@ -84,13 +86,17 @@ export function openDiskFile(
 
 /** The synchronous form of {@link openDiskFile}; blocks the thread. */
 export function openDiskFileSync(
-  target: string | Storage,
+  target: string | URL | Storage,
   options: OpenDiskFileOptions = {},
 ): DiskFile {
   return runSync(openDiskStep(target, options));
 }
 
-function* openDiskStep(target: string | Storage, options: OpenDiskFileOptions): Step<DiskFile> {
+function* openDiskStep(
+  given: string | URL | Storage,
+  options: OpenDiskFileOptions,
+): Step<DiskFile> {
+  const target = checkedTarget(given);
   const { readOnly = true, forceShare = false, gate = {}, backing: followBacking = true } = options;
   const writable = !readOnly;
   if (forceShare && writable) throw writersDoNotShare();
@@ -129,8 +135,23 @@ function* openDiskStep(target: string | Storage, options: OpenDiskFileOptions): 
         fileBytes: storage.sizeBytes,
       }
     : undefined;
+  if (options.format === undefined && chain.layers[0]!.format === 'raw') {
+    yield* refuseForeignFormat(storage, chain.storages);
+  }
   const all = { ...chain, warnings: [...warnings, ...chain.warnings] };
   return createImageDisk(all, { limits, opening });
+}
+
+function checkedTarget(target: string | URL | Storage): string | Storage {
+  if (target instanceof URL && target.protocol === 'file:') return fileURLToPath(target);
+  if (typeof target === 'string' && target !== '') return target;
+  if (typeof target === 'object' && target !== null && 'closeSync' in target) return target;
+  throw new DiskError(
+    'invalid-argument',
+    'open.target',
+    'A disk is opened by a path, a file: URL or a storage',
+    { op: 'open' },
+  );
 }
 
 function writersDoNotShare(): DiskError {

@@ -1,0 +1,70 @@
+/**
+ * Disk images of formats that cannot be read yet. Taken for raw disks they would show a guest that
+ * is not there, so an image that was not declared raw is refused when it carries such a magic.
+ */
+import { DiskError } from '@diskfile/bytes';
+import { closeStorage, readBytes, type Step, type Storage } from '@diskfile/core';
+
+/** Magic bytes at an offset from the start, or, when negative, from the end of the file. */
+interface ForeignMagic {
+  readonly format: string;
+  readonly at: number;
+  readonly bytes: string;
+}
+
+/** From each format's own specification or manual. */
+const MAGICS: readonly ForeignMagic[] = [
+  { format: 'VMDK', at: 0, bytes: 'KDMV' },
+  { format: 'VMDK', at: 0, bytes: 'COWD' },
+  { format: 'VMDK', at: 0, bytes: '# Disk DescriptorFile' },
+  { format: 'VHDX', at: 0, bytes: 'vhdxfile' },
+  { format: 'VHD', at: 0, bytes: 'conectix' },
+  { format: 'VHD', at: -512, bytes: 'conectix' },
+  { format: 'VDI', at: 64, bytes: '\x7f\x10\xda\xbe' },
+  { format: 'QED', at: 0, bytes: 'QED\0' },
+  { format: 'Parallels', at: 0, bytes: 'WithoutFreeSpace' },
+  { format: 'Parallels', at: 0, bytes: 'WithouFreSpacExt' },
+  { format: 'DMG', at: -512, bytes: 'koly' },
+  { format: 'EWF', at: 0, bytes: 'EVF\x09\x0d\x0a\xff\0' },
+  { format: 'gzip', at: 0, bytes: '\x1f\x8b\x08' },
+  { format: 'xz', at: 0, bytes: '\xfd7zXZ\0' },
+  { format: 'zstd', at: 0, bytes: '\x28\xb5\x2f\xfd' },
+];
+const HEAD_BYTES = 128;
+const TAIL_BYTES = 512;
+
+/**
+ * @param opened closed before the refusal
+ * @throws DiskError `unsupported` (`open.foreign-format`)
+ */
+export function* refuseForeignFormat(storage: Storage, opened: readonly Storage[]): Step<void> {
+  const { sizeBytes } = storage;
+  const head = yield* readBytes(storage, 0, Math.min(sizeBytes, HEAD_BYTES));
+  const tailBytes = Math.min(sizeBytes, TAIL_BYTES);
+  const tail = yield* readBytes(storage, sizeBytes - tailBytes, tailBytes);
+  const found = MAGICS.find(({ at, bytes }) =>
+    at < 0
+      ? tailBytes === TAIL_BYTES && holds(tail, at + TAIL_BYTES, bytes)
+      : holds(head, at, bytes),
+  );
+  if (found === undefined) return;
+  for (const each of opened) yield* closeStorage(each);
+  throw new DiskError(
+    'unsupported',
+    'open.foreign-format',
+    `${storage.name} looks like a ${found.format} file, which cannot be read`,
+    {
+      op: 'open',
+      path: storage.name,
+      hint: 'Convert or unpack it first, or state the format raw to see its bytes as they are.',
+    },
+  );
+}
+
+function holds(bytes: Uint8Array, at: number, magic: string): boolean {
+  if (bytes.length < at + magic.length) return false;
+  for (let index = 0; index < magic.length; index++) {
+    if (bytes[at + index] !== magic.charCodeAt(index)) return false;
+  }
+  return true;
+}
