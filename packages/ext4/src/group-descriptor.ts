@@ -12,8 +12,6 @@ import { ext4_group_desc, SUPERBLOCK_OFFSET } from './structs.ts';
 const MAX_KEPT_GROUPS = 4096;
 
 export interface GroupDescriptor {
-  readonly blockBitmapBlock: number;
-  readonly inodeBitmapBlock: number;
   readonly inodeTableBlock: number;
   readonly freeClusters: number;
   readonly freeInodes: number;
@@ -74,8 +72,6 @@ export class GroupTable {
       readU16le(bytes, low) + (is64 ? readU16le(bytes, high) * 2 ** 16 : 0);
     const fields = ext4_group_desc;
     return {
-      blockBitmapBlock: block(fields.bg_block_bitmap_lo, fields.bg_block_bitmap_hi),
-      inodeBitmapBlock: block(fields.bg_inode_bitmap_lo, fields.bg_inode_bitmap_hi),
       inodeTableBlock: block(fields.bg_inode_table_lo, fields.bg_inode_table_hi),
       freeClusters: count(fields.bg_free_blocks_count_lo, fields.bg_free_blocks_count_hi),
       freeInodes: count(fields.bg_free_inodes_count_lo, fields.bg_free_inodes_count_hi),

@@ -77,7 +77,9 @@ function* orElse<T>(step: Step<T>, fallback: T, report: Report): Step<T> {
     return yield* step;
   } catch (error) {
     if (!(error instanceof DiskError) || error.code === 'io') throw error;
-    report.damage('totals', `Sizes and free space may be wrong: ${error.message}`);
+    report.damage('totals', `Sizes and free space may be wrong: ${error.message}`, {
+      cause: error,
+    });
     return fallback;
   }
 }

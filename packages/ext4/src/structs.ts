@@ -107,15 +107,10 @@ export const ext4_super_block = struct('ext4_super_block', {
 
 /** "Block Group Descriptors": offsets of the fields that reading needs. */
 export const ext4_group_desc = {
-  bg_block_bitmap_lo: 0x00,
-  bg_inode_bitmap_lo: 0x04,
   bg_inode_table_lo: 0x08,
   bg_free_blocks_count_lo: 0x0c,
   bg_free_inodes_count_lo: 0x0e,
-  bg_flags: 0x12,
   bg_checksum: 0x1e,
-  bg_block_bitmap_hi: 0x20,
-  bg_inode_bitmap_hi: 0x24,
   bg_inode_table_hi: 0x28,
   bg_free_blocks_count_hi: 0x2c,
   bg_free_inodes_count_hi: 0x2e,
