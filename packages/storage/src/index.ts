@@ -25,3 +25,4 @@ export { SliceStorage, sliceStorage } from './slice-storage.ts';
 export { isSplitSetStart, openSplitStorage, SplitStorage } from './split-storage.ts';
 export { WritableFileStorage } from './writable-file-storage.ts';
 export { MemoryStorage } from '@diskfile/core';
+export { disableNativeCalls } from './native-calls.ts';

@@ -46,6 +46,16 @@ export function nativeCalls(): NativeCalls | undefined {
   return calls;
 }
 
+/**
+ * Goes on without them in this thread. A worker that is terminated while it loads a native package
+ * takes the whole process down, so short-lived workers do without; their starter has the locks, and
+ * holes read as the zeros that they are.
+ */
+export function disableNativeCalls(): void {
+  calls = undefined;
+  sought = true;
+}
+
 function bind(koffi: Koffi): NativeCalls {
   const library = koffi.load(null);
   const isLinux = process.platform === 'linux';

@@ -1,6 +1,7 @@
 /** The program of a worker thread; {@link WorkerCrew} starts it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { runSync } from '@diskfile/core';
+import { disableNativeCalls } from '@diskfile/storage';
 import { reopenDiskSync } from '../open/open-disk-file.ts';
 import { toErrorMessage } from './error-message.ts';
 import { SegmentQueue } from './segment-queue.ts';
@@ -8,6 +9,7 @@ import { resultAt, segmentAt } from './segment-task.ts';
 import { SEGMENT_TASKS } from './segment-tasks.ts';
 import type { SegmentRun, WorkerAnswer, WorkerStart } from './worker-messages.ts';
 
+disableNativeCalls();
 const { descriptor, taskName, queueWords, results } = workerData as WorkerStart;
 
 function openTask(): (run: SegmentRun) => void {
