@@ -62,14 +62,15 @@ const FLOCK_START = 8;
 const FLOCK_LENGTH = 16;
 
 /**
- * Locks an image for as long as its file is open. Where the host has no such locks, what
- * /proc/locks lists is looked through instead, and a warning given.
+ * Locks an image for as long as its file is open. Where the host has no such locks, and for who
+ * shares by force, what /proc/locks lists is looked through instead, and a warning given.
  * @throws DiskError `busy` when another process uses the image in a way that does not go with this
  */
 export function lockImage(file: LockedFile, locking: ImageLocking): void {
   const { own, conflicting } = file.writable ? WRITER : READER;
   if (locking.forceShare && !file.writable) {
-    if (isHeld(file, conflicting)) locking.warn(inUse(file));
+    // For a mere warning the list will do; loading the native package takes far longer.
+    if (isListed(file.fd, conflicting)) locking.warn(inUse(file));
     return;
   }
   const taken = takeShared(file.fd, own);
@@ -87,10 +88,6 @@ export function lockImage(file: LockedFile, locking: ImageLocking): void {
 /** Whether locks can be taken and seen on this host. Loads the optional package. */
 export function canLockImages(): boolean {
   return nativeCalls()?.fcntl !== undefined;
-}
-
-function isHeld({ fd }: LockedFile, bytes: readonly number[]): boolean {
-  return canLockImages() ? bytes.some((at) => isLocked(fd, at)) : isListed(fd, bytes);
 }
 
 type Taken = 'taken' | 'refused' | 'unavailable';
@@ -130,7 +127,10 @@ function flock(type: number, at: number): Uint8Array {
   return bytes;
 }
 
-/** Whether /proc/locks shows a lock on one of the bytes. It is this process's own in no case. */
+/**
+ * Whether /proc/locks shows a lock on one of the bytes. No descriptor of its own has any here: this
+ * is asked before locks are taken, or where none can be.
+ */
 function isListed(fd: number, bytes: readonly number[]): boolean {
   let list: string;
   try {

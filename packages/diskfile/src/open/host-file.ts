@@ -10,7 +10,8 @@ import {
 
 export interface HostFileOptions {
   readonly writable: boolean;
-  readonly locking: ImageLocking;
+  /** By default nobody is kept off the file. */
+  readonly locking?: ImageLocking;
 }
 
 /** The first file of a split set stands for all of it. */

@@ -57,7 +57,6 @@ export interface DiskOpening {
   readonly snapshot: string | undefined;
   readonly gate: HostGateOptions;
   readonly backing: boolean;
-  readonly forceShare: boolean;
   readonly limits: Limits;
   /** Which file it was, so that another one of the same name is noticed. */
   readonly identity: string | undefined;
@@ -81,7 +80,7 @@ export function openDiskFile(
   target: string | URL | Storage,
   options: OpenDiskFileOptions = {},
 ): Promise<DiskFile> {
-  return runAsync(openDiskStep(target, options));
+  return runAsync(openLocked(target, options));
 }
 
 /** The synchronous form of {@link openDiskFile}; blocks the thread. */
@@ -89,22 +88,34 @@ export function openDiskFileSync(
   target: string | URL | Storage,
   options: OpenDiskFileOptions = {},
 ): DiskFile {
-  return runSync(openDiskStep(target, options));
+  return runSync(openLocked(target, options));
+}
+
+function* openLocked(given: string | URL | Storage, options: OpenDiskFileOptions): Step<DiskFile> {
+  const target = checkedTarget(given);
+  const { readOnly = true, forceShare = false } = options;
+  if (forceShare && !readOnly) throw writersDoNotShare();
+  const warnings: DiskWarning[] = [];
+  const locking: ImageLocking = { forceShare, warn: (warning) => void warnings.push(warning) };
+  return yield* openDiskStep(target, options, { locking, warnings });
+}
+
+/** How files are locked, and the warnings that this gives. */
+interface Locks {
+  readonly locking?: ImageLocking;
+  readonly warnings: readonly DiskWarning[];
 }
 
 function* openDiskStep(
-  given: string | URL | Storage,
+  target: string | Storage,
   options: OpenDiskFileOptions,
+  { warnings, ...access }: Locks,
 ): Step<DiskFile> {
-  const target = checkedTarget(given);
-  const { readOnly = true, forceShare = false, gate = {}, backing: followBacking = true } = options;
+  const { readOnly = true, gate = {}, backing: followBacking = true } = options;
   const writable = !readOnly;
-  if (forceShare && writable) throw writersDoNotShare();
   const limits = checkedLimits(options.limits);
-  const warnings: DiskWarning[] = [];
-  const locking: ImageLocking = { forceShare, warn: (warning) => void warnings.push(warning) };
   const storage =
-    typeof target === 'string' ? yield* openHostFile(target, { writable, locking }) : target;
+    typeof target === 'string' ? yield* openHostFile(target, { writable, ...access }) : target;
   if (writable && !isWritable(storage)) {
     yield* closeStorage(storage);
     throw storageIsReadOnly(storage);
@@ -112,7 +123,7 @@ function* openDiskStep(
   const chain = yield* openChain(storage, {
     drivers: options.formats ?? ALL_FORMATS,
     decoders: decoders(),
-    gate: 'open' in gate ? gate : hostGate(gate, { locking }),
+    gate: 'open' in gate ? gate : hostGate(gate, access),
     limits,
     format: options.format,
     snapshot: options.snapshot,
@@ -129,7 +140,6 @@ function* openDiskStep(
         snapshot: options.snapshot,
         gate,
         backing: followBacking,
-        forceShare,
         limits,
         identity: storage.identity,
         fileBytes: storage.sizeBytes,
@@ -172,14 +182,14 @@ function storageIsReadOnly({ name }: Storage): DiskError {
 }
 
 /**
- * Opens what a descriptor describes, in another thread than the disk that it came from.
+ * Opens what a descriptor describes, in another thread than the disk that it came from. Takes no
+ * locks, as that disk has them; nor is the native package loaded for them, which a thread that is
+ * ended in the middle of that would take the whole process down with.
  * @throws DiskError as {@link openDiskFile} does, `busy` when the file is no longer the same
  */
 export function reopenDiskSync(descriptor: DiskDescriptor): DiskFile {
   const { path, snapshot, identity, fileBytes, ...same } = descriptor.opening as DiskOpening;
-  // Whoever opened the disk has been warned already.
-  const locking = { forceShare: same.forceShare, warn: () => {} };
-  const storage = runSync(openHostFile(path, { writable: false, locking }));
+  const storage = runSync(openHostFile(path, { writable: false }));
   if (storage.identity !== identity || storage.sizeBytes !== fileBytes) {
     storage.closeSync();
     throw new DiskError('busy', 'open.changed', `${path} was changed or replaced while in use`, {
@@ -188,7 +198,8 @@ export function reopenDiskSync(descriptor: DiskDescriptor): DiskFile {
       hint: 'Open it again when whatever changes it has finished.',
     });
   }
-  const whole = openDiskFileSync(storage, snapshot === undefined ? same : { ...same, snapshot });
+  const options = snapshot === undefined ? same : { ...same, snapshot };
+  const whole = runSync(openDiskStep(storage, options, { warnings: [] }));
   try {
     return sliceDisk(whole, descriptor);
   } finally {
