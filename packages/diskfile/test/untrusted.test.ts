@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { DiskError } from '@diskfile/bytes';
-import { runSync } from '@diskfile/core';
+import { MemoryStorage, runSync } from '@diskfile/core';
 import { hostGate, type HostFiles, nodeHostFiles, openFileStorage } from '@diskfile/storage';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDiskFile, openDiskFileSync } from '../src/index.ts';
@@ -190,6 +190,12 @@ describe('formats', () => {
     expect(disk.format).toBe('raw');
   });
 
+  it('and a storage whose bytes cannot be read is closed again', async () => {
+    const storage = new UnreadableStorage(new Uint8Array(4096));
+    await expect(openDiskFile(storage)).rejects.toMatchObject({ code: 'io' });
+    expect(storage.closings).toBe(1);
+  });
+
   it('and targets that are none are refused', async () => {
     await using disk = await openDiskFile(pathToFileURL(join(images, 'base.raw')));
     expect(disk.sizeBytes).toBe(4096);
@@ -263,5 +269,21 @@ function targetOf(fd: string): string {
   } catch {
     // Closed since it was listed.
     return '';
+  }
+}
+
+/** Can be probed, and fails from the third read on. */
+class UnreadableStorage extends MemoryStorage {
+  closings = 0;
+  #reads = 0;
+
+  override async read(dst: Uint8Array, offset: number): Promise<void> {
+    this.#reads += 1;
+    if (this.#reads > 2) throw new DiskError('io', 'test.unreadable', 'Unreadable');
+    await super.read(dst, offset);
+  }
+
+  override async close(): Promise<void> {
+    this.closings += 1;
   }
 }

@@ -34,28 +34,39 @@ const HEAD_BYTES = 128;
 const TAIL_BYTES = 512;
 
 /**
- * @param opened closed before the refusal
+ * @param opened closed when the file is refused or cannot be read
  * @throws DiskError `unsupported` (`open.foreign-format`)
  */
 export function* refuseForeignFormat(storage: Storage, opened: readonly Storage[]): Step<void> {
+  try {
+    const found = yield* findMagic(storage);
+    if (found !== undefined) throw foreignFormat(storage, found);
+  } catch (error) {
+    for (const each of opened) yield* closeStorage(each);
+    throw error;
+  }
+}
+
+function* findMagic(storage: Storage): Step<ForeignMagic | undefined> {
   const { sizeBytes } = storage;
   const head = yield* readBytes(storage, 0, Math.min(sizeBytes, HEAD_BYTES));
   const tailBytes = Math.min(sizeBytes, TAIL_BYTES);
   const tail = yield* readBytes(storage, sizeBytes - tailBytes, tailBytes);
-  const found = MAGICS.find(({ at, bytes }) =>
+  return MAGICS.find(({ at, bytes }) =>
     at < 0
       ? tailBytes === TAIL_BYTES && holds(tail, at + TAIL_BYTES, bytes)
       : holds(head, at, bytes),
   );
-  if (found === undefined) return;
-  for (const each of opened) yield* closeStorage(each);
-  throw new DiskError(
+}
+
+function foreignFormat({ name }: Storage, { format }: ForeignMagic): DiskError {
+  return new DiskError(
     'unsupported',
     'open.foreign-format',
-    `${storage.name} looks like a ${found.format} file, which cannot be read`,
+    `${name} looks like a ${format} file, which cannot be read`,
     {
       op: 'open',
-      path: storage.name,
+      path: name,
       hint: 'Convert or unpack it first, or state the format raw to see its bytes as they are.',
     },
   );
