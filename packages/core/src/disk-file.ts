@@ -1,17 +1,10 @@
 /** What every opened disk is, whatever its format: the interface that people program against. */
+import type { DiskCapabilities } from './disk-capabilities.ts';
 import type { BlockStatus } from './engine/block-status.ts';
 import type { DiskWarning } from './format/format-driver.ts';
-import type { BitmapInfo, SnapshotInfo, Topology } from './format/format-image.ts';
+import type { Topology } from './format/format-image.ts';
+import type { BitmapInfo, SnapshotInfo } from './format/snapshot-info.ts';
 import type { ByteSource } from './storage.ts';
-
-export interface DiskCapabilities {
-  /** Whether the methods that end in `Sync` work; they throw `unsupported` otherwise. */
-  readonly synchronous: boolean;
-  /** Internal snapshots, for formats that have them. */
-  readonly snapshots: readonly SnapshotInfo[] | undefined;
-  /** Persistent dirty bitmaps, for formats that have them. */
-  readonly bitmaps: readonly BitmapInfo[] | undefined;
-}
 
 /** One image of a chain, described. Everything in it can become JSON. */
 export interface ImageInfo {
@@ -70,7 +63,7 @@ export interface DiskDescriptor {
 export interface DiskFile extends ByteSource, AsyncDisposable, Disposable {
   /** `qcow2`, `raw`, …; for a partition, the format of the disk it is on. */
   readonly format: string;
-  /** Logical (virtual) size in bytes. */
+  /** Logical (virtual) size in bytes; resizing changes it. */
   readonly sizeBytes: number;
   readonly readOnly: boolean;
   readonly topology: Topology;

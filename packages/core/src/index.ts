@@ -3,18 +3,36 @@ export type { Decoder, DecoderSet } from './decoder.ts';
 export type {
   BatchOperation,
   BatchResult,
-  DiskCapabilities,
   DiskDescriptor,
   DiskFile,
   GuestRange,
   ImageInfo,
   ZeroOptions,
 } from './disk-file.ts';
+export type {
+  BitmapOptions,
+  DiskAmending,
+  DiskBacking,
+  DiskBitmaps,
+  DiskCapabilities,
+  DiskResizing,
+  DiskSnapshots,
+  FormatOptions,
+  ResizeOptions,
+  SnapshotOptions,
+} from './disk-capabilities.ts';
 export type { BlockStatus } from './engine/block-status.ts';
 export { type EncodedUnit, Extent, type ExtentKind } from './engine/extent.ts';
 export { createImageDisk, type ImageDiskOptions } from './engine/image-disk.ts';
 export { type GuestRead, MappedReader } from './engine/mapped-reader.ts';
 export { sliceDisk, type SliceOptions } from './engine/slice-disk.ts';
+export type {
+  CheckContext,
+  CheckFinding,
+  CheckProgress,
+  CheckReport,
+  RepairMode,
+} from './format/check-report.ts';
 export {
   type CreateContext,
   type DiskWarning,
@@ -26,15 +44,22 @@ export {
   type ProbeInput,
   type ProbeVerdict,
 } from './format/format-driver.ts';
-export type {
-  BitmapInfo,
-  ExtentMap,
-  FormatDetails,
-  FormatImage,
-  SnapshotInfo,
-  Topology,
-} from './format/format-image.ts';
+export type { ExtentMap, FormatDetails, FormatImage, Topology } from './format/format-image.ts';
+export type { BitmapInfo, SnapshotInfo } from './format/snapshot-info.ts';
 export type { Allocation, ImageWriter } from './format/image-writer.ts';
+export type {
+  BackingWriter,
+  BitmapReader,
+  BitmapWriter,
+  DirtyGuestRange,
+  ImageAmender,
+  ImageResizer,
+  NewBitmap,
+  Preallocation,
+  ResizeRequest,
+  SnapshotRequest,
+  SnapshotWriter,
+} from './format/writer-capabilities.ts';
 export { type FileExtent, FileHandle } from './filesystem/file-handle.ts';
 export {
   FileSystem,

@@ -44,7 +44,7 @@ describe.skipIf(!haveQemu)('beside the matrix', () => {
     };
     await using disk = await openDiskFile(directory.file('s.qcow2'));
     expect(
-      disk.capabilities.snapshots!.map((snapshot) => ({
+      disk.capabilities.snapshots!.list().map((snapshot) => ({
         id: snapshot.id,
         name: snapshot.name,
         'vm-state-size': snapshot.vmStateBytes,
@@ -87,7 +87,7 @@ describe.skipIf(!haveQemu)('beside the matrix', () => {
       'format-specific': { data: { bitmaps: unknown } };
     };
     await using disk = await openDiskFile(directory.file('b.qcow2'));
-    const { bitmaps } = disk.capabilities;
+    const bitmaps = disk.capabilities.bitmaps?.list();
     expect(
       bitmaps!.map(({ name, flags, granularityBytes }) => ({
         name,

@@ -98,7 +98,7 @@ describe('test images', () => {
     async (name, image) => {
       const path = join(folder, name);
       await using disk = await openDiskFile(path);
-      const { snapshots } = disk.capabilities;
+      const snapshots = disk.capabilities.snapshots?.list();
       expect(snapshots?.map(({ id }) => id)).toEqual(Object.keys(image.snapshotSha256!));
       for (const { id, name: snapshotName, diskSizeBytes } of snapshots!) {
         await using byId = await openDiskFile(path, { snapshot: id });

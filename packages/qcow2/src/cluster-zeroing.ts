@@ -7,8 +7,6 @@ import type { ClusterTables, EntryChange } from './cluster-tables.ts';
 /** What zeroing has to know of the image beyond its tables. */
 export interface ZeroingContext {
   readonly tables: ClusterTables;
-  readonly sizeBytes: number;
-  readonly hasBacking: boolean;
   /** Runs before each piece of work; keeps memory bounded. */
   makeRoom(): Step<void>;
 }
@@ -20,8 +18,9 @@ export function* zeroClusters(
   lengthBytes: number,
   mayUnmap: boolean,
 ): Step<number> {
-  const { tables, hasBacking } = context;
+  const { tables } = context;
   const { version } = tables.metadata.header;
+  const hasBacking = hasBackingImage(tables);
   const { unitBytes } = tables;
   const wholeEnd = endOfWhole(context, guestOffset + lengthBytes, unitBytes);
   if (guestOffset % unitBytes !== 0 || wholeEnd <= guestOffset) return 0;
@@ -39,9 +38,15 @@ export function* zeroClusters(
   return Math.min(stop - guestOffset, lengthBytes);
 }
 
+function hasBackingImage({ metadata }: ClusterTables): boolean {
+  return metadata.header.backingName !== undefined;
+}
+
 /** Where the whole units of a range end; the end of the disk ends its last one. */
-function endOfWhole({ sizeBytes }: ZeroingContext, end: number, unitBytes: number): number {
-  return end === sizeBytes ? alignUp(end, unitBytes) : alignDown(end, unitBytes);
+function endOfWhole({ tables }: ZeroingContext, end: number, unitBytes: number): number {
+  return end === tables.metadata.header.sizeBytes
+    ? alignUp(end, unitBytes)
+    : alignDown(end, unitBytes);
 }
 
 const deallocate: EntryChange = (entry) => {
@@ -81,7 +86,8 @@ export function* discardClusters(
   guestOffset: number,
   lengthBytes: number,
 ): Step<void> {
-  const { tables, hasBacking } = context;
+  const { tables } = context;
+  const hasBacking = hasBackingImage(tables);
   const { header, tables: mapping } = tables.metadata;
   const end = endOfWhole(context, guestOffset + lengthBytes, tables.clusterBytes);
   // Without its cluster, the range would read what lies below it.

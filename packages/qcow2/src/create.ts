@@ -18,14 +18,14 @@ import {
 import { ClusterTables } from './cluster-tables.ts';
 import { CompressedClusters } from './compressed-clusters.ts';
 import { type ImageLayout, parseCreateOptions } from './create-options.ts';
-import { encodeHeader, type TablePlaces } from './header-encoder.ts';
-import { parseHeader, type Qcow2Header } from './header.ts';
+import { encodeHeader } from './header-encoder.ts';
+import { HeaderWriter } from './header-writer.ts';
 import { HostClusters } from './host-clusters.ts';
 import { L1Table } from './l1-table.ts';
 import { OFFSET_MASK } from './l2-entry.ts';
 import { MappingTables, tableGeometry } from './mapping-tables.ts';
 import { MetadataWriter } from './metadata-writer.ts';
-import { type ImageMetadata, openMetadata } from './metadata.ts';
+import { ImageMetadata, openMetadata } from './metadata.ts';
 import { preallocate } from './preallocation.ts';
 import { writeZeros } from './zero-fill.ts';
 
@@ -35,12 +35,12 @@ const FIRST_TABLES = { refcountTable: 1, refcountBlock: 2, end: 3 } as const;
 export function* createQcow2(context: CreateContext): Step<void> {
   const layout = parseCreateOptions(context);
   const { storage } = context;
-  const metadata = yield* writeFirstTables(storage, layout);
+  const first = yield* writeFirstTables(storage, layout);
   const { dataFileName } = layout;
   const dataFile =
     dataFileName === undefined ? undefined : yield* context.createNamed(dataFileOf(dataFileName));
   if (dataFile !== undefined) yield* sizeDataFile(dataFile, layout);
-  yield* writeTables({ ...metadata, dataFile }, layout);
+  yield* writeTables(first, dataFile, layout);
   if (dataFile !== undefined) yield* flushStorage(dataFile);
 }
 
@@ -60,18 +60,21 @@ function* writeFirstTables(storage: WritableStorage, layout: ImageLayout): Step<
     new Uint8Array(clusterBytes),
     FIRST_TABLES.refcountBlock * clusterBytes,
   );
-  const header = headerOf(layout, {
+  // Nothing is lazy about a new image, and its L1 table comes later.
+  const places = {
     l1Offset: 0,
     refcountTableOffset: FIRST_TABLES.refcountTable * clusterBytes,
     refcountTableClusters: 1,
-  });
+  };
+  const empty = { ...layout, sizeBytes: 0, l1Entries: 0, lazyRefcounts: false };
+  const headerWriter = new HeaderWriter(storage, encodeHeader(empty, places));
   const l1 = yield* L1Table.readWhole(storage, 0, 0, OFFSET_MASK);
   const cacheBytes = DEFAULT_LIMITS.metadataCacheBytes;
   const metadata = yield* openMetadata({
-    header: { ...header, l1Table: { offset: 0, entries: 0 } },
+    headerWriter,
     storage,
     dataFile: undefined,
-    tables: new MappingTables(storage, l1, tableGeometry(header), cacheBytes),
+    tables: new MappingTables(storage, l1, tableGeometry(headerWriter.header), cacheBytes),
     snapshots: { list: [], lengthBytes: 0 },
     cacheBytes,
   });
@@ -80,25 +83,29 @@ function* writeFirstTables(storage: WritableStorage, layout: ImageLayout): Step<
   return metadata;
 }
 
-/** The header as the rest of the package knows it. Nothing is lazy about a new image. */
-function headerOf(layout: ImageLayout, places: TablePlaces): Qcow2Header {
-  return { ...parseHeader(encodeHeader(layout, places)), lazyRefcounts: false };
-}
-
 /** All that follows, and the header last: until then the file is no image. */
-function* writeTables(initial: ImageMetadata, layout: ImageLayout): Step<void> {
-  const { storage, refcounts, allocator } = initial;
+function* writeTables(
+  initial: ImageMetadata,
+  dataFile: WritableStorage | undefined,
+  layout: ImageLayout,
+): Step<void> {
+  const { storage, refcounts, allocator, map } = initial;
   const { clusterBytes, l1Entries } = layout;
   let l1Offset = 0;
   if (l1Entries > 0) {
     const clusters = Math.ceil((l1Entries * 8) / clusterBytes);
     l1Offset = (yield* allocator.allocate(clusters)) * clusterBytes;
-    initial.map.addRegion('L1 table', l1Offset, l1Entries * 8);
+    map.addRegion('L1 table', l1Offset, l1Entries * 8);
     yield* writeBytes(storage, new Uint8Array(l1Entries * 8), l1Offset);
   }
   const l1 = yield* L1Table.readWhole(storage, l1Offset, l1Entries, OFFSET_MASK);
   const mapping = new MappingTables(storage, l1, tableGeometry(initial.header), initial.cacheBytes);
-  const metadata = { ...initial, tables: mapping };
+  const metadata = new ImageMetadata(
+    { ...initial, dataFile, tables: mapping },
+    refcounts,
+    map,
+    allocator,
+  );
   const writer = new MetadataWriter(metadata);
   yield* preallocate(new ClusterTables(metadata, hostClusters(metadata)), layout, writer);
   yield* writer.finish();

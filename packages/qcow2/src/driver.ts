@@ -76,25 +76,27 @@ function* openQcow2(context: OpenContext): Step<QcowImage> {
   const clusters = new HostClusters(header, storage, dataFile, compressed);
   const cacheBytes = limits.metadataCacheBytes;
   const tables = new MappingTables(storage, l1, tableGeometry(header), cacheBytes);
-  const hasBacking = backing !== undefined;
-  const written = { header, dataFile, tables, clusters, snapshots, sizeBytes, hasBacking };
+  const written = { header, dataFile, tables, clusters, snapshots, bitmaps };
+  const writer = context.writable ? yield* openWriter(context, written) : undefined;
   return new QcowImage({
     format: 'qcow2',
-    sizeBytes,
     clusterBytes: header.clusterBytes,
-    backing,
     // A data file's clusters are never taken for holes: QEMU looks at the image file alone.
     dataMayBeSparse: dataFile === undefined && isMetadataPreallocated(storage, header.clusterBytes),
-    snapshots: snapshots.list.map(({ info }) => info),
-    bitmaps,
     storages: dataFile === undefined ? [storage] : [storage, dataFile],
     tables,
     entries: header.extendedL2
       ? new ExtendedEntries(clusters)
       : new StandardEntries(clusters, header.version),
     compressed,
-    details: describeImage(header, extensions, snapshot?.info.id),
-    ...(context.writable ? { writer: yield* openWriter(context, written) } : {}),
+    state: writer?.state ?? {
+      sizeBytes,
+      backing,
+      snapshots: snapshots.list.map(({ info }) => info),
+      bitmaps,
+      details: describeImage(header, extensions, snapshot?.info.id),
+    },
+    ...(writer === undefined ? {} : { writer }),
   });
 }
 

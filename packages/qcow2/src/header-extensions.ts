@@ -41,7 +41,7 @@ export interface HeaderExtensions {
   readonly unknown: readonly UnknownExtension[];
 }
 
-interface RawExtension {
+export interface RawExtension {
   readonly type: number;
   /** Offset of the data within the image file. */
   readonly offset: number;
@@ -63,8 +63,12 @@ export function* readHeaderExtensions(
   return decodeExtensions(list!, header.encryption);
 }
 
-/** Undefined when the list goes on beyond `area`. */
-function splitExtensions(area: Uint8Array, start: number, end: number): RawExtension[] | undefined {
+/** The extensions between `start` and `end`; undefined when the list goes on beyond `area`. */
+export function splitExtensions(
+  area: Uint8Array,
+  start: number,
+  end: number,
+): RawExtension[] | undefined {
   const list: RawExtension[] = [];
   for (let at = start; at < end;) {
     const offset = at + extensionHeader.spanBytes;
@@ -86,7 +90,7 @@ function tooLong(offset: number): Error {
   });
 }
 
-function decodeExtensions(
+export function decodeExtensions(
   list: readonly RawExtension[],
   encryption: EncryptionMethod | undefined,
 ): HeaderExtensions {

@@ -1,23 +1,78 @@
-/** Changes to single fields of the header, each within one sector and so whole or not at all. */
-import { DiskError, writeU32be, writeU64be } from '@diskfile/bytes';
-import { type Step, type WritableStorage, writeBytes } from '@diskfile/core';
+/**
+ * Changes to the header. Everything that decides what the image is lies in its first sector, which
+ * a host writes whole or not at all; what lies beyond (long names) is first written to a place that
+ * the header in the file does not use. So each change takes effect at one instant.
+ */
+import { decodeName, DiskError } from '@diskfile/bytes';
+import {
+  type BackingReference,
+  flushStorage,
+  readBytes,
+  type Step,
+  type WritableStorage,
+  writeBytes,
+} from '@diskfile/core';
 import { corrupt, hex } from './errors.ts';
-import { AUTOCLEAR, type FeatureBits, featureWord, INCOMPATIBLE } from './features.ts';
-import type { Qcow2Header } from './header.ts';
-import { headerV2, headerV3 } from './structs.ts';
+import { AUTOCLEAR, type FeatureKind, featureWord, INCOMPATIBLE } from './features.ts';
+import {
+  decodeHeaderContent,
+  extensionsEndOf,
+  type HeaderContent,
+  type HeaderLayout,
+  layOutHeader,
+} from './header-content.ts';
+import {
+  decodeExtensions,
+  EXTENSION_TYPE,
+  type HeaderExtensions,
+  splitExtensions,
+} from './header-extensions.ts';
+import { HEADER_FIELDS_BYTES, parseHeader, type Qcow2Header } from './header.ts';
 
-const V3_START = headerV2.spanBytes;
+const SECTOR_BYTES = 512;
 
 export class HeaderWriter {
   readonly #storage: WritableStorage;
-  readonly #version: 2 | 3;
-  readonly #incompatible: Set<number>;
+  #header: Qcow2Header;
+  #content: HeaderContent;
+  #layout: HeaderLayout;
+  /** Set when a write failed: the file may hold the header of before, or the one that was meant. */
+  #uncertain = false;
   #corrupt = false;
 
-  constructor(storage: WritableStorage, { version, features }: Qcow2Header) {
+  /** @param cluster the header cluster */
+  constructor(storage: WritableStorage, cluster: Uint8Array) {
     this.#storage = storage;
-    this.#version = version;
-    this.#incompatible = new Set(features.incompatible);
+    this.#header = parseHeader(cluster);
+    this.#content = decodeHeaderContent(cluster);
+    const { backingName, extensionsEnd } = this.#header;
+    this.#layout = {
+      bytes: cluster.slice(0, usedBytes(this.#content, backingName)),
+      extensionsEnd: Math.min(extensionsEndOf(this.#content), extensionsEnd),
+      nameOffset: backingName?.offset ?? 0,
+    };
+  }
+
+  static *read(storage: WritableStorage, { clusterBytes }: Qcow2Header): Step<HeaderWriter> {
+    return new HeaderWriter(storage, yield* readBytes(storage, 0, clusterBytes));
+  }
+
+  /** The header as the image has it now. */
+  get header(): Qcow2Header {
+    return this.#header;
+  }
+
+  get extensions(): HeaderExtensions {
+    const { bytes, extensionsEnd } = this.#layout;
+    const { headerLengthBytes, encryption } = this.#header;
+    return decodeExtensions(splitExtensions(bytes, headerLengthBytes, extensionsEnd)!, encryption);
+  }
+
+  /** The image below, as the header names it. */
+  get backing(): BackingReference | undefined {
+    const { backingName } = this.#content;
+    if (backingName === undefined) return undefined;
+    return { name: decodeName(backingName), format: this.extensions.backingFormat };
   }
 
   /** Whether an overlap was met: nothing may be written any more. */
@@ -26,12 +81,106 @@ export class HeaderWriter {
   }
 
   get isDirty(): boolean {
-    return this.#incompatible.has(INCOMPATIBLE.dirty);
+    return this.#header.features.incompatible.has(INCOMPATIBLE.dirty);
+  }
+
+  /**
+   * Replaces the header by what `change` makes of it, durable when it returns. When this fails the
+   * header of before holds, and {@link settle} makes that true of the file as well: until then
+   * nothing that the new header names may be used for anything else.
+   */
+  *update(change: (content: HeaderContent) => HeaderContent): Step<void> {
+    const content = change(this.#content);
+    const layout = this.#layOut(content);
+    const cluster = new Uint8Array(Math.max(this.#header.clusterBytes, HEADER_FIELDS_BYTES));
+    cluster.set(layout.bytes);
+    const header = parseHeader(cluster);
+    try {
+      yield* this.#write(layout);
+    } catch (error) {
+      this.#uncertain = true;
+      throw error;
+    }
+    this.#header = header;
+    this.#content = content;
+    this.#layout = layout;
+  }
+
+  /** Writes the header once more when an earlier attempt to change it failed. */
+  *settle(): Step<void> {
+    if (!this.#uncertain) return;
+    yield* writeBytes(this.#storage, firstSector(this.#layout.bytes), 0);
+    yield* flushStorage(this.#storage);
+    this.#uncertain = false;
+  }
+
+  /** @throws DiskError `invalid-argument` when the names do not fit in one cluster */
+  #layOut(content: HeaderContent): HeaderLayout {
+    const layouts = [content, withoutFeatureNames(content)].flatMap((each) =>
+      this.#layouts(each, content.backingName === this.#content.backingName),
+    );
+    if (layouts.length === 0) throw namesTooLong(this.#header.clusterBytes);
+    return layouts.find((layout) => this.#keepsCurrent(layout)) ?? layouts.at(-1)!;
+  }
+
+  /**
+   * Where the name of the backing file may go: one that stays, where it is; else QEMU's place for
+   * it comes first, and another only where the header in the file needs that.
+   */
+  #layouts(content: HeaderContent, sameName: boolean): HeaderLayout[] {
+    const extensionsEnd = extensionsEndOf(content);
+    const nameBytes = content.backingName?.length ?? 0;
+    const kept = sameName ? this.#layout.nameOffset : 0;
+    const behind = Math.max(extensionsEnd, this.#layout.bytes.length);
+    return [kept, extensionsEnd, behind]
+      .filter((at) => at >= extensionsEnd && at + nameBytes <= this.#header.clusterBytes)
+      .map((at) => this.#withGap(layOutHeader(content, at)));
+  }
+
+  /** Leaves what lies between extensions and name as it is in the file. */
+  #withGap(layout: HeaderLayout): HeaderLayout {
+    const { bytes, extensionsEnd, nameOffset } = layout;
+    const from = Math.max(extensionsEnd, SECTOR_BYTES);
+    const to = Math.min(nameOffset, bytes.length);
+    if (to > from) bytes.set(this.#layout.bytes.subarray(from, to), from);
+    return layout;
+  }
+
+  /** Whether what lies beyond the first sector can be written without harm to the header of now. */
+  #keepsCurrent({ bytes }: HeaderLayout): boolean {
+    const { bytes: current, extensionsEnd, nameOffset } = this.#layout;
+    const isUsed = (at: number) =>
+      at < extensionsEnd || (this.#content.backingName !== undefined && at >= nameOffset);
+    for (let at = SECTOR_BYTES; at < Math.min(bytes.length, current.length); at++) {
+      if (isUsed(at) && bytes[at] !== current[at]) return false;
+    }
+    return true;
+  }
+
+  *#write({ bytes }: HeaderLayout): Step<void> {
+    const { bytes: current } = this.#layout;
+    const rest = bytes.subarray(SECTOR_BYTES);
+    const same = rest.every((byte, at) => byte === current[SECTOR_BYTES + at]);
+    if (!same || this.#uncertain) {
+      yield* this.settle();
+      yield* writeBytes(this.#storage, rest, SECTOR_BYTES);
+      yield* flushStorage(this.#storage);
+    }
+    yield* writeBytes(this.#storage, firstSector(bytes), 0);
+    yield* flushStorage(this.#storage);
   }
 
   /** Says whether refcounts may be out of date (specification, "Header": dirty bit). */
   *setDirty(dirty: boolean): Step<void> {
-    yield* this.#setIncompatible(INCOMPATIBLE.dirty, dirty);
+    yield* this.setFeature('incompatible', INCOMPATIBLE.dirty, dirty);
+  }
+
+  /** Sets or clears one feature bit of an image of version 3. */
+  *setFeature(kind: FeatureKind, bit: number, on: boolean): Step<void> {
+    const bits = new Set(this.#header.features[kind]);
+    if (on) bits.add(bit);
+    else bits.delete(bit);
+    yield* this.update((content) => withFeatures(content, kind, bits));
   }
 
   /**
@@ -42,7 +191,9 @@ export class HeaderWriter {
     this.#corrupt = true;
     let cause: unknown;
     try {
-      if (this.#version === 3) yield* this.#setIncompatible(INCOMPATIBLE.corrupt, true);
+      if (this.#header.version === 3) {
+        yield* this.setFeature('incompatible', INCOMPATIBLE.corrupt, true);
+      }
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       cause = error;
@@ -54,41 +205,65 @@ export class HeaderWriter {
     );
   }
 
-  *#setIncompatible(bit: number, on: boolean): Step<void> {
-    const bits = new Set(this.#incompatible);
-    if (on) bits.add(bit);
-    else bits.delete(bit);
-    yield* this.#writeFeatures('incompatible_features_high', bits);
-    if (on) this.#incompatible.add(bit);
-    else this.#incompatible.delete(bit);
-  }
-
   /**
    * Clears the autoclear bits of features that writing here does not keep up: unknown ones, and
    * bitmaps (specification, "Header": autoclear_features).
    */
-  *clearAutoclear(features: FeatureBits): Step<boolean> {
-    const kept = new Set([AUTOCLEAR.rawExternalData].filter((bit) => features.autoclear.has(bit)));
-    if (kept.size === features.autoclear.size) return false;
-    yield* this.#writeFeatures('autoclear_features_high', kept);
+  *clearAutoclear(): Step<boolean> {
+    const { autoclear } = this.#header.features;
+    const kept = new Set([AUTOCLEAR.rawExternalData].filter((bit) => autoclear.has(bit)));
+    if (kept.size === autoclear.size) return false;
+    yield* this.update((content) => withFeatures(content, 'autoclear', kept));
     return true;
   }
 
-  *#writeFeatures(
-    field: 'incompatible_features_high' | 'autoclear_features_high',
-    bits: ReadonlySet<number>,
-  ): Step<void> {
-    const bytes = new Uint8Array(8);
-    writeU32be(bytes, 0, featureWord(bits, 32));
-    writeU32be(bytes, 4, featureWord(bits, 0));
-    yield* writeBytes(this.#storage, bytes, V3_START + headerV3.offsetOf(field));
-  }
-
-  /** Offset and length follow each other, so that one write changes both. */
   *setRefcountTable(hostOffset: number, clusters: number): Step<void> {
-    const bytes = new Uint8Array(12);
-    writeU64be(bytes, 0, hostOffset);
-    writeU32be(bytes, 8, clusters);
-    yield* writeBytes(this.#storage, bytes, headerV2.offsetOf('refcount_table_offset'));
+    const place = { refcount_table_offset: hostOffset, refcount_table_clusters: clusters };
+    yield* this.update(({ fields, ...rest }) => ({ ...rest, fields: { ...fields, ...place } }));
   }
+}
+
+/** A header of version 3 with all feature bits of one kind replaced. */
+export function withFeatures(
+  content: HeaderContent,
+  kind: FeatureKind,
+  bits: ReadonlySet<number>,
+): HeaderContent {
+  const { versionFields } = content;
+  if (versionFields === undefined) throw new Error('assertion failed: version 2 has no features');
+  const halves = {
+    [`${kind}_features_high`]: featureWord(bits, 32),
+    [`${kind}_features_low`]: featureWord(bits, 0),
+  };
+  return { ...content, versionFields: { ...versionFields, ...halves } };
+}
+
+/**
+ * Feature names are for people only. Where they push other extensions out of the first sector, and
+ * those change, they go.
+ */
+function withoutFeatureNames(content: HeaderContent): HeaderContent {
+  const extensions = content.extensions.filter(({ type }) => type !== EXTENSION_TYPE.featureNames);
+  return { ...content, extensions };
+}
+
+function usedBytes(content: HeaderContent, name: Qcow2Header['backingName']): number {
+  const nameEnd = name === undefined ? 0 : name.offset + name.lengthBytes;
+  return Math.max(extensionsEndOf(content), nameEnd);
+}
+
+function firstSector(bytes: Uint8Array): Uint8Array {
+  const sector = new Uint8Array(SECTOR_BYTES);
+  sector.set(bytes.subarray(0, SECTOR_BYTES));
+  return sector;
+}
+
+/** The refusal of names that find no room. */
+export function namesTooLong(clusterBytes: number, detail = 'qcow2.names-too-long'): DiskError {
+  return new DiskError(
+    'invalid-argument',
+    detail,
+    `The names of backing and data file do not fit into a header of ${clusterBytes} bytes`,
+    { format: 'qcow2', hint: 'Choose shorter names, or an image with larger clusters.' },
+  );
 }

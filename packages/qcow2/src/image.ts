@@ -2,6 +2,7 @@
 import type {
   BackingReference,
   BitmapInfo,
+  BitmapReader,
   Extent,
   FormatDetails,
   FormatImage,
@@ -18,53 +19,69 @@ import type { MappingTables } from './mapping-tables.ts';
 /** What an image consists of; the drivers of qcow2 and of qcow version 1 put it together. */
 export interface QcowImageParts {
   readonly format: string;
-  readonly sizeBytes: number;
   readonly clusterBytes: number;
-  readonly backing: BackingReference | undefined;
   readonly dataMayBeSparse: boolean;
-  readonly snapshots?: readonly SnapshotInfo[];
-  readonly bitmaps?: readonly BitmapInfo[];
   readonly storages: readonly Storage[];
   readonly tables: MappingTables;
   readonly entries: L2Entries;
   readonly compressed: CompressedClusters;
-  readonly details: FormatDetails;
+  readonly state: ImageState;
+  readonly bitmapReader?: BitmapReader;
   readonly writer?: ImageWriter;
+}
+
+/** What a writer can change about an image besides its content. */
+export interface ImageState {
+  readonly sizeBytes: number;
+  readonly backing: BackingReference | undefined;
+  readonly snapshots: readonly SnapshotInfo[] | undefined;
+  readonly bitmaps: readonly BitmapInfo[] | undefined;
+  readonly details: FormatDetails;
 }
 
 export class QcowImage implements FormatImage {
   readonly format: string;
-  readonly sizeBytes: number;
   readonly topology: Topology;
-  readonly backing: BackingReference | undefined;
   readonly dataMayBeSparse: boolean;
-  readonly snapshots?: readonly SnapshotInfo[];
-  readonly bitmaps?: readonly BitmapInfo[];
+  readonly bitmapReader?: BitmapReader;
   readonly storages: readonly Storage[];
   readonly writer?: ImageWriter;
   readonly #tables: MappingTables;
   readonly #entries: L2Entries;
   readonly #compressed: CompressedClusters;
-  readonly #details: FormatDetails;
+  readonly #state: ImageState;
 
   constructor(parts: QcowImageParts) {
     this.format = parts.format;
-    this.sizeBytes = parts.sizeBytes;
     this.topology = {
       logicalSectorBytes: 512,
       physicalSectorBytes: 512,
       clusterBytes: parts.clusterBytes,
     };
-    this.backing = parts.backing;
     this.dataMayBeSparse = parts.dataMayBeSparse;
-    if (parts.snapshots !== undefined) this.snapshots = parts.snapshots;
-    if (parts.bitmaps !== undefined) this.bitmaps = parts.bitmaps;
+    if (parts.bitmapReader !== undefined) this.bitmapReader = parts.bitmapReader;
     this.storages = parts.storages;
     if (parts.writer !== undefined) this.writer = parts.writer;
     this.#tables = parts.tables;
     this.#entries = parts.entries;
     this.#compressed = parts.compressed;
-    this.#details = parts.details;
+    this.#state = parts.state;
+  }
+
+  get sizeBytes(): number {
+    return this.#state.sizeBytes;
+  }
+
+  get backing(): BackingReference | undefined {
+    return this.#state.backing;
+  }
+
+  get snapshots(): readonly SnapshotInfo[] | undefined {
+    return this.#state.snapshots;
+  }
+
+  get bitmaps(): readonly BitmapInfo[] | undefined {
+    return this.#state.bitmaps;
   }
 
   lookup(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
@@ -86,6 +103,6 @@ export class QcowImage implements FormatImage {
   }
 
   details(): FormatDetails {
-    return this.#details;
+    return this.#state.details;
   }
 }

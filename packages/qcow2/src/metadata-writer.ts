@@ -63,11 +63,11 @@ export class MetadataWriter {
     if (!headerWriter.isDirty) return;
     yield* this.#flushHost();
     yield* headerWriter.setDirty(false);
-    yield* this.#flushHost();
   }
 
   *#writeInOrder(withRefcounts: boolean): Step<void> {
     const { header, headerWriter, tables, allocator } = this.#metadata;
+    yield* headerWriter.settle();
     const lazy = header.lazyRefcounts && (tables.dirtyBytes > 0 || !tables.l1.dirty.isEmpty);
     if (lazy && !headerWriter.isDirty) yield* headerWriter.setDirty(true);
     yield* this.#flushAfter(withRefcounts ? this.#writeBlocks() : undefined);
@@ -110,7 +110,6 @@ export class MetadataWriter {
     }
     if (!table.isMoved) return;
     yield* headerWriter.setRefcountTable(table.hostOffset, table.bytes.length / clusterBytes);
-    yield* this.#flushHost();
     table.headerSwitched();
   }
 

@@ -14,44 +14,66 @@ import type { SnapshotTable } from './snapshots.ts';
 /** Share of the cache for tables that refcount blocks may take, besides L2 tables. */
 const REFCOUNT_SHARE = 0.25;
 
-export interface ImageMetadata {
-  readonly header: Qcow2Header;
+export interface MetadataParts {
   readonly headerWriter: HeaderWriter;
   /** The image file. */
   readonly storage: WritableStorage;
   /** The external data file. */
   readonly dataFile: WritableStorage | undefined;
   readonly tables: MappingTables;
-  readonly refcounts: Refcounts;
-  readonly allocator: ClusterAllocator;
-  readonly map: MetadataMap;
+  readonly snapshots: SnapshotTable;
   /** Bytes of tables that may be kept in memory. */
   readonly cacheBytes: number;
 }
 
-export interface MetadataParts {
-  readonly header: Qcow2Header;
+export class ImageMetadata {
+  readonly headerWriter: HeaderWriter;
   readonly storage: WritableStorage;
   readonly dataFile: WritableStorage | undefined;
   readonly tables: MappingTables;
-  readonly snapshots: SnapshotTable;
+  readonly refcounts: Refcounts;
+  readonly allocator: ClusterAllocator;
+  readonly map: MetadataMap;
   readonly cacheBytes: number;
+  /** The snapshots that the image has now. */
+  snapshots: SnapshotTable;
+
+  constructor(
+    parts: MetadataParts,
+    refcounts: Refcounts,
+    map: MetadataMap,
+    allocator = new ClusterAllocator(refcounts, map, parts.headerWriter),
+  ) {
+    this.headerWriter = parts.headerWriter;
+    this.storage = parts.storage;
+    this.dataFile = parts.dataFile;
+    this.tables = parts.tables;
+    this.snapshots = parts.snapshots;
+    this.cacheBytes = parts.cacheBytes;
+    this.refcounts = refcounts;
+    this.map = map;
+    this.allocator = allocator;
+  }
+
+  /** The header as it is now: it changes with the image. */
+  get header(): Qcow2Header {
+    return this.headerWriter.header;
+  }
 }
 
 /** Reads what writing needs beyond the mapping: the refcount table, and where metadata lies. */
 export function* openMetadata(parts: MetadataParts): Step<ImageMetadata> {
-  const { header, storage, cacheBytes } = parts;
+  const { headerWriter, storage, cacheBytes } = parts;
+  const { header } = headerWriter;
   const { offset, clusters } = header.refcountTable;
   const table = yield* RefcountTable.read(storage, offset, clusters * header.clusterBytes);
   const refcounts = new Refcounts(storage, table, header, cacheBytes * REFCOUNT_SHARE);
-  const map = mapMetadata(parts, table);
-  const headerWriter = new HeaderWriter(storage, header);
-  const allocator = new ClusterAllocator(refcounts, map, headerWriter);
-  return { ...parts, headerWriter, refcounts, allocator, map };
+  return new ImageMetadata(parts, refcounts, mapMetadata(parts, table));
 }
 
-function mapMetadata({ header, tables, snapshots }: MetadataParts, table: RefcountTable) {
-  const { clusterBytes, l1Table, snapshotTable } = header;
+function mapMetadata(parts: MetadataParts, table: RefcountTable): MetadataMap {
+  const { headerWriter, tables, snapshots } = parts;
+  const { clusterBytes, l1Table, snapshotTable } = headerWriter.header;
   const map = new MetadataMap(clusterBytes);
   const own = [
     ['refcount table', table.hostOffset, table.bytes.length],

@@ -1,7 +1,7 @@
 /** Opens an image for writing: what stands in the way is refused, what has to be done first is done. */
 import { DiskError } from '@diskfile/bytes';
 import {
-  flushStorage,
+  type BitmapInfo,
   isWritable,
   type OpenContext,
   type Step,
@@ -10,6 +10,7 @@ import {
 } from '@diskfile/core';
 import { corrupt } from './errors.ts';
 import { AUTOCLEAR, INCOMPATIBLE } from './features.ts';
+import { HeaderWriter } from './header-writer.ts';
 import type { Qcow2Header } from './header.ts';
 import { encrypted, type HostClusters } from './host-clusters.ts';
 import type { MappingTables } from './mapping-tables.ts';
@@ -24,8 +25,7 @@ export interface WritableImageParts {
   readonly tables: MappingTables;
   readonly clusters: HostClusters;
   readonly snapshots: SnapshotTable;
-  readonly sizeBytes: number;
-  readonly hasBacking: boolean;
+  readonly bitmaps: readonly BitmapInfo[];
 }
 
 /** Refuses images that can be read and must not be written as they are. */
@@ -57,12 +57,12 @@ export function* openWriter(context: OpenContext, parts: WritableImageParts): St
   const storage = writable(context.storage);
   const dataFile = parts.dataFile && writable(parts.dataFile);
   const cacheBytes = context.limits.metadataCacheBytes;
-  const metadata = yield* openMetadata({ ...parts, storage, dataFile, cacheBytes });
-  if (yield* metadata.headerWriter.clearAutoclear(header.features)) {
+  const headerWriter = yield* HeaderWriter.read(storage, header);
+  const metadata = yield* openMetadata({ ...parts, headerWriter, storage, dataFile, cacheBytes });
+  if (yield* headerWriter.clearAutoclear()) {
     if (header.features.autoclear.has(AUTOCLEAR.bitmaps)) warnOfBitmaps(context);
-    yield* flushStorage(storage);
   }
-  const writer = new Qcow2Writer({ ...parts, metadata });
+  const writer = new Qcow2Writer(metadata, parts.clusters, parts.bitmaps);
   if (header.features.incompatible.has(INCOMPATIBLE.dirty)) {
     yield* rebuildRefcounts(metadata, parts.snapshots, context.limits);
     yield* writer.finishRefcounts();

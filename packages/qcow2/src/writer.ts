@@ -1,5 +1,5 @@
 /** The writing half of a qcow2 image: what the engine asks for, over tables kept in memory. */
-import type { Allocation, Extent, ImageWriter, Step } from '@diskfile/core';
+import type { Allocation, BitmapInfo, Extent, ImageWriter, Step } from '@diskfile/core';
 import { allocateClusters, hasData } from './cluster-allocation.ts';
 import { ClusterTables } from './cluster-tables.ts';
 import {
@@ -11,34 +11,31 @@ import {
 import { AUTOCLEAR } from './features.ts';
 import { FreeSpace } from './free-space.ts';
 import type { HostClusters } from './host-clusters.ts';
+import type { ImageState } from './image.ts';
+import { LiveState } from './live-state.ts';
 import type { ImageMetadata } from './metadata.ts';
 import { MetadataWriter } from './metadata-writer.ts';
 import type { TableSlice } from './table-cache.ts';
 
-export interface WriterParts {
-  readonly metadata: ImageMetadata;
-  readonly clusters: HostClusters;
-  readonly sizeBytes: number;
-  readonly hasBacking: boolean;
-}
-
 export class Qcow2Writer implements ImageWriter {
   readonly unitBytes: number;
   readonly metadata: ImageMetadata;
+  readonly state: ImageState;
   readonly #tables: ClusterTables;
   readonly #writer: MetadataWriter;
   readonly #zeroing: ZeroingContext;
   readonly #freeSpace: FreeSpace;
   readonly #rawDataFile: boolean;
 
-  constructor({ metadata, clusters, sizeBytes, hasBacking }: WriterParts) {
+  constructor(metadata: ImageMetadata, clusters: HostClusters, bitmaps: readonly BitmapInfo[]) {
+    this.state = new LiveState(metadata, bitmaps);
     this.metadata = metadata;
     this.#tables = new ClusterTables(metadata, clusters);
     this.#writer = new MetadataWriter(metadata);
     this.#freeSpace = new FreeSpace(metadata);
     this.unitBytes = this.#tables.unitBytes;
     const makeRoom = () => this.#writer.makeRoom();
-    this.#zeroing = { tables: this.#tables, sizeBytes, hasBacking, makeRoom };
+    this.#zeroing = { tables: this.#tables, makeRoom };
     this.#rawDataFile = metadata.header.features.autoclear.has(AUTOCLEAR.rawExternalData);
   }
 

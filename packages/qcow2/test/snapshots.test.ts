@@ -24,7 +24,7 @@ describe('snapshots', () => {
   const { bytes } = writeQcow2({ clusters: active, snapshots: [older, newer] });
 
   it('are listed with what their entries hold', () => {
-    expect(openImage(bytes).capabilities.snapshots).toEqual([
+    expect(openImage(bytes).capabilities.snapshots!.list()).toEqual([
       {
         id: '1',
         name: 'clean install',
@@ -88,10 +88,10 @@ describe('a damaged snapshot table', () => {
   it('cut off by the end of the file is a warning', () => {
     const { bytes, table } = written();
     const disk = openImage(bytes.slice(0, table + 80));
-    expect(disk.capabilities.snapshots).toHaveLength(1);
+    expect(disk.capabilities.snapshots!.list()).toHaveLength(1);
     expect(disk.warnings).toMatchObject([{ detail: 'qcow2.snapshot-table-cut' }]);
     writeU64be(bytes, 64, 2 ** 40);
-    expect(openImage(bytes).capabilities.snapshots).toEqual([]);
+    expect(openImage(bytes).capabilities.snapshots!.list()).toEqual([]);
   });
 
   it('with too much extra data is refused', () => {

@@ -1,9 +1,9 @@
 /** A chain of images behind the {@link DiskFile} interface: what `openDiskFile()` hands out. */
 import { DiskError } from '@diskfile/bytes';
+import type { DiskCapabilities } from '../disk-capabilities.ts';
 import type {
   BatchOperation,
   BatchResult,
-  DiskCapabilities,
   DiskDescriptor,
   DiskFile,
   ImageInfo,
@@ -16,6 +16,8 @@ import type { ImageChain } from '../open/open-chain.ts';
 import { runAsync, runSync, type Step } from '../step.ts';
 import { closeStorage } from '../storage.ts';
 import { type BlockStatus, nextBlockStatus } from './block-status.ts';
+import { capabilitiesOf } from './capabilities/disk-capabilities.ts';
+import type { CapabilityTarget } from './capabilities/disk-change.ts';
 import { rangeOf, runBatch } from './disk-batch.ts';
 import { MappedReader } from './mapped-reader.ts';
 import { MappedWriter } from './mapped-writer.ts';
@@ -95,12 +97,32 @@ class ImageDisk implements DiskFile {
   }
 
   get capabilities(): DiskCapabilities {
-    const { snapshots, bitmaps } = this.#top;
-    return { synchronous: this.synchronous, snapshots, bitmaps };
+    return capabilitiesOf(this.#capabilityTarget(), this.synchronous);
+  }
+
+  #capabilityTarget(): CapabilityTarget {
+    const { layers } = this.#shared.chain;
+    return {
+      image: this.#top,
+      backingBytes: layers[1]?.sizeBytes ?? 0,
+      read: (op, body) => this.#whole(op, body),
+      change: (op, pick, body) => this.#whole(op, () => this.#writable(op).changeStep(pick, body)),
+      needSync: (op) => this.#needSync(op),
+    };
   }
 
   get #top(): FormatImage {
     return this.#shared.chain.layers[0]!;
+  }
+
+  /** Runs what concerns the whole disk. */
+  *#whole<T>(op: string, body: () => Step<T>): Step<T> {
+    this.#assertOpen(op);
+    try {
+      return yield* body();
+    } catch (error) {
+      throw this.#located(error, 0, this.sizeBytes, op);
+    }
   }
 
   readSync(dst: Uint8Array, guestOffset: number): void {

@@ -47,6 +47,7 @@ export class MappedWriter {
     if (src.length === 0) return;
     const hold = yield* this.#hold({ start: guestOffset, end: guestOffset + src.length });
     try {
+      this.#writer.bitmaps?.markWritten(guestOffset, src.length);
       if (yield* this.#isInPlace(guestOffset, src.length)) {
         yield* this.#overwrite(src, guestOffset);
         return;
@@ -68,6 +69,25 @@ export class MappedWriter {
     } finally {
       this.#lock.release(hold);
     }
+  }
+
+  /**
+   * Runs a change of the image that is more than writing bytes: alone, and flushed when it returns.
+   * @throws DiskError `unsupported` when `pick` finds that the format cannot do it
+   */
+  *changeStep<P, T>(
+    pick: (writer: ImageWriter) => P | undefined,
+    body: (part: P) => Step<T>,
+  ): Step<T> {
+    const capability = pick(this.#writer);
+    if (capability === undefined) throw notCapable(this.#image.format);
+    return yield* this.exclusive(() => this.#changeAlone(() => body(capability)));
+  }
+
+  *#changeAlone<T>(body: () => Step<T>): Step<T> {
+    const result = yield* body();
+    yield* this.#flushAlone();
+    return result;
   }
 
   *#hold(range: LockRange): Step<Hold> {
@@ -194,7 +214,10 @@ export class MappedWriter {
   /** Makes a range read as zeros, by tables where the format can and by bytes where not. */
   *writeZeroesStep(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<void> {
     if (lengthBytes === 0) return;
-    yield* this.exclusive(() => this.#zeroAlone(guestOffset, lengthBytes, mayUnmap));
+    yield* this.exclusive(() => {
+      this.#writer.bitmaps?.markWritten(guestOffset, lengthBytes);
+      return this.#zeroAlone(guestOffset, lengthBytes, mayUnmap);
+    });
   }
 
   *#zeroAlone(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<void> {
@@ -222,7 +245,10 @@ export class MappedWriter {
 
   *discardStep(guestOffset: number, lengthBytes: number): Step<void> {
     if (lengthBytes === 0) return;
-    yield* this.exclusive(() => this.#writer.discard(guestOffset, lengthBytes));
+    yield* this.exclusive(() => {
+      this.#writer.bitmaps?.markWritten(guestOffset, lengthBytes);
+      return this.#writer.discard(guestOffset, lengthBytes);
+    });
   }
 
   /** Returns once everything written before is durable. */
@@ -254,4 +280,10 @@ export class MappedWriter {
 function part(bytes: Uint8Array, start: number, lengthBytes: number): Uint8Array {
   const whole = start === 0 && lengthBytes === bytes.length;
   return whole ? bytes : bytes.subarray(start, start + lengthBytes);
+}
+
+function notCapable(format: string): DiskError {
+  return new DiskError('unsupported', 'disk.not-capable', `This ${format} image cannot do that`, {
+    hint: 'capabilities of the disk tell what it can do.',
+  });
 }

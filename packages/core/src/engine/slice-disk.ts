@@ -1,8 +1,8 @@
 /** A window onto a disk, itself a disk: what a partition is. */
+import type { DiskCapabilities } from '../disk-capabilities.ts';
 import type {
   BatchOperation,
   BatchResult,
-  DiskCapabilities,
   DiskDescriptor,
   DiskFile,
   ImageInfo,
@@ -55,8 +55,7 @@ class SliceDisk implements DiskFile {
     this.readOnly = disk.readOnly;
     this.topology = disk.topology;
     this.warnings = disk.warnings;
-    // Snapshots and bitmaps belong to the whole disk.
-    this.capabilities = { synchronous: disk.synchronous, snapshots: undefined, bitmaps: undefined };
+    this.capabilities = ofSlice(disk.synchronous);
     const whole = disk.descriptor;
     this.descriptor = whole && {
       opening: whole.opening,
@@ -179,4 +178,16 @@ class SliceDisk implements DiskFile {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** All else belongs to the whole disk. */
+function ofSlice(synchronous: boolean): DiskCapabilities {
+  return {
+    synchronous,
+    resizing: undefined,
+    snapshots: undefined,
+    bitmaps: undefined,
+    backing: undefined,
+    amending: undefined,
+  };
 }

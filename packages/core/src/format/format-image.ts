@@ -1,12 +1,15 @@
 /** What a disk format is to the engine: a map from guest ranges to where their bytes live. */
 import type { Extent } from '../engine/extent.ts';
+import type { BitmapInfo, SnapshotInfo } from './snapshot-info.ts';
 import type { ImageWriter } from './image-writer.ts';
+import type { BitmapReader } from './writer-capabilities.ts';
 import type { BackingReference } from '../open/reference.ts';
 import type { Step } from '../step.ts';
 import type { Storage } from '../storage.ts';
 
 /** Maps offsets and never reads guest data itself. */
 export interface ExtentMap {
+  /** Changes only while its writer resizes the disk or applies a snapshot. */
   readonly sizeBytes: number;
   /**
    * Fills `extent` for the bytes from `guestOffset`, no further than `lengthBytes`, as far as one
@@ -28,25 +31,6 @@ export interface Topology {
   readonly clusterBytes: number;
 }
 
-export interface SnapshotInfo {
-  readonly id: string;
-  readonly name: string;
-  /** Virtual size of the disk when the snapshot was taken. */
-  readonly diskSizeBytes: number;
-  readonly vmStateBytes: number;
-  readonly date: { readonly seconds: number; readonly nanoseconds: number };
-  readonly vmClockNanoseconds: number;
-  /** Instruction count of a recorded execution, where the image holds one. */
-  readonly icount?: number;
-}
-
-export interface BitmapInfo {
-  readonly name: string;
-  readonly granularityBytes: number;
-  /** `in-use` (was not saved properly), `auto` (QEMU keeps it up to date), … */
-  readonly flags: readonly string[];
-}
-
 /** Facts about an image, for people and programs; everything in it can become JSON. */
 export interface FormatDetails {
   readonly [key: string]: unknown;
@@ -62,8 +46,10 @@ export interface FormatImage extends ExtentMap {
    * ask the storage as well. True for raw; for formats with tables of their own, an exception.
    */
   readonly dataMayBeSparse: boolean;
-  readonly snapshots?: readonly SnapshotInfo[];
-  readonly bitmaps?: readonly BitmapInfo[];
+  readonly snapshots?: readonly SnapshotInfo[] | undefined;
+  readonly bitmaps?: readonly BitmapInfo[] | undefined;
+  /** Reads what the bitmaps hold. */
+  readonly bitmapReader?: BitmapReader;
   /** Host bytes that hold this layer: the image file and what it splits its data over. */
   readonly storages: readonly Storage[];
   details(): FormatDetails;

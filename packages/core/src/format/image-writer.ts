@@ -7,6 +7,13 @@
 import type { Extent } from '../engine/extent.ts';
 import type { Step } from '../step.ts';
 import type { WritableStorage } from '../storage.ts';
+import type {
+  BackingWriter,
+  BitmapWriter,
+  ImageAmender,
+  ImageResizer,
+  SnapshotWriter,
+} from './writer-capabilities.ts';
 
 /** Host space set aside for a run of guest bytes and not yet part of the disk. */
 export interface Allocation {
@@ -31,6 +38,11 @@ export interface Allocation {
 export interface ImageWriter {
   /** Unit of allocation in bytes: a cluster or subcluster; 1 where the format has none. */
   readonly unitBytes: number;
+  readonly resizer?: ImageResizer;
+  readonly snapshots?: SnapshotWriter;
+  readonly bitmaps?: BitmapWriter;
+  readonly backing?: BackingWriter;
+  readonly amender?: ImageAmender;
   /**
    * Hot path, like `ExtentMap.lookup`: no I/O, no allocation, false on a miss that `load` cures.
    * `data`: may be overwritten where it lies. `backing`: needs {@link allocate} first.

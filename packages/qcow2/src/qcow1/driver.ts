@@ -57,15 +57,19 @@ function* openQcow(context: OpenContext): Step<QcowImage> {
   };
   return new QcowImage({
     format: 'qcow',
-    sizeBytes: header.sizeBytes,
     clusterBytes,
-    backing: yield* readBacking(context, header),
     dataMayBeSparse: false,
     storages: [storage],
     tables: new MappingTables(storage, l1, geometry, limits.metadataCacheBytes),
     entries: new QcowEntries(header, storage, compressed),
     compressed,
-    details,
+    state: {
+      sizeBytes: header.sizeBytes,
+      backing: yield* readBacking(context, header),
+      snapshots: undefined,
+      bitmaps: undefined,
+      details,
+    },
   });
 }
 

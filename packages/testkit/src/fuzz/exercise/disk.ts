@@ -17,7 +17,7 @@ const buffers = [0, 1, 2].map(() => new Uint8Array(MAX_READ_BYTES));
 
 /** @param choices random fractions in [0, 1) for where to read */
 export async function exerciseDisk(disk: DiskFile, choices: readonly number[]): Promise<void> {
-  JSON.stringify([disk.info(), disk.capabilities, disk.topology, disk.warnings]);
+  JSON.stringify([disk.info(), disk.capabilities.snapshots?.list(), disk.topology, disk.warnings]);
   disk.physicalSizeBytes();
   const statuses = await collectStatuses(disk);
   const budget = new Budget(READ_MS);

@@ -27,7 +27,7 @@ export async function exerciseImage(
   const disk = await open();
   try {
     await exerciseDisk(disk, choices);
-    for (const { id } of (disk.capabilities.snapshots ?? []).slice(0, MAX_SNAPSHOTS)) {
+    for (const { id } of (disk.capabilities.snapshots?.list() ?? []).slice(0, MAX_SNAPSHOTS)) {
       await tolerate(async () => {
         const older = await open(id);
         await exerciseDisk(older, choices.slice(0, 4));

@@ -1,0 +1,106 @@
+/** What only some disks can do. Each part is there only where the format has it. */
+import type { BitmapInfo, SnapshotInfo } from './format/snapshot-info.ts';
+import type { DirtyGuestRange, Preallocation } from './format/writer-capabilities.ts';
+import type { BackingReference } from './open/reference.ts';
+
+export interface DiskCapabilities {
+  /** Whether the methods that end in `Sync` work; they throw `unsupported` otherwise. */
+  readonly synchronous: boolean;
+  readonly resizing: DiskResizing | undefined;
+  /** Internal snapshots. */
+  readonly snapshots: DiskSnapshots | undefined;
+  /** Persistent dirty bitmaps. */
+  readonly bitmaps: DiskBitmaps | undefined;
+  /** The image below, and giving up what this one holds in favour of it. */
+  readonly backing: DiskBacking | undefined;
+  readonly amending: DiskAmending | undefined;
+}
+
+export interface ResizeOptions {
+  /** Allows a smaller size; what lies beyond it is lost. Default false. */
+  readonly shrink?: boolean;
+  /** How space that is added is set aside. Default `off`. */
+  readonly preallocation?: Preallocation;
+}
+
+export interface DiskResizing {
+  /**
+   * Changes the virtual size, rounded up to whole sectors of 512 bytes. Bytes that are added read
+   * as zeros. Durable when it returns.
+   * @throws DiskError `read-only`, `invalid-argument` for a smaller size without `shrink`,
+   *   `unsupported` where the image's state does not allow it, `limit`, `no-space`, `io`
+   */
+  resize(sizeBytes: number, options?: ResizeOptions): Promise<void>;
+  resizeSync(sizeBytes: number, options?: ResizeOptions): void;
+}
+
+export interface SnapshotOptions {
+  /** When the snapshot was taken; now when left out. */
+  readonly date?: Date;
+}
+
+/** Snapshots are named by their id or their name; an id counts before a name. */
+export interface DiskSnapshots {
+  list(): readonly SnapshotInfo[];
+  /**
+   * Keeps the current content under a name. Durable when it returns, with all that was written
+   * before.
+   */
+  create(name: string, options?: SnapshotOptions): Promise<SnapshotInfo>;
+  createSync(name: string, options?: SnapshotOptions): SnapshotInfo;
+  /** Goes back to a snapshot; what was written since is lost. The disk may change its size. */
+  apply(idOrName: string): Promise<void>;
+  applySync(idOrName: string): void;
+  delete(idOrName: string): Promise<void>;
+  deleteSync(idOrName: string): void;
+}
+
+export interface BitmapOptions {
+  /** Guest bytes that one bit stands for: a power of two. The format has a default. */
+  readonly granularityBytes?: number;
+  /** Whether writes are recorded in it. Default true. */
+  readonly enabled?: boolean;
+}
+
+export interface DiskBitmaps {
+  list(): readonly BitmapInfo[];
+  create(name: string, options?: BitmapOptions): Promise<void>;
+  createSync(name: string, options?: BitmapOptions): void;
+  remove(name: string): Promise<void>;
+  removeSync(name: string): void;
+  /** From now on writes are recorded in it. */
+  enable(name: string): Promise<void>;
+  enableSync(name: string): void;
+  disable(name: string): Promise<void>;
+  disableSync(name: string): void;
+  clear(name: string): Promise<void>;
+  clearSync(name: string): void;
+  /** Adds to `target` what is dirty in any of `sources`. */
+  merge(target: string, sources: readonly string[]): Promise<void>;
+  mergeSync(target: string, sources: readonly string[]): void;
+  /** The dirty ranges of a bitmap in order, each as long as it goes, within the disk. */
+  dirtyRanges(name: string): AsyncIterable<DirtyGuestRange>;
+  dirtyRangesSync(name: string): Iterable<DirtyGuestRange>;
+}
+
+export interface DiskBacking {
+  /** As the image names it; undefined when it stands alone. */
+  readonly reference: BackingReference | undefined;
+  /**
+   * Writes another name for the image below into this one, or none, and looks at neither: what the
+   * disk reads after it is opened again is the caller's responsibility (`qemu-img rebase -u`).
+   */
+  setReference(backing: BackingReference | undefined): Promise<void>;
+  setReferenceSync(backing: BackingReference | undefined): void;
+  /** Gives up everything that the image itself holds, so that the image below is seen. */
+  dropContent(): Promise<void>;
+  dropContentSync(): void;
+}
+
+export type FormatOptions = Readonly<Record<string, string | number | boolean>>;
+
+export interface DiskAmending {
+  /** Changes options of the format under the names that `qemu-img amend -o` has for them. */
+  amend(options: FormatOptions): Promise<void>;
+  amendSync(options: FormatOptions): void;
+}

@@ -1,0 +1,40 @@
+/** The reference of an image to the one below it. */
+import type { DiskBacking } from '../../disk-capabilities.ts';
+import type { BackingWriter } from '../../format/writer-capabilities.ts';
+import type { BackingReference } from '../../open/reference.ts';
+import { runAsync, runSync, type Step } from '../../step.ts';
+import type { CapabilityTarget } from './disk-change.ts';
+
+export class Backing implements DiskBacking {
+  readonly #target: CapabilityTarget;
+
+  constructor(target: CapabilityTarget) {
+    this.#target = target;
+  }
+
+  get reference(): BackingReference | undefined {
+    return this.#target.image.backing;
+  }
+
+  async setReference(backing: BackingReference | undefined): Promise<void> {
+    await runAsync(this.#change('rebase', (writer) => writer.setBacking(backing)));
+  }
+
+  setReferenceSync(backing: BackingReference | undefined): void {
+    this.#target.needSync('setReferenceSync');
+    runSync(this.#change('rebase', (writer) => writer.setBacking(backing)));
+  }
+
+  async dropContent(): Promise<void> {
+    await runAsync(this.#change('dropContent', (writer) => writer.dropContent()));
+  }
+
+  dropContentSync(): void {
+    this.#target.needSync('dropContentSync');
+    runSync(this.#change('dropContent', (writer) => writer.dropContent()));
+  }
+
+  #change(op: string, body: (backing: BackingWriter) => Step<void>): Step<void> {
+    return this.#target.change(op, ({ backing }) => backing, body);
+  }
+}

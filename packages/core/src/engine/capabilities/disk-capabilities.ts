@@ -1,0 +1,20 @@
+/** Puts together what one disk can do: whatever its image has, and only that. */
+import type { DiskCapabilities } from '../../disk-capabilities.ts';
+import { Amending } from './amending.ts';
+import { Backing } from './backing.ts';
+import { Bitmaps } from './bitmaps.ts';
+import type { CapabilityTarget } from './disk-change.ts';
+import { Resizing } from './resizing.ts';
+import { Snapshots } from './snapshots.ts';
+
+export function capabilitiesOf(target: CapabilityTarget, synchronous: boolean): DiskCapabilities {
+  const { snapshots, bitmaps, writer } = target.image;
+  return {
+    synchronous,
+    resizing: writer?.resizer && new Resizing(target),
+    snapshots: snapshots && new Snapshots(target),
+    bitmaps: bitmaps && new Bitmaps(target),
+    backing: writer?.backing && new Backing(target),
+    amending: writer?.amender && new Amending(target),
+  };
+}

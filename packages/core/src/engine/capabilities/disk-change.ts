@@ -1,0 +1,24 @@
+/** How the parts of a disk's capabilities reach the image behind it. */
+import type { FormatImage } from '../../format/format-image.ts';
+import type { ImageWriter } from '../../format/image-writer.ts';
+import type { Step } from '../../step.ts';
+
+export interface CapabilityTarget {
+  /** The opened image. */
+  readonly image: FormatImage;
+  /** Size of the disk below the image; 0 without one. */
+  readonly backingBytes: number;
+  /** Runs what reads the image. */
+  read<T>(op: string, body: () => Step<T>): Step<T>;
+  /**
+   * Runs what changes the image: alone, and flushed when it returns.
+   * @throws DiskError `read-only`, or `unsupported` when `pick` finds that the writer cannot do it
+   */
+  change<P, T>(
+    op: string,
+    pick: (writer: ImageWriter) => P | undefined,
+    body: (part: P) => Step<T>,
+  ): Step<T>;
+  /** @throws DiskError `unsupported` unless the disk works synchronously */
+  needSync(op: string): void;
+}

@@ -1,0 +1,84 @@
+/**
+ * What a format can do beyond writing bytes. Each part is there only where the format has it. The
+ * engine calls one method at a time, alone, and flushes right after each; a method that fails has
+ * changed nothing that counts.
+ */
+import type { BackingReference } from '../open/reference.ts';
+import type { Step } from '../step.ts';
+import type { SnapshotInfo } from './snapshot-info.ts';
+
+export type Preallocation = 'off' | 'metadata' | 'falloc' | 'full';
+
+export interface ResizeRequest {
+  /** New size, whole sectors; smaller than the current one only when the caller allowed that. */
+  readonly sizeBytes: number;
+  /** How the space that is added is set aside; `off` when the disk gets smaller. */
+  readonly preallocation: Preallocation;
+  /**
+   * Size of the disk below, 0 without one. What it holds beyond the current end must not come to
+   * light: bytes that are added read as zeros.
+   */
+  readonly backingBytes: number;
+}
+
+export interface ImageResizer {
+  /** Other modes are refused before {@link resize} is called. */
+  readonly preallocations: readonly Preallocation[];
+  resize(request: ResizeRequest): Step<void>;
+}
+
+export interface SnapshotRequest {
+  readonly name: string;
+  readonly date: { readonly seconds: number; readonly nanoseconds: number };
+}
+
+export interface SnapshotWriter {
+  /** Keeps the current state under a new id. */
+  create(request: SnapshotRequest): Step<SnapshotInfo>;
+  /** Makes the disk, its size included, what it was when the snapshot was taken. */
+  apply(id: string): Step<void>;
+  delete(id: string): Step<void>;
+}
+
+export interface NewBitmap {
+  readonly name: string;
+  /** A power of two; the format's default when undefined. */
+  readonly granularityBytes: number | undefined;
+  /** Whether writes are recorded in it from now on. */
+  readonly enabled: boolean;
+}
+
+export interface BitmapWriter {
+  create(bitmap: NewBitmap): Step<void>;
+  remove(name: string): Step<void>;
+  enable(name: string): Step<void>;
+  disable(name: string): Step<void>;
+  clear(name: string): Step<void>;
+  /** Adds to `target` what is dirty in any of `sources`. */
+  merge(target: string, sources: readonly string[]): Step<void>;
+  /** Hot path, no I/O: a guest range is about to be changed. */
+  markWritten(guestOffset: number, lengthBytes: number): void;
+}
+
+/** A run of guest bytes that a bitmap calls dirty. */
+export interface DirtyGuestRange {
+  readonly guestOffset: number;
+  readonly lengthBytes: number;
+}
+
+export interface BitmapReader {
+  /** The first dirty range that begins or goes on at `guestOffset` or later, before `end`. */
+  nextDirty(name: string, guestOffset: number, end: number): Step<DirtyGuestRange | undefined>;
+}
+
+export interface BackingWriter {
+  /** Changes which image is named as the one below; what the disk reads there is the caller's. */
+  setBacking(backing: BackingReference | undefined): Step<void>;
+  /** Gives up everything that the image itself holds, so that the image below is seen. */
+  dropContent(): Step<void>;
+}
+
+export interface ImageAmender {
+  /** Changes options of the format under the names that `qemu-img amend -o` has for them. */
+  amend(options: Readonly<Record<string, string | number | boolean>>): Step<void>;
+}

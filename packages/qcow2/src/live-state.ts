@@ -1,0 +1,32 @@
+/** The state of an image that is open for writing, as its header and tables have it now. */
+import type { BackingReference, BitmapInfo, FormatDetails, SnapshotInfo } from '@diskfile/core';
+import { describeImage } from './details.ts';
+import type { ImageState } from './image.ts';
+import type { ImageMetadata } from './metadata.ts';
+
+export class LiveState implements ImageState {
+  readonly bitmaps: readonly BitmapInfo[];
+  readonly #metadata: ImageMetadata;
+
+  constructor(metadata: ImageMetadata, bitmaps: readonly BitmapInfo[]) {
+    this.#metadata = metadata;
+    this.bitmaps = bitmaps;
+  }
+
+  get sizeBytes(): number {
+    return this.#metadata.headerWriter.header.sizeBytes;
+  }
+
+  get backing(): BackingReference | undefined {
+    return this.#metadata.headerWriter.backing;
+  }
+
+  get snapshots(): readonly SnapshotInfo[] {
+    return this.#metadata.snapshots.list.map(({ info }) => info);
+  }
+
+  get details(): FormatDetails {
+    const { header, extensions } = this.#metadata.headerWriter;
+    return describeImage(header, extensions, undefined);
+  }
+}
