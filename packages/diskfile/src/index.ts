@@ -7,6 +7,9 @@ export {
   type BitmapInfo,
   type BlockStatus,
   type ByteSource,
+  type CheckFinding,
+  type CheckProgress,
+  type CheckReport,
   closedGate,
   DEFAULT_LIMITS,
   type DirectoryEntry,
@@ -29,6 +32,7 @@ export {
   type PathOptions,
   type ReadFileOptions,
   type ReadStreamOptions,
+  type RepairMode,
   runAsync,
   runSync,
   sliceDisk,
@@ -47,6 +51,12 @@ export {
 } from '@diskfile/core';
 export type { Partition, PartitionTable } from '@diskfile/partition';
 export { hostGate, type HostGateOptions, OverlayStorage } from '@diskfile/storage';
+export {
+  checkDiskFile,
+  type CheckDiskFileOptions,
+  checkDiskFileSync,
+  type DiskFileCheckReport,
+} from './check/check-disk-file.ts';
 export {
   createDiskFile,
   type CreateDiskFileOptions,

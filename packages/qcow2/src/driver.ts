@@ -10,6 +10,7 @@ import {
   type Storage,
 } from '@diskfile/core';
 import { readBitmaps } from './bitmaps.ts';
+import { checkQcow2 } from './check/check-qcow2.ts';
 import { CompressedClusters } from './compressed-clusters.ts';
 import { createQcow2 } from './create.ts';
 import { openDataFile } from './data-file.ts';
@@ -47,6 +48,7 @@ export const qcow2Driver: FormatDriver = {
       : 'no',
   open: openQcow2,
   create: createQcow2,
+  check: checkQcow2,
 };
 
 function* openQcow2(context: OpenContext): Step<QcowImage> {

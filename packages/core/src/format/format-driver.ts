@@ -4,6 +4,7 @@ import type { Limits } from '../limits.ts';
 import type { BackingReference, NamedFile } from '../open/reference.ts';
 import type { Step } from '../step.ts';
 import type { Storage, WritableStorage } from '../storage.ts';
+import type { CheckContext, CheckReport } from './check-report.ts';
 import type { FormatImage } from './format-image.ts';
 
 /** Bytes from the start of a storage that a probe sees (fewer when it is shorter). */
@@ -52,6 +53,8 @@ export interface FormatDriver {
   open(context: OpenContext): Step<FormatImage>;
   /** Lays out a new image in an empty storage; left out by formats that are only read. */
   create?(context: CreateContext): Step<void>;
+  /** Looks for damage, and repairs it if told so; left out by formats that have nothing to check. */
+  check?(context: CheckContext): Step<CheckReport>;
 }
 
 export interface CreateContext {

@@ -2,15 +2,23 @@
 import { DiskError } from '@diskfile/bytes';
 import type { ClusterRun } from './refcounts.ts';
 
-const PAGE_CLUSTERS = 4096;
-const PAGE_BYTES = PAGE_CLUSTERS * 4;
+/** Clusters of one page: counted in a byte each until one of them is used more often. */
+const PAGE_CLUSTERS = 16_384;
+const NARROW_MAX = 0xff;
+const WIDE_MAX = 0xffff_ffff;
 /** Offsets in entries end at bit 55 and clusters are 512 bytes at least; exact in a number. */
 const MAX_CLUSTER = 2 ** 47;
 
+type Page = Uint8Array | Uint32Array;
+
 export class ReferenceTally {
   readonly #maxBytes: number;
-  readonly #pages = new Map<number, Uint32Array>();
+  readonly #pages = new Map<number, Page>();
+  #bytes = 0;
   #end = 0;
+  /** The page that was used last: references mostly come in order. */
+  #lastIndex = -1;
+  #last: Page = new Uint8Array(0);
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -22,41 +30,84 @@ export class ReferenceTally {
   }
 
   /** @throws DiskError `limit` when the counts take too much memory, `corrupt` beyond any file */
-  add({ start, count }: ClusterRun): void {
-    if (start + count > MAX_CLUSTER) {
-      throw new DiskError(
-        'corrupt',
-        'qcow2.cluster-offset',
-        'A table names a cluster beyond any file',
-      );
-    }
-    this.#end = Math.max(this.#end, start + count);
-    for (let cluster = start; cluster < start + count; cluster++) {
-      const slot = cluster % PAGE_CLUSTERS;
-      const page = this.#page((cluster - slot) / PAGE_CLUSTERS);
-      page[slot]! += 1;
-    }
+  add({ start, count }: ClusterRun, times = 1): void {
+    for (let cluster = start; cluster < start + count; cluster++) this.addCluster(cluster, times);
   }
 
-  #page(index: number): Uint32Array {
-    const present = this.#pages.get(index);
-    if (present !== undefined) return present;
-    if ((this.#pages.size + 1) * PAGE_BYTES > this.#maxBytes) {
-      throw new DiskError(
-        'limit',
-        'qcow2.too-many-clusters',
-        `Counting the clusters of the image takes more than ${this.#maxBytes} bytes`,
-        { hint: 'Raise limits.maxStructureBytes if the image can be trusted.' },
-      );
+  /** As {@link add} for one cluster. Returns its count. */
+  addCluster(clusterIndex: number, times: number): number {
+    if (clusterIndex >= this.#end) this.#extend(clusterIndex);
+    const slot = clusterIndex % PAGE_CLUSTERS;
+    const index = (clusterIndex - slot) / PAGE_CLUSTERS;
+    let page = index === this.#lastIndex ? this.#last : this.#select(index);
+    const count = page[slot]! + times;
+    if (count > NARROW_MAX && page.BYTES_PER_ELEMENT === 1) page = this.#widen(index, page);
+    page[slot] = Math.min(count, WIDE_MAX);
+    return count;
+  }
+
+  #extend(clusterIndex: number): void {
+    if (clusterIndex < MAX_CLUSTER) {
+      this.#end = clusterIndex + 1;
+      return;
     }
-    const page = new Uint32Array(PAGE_CLUSTERS);
+    throw new DiskError(
+      'corrupt',
+      'qcow2.cluster-offset',
+      'A table names a cluster beyond any file',
+    );
+  }
+
+  #select(index: number): Page {
+    const page = this.#pages.get(index) ?? this.#keep(index, new Uint8Array(this.#room(1)));
+    this.#lastIndex = index;
+    this.#last = page;
+    return page;
+  }
+
+  #widen(index: number, narrow: Page): Page {
+    const wide = new Uint32Array(this.#room(4));
+    wide.set(narrow);
+    this.#last = wide;
+    return this.#keep(index, wide);
+  }
+
+  #keep(index: number, page: Page): Page {
     this.#pages.set(index, page);
     return page;
   }
 
+  /** Makes sure of the memory for a page. Returns its length. */
+  #room(bytesPerCluster: number): number {
+    this.#bytes += PAGE_CLUSTERS * bytesPerCluster;
+    if (this.#bytes <= this.#maxBytes) return PAGE_CLUSTERS;
+    throw new DiskError(
+      'limit',
+      'qcow2.too-many-clusters',
+      `Counting the clusters of the image takes more than ${this.#maxBytes} bytes`,
+      { hint: 'Raise limits.maxStructureBytes if the image can be trusted.' },
+    );
+  }
+
   get(clusterIndex: number): number {
     const slot = clusterIndex % PAGE_CLUSTERS;
-    return this.#pages.get((clusterIndex - slot) / PAGE_CLUSTERS)?.[slot] ?? 0;
+    const index = (clusterIndex - slot) / PAGE_CLUSTERS;
+    if (index === this.#lastIndex) return this.#last[slot]!;
+    const page = this.#pages.get(index);
+    if (page === undefined) return 0;
+    this.#lastIndex = index;
+    this.#last = page;
+    return page[slot]!;
+  }
+
+  /** Whether no cluster from `start` to before `end` can be referred to: a quick first look. */
+  isBlank(start: number, end: number): boolean {
+    if (start >= this.#end) return true;
+    const last = Math.floor((end - 1) / PAGE_CLUSTERS);
+    for (let index = Math.floor(start / PAGE_CLUSTERS); index <= last; index++) {
+      if (this.#pages.has(index)) return false;
+    }
+    return true;
   }
 
   /** Indexes of the refcount blocks that count what is referred to, in order. */

@@ -1,0 +1,54 @@
+/** What a check has found so far: exact counts, and the first few findings in words. */
+import type { CheckFinding } from '@diskfile/core';
+
+/** Findings that are listed; an image can be wrong in millions of places. */
+const MAX_LISTED = 1000;
+
+type Described = Omit<CheckFinding, 'kind' | 'repaired'>;
+
+export class Findings {
+  checkErrors = 0;
+  corruptions = 0;
+  leaks = 0;
+  /**
+   * References that name no place where anything can be. What they stood for is not known, so
+   * clusters that seem unused may be theirs.
+   */
+  brokenReferences = 0;
+  /** Corruptions that go away when the refcount structures are made anew, or the entries set. */
+  readonly listed: CheckFinding[] = [];
+  omitted = 0;
+
+  get isClean(): boolean {
+    return this.checkErrors + this.corruptions + this.leaks === 0;
+  }
+
+  /** Something could not be checked. */
+  checkError(times: number, describe: () => Described): void {
+    this.checkErrors += times;
+    this.#list('error', describe);
+  }
+
+  corruption(times: number, describe: () => Described): void {
+    this.corruptions += times;
+    this.#list('error', describe);
+  }
+
+  /** A corruption that leaves clusters without an owner. */
+  brokenReference(times: number, describe: () => Described): void {
+    this.brokenReferences += times;
+    this.corruption(times, describe);
+  }
+
+  leak(times: number, describe: () => Described): void {
+    this.leaks += times;
+    this.#list('leak', describe);
+  }
+
+  /** Descriptions are made for what is listed only. */
+  #list(kind: CheckFinding['kind'], describe: () => Described): void {
+    if (this.listed.length < MAX_LISTED) {
+      this.listed.push({ kind, ...describe(), repaired: false });
+    } else this.omitted += 1;
+  }
+}

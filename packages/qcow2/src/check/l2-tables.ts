@@ -1,0 +1,109 @@
+/** The L2 tables of an image, each once, with how often L1 tables name it. */
+import { maskBits } from '@diskfile/bytes';
+import { type Limits, readBytes, type Step, type Storage } from '@diskfile/core';
+import { corrupt, hex } from '../errors.ts';
+import { clusterOffset } from '../l2-entry.ts';
+import type { CoveredPart } from './coverage.ts';
+import type { Findings } from './findings.ts';
+import type { References } from './references.ts';
+import { tooLarge } from './too-large.ts';
+
+const ENTRY_BYTES = 8;
+/** Memory that a table takes in a map, about. */
+const BYTES_PER_TABLE = 64;
+/** Bits 56 to 62, and 0 to 8 of an L1 entry. */
+const RESERVED_HIGH = 0x7f00_0000;
+const RESERVED_LOW = 0x1ff;
+const READ_BYTES = 1024 * 1024;
+
+export class L2Tables {
+  readonly #storage: Storage;
+  readonly #clusterBytes: number;
+  readonly #maxTables: number;
+  readonly #references: References;
+  readonly #findings: Findings;
+  /** By host offset: how many entries of any L1 table name it, and of the active one. */
+  readonly #uses = new Map<number, number>();
+  readonly #activeUses = new Map<number, number>();
+  #unaligned = 0;
+
+  constructor(
+    storage: Storage,
+    clusterBytes: number,
+    limits: Limits,
+    references: References,
+    findings: Findings,
+  ) {
+    this.#storage = storage;
+    this.#clusterBytes = clusterBytes;
+    this.#maxTables = limits.maxStructureBytes / BYTES_PER_TABLE;
+    this.#references = references;
+    this.#findings = findings;
+  }
+
+  /** Host offsets of the tables, in order; those with nothing in the file left out. */
+  get hostOffsets(): Float64Array {
+    return Float64Array.from(this.#uses.keys()).toSorted();
+  }
+
+  usesOf(hostOffset: number): number {
+    return this.#uses.get(hostOffset) ?? 0;
+  }
+
+  activeUsesOf(hostOffset: number): number {
+    return this.#activeUses.get(hostOffset) ?? 0;
+  }
+
+  /** Adds what a part of an L1 table, or of several on top of each other, names. */
+  *addEntries({ start, end, times }: CoveredPart, active: boolean): Step<void> {
+    for (let from = start; from < end; from += READ_BYTES) {
+      const bytes = yield* readBytes(this.#storage, from, Math.min(READ_BYTES, end - from));
+      const entries = new DataView(bytes.buffer);
+      for (let at = 0; at + ENTRY_BYTES <= bytes.length; at += ENTRY_BYTES) {
+        const high = entries.getUint32(at);
+        const low = entries.getUint32(at + 4);
+        if (high !== 0 || low !== 0) this.#addEntry(high, low, from + at, times, active);
+      }
+    }
+  }
+
+  #addEntry(high: number, low: number, entryOffset: number, times: number, active: boolean): void {
+    if (maskBits(high, RESERVED_HIGH) !== 0 || maskBits(low, RESERVED_LOW) !== 0) {
+      this.#findings.corruption(times, () => ({
+        detail: 'qcow2.check.l1-reserved-bits',
+        message: `The L1 entry at ${hex(entryOffset)} has reserved bits set`,
+        hostOffset: entryOffset,
+      }));
+    }
+    const hostOffset = clusterOffset(high, low);
+    const region = { hostOffset, lengthBytes: this.#clusterBytes };
+    this.#references.addRegion('L2 table', region, times);
+    if (hostOffset % this.#clusterBytes !== 0) {
+      this.#noteUnaligned();
+      this.#findings.brokenReference(times, () => ({
+        detail: 'qcow2.check.l2-table-unaligned',
+        message: `The L2 table at ${hex(hostOffset)} does not begin at a cluster`,
+        hostOffset: entryOffset,
+      }));
+    }
+    // Beyond the end of the file is nothing but zeros.
+    if (hostOffset >= this.#storage.sizeBytes) return;
+    count(this.#uses, hostOffset, times);
+    if (active) count(this.#activeUses, hostOffset, times);
+    if (this.#uses.size > this.#maxTables) throw tooLarge('L1 tables', entryOffset);
+  }
+
+  /** Unaligned tables overlap; a file cannot be larger inside than it is, so this has an end. */
+  #noteUnaligned(): void {
+    this.#unaligned += 1;
+    if ((this.#unaligned - 16) * this.#clusterBytes <= this.#storage.sizeBytes) return;
+    throw corrupt(
+      'qcow2.check.l2-tables-overlap',
+      'The L1 tables name more unaligned L2 tables than the file has room for',
+    );
+  }
+}
+
+function count(map: Map<number, number>, key: number, times: number): void {
+  map.set(key, (map.get(key) ?? 0) + times);
+}

@@ -1,0 +1,145 @@
+/** Compares the stored refcounts with the references that were counted. */
+import { divideUp } from '@diskfile/bytes';
+import type { Step } from '@diskfile/core';
+import { hex } from '../errors.ts';
+import type { Findings } from './findings.ts';
+import type { References } from './references.ts';
+import type { StoredRefcounts } from './stored-refcounts.ts';
+
+/** Neighbours that are wrong in the same way, so that they become one finding. */
+interface WrongRun {
+  readonly start: number;
+  clusters: number;
+  readonly stored: number;
+  readonly counted: number;
+}
+
+export class RefcountComparison {
+  /** The last cluster that is in use or counted as such. */
+  highestCluster = 0;
+  /** A cluster that is in use counts as free: writing could overwrite it. */
+  hasUncounted = false;
+  /** Refcounts that can be corrected where they are. */
+  tooLow = 0;
+  tooHigh = 0;
+  readonly #stored: StoredRefcounts;
+  readonly #references: References;
+  readonly #clusterBytes: number;
+  readonly #findings: Findings;
+  #run: WrongRun | undefined;
+
+  constructor(
+    stored: StoredRefcounts,
+    references: References,
+    clusterBytes: number,
+    findings: Findings,
+  ) {
+    this.#stored = stored;
+    this.#references = references;
+    this.#clusterBytes = clusterBytes;
+    this.#findings = findings;
+  }
+
+  *run(afterBatch: (blocks: number) => void): Step<void> {
+    const { clustersPerBlock } = this.#stored;
+    const clusters = this.#references.clusters;
+    let next = 0;
+    yield* this.#stored.eachBlock(
+      0,
+      divideUp(clusters, clustersPerBlock),
+      (block, index) => {
+        this.#compareAbsent(next, index, clusters);
+        this.#compareBlock(block, index, clusters);
+        next = index + 1;
+      },
+      afterBatch,
+    );
+    this.#compareAbsent(next, divideUp(clusters, clustersPerBlock), clusters);
+    this.#endRun();
+  }
+
+  #compareBlock(block: Uint8Array, index: number, clusters: number): void {
+    const stored = this.#stored;
+    const references = this.#references;
+    const start = index * stored.clustersPerBlock;
+    const slots = Math.min(stored.clustersPerBlock, clusters - start);
+    for (let slot = 0; slot < slots; slot++) {
+      const count = stored.get(block, slot);
+      const counted = references.count(start + slot);
+      if (count === 0 && counted === 0) continue;
+      this.highestCluster = start + slot;
+      if (count !== counted) this.#wrong(start + slot, count, counted);
+    }
+  }
+
+  /** Blocks that are not there, hold zeros only, or cannot be read. */
+  #compareAbsent(first: number, end: number, clusters: number): void {
+    const { clustersPerBlock } = this.#stored;
+    for (let index = first; index < end; index++) {
+      const start = index * clustersPerBlock;
+      const stop = Math.min(start + clustersPerBlock, clusters);
+      if (index < this.#stored.capacity && this.#stored.isUnaligned(index)) {
+        this.#unreadable(index, stop - start);
+      } else if (!this.#references.tally.isBlank(start, stop)) this.#compareZeros(start, stop);
+    }
+  }
+
+  #compareZeros(start: number, end: number): void {
+    for (let cluster = start; cluster < end; cluster++) {
+      const counted = this.#references.count(cluster);
+      if (counted === 0) continue;
+      this.highestCluster = cluster;
+      this.#wrong(cluster, 0, counted);
+    }
+  }
+
+  #unreadable(index: number, clusters: number): void {
+    this.#findings.checkError(clusters, () => ({
+      detail: 'qcow2.check.refcounts-unreadable',
+      message: `The refcounts of ${clusters} clusters are in a block that cannot be read`,
+      hostOffset: this.#stored.tableOffset + index * 8,
+    }));
+  }
+
+  #wrong(cluster: number, stored: number, counted: number): void {
+    if (stored > counted) this.tooHigh += 1;
+    else this.tooLow += 1;
+    if (stored === 0) this.hasUncounted = true;
+    const run = this.#run;
+    const continues =
+      run !== undefined &&
+      cluster === run.start + run.clusters &&
+      stored === run.stored &&
+      counted === run.counted;
+    if (continues) {
+      run.clusters += 1;
+      return;
+    }
+    this.#endRun();
+    this.#run = { start: cluster, clusters: 1, stored, counted };
+  }
+
+  #endRun(): void {
+    const run = this.#run;
+    if (run === undefined) return;
+    this.#run = undefined;
+    const { start, clusters, stored, counted } = run;
+    const hostOffset = start * this.#clusterBytes;
+    const which =
+      clusters === 1
+        ? `The cluster at ${hex(hostOffset)} is`
+        : `The ${clusters} clusters from ${hex(hostOffset)} on are`;
+    const message = `${which} counted ${times(stored)} and used ${times(counted)}`;
+    if (stored > counted) {
+      this.#findings.leak(clusters, () => ({ detail: 'qcow2.check.leak', message, hostOffset }));
+    } else {
+      const detail = 'qcow2.check.refcount-too-low';
+      this.#findings.corruption(clusters, () => ({ detail, message, hostOffset }));
+    }
+  }
+}
+
+function times(count: number): string {
+  if (count === 0) return 'not at all';
+  return count === 1 ? 'once' : `${count} times`;
+}

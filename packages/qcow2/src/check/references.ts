@@ -1,0 +1,110 @@
+/** Counts what the image refers to, and finds references to places where nothing can be. */
+import { divideUp } from '@diskfile/bytes';
+import { hex } from '../errors.ts';
+import type { ReferenceTally } from '../refcounts/reference-tally.ts';
+import { coverage } from './coverage.ts';
+import type { Findings } from './findings.ts';
+
+export interface ReferenceBounds {
+  readonly clusterBytes: number;
+  readonly fileBytes: number;
+  /** The largest refcount that the image can store. */
+  readonly countMax: number;
+}
+
+/** Something that takes a range of the image file. */
+export interface HostRegion {
+  readonly hostOffset: number;
+  readonly lengthBytes: number;
+}
+
+export class References {
+  readonly tally: ReferenceTally;
+  readonly fileBytes: number;
+  readonly #clusterBytes: number;
+  readonly #countMax: number;
+  readonly #findings: Findings;
+
+  constructor(bounds: ReferenceBounds, tally: ReferenceTally, findings: Findings) {
+    this.tally = tally;
+    this.fileBytes = bounds.fileBytes;
+    this.#clusterBytes = bounds.clusterBytes;
+    this.#countMax = bounds.countMax;
+    this.#findings = findings;
+  }
+
+  /** Clusters that the file has, or that are referred to beyond its end. */
+  get clusters(): number {
+    return Math.max(divideUp(this.fileBytes, this.#clusterBytes), this.tally.end);
+  }
+
+  /** References to a cluster, as far as refcounts of the image can count them. */
+  count(clusterIndex: number): number {
+    return Math.min(this.tally.get(clusterIndex), this.#countMax);
+  }
+
+  /** The last cluster may be cut, but nothing may end a whole cluster or more past the file. */
+  isBeyondEnd(hostOffset: number, lengthBytes: number): boolean {
+    return hostOffset + lengthBytes - this.fileBytes >= this.#clusterBytes;
+  }
+
+  /** Counts a whole cluster at an offset that is within the file and aligned. */
+  addCluster(clusterIndex: number, times: number): void {
+    const count = this.tally.addCluster(clusterIndex, times);
+    if (count > this.#countMax)
+      this.#tooMany(clusterIndex, Math.min(times, count - this.#countMax));
+  }
+
+  /**
+   * Counts the clusters that a range touches.
+   * @param what it is, for people
+   * @returns false for a range beyond the end of the file, which is not counted
+   */
+  addRegion(what: string, region: HostRegion, times = 1): boolean {
+    const { hostOffset, lengthBytes } = region;
+    if (lengthBytes <= 0) return true;
+    if (this.isBeyondEnd(hostOffset, lengthBytes)) {
+      this.beyondEnd(what, region, times);
+      return false;
+    }
+    const end = divideUp(hostOffset + lengthBytes, this.#clusterBytes);
+    for (let index = Math.floor(hostOffset / this.#clusterBytes); index < end; index++) {
+      this.addCluster(index, times);
+    }
+    return true;
+  }
+
+  /** As {@link addRegion} for many that may lie on top of each other. */
+  addRegions(what: string, regions: readonly HostRegion[]): void {
+    const within = regions.filter(({ hostOffset, lengthBytes }) => {
+      const inside = lengthBytes <= 0 || !this.isBeyondEnd(hostOffset, lengthBytes);
+      if (!inside) this.beyondEnd(what, { hostOffset, lengthBytes }, 1);
+      return inside && lengthBytes > 0;
+    });
+    const clusters = within.map(({ hostOffset, lengthBytes }) => ({
+      start: Math.floor(hostOffset / this.#clusterBytes),
+      end: divideUp(hostOffset + lengthBytes, this.#clusterBytes),
+    }));
+    for (const { start, end, times } of coverage(clusters)) {
+      for (let index = start; index < end; index++) this.addCluster(index, times);
+    }
+  }
+
+  beyondEnd(what: string, { hostOffset }: HostRegion, times: number, guestOffset?: number): void {
+    this.#findings.brokenReference(times, () => ({
+      detail: 'qcow2.check.beyond-end',
+      message: `The ${what} at ${hex(hostOffset)} lies beyond the end of the file`,
+      hostOffset,
+      ...(guestOffset === undefined ? {} : { guestOffset }),
+    }));
+  }
+
+  #tooMany(clusterIndex: number, times: number): void {
+    const hostOffset = clusterIndex * this.#clusterBytes;
+    this.#findings.corruption(times, () => ({
+      detail: 'qcow2.check.refcount-overflow',
+      message: `The cluster at ${hex(hostOffset)} is used more often than a refcount can say`,
+      hostOffset,
+    }));
+  }
+}

@@ -1,0 +1,157 @@
+/** The refcounts as the file has them, however damaged their table is. */
+import {
+  clearBits,
+  divideUp,
+  maskBits,
+  powerOfTwo,
+  readU32be,
+  testBitmapBit,
+} from '@diskfile/bytes';
+import { type Limits, readBytes, type Step, type Storage } from '@diskfile/core';
+import type { Qcow2Header } from '../header.ts';
+import { type RefcountWidth, refcountWidth } from '../refcounts/refcount-width.ts';
+import { TableReader } from './table-reader.ts';
+import { tooLarge } from './too-large.ts';
+
+const ENTRY_BYTES = 8;
+const TWO_32 = 0x1_0000_0000;
+/** Bits 0 to 8 of an entry are reserved. */
+const RESERVED_BITS = 0x1ff;
+
+/** Which of the clusters that a block counts have a refcount of exactly one; a bit for each. */
+type SoleUses = Uint8Array;
+const NONE: SoleUses = new Uint8Array(0);
+
+export class StoredRefcounts {
+  readonly width: RefcountWidth;
+  readonly clustersPerBlock: number;
+  /** Entries of the refcount table. */
+  readonly capacity: number;
+  readonly tableOffset: number;
+  readonly #storage: Storage;
+  readonly #clusterBytes: number;
+  readonly #table: DataView;
+  readonly #maxBytes: number;
+  /** By the index of the block; NONE where all counts are zero. */
+  #soleUses: SoleUses[] = [];
+
+  constructor(storage: Storage, header: Qcow2Header, table: Uint8Array, limits: Limits) {
+    this.#storage = storage;
+    this.#clusterBytes = header.clusterBytes;
+    this.#maxBytes = limits.maxStructureBytes;
+    this.#table = new DataView(table.buffer, table.byteOffset, table.length);
+    this.tableOffset = header.refcountTable.offset;
+    this.capacity = table.length / ENTRY_BYTES;
+    this.width = refcountWidth(header.refcountBits);
+    this.clustersPerBlock = (header.clusterBytes * 8) / header.refcountBits;
+  }
+
+  /** The header has bounded the length of the table. */
+  static *read(storage: Storage, header: Qcow2Header, limits: Limits): Step<StoredRefcounts> {
+    const { offset, clusters } = header.refcountTable;
+    const table = yield* readBytes(storage, offset, clusters * header.clusterBytes);
+    return new StoredRefcounts(storage, header, table, limits);
+  }
+
+  /** Host offset of a block, wherever that may be; 0 for none. Exact below 2^53. */
+  blockOffset(index: number): number {
+    if (index >= this.capacity) return 0;
+    const at = index * ENTRY_BYTES;
+    const low = this.#table.getUint32(at + 4);
+    return this.#table.getUint32(at) * TWO_32 + clearBits(low, RESERVED_BITS);
+  }
+
+  hasReservedBits(index: number): boolean {
+    return maskBits(this.#table.getUint32(index * ENTRY_BYTES + 4), RESERVED_BITS) !== 0;
+  }
+
+  /** Whether a block lies where none can begin, so that its counts cannot be known. */
+  isUnaligned(index: number): boolean {
+    return this.blockOffset(index) % this.#clusterBytes !== 0;
+  }
+
+  /** A refcount of a block. Not exact above 2^53, where damage alone can put it. */
+  get(block: Uint8Array, slot: number): number {
+    if (this.width.bits < 64) return this.width.get(block, slot);
+    return readU32be(block, slot * 8) * TWO_32 + readU32be(block, slot * 8 + 4);
+  }
+
+  /** Whether there is a block that can be read and may hold anything but zeros. */
+  #isPresent(index: number): boolean {
+    const offset = this.blockOffset(index);
+    return offset !== 0 && offset < this.#storage.sizeBytes && !this.isUnaligned(index);
+  }
+
+  /** Visits the blocks from `first` to before `end` that may hold anything but zeros, in order. */
+  *eachBlock(
+    first: number,
+    end: number,
+    visit: (block: Uint8Array, index: number) => void,
+    afterBatch: (visited: number) => void,
+  ): Step<void> {
+    const indexes: number[] = [];
+    for (let index = first; index < Math.min(end, this.capacity); index++) {
+      if (this.#isPresent(index)) indexes.push(index);
+    }
+    const offsets = indexes.map((index) => this.blockOffset(index));
+    yield* new TableReader(this.#storage, this.#clusterBytes).each(
+      offsets,
+      (view, at) => {
+        visit(new Uint8Array(view.buffer, view.byteOffset, view.byteLength), indexes[at]!);
+      },
+      afterBatch,
+    );
+  }
+
+  /**
+   * Notes which refcounts are exactly one, for {@link isOne}. A block that several entries name is
+   * looked at once.
+   * @throws DiskError `limit`
+   */
+  *noteSoleUses(): Step<void> {
+    const byOffset = new Map<number, SoleUses>();
+    let bytes = 0;
+    this.#soleUses = Array.from({ length: this.capacity }, () => NONE);
+    const firsts: number[] = [];
+    for (let index = 0; index < this.capacity; index++) {
+      const offset = this.blockOffset(index);
+      if (!this.#isPresent(index) || byOffset.has(offset)) continue;
+      byOffset.set(offset, NONE);
+      firsts.push(offset);
+    }
+    yield* new TableReader(this.#storage, this.#clusterBytes).each(
+      firsts,
+      (view, at) => {
+        const found = this.#findSoleUses(
+          new Uint8Array(view.buffer, view.byteOffset, view.byteLength),
+        );
+        bytes += found.length;
+        if (bytes > this.#maxBytes) throw tooLarge('refcount blocks', this.tableOffset);
+        byOffset.set(firsts[at]!, found);
+      },
+      () => {},
+    );
+    for (let index = 0; index < this.capacity; index++) {
+      if (this.#isPresent(index)) this.#soleUses[index] = byOffset.get(this.blockOffset(index))!;
+    }
+  }
+
+  #findSoleUses(block: Uint8Array): SoleUses {
+    let found = NONE;
+    for (let slot = 0; slot < this.clustersPerBlock; slot++) {
+      if (this.get(block, slot) !== 1) continue;
+      if (found === NONE) found = new Uint8Array(divideUp(this.clustersPerBlock, 8));
+      found[Math.floor(slot / 8)]! += powerOfTwo(slot % 8);
+    }
+    return found;
+  }
+
+  /** Whether the stored refcount of a cluster is exactly one; undefined where it is unknown. */
+  isOne(clusterIndex: number): boolean | undefined {
+    const slot = clusterIndex % this.clustersPerBlock;
+    const index = (clusterIndex - slot) / this.clustersPerBlock;
+    const soleUses = index < this.capacity ? this.#soleUses[index]! : NONE;
+    if (soleUses !== NONE) return testBitmapBit(soleUses, slot);
+    return index < this.capacity && this.isUnaligned(index) ? undefined : false;
+  }
+}

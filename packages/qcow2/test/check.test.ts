@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { readU64be, writeU16be } from '@diskfile/bytes';
+import { type CheckReport, DEFAULT_LIMITS, MemoryStorage, runAsync, runSync } from '@diskfile/core';
+import { checkQcow2 } from '../src/check/check-qcow2.ts';
+import { contentOf } from './support/content.ts';
+import {
+  createImage,
+  type CreateOptions,
+  ImageFiles,
+  openWritable,
+} from './support/writable-image.ts';
+
+const CLUSTER = 4096;
+
+function contextOf(bytes: Uint8Array) {
+  return {
+    storage: new MemoryStorage(bytes, 'image'),
+    limits: DEFAULT_LIMITS,
+    repair: undefined,
+    warn() {},
+    *openNamed() {
+      return new MemoryStorage();
+    },
+    onProgress() {},
+  };
+}
+
+function check(bytes: Uint8Array): CheckReport {
+  return runSync(checkQcow2(contextOf(bytes)));
+}
+
+/** An image with 3 clusters of data, and where its tables lie. */
+function makeImage(options: CreateOptions = { cluster_size: CLUSTER }) {
+  const files = createImage(new ImageFiles(), 1024 * 1024, options);
+  const disk = openWritable(files);
+  disk.writeSync(contentOf(1, 3 * CLUSTER), 0);
+  disk.closeSync();
+  const bytes = files.imageBytes;
+  const refcountTable = readU64be(bytes, 48, '');
+  return { bytes, refcountBlock: readU64be(bytes, refcountTable, '') };
+}
+
+describe('a check', () => {
+  it('finds nothing wrong with an image that is in order', async () => {
+    const { bytes } = makeImage();
+    const report = check(bytes);
+    expect(report).toEqual({
+      format: 'qcow2',
+      checkErrors: 0,
+      corruptions: 0,
+      corruptionsFixed: 0,
+      leaks: 0,
+      leaksFixed: 0,
+      imageEndOffset: bytes.length,
+      totalClusters: 256,
+      allocatedClusters: 3,
+      compressedClusters: 0,
+      fragmentedClusters: 0,
+      findings: [],
+      findingsOmitted: 0,
+    });
+    expect(await runAsync(checkQcow2(contextOf(bytes)))).toEqual(report);
+  });
+
+  it('tells clusters that are counted too often from those that are counted too little', () => {
+    const { bytes, refcountBlock } = makeImage();
+    const last = bytes.length / CLUSTER - 1;
+    writeU16be(bytes, refcountBlock + last * 2, 0);
+    writeU16be(bytes, refcountBlock + (last - 1) * 2, 3);
+    const report = check(bytes);
+    // The copied flags of both entries are wrong as well.
+    expect([report.corruptions, report.leaks]).toEqual([3, 1]);
+    expect(report.findings).toContainEqual({
+      kind: 'error',
+      detail: 'qcow2.check.refcount-too-low',
+      message: `The cluster at 0x${(last * CLUSTER).toString(16)} is counted not at all and used once`,
+      hostOffset: last * CLUSTER,
+      repaired: false,
+    });
+    expect(report.findings).toContainEqual({
+      kind: 'leak',
+      detail: 'qcow2.check.leak',
+      message: `The cluster at 0x${((last - 1) * CLUSTER).toString(16)} is counted 3 times and used once`,
+      hostOffset: (last - 1) * CLUSTER,
+      repaired: false,
+    });
+  });
+});
