@@ -3,10 +3,10 @@
  * may be written where it lies (specification, "Cluster mapping": bit 63). It counts for the active
  * tables only, and is compared with the refcount that the image stores.
  */
-import { hex } from '../errors.ts';
 import type { Qcow2Header } from '../header.ts';
 import { clusterOffset, isCompressed, isCopied } from '../l2-entry.ts';
-import type { Findings } from './findings.ts';
+import { EntryRuns } from './entry-runs.ts';
+import { HostClusterField } from './host-cluster.ts';
 import type { StoredRefcounts } from './stored-refcounts.ts';
 
 /** Told of each entry whose flag is wrong. */
@@ -14,15 +14,19 @@ export type WrongFlag = (at: number, shouldBeSet: boolean) => void;
 
 export class CopiedFlags {
   readonly #clusterBytes: number;
+  readonly #hostCluster: HostClusterField;
   readonly #extended: boolean;
   readonly #external: boolean;
   readonly #stored: StoredRefcounts;
+  readonly #runs: EntryRuns;
 
   constructor(header: Qcow2Header, external: boolean, stored: StoredRefcounts) {
     this.#clusterBytes = header.clusterBytes;
+    this.#hostCluster = new HostClusterField(header.clusterBits);
     this.#extended = header.extendedL2;
     this.#external = external;
     this.#stored = stored;
+    this.#runs = new EntryRuns(header.clusterBytes, header.extendedL2);
   }
 
   /** Compares all entries of the active L1 table, or of a part of it. */
@@ -44,36 +48,28 @@ export class CopiedFlags {
 
   /** Compares all entries of a table that the active L1 table names. */
   compareL2(entries: DataView, onWrong: WrongFlag): void {
+    const runs = this.#runs;
+    for (runs.start(entries); runs.next();) this.compareRun(entries, runs, onWrong);
+  }
+
+  /** As {@link compareL2} for one run of entries. */
+  compareRun(entries: DataView, run: EntryRuns, onWrong: WrongFlag): void {
+    const { high, low } = run;
+    if (isCompressed(high) || clusterOffset(high, low) === 0) return;
+    const copied = isCopied(high);
+    const index = this.#hostCluster.index(high, low);
+    // Clusters of a data file have no refcounts and only one use.
+    const isFine = this.#external ? copied : this.#stored.areAll(index, run.length, copied);
+    if (!isFine) this.#compareEach(entries, run, onWrong);
+  }
+
+  #compareEach(entries: DataView, { at, length }: EntryRuns, onWrong: WrongFlag): void {
     const entryBytes = this.#extended ? 16 : 8;
-    for (let at = 0; at < entries.byteLength; at += entryBytes) {
-      const high = entries.getUint32(at);
-      if (isCompressed(high)) continue;
-      const copied = isCopied(high);
-      const low = entries.getUint32(at + 4);
-      const hostOffset = clusterOffset(high, low);
-      if (this.#external) {
-        // Offset 0 with the flag is a cluster of the data file, which has no refcounts.
-        if (hostOffset !== 0 && !copied) onWrong(at, true);
-      } else if (hostOffset !== 0) {
-        const isOne = this.#stored.isOne(Math.floor(hostOffset / this.#clusterBytes));
-        if (isOne !== undefined && isOne !== copied) onWrong(at, isOne);
-      }
+    for (let each = at; each < at + length * entryBytes; each += entryBytes) {
+      const high = entries.getUint32(each);
+      const index = this.#hostCluster.index(high, entries.getUint32(each + 4));
+      const isOne = this.#external || this.#stored.isOne(index);
+      if (isOne !== isCopied(high) && isOne !== undefined) onWrong(each, isOne);
     }
   }
-}
-
-/** Reports wrong flags of one table. */
-export function reportFlag(
-  findings: Findings,
-  entryOffset: number,
-  shouldBeSet: boolean,
-  times: number,
-): void {
-  const state = shouldBeSet ? 'lacks the copied flag' : 'has the copied flag';
-  const use = shouldBeSet ? 'nothing else uses its cluster' : 'its cluster is not used once';
-  findings.corruption(times, () => ({
-    detail: 'qcow2.check.copied-flag',
-    message: `The entry at ${hex(entryOffset)} ${state}, though ${use}`,
-    hostOffset: entryOffset,
-  }));
 }

@@ -1,5 +1,6 @@
 /** What a check has found so far: exact counts, and the first few findings in words. */
 import type { CheckFinding } from '@diskfile/core';
+import { hex } from '../errors.ts';
 
 /** Findings that are listed; an image can be wrong in millions of places. */
 const MAX_LISTED = 1000;
@@ -38,6 +39,17 @@ export class Findings {
   brokenReference(times: number, describe: () => Described): void {
     this.brokenReferences += times;
     this.corruption(times, describe);
+  }
+
+  /** An L1 or L2 entry whose copied flag is not as the stored refcount would have it. */
+  wrongCopiedFlag(entryOffset: number, shouldBeSet: boolean, times: number): void {
+    const state = shouldBeSet ? 'lacks the copied flag' : 'has the copied flag';
+    const use = shouldBeSet ? 'nothing else uses its cluster' : 'its cluster is not used once';
+    this.corruption(times, () => ({
+      detail: 'qcow2.check.copied-flag',
+      message: `The entry at ${hex(entryOffset)} ${state}, though ${use}`,
+      hostOffset: entryOffset,
+    }));
   }
 
   leak(times: number, describe: () => Described): void {

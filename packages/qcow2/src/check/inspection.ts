@@ -12,7 +12,7 @@ import type { Qcow2Header } from '../header.ts';
 import { ReferenceTally } from '../refcounts/reference-tally.ts';
 import { BitmapReferences, bitmapsOf } from './bitmap-references.ts';
 import { type CheckedHeader, readCheckedHeader } from './checked-header.ts';
-import { CopiedFlags, reportFlag } from './copied-flags.ts';
+import { CopiedFlags } from './copied-flags.ts';
 import { coverage } from './coverage.ts';
 import { Findings } from './findings.ts';
 import { GuestPlaces } from './guest-places.ts';
@@ -53,6 +53,7 @@ export class Inspection {
   readonly #tables: L2Tables;
   readonly #l1: Uint8Array;
   readonly #stored: StoredRefcounts;
+  readonly #flags: CopiedFlags;
   readonly #l2Check: L2Check;
   readonly #comparison: RefcountComparison;
   #done = 0;
@@ -81,7 +82,15 @@ export class Inspection {
     this.#references = new References(bounds, tally, findings);
     this.#tables = new L2Tables(storage, clusterBytes, limits, this.#references, findings);
     const places = new GuestPlaces(l1, clusterBytes, clusterBytes / (header.extendedL2 ? 16 : 8));
-    this.#l2Check = new L2Check(header, this.#external, this.#references, findings, places);
+    this.#flags = new CopiedFlags(header, this.#external, stored);
+    this.#l2Check = new L2Check(
+      header,
+      this.#external,
+      this.#references,
+      findings,
+      places,
+      this.#flags,
+    );
     this.#comparison = new RefcountComparison(stored, this.#references, clusterBytes, findings);
   }
 
@@ -201,7 +210,6 @@ export class Inspection {
 
   *#checkL2Tables(): Step<void> {
     const { hostOffsets } = this.#tables;
-    const flags = new CopiedFlags(this.#header, this.#external, this.#stored);
     this.#total = hostOffsets.length;
     yield* new TableReader(this.#storage, this.#header.clusterBytes).each(
       hostOffsets,
@@ -210,20 +218,15 @@ export class Inspection {
         const uses = this.#tables.usesOf(hostOffset);
         const activeUses = this.#tables.activeUsesOf(hostOffset);
         this.#l2Check.check(entries, { hostOffset, uses, activeUses });
-        if (activeUses === 0 || !flags.isComparable(hostOffset)) return;
-        flags.compareL2(entries, (at, shouldBeSet) => {
-          reportFlag(this.findings, hostOffset + at, shouldBeSet, activeUses);
-        });
       },
       (visited) => this.#advance(visited - this.#done),
     );
   }
 
   #checkL1Flags(): void {
-    const flags = new CopiedFlags(this.#header, this.#external, this.#stored);
     const { buffer, byteOffset, length } = this.#l1;
-    flags.compareL1(new DataView(buffer, byteOffset, length), (at, shouldBeSet) => {
-      reportFlag(this.findings, this.#header.l1Table.offset + at, shouldBeSet, 1);
+    this.#flags.compareL1(new DataView(buffer, byteOffset, length), (at, shouldBeSet) => {
+      this.findings.wrongCopiedFlag(this.#header.l1Table.offset + at, shouldBeSet, 1);
     });
   }
 

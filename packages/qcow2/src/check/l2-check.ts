@@ -2,7 +2,7 @@
  * Checks the entries of L2 tables and counts the clusters that they refer to (specification,
  * "Cluster mapping" and "Extended L2 Entries").
  */
-import { maskBits } from '@diskfile/bytes';
+import { hasAnyBit } from '@diskfile/bytes';
 import { hex } from '../errors.ts';
 import {
   clusterOffset,
@@ -13,8 +13,11 @@ import {
   isZeroFlagged,
 } from '../l2-entry.ts';
 import type { Qcow2Header } from '../header.ts';
+import type { CopiedFlags } from './copied-flags.ts';
+import { EntryRuns } from './entry-runs.ts';
 import type { Findings } from './findings.ts';
 import type { GuestPlaces } from './guest-places.ts';
+import { HostClusterField } from './host-cluster.ts';
 import type { References } from './references.ts';
 
 /** Bits 56 to 61, and 1 to 8 of a standard cluster descriptor. */
@@ -35,11 +38,14 @@ export class L2Check {
   fragmentedClusters = 0;
   readonly #clusterBits: number;
   readonly #clusterBytes: number;
+  readonly #hostCluster: HostClusterField;
   readonly #extended: boolean;
   readonly #external: boolean;
   readonly #references: References;
   readonly #findings: Findings;
   readonly #places: GuestPlaces;
+  readonly #flags: CopiedFlags;
+  readonly #runs: EntryRuns;
   #table: CheckedTable = { hostOffset: 0, uses: 0, activeUses: 0 };
   /** Where the next cluster would lie if the file were in order; 0 before the first. */
   #expectedOffset = 0;
@@ -50,33 +56,62 @@ export class L2Check {
     references: References,
     findings: Findings,
     places: GuestPlaces,
+    flags: CopiedFlags,
   ) {
     this.#clusterBits = header.clusterBits;
     this.#clusterBytes = header.clusterBytes;
+    this.#hostCluster = new HostClusterField(header.clusterBits);
     this.#extended = header.extendedL2;
     this.#external = external;
     this.#references = references;
     this.#findings = findings;
     this.#places = places;
+    this.#flags = flags;
+    this.#runs = new EntryRuns(header.clusterBytes, header.extendedL2);
   }
 
   /** Looks at all entries of a table. */
   check(entries: DataView, table: CheckedTable): void {
+    const { hostOffset, activeUses } = table;
     this.#table = table;
     this.#expectedOffset = 0;
+    const flags = activeUses > 0 && this.#flags.isComparable(hostOffset) ? this.#flags : undefined;
+    const onWrongFlag = (at: number, shouldBeSet: boolean) => {
+      this.#findings.wrongCopiedFlag(hostOffset + at, shouldBeSet, activeUses);
+    };
+    const runs = this.#runs;
+    for (runs.start(entries); runs.next();) {
+      if (isCompressed(runs.high)) this.#checkCompressed(entries, runs.at, runs.high, runs.low);
+      else if (!this.#checkRun(entries)) this.#checkEach(entries);
+      flags?.compareRun(entries, runs, onWrongFlag);
+    }
+  }
+
+  /** Counts a run of which nothing is wrong; false for any other. */
+  #checkRun(entries: DataView): boolean {
+    const { at, high, low, length } = this.#runs;
+    if (hasAnyBit(high, RESERVED_HIGH) || hasAnyBit(low, RESERVED_LOW)) return false;
+    const index = this.#hostCluster.index(high, low);
+    if (index === 0 || !this.#hostCluster.isAligned(low)) return false;
+    if (!this.#external && index + length > this.#references.fileClusters) return false;
+    if (this.#extended && hasAnyBit(entries.getUint32(at + 8), entries.getUint32(at + 12))) {
+      return false;
+    }
+    this.#countStandard(clusterOffset(high, low), length);
+    if (!this.#external) this.#references.addClusters(index, length, this.#table.uses);
+    return true;
+  }
+
+  #checkEach(entries: DataView): void {
+    const { at, length } = this.#runs;
     const entryBytes = this.#extended ? 16 : 8;
-    for (let at = 0; at < entries.byteLength; at += entryBytes) {
-      const high = entries.getUint32(at);
-      const low = entries.getUint32(at + 4);
-      if (isCompressed(high)) this.#checkCompressed(entries, at, high, low);
-      else if (high !== 0 || low !== 0 || this.#extended) {
-        this.#checkStandard(entries, at, high, low);
-      }
+    for (let each = at; each < at + length * entryBytes; each += entryBytes) {
+      this.#checkStandard(entries, each, entries.getUint32(each), entries.getUint32(each + 4));
     }
   }
 
   #checkStandard(entries: DataView, at: number, high: number, low: number): void {
-    if (maskBits(high, RESERVED_HIGH) !== 0 || maskBits(low, RESERVED_LOW) !== 0) {
+    if (hasAnyBit(high, RESERVED_HIGH) || hasAnyBit(low, RESERVED_LOW)) {
       this.#corruption(at, 'l2-reserved-bits', 'has reserved bits set');
     }
     const hostOffset = clusterOffset(high, low);
@@ -87,34 +122,29 @@ export class L2Check {
       }
       return;
     }
-    if (this.#extended && maskBits(entries.getUint32(at + 8), entries.getUint32(at + 12)) !== 0) {
+    if (this.#extended && hasAnyBit(entries.getUint32(at + 8), entries.getUint32(at + 12))) {
       this.#corruption(at, 'l2-bitmap', 'calls subclusters both allocated and zero');
     }
-    this.#countStandard(hostOffset);
-    if (hostOffset % this.#clusterBytes !== 0) {
+    this.#countStandard(hostOffset, 1);
+    if (!this.#hostCluster.isAligned(low)) {
       this.#broken(at, 'l2-entry-unaligned', `names ${hex(hostOffset)}, where no cluster begins`);
     }
-    if (!this.#external) this.#refer(at, hostOffset);
-  }
-
-  #refer(at: number, hostOffset: number): void {
+    if (this.#external) return;
     const { uses } = this.#table;
-    const references = this.#references;
-    const lengthBytes = this.#clusterBytes;
-    if (references.isBeyondEnd(hostOffset, lengthBytes)) {
-      references.beyondEnd('cluster', { hostOffset, lengthBytes }, uses, this.#guestOffset(at));
-    } else if (hostOffset % lengthBytes === 0) {
-      references.addCluster(hostOffset / lengthBytes, uses);
-    } else references.addRegion('cluster', { hostOffset, lengthBytes }, uses);
+    const region = { hostOffset, lengthBytes: this.#clusterBytes };
+    if (this.#references.isBeyondEnd(hostOffset, region.lengthBytes)) {
+      this.#references.beyondEnd('cluster', region, uses, this.#guestOffset(at));
+    } else this.#references.addRegion('cluster', region, uses);
   }
 
-  #countStandard(hostOffset: number): void {
+  /** Counts clusters that follow each other from `hostOffset` on. */
+  #countStandard(hostOffset: number, clusters: number): void {
     const { activeUses } = this.#table;
-    this.allocatedClusters += activeUses;
+    this.allocatedClusters += clusters * activeUses;
     if (this.#expectedOffset !== 0 && hostOffset !== this.#expectedOffset) {
       this.fragmentedClusters += activeUses;
     }
-    this.#expectedOffset = hostOffset + this.#clusterBytes;
+    this.#expectedOffset = hostOffset + clusters * this.#clusterBytes;
   }
 
   #checkCompressed(entries: DataView, at: number, high: number, low: number): void {

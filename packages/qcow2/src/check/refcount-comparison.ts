@@ -4,7 +4,7 @@ import type { Step } from '@diskfile/core';
 import { hex } from '../errors.ts';
 import type { Findings } from './findings.ts';
 import type { References } from './references.ts';
-import type { StoredRefcounts } from './stored-refcounts.ts';
+import { DECODED_AT_ONCE, type StoredRefcounts } from './stored-refcounts.ts';
 
 /** Neighbours that are wrong in the same way, so that they become one finding. */
 interface WrongRun {
@@ -26,6 +26,8 @@ export class RefcountComparison {
   readonly #references: References;
   readonly #clusterBytes: number;
   readonly #findings: Findings;
+  readonly #storedCounts = new Float64Array(DECODED_AT_ONCE);
+  readonly #countedReferences = new Uint32Array(DECODED_AT_ONCE);
   #run: WrongRun | undefined;
 
   constructor(
@@ -59,16 +61,30 @@ export class RefcountComparison {
   }
 
   #compareBlock(block: Uint8Array, index: number, clusters: number): void {
-    const stored = this.#stored;
-    const references = this.#references;
-    const start = index * stored.clustersPerBlock;
-    const slots = Math.min(stored.clustersPerBlock, clusters - start);
-    for (let slot = 0; slot < slots; slot++) {
-      const count = stored.get(block, slot);
-      const counted = references.count(start + slot);
-      if (count === 0 && counted === 0) continue;
-      this.highestCluster = start + slot;
-      if (count !== counted) this.#wrong(start + slot, count, counted);
+    const { clustersPerBlock } = this.#stored;
+    const start = index * clustersPerBlock;
+    const slots = Math.min(clustersPerBlock, clusters - start);
+    for (let slot = 0; slot < slots; slot += DECODED_AT_ONCE) {
+      const length = Math.min(DECODED_AT_ONCE, slots - slot);
+      const stored = this.#storedCounts.subarray(0, length);
+      const counted = this.#countedReferences.subarray(0, length);
+      this.#stored.decode(block, slot, stored);
+      this.#references.tally.copyCounts(start + slot, counted);
+      this.#compare(start + slot, stored, counted);
+    }
+  }
+
+  #compare(start: number, stored: Float64Array, counted: Uint32Array): void {
+    const countMax = this.#stored.width.max;
+    for (let each = 0; each < stored.length; each++) {
+      const references = counted[each]!;
+      if (stored[each] === references) {
+        if (references !== 0) this.highestCluster = start + each;
+        continue;
+      }
+      const count = Math.min(references, countMax);
+      this.highestCluster = start + each;
+      if (stored[each] !== count) this.#wrong(start + each, stored[each]!, count);
     }
   }
 

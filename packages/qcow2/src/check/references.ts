@@ -21,6 +21,8 @@ export interface HostRegion {
 export class References {
   readonly tally: ReferenceTally;
   readonly fileBytes: number;
+  /** Clusters that the file has; the last may be cut. */
+  readonly fileClusters: number;
   readonly #clusterBytes: number;
   readonly #countMax: number;
   readonly #findings: Findings;
@@ -28,6 +30,7 @@ export class References {
   constructor(bounds: ReferenceBounds, tally: ReferenceTally, findings: Findings) {
     this.tally = tally;
     this.fileBytes = bounds.fileBytes;
+    this.fileClusters = divideUp(bounds.fileBytes, bounds.clusterBytes);
     this.#clusterBytes = bounds.clusterBytes;
     this.#countMax = bounds.countMax;
     this.#findings = findings;
@@ -35,7 +38,7 @@ export class References {
 
   /** Clusters that the file has, or that are referred to beyond its end. */
   get clusters(): number {
-    return Math.max(divideUp(this.fileBytes, this.#clusterBytes), this.tally.end);
+    return Math.max(this.fileClusters, this.tally.end);
   }
 
   /** References to a cluster, as far as refcounts of the image can count them. */
@@ -48,11 +51,13 @@ export class References {
     return hostOffset + lengthBytes - this.fileBytes >= this.#clusterBytes;
   }
 
-  /** Counts a whole cluster at an offset that is within the file and aligned. */
-  addCluster(clusterIndex: number, times: number): void {
-    const count = this.tally.addCluster(clusterIndex, times);
-    if (count > this.#countMax)
-      this.#tooMany(clusterIndex, Math.min(times, count - this.#countMax));
+  /** Counts whole clusters that follow each other, all within the file. */
+  addClusters(clusterIndex: number, clusters: number, times: number): void {
+    if (this.tally.addRun(clusterIndex, clusters, times) <= this.#countMax) return;
+    for (let index = clusterIndex; index < clusterIndex + clusters; index++) {
+      const excess = this.tally.get(index) - this.#countMax;
+      if (excess > 0) this.#tooMany(index, Math.min(times, excess));
+    }
   }
 
   /**
@@ -68,9 +73,8 @@ export class References {
       return false;
     }
     const end = divideUp(hostOffset + lengthBytes, this.#clusterBytes);
-    for (let index = Math.floor(hostOffset / this.#clusterBytes); index < end; index++) {
-      this.addCluster(index, times);
-    }
+    const start = Math.floor(hostOffset / this.#clusterBytes);
+    this.addClusters(start, end - start, times);
     return true;
   }
 
@@ -86,7 +90,7 @@ export class References {
       end: divideUp(hostOffset + lengthBytes, this.#clusterBytes),
     }));
     for (const { start, end, times } of coverage(clusters)) {
-      for (let index = start; index < end; index++) this.addCluster(index, times);
+      this.addClusters(start, end - start, times);
     }
   }
 

@@ -1,12 +1,5 @@
 /** The refcounts as the file has them, however damaged their table is. */
-import {
-  clearBits,
-  divideUp,
-  maskBits,
-  powerOfTwo,
-  readU32be,
-  testBitmapBit,
-} from '@diskfile/bytes';
+import { bitField, clearBits, maskBits, readU16be, readU32be } from '@diskfile/bytes';
 import { type Limits, readBytes, type Step, type Storage } from '@diskfile/core';
 import type { Qcow2Header } from '../header.ts';
 import { type RefcountWidth, refcountWidth } from '../refcounts/refcount-width.ts';
@@ -18,8 +11,10 @@ const TWO_32 = 0x1_0000_0000;
 /** Bits 0 to 8 of an entry are reserved. */
 const RESERVED_BITS = 0x1ff;
 
-/** Which of the clusters that a block counts have a refcount of exactly one; a bit for each. */
+/** For each of the clusters that a block counts 1 when the refcount is exactly one, else 0. */
 type SoleUses = Uint8Array;
+/** Refcounts that are decoded at a time. */
+export const DECODED_AT_ONCE = 4096;
 const NONE: SoleUses = new Uint8Array(0);
 
 export class StoredRefcounts {
@@ -32,6 +27,10 @@ export class StoredRefcounts {
   readonly #clusterBytes: number;
   readonly #table: DataView;
   readonly #maxBytes: number;
+  /** `clustersPerBlock` is two to the power of this. */
+  readonly #blockBits: number;
+  /** Clusters that the table has room for, as far as a file can have them. */
+  readonly #coveredClusters: number;
   /** By the index of the block; NONE where all counts are zero. */
   #soleUses: SoleUses[] = [];
 
@@ -44,6 +43,8 @@ export class StoredRefcounts {
     this.capacity = table.length / ENTRY_BYTES;
     this.width = refcountWidth(header.refcountBits);
     this.clustersPerBlock = (header.clusterBytes * 8) / header.refcountBits;
+    this.#blockBits = Math.log2(this.clustersPerBlock);
+    this.#coveredClusters = Math.min(this.capacity * this.clustersPerBlock, TWO_32);
   }
 
   /** The header has bounded the length of the table. */
@@ -70,10 +71,23 @@ export class StoredRefcounts {
     return this.blockOffset(index) % this.#clusterBytes !== 0;
   }
 
-  /** A refcount of a block. Not exact above 2^53, where damage alone can put it. */
-  get(block: Uint8Array, slot: number): number {
-    if (this.width.bits < 64) return this.width.get(block, slot);
-    return readU32be(block, slot * 8) * TWO_32 + readU32be(block, slot * 8 + 4);
+  /** Fills `counts` from a slot on. Not exact above 2^53, where damage alone can put a refcount. */
+  decode(block: Uint8Array, slot: number, counts: Float64Array): void {
+    const { bits } = this.width;
+    if (bits === 16) {
+      for (let each = 0; each < counts.length; each++) {
+        counts[each] = readU16be(block, (slot + each) * 2);
+      }
+    } else if (bits === 64) {
+      for (let each = 0; each < counts.length; each++) {
+        const at = (slot + each) * 8;
+        counts[each] = readU32be(block, at) * TWO_32 + readU32be(block, at + 4);
+      }
+    } else {
+      for (let each = 0; each < counts.length; each++) {
+        counts[each] = this.width.get(block, slot + each);
+      }
+    }
   }
 
   /** Whether there is a block that can be read and may hold anything but zeros. */
@@ -137,21 +151,41 @@ export class StoredRefcounts {
   }
 
   #findSoleUses(block: Uint8Array): SoleUses {
+    const { clustersPerBlock } = this;
+    const counts = new Float64Array(Math.min(DECODED_AT_ONCE, clustersPerBlock));
     let found = NONE;
-    for (let slot = 0; slot < this.clustersPerBlock; slot++) {
-      if (this.get(block, slot) !== 1) continue;
-      if (found === NONE) found = new Uint8Array(divideUp(this.clustersPerBlock, 8));
-      found[Math.floor(slot / 8)]! += powerOfTwo(slot % 8);
+    for (let slot = 0; slot < clustersPerBlock; slot += counts.length) {
+      this.decode(block, slot, counts);
+      for (let each = 0; each < counts.length; each++) {
+        if (counts[each] !== 1) continue;
+        if (found === NONE) found = new Uint8Array(clustersPerBlock);
+        found[slot + each] = 1;
+      }
     }
     return found;
   }
 
+  /** Whether the stored refcounts of a run are known and all one, or all not one. */
+  areAll(clusterIndex: number, clusters: number, one: boolean): boolean {
+    const slot = bitField(clusterIndex, 0, this.#blockBits);
+    const isWithinBlock =
+      clusterIndex < this.#coveredClusters && slot + clusters <= this.clustersPerBlock;
+    const index = bitField(clusterIndex, this.#blockBits, 32 - this.#blockBits);
+    const soleUses = isWithinBlock ? this.#soleUses[index]! : NONE;
+    if (soleUses === NONE) return false;
+    const wanted = one ? 1 : 0;
+    for (let each = slot; each < slot + clusters; each++) {
+      if (soleUses[each] !== wanted) return false;
+    }
+    return true;
+  }
+
   /** Whether the stored refcount of a cluster is exactly one; undefined where it is unknown. */
   isOne(clusterIndex: number): boolean | undefined {
-    const slot = clusterIndex % this.clustersPerBlock;
-    const index = (clusterIndex - slot) / this.clustersPerBlock;
-    const soleUses = index < this.capacity ? this.#soleUses[index]! : NONE;
-    if (soleUses !== NONE) return testBitmapBit(soleUses, slot);
-    return index < this.capacity && this.isUnaligned(index) ? undefined : false;
+    if (clusterIndex >= this.#coveredClusters) return false;
+    const index = bitField(clusterIndex, this.#blockBits, 32 - this.#blockBits);
+    const soleUses = this.#soleUses[index]!;
+    if (soleUses !== NONE) return soleUses[bitField(clusterIndex, 0, this.#blockBits)] === 1;
+    return this.isUnaligned(index) ? undefined : false;
   }
 }

@@ -30,25 +30,40 @@ export class ReferenceTally {
   }
 
   /** @throws DiskError `limit` when the counts take too much memory, `corrupt` beyond any file */
-  add({ start, count }: ClusterRun, times = 1): void {
-    for (let cluster = start; cluster < start + count; cluster++) this.addCluster(cluster, times);
+  add({ start, count }: ClusterRun): void {
+    this.addRun(start, count, 1);
   }
 
-  /** As {@link add} for one cluster. Returns its count. */
-  addCluster(clusterIndex: number, times: number): number {
-    if (clusterIndex >= this.#end) this.#extend(clusterIndex);
-    const slot = clusterIndex % PAGE_CLUSTERS;
-    const index = (clusterIndex - slot) / PAGE_CLUSTERS;
+  /** Counts each cluster of a run several times. Returns the highest count among them. */
+  addRun(start: number, clusters: number, times: number): number {
+    const end = start + clusters;
+    if (end > this.#end) this.#extend(end);
+    let highest = 0;
+    for (let cluster = start; cluster < end;) {
+      const slot = cluster % PAGE_CLUSTERS;
+      const slots = Math.min(end - cluster, PAGE_CLUSTERS - slot);
+      const index = (cluster - slot) / PAGE_CLUSTERS;
+      highest = Math.max(highest, this.#addWithinPage(index, slot, slot + slots, times));
+      cluster += slots;
+    }
+    return highest;
+  }
+
+  #addWithinPage(index: number, from: number, to: number, times: number): number {
     let page = index === this.#lastIndex ? this.#last : this.#select(index);
-    const count = page[slot]! + times;
-    if (count > NARROW_MAX && page.BYTES_PER_ELEMENT === 1) page = this.#widen(index, page);
-    page[slot] = Math.min(count, WIDE_MAX);
-    return count;
+    let highest = 0;
+    for (let slot = from; slot < to; slot++) {
+      const count = page[slot]! + times;
+      if (count > NARROW_MAX && page.BYTES_PER_ELEMENT === 1) page = this.#widen(index, page);
+      page[slot] = Math.min(count, WIDE_MAX);
+      if (count > highest) highest = count;
+    }
+    return highest;
   }
 
-  #extend(clusterIndex: number): void {
-    if (clusterIndex < MAX_CLUSTER) {
-      this.#end = clusterIndex + 1;
+  #extend(end: number): void {
+    if (end <= MAX_CLUSTER) {
+      this.#end = end;
       return;
     }
     throw new DiskError(
@@ -98,6 +113,18 @@ export class ReferenceTally {
     this.#lastIndex = index;
     this.#last = page;
     return page[slot]!;
+  }
+
+  /** Fills `counts` with those of the clusters from `start` on. */
+  copyCounts(start: number, counts: Uint32Array): void {
+    for (let done = 0; done < counts.length;) {
+      const slot = (start + done) % PAGE_CLUSTERS;
+      const slots = Math.min(counts.length - done, PAGE_CLUSTERS - slot);
+      const page = this.#pages.get((start + done - slot) / PAGE_CLUSTERS);
+      if (page === undefined) counts.fill(0, done, done + slots);
+      else counts.set(page.subarray(slot, slot + slots), done);
+      done += slots;
+    }
   }
 
   /** Whether no cluster from `start` to before `end` can be referred to: a quick first look. */
