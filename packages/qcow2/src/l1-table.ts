@@ -28,7 +28,8 @@ export class L1Table {
   #runStart = 0;
   #runEnd = 0;
 
-  private constructor(hostOffset: number, bytes: Uint8Array, mask: OffsetMask) {
+  /** @param bytes all entries that are held; the table's own from now on */
+  constructor(hostOffset: number, bytes: Uint8Array, mask: OffsetMask) {
     this.hostOffset = hostOffset;
     this.bytes = bytes;
     this.#entries = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -83,6 +84,26 @@ export class L1Table {
     const at = index * ENTRY_BYTES;
     this.#entries.setUint32(at, setBits(Math.floor(hostOffset / TWO_32), COPIED_HIGH));
     this.#entries.setUint32(at + 4, hostOffset % TWO_32);
+    this.#changed(at);
+  }
+
+  /** Names no L2 table from now on. The table was read in full. */
+  clear(index: number): void {
+    const at = index * ENTRY_BYTES;
+    this.bytes.fill(0, at, at + ENTRY_BYTES);
+    this.#changed(at);
+  }
+
+  #changed(at: number): void {
+    this.dirty.add(at, at + ENTRY_BYTES, this.bytes.length);
+    this.#runStart = 0;
+    this.#runEnd = 0;
+  }
+
+  /** The entry names no table any more. */
+  clear(index: number): void {
+    const at = index * ENTRY_BYTES;
+    this.bytes.fill(0, at, at + ENTRY_BYTES);
     this.dirty.add(at, at + ENTRY_BYTES, this.bytes.length);
     this.#runStart = 0;
     this.#runEnd = 0;

@@ -31,7 +31,7 @@ export function tableGeometry({ clusterBytes, extendedL2 }: Qcow2Header): TableG
 }
 
 export class MappingTables {
-  readonly l1: L1Table;
+  #l1: L1Table;
   readonly #storage: Storage;
   readonly #cache: TableCache;
   readonly #alignment: number;
@@ -47,13 +47,35 @@ export class MappingTables {
   constructor(storage: Storage, l1: L1Table, geometry: TableGeometry, cacheBytes: number) {
     const { clusterBytes, l2EntryBytes, l2TableBytes } = geometry;
     this.#storage = storage;
-    this.l1 = l1;
+    this.#l1 = l1;
     this.#alignment = geometry.l2TableAlignment;
     this.#sliceBytes = Math.min(l2TableBytes, MAX_SLICE_BYTES);
     this.#slicesPerTable = l2TableBytes / this.#sliceBytes;
     this.#sliceCoverage = (this.#sliceBytes / l2EntryBytes) * clusterBytes;
     this.#tableCoverage = this.#sliceCoverage * this.#slicesPerTable;
     this.#cache = new TableCache(Math.floor(cacheBytes / this.#sliceBytes));
+  }
+
+  get l1(): L1Table {
+    return this.#l1;
+  }
+
+  /**
+   * Goes on with another L1 table. Slices stay in memory where it names their L2 table as before;
+   * all others are forgotten, with what of them the file does not have.
+   */
+  replaceL1(l1: L1Table): void {
+    this.#l1 = l1;
+    this.#dirtyCount -= this.#cache.drop((slice) => {
+      const tableOffset = l1.l2TableOffset(Math.floor(slice.index / this.#slicesPerTable));
+      return slice.hostOffset !== tableOffset + this.#offsetInTable(slice.index);
+    });
+    this.#version += 1;
+  }
+
+  /** Where a slice begins within its table. */
+  #offsetInTable(sliceIndex: number): number {
+    return (sliceIndex % this.#slicesPerTable) * this.#sliceBytes;
   }
 
   /** The slice that maps `guestOffset`, when it is in memory. */
@@ -68,7 +90,7 @@ export class MappingTables {
   unallocatedBytes(guestOffset: number, lengthBytes: number): number {
     const first = Math.floor(guestOffset / this.#tableCoverage);
     const limit = Math.ceil((guestOffset + lengthBytes) / this.#tableCoverage);
-    const end = this.l1.nextAllocated(first, limit) * this.#tableCoverage;
+    const end = this.#l1.nextAllocated(first, limit) * this.#tableCoverage;
     return Math.max(0, Math.min(end - guestOffset, lengthBytes));
   }
 
@@ -80,7 +102,7 @@ export class MappingTables {
       const tableOffset = this.l2TableOffset(this.l1IndexOf(guestOffset));
       if (tableOffset === 0) return undefined;
       const index = Math.floor(guestOffset / this.#sliceCoverage);
-      const hostOffset = tableOffset + (index % this.#slicesPerTable) * this.#sliceBytes;
+      const hostOffset = tableOffset + this.#offsetInTable(index);
       const buffer = this.#cache.evictWhenFull() ?? new ArrayBuffer(this.#sliceBytes);
       const version = this.#version;
       yield* readInto(this.#storage, new Uint8Array(buffer), hostOffset);
@@ -126,7 +148,16 @@ export class MappingTables {
     }
     for (const [at, slice] of slices.entries())
       slice.hostOffset = hostOffset + at * this.#sliceBytes;
-    this.l1.set(l1Index, hostOffset);
+    this.#l1.set(l1Index, hostOffset);
+    this.#version += 1;
+  }
+
+  /** Names no L2 table for that part of the disk any longer, and forgets the one that was there. */
+  removeTable(l1Index: number): void {
+    this.#l1.clear(l1Index);
+    this.#dirtyCount -= this.#cache.drop(
+      ({ index }) => Math.floor(index / this.#slicesPerTable) === l1Index,
+    );
     this.#version += 1;
   }
 
@@ -151,10 +182,16 @@ export class MappingTables {
     this.#version += 1;
   }
 
+  /** Forgets what was read of L2 tables: the file has others now. No slice is dirty. */
+  forgetSlices(): void {
+    this.#cache.clear();
+    this.#version += 1;
+  }
+
   /** Host offset of an L2 table; 0 for none. @throws DiskError `corrupt` where none can be */
   l2TableOffset(l1Index: number): number {
-    const offset = this.l1.l2TableOffset(l1Index);
-    const entryOffset = this.l1.hostOffset + l1Index * 8;
+    const offset = this.#l1.l2TableOffset(l1Index);
+    const entryOffset = this.#l1.hostOffset + l1Index * 8;
     checkReach(offset, entryOffset);
     if (offset % this.#alignment === 0) return offset;
     throw corrupt(

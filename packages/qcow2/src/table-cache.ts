@@ -23,7 +23,7 @@ export interface TableSlice {
 export class TableCache {
   readonly #capacity: number;
   readonly #slices = new Map<number, TableSlice>();
-  readonly #ring: TableSlice[] = [];
+  #ring: TableSlice[] = [];
   #hand = 0;
   #last: TableSlice | undefined;
 
@@ -59,6 +59,14 @@ export class TableCache {
     return this.#ring.filter(({ dirty }) => !dirty.isEmpty);
   }
 
+  /** Drops every slice; none is dirty. */
+  clear(): void {
+    this.#slices.clear();
+    this.#ring.length = 0;
+    this.#hand = 0;
+    this.#last = undefined;
+  }
+
   /**
    * Drops a slice when there is no room for one more, and returns its bytes to be filled anew.
    * Nobody looks at them any longer: a lookup is over before anything else can run. Where all
@@ -74,6 +82,18 @@ export class TableCache {
     this.#slices.delete(candidate.index);
     if (this.#last === candidate) this.#last = undefined;
     return candidate.entries.buffer;
+  }
+
+  /** Drops all slices that `isGone` says are, dirty ones too. @returns how many of them were dirty */
+  drop(isGone: (slice: TableSlice) => boolean): number {
+    const gone = this.#ring.filter(isGone);
+    if (gone.length === 0) return 0;
+    for (const { index } of gone) this.#slices.delete(index);
+    const kept = this.#ring.filter(({ index }) => this.#slices.has(index));
+    this.#ring = kept;
+    this.#hand = 0;
+    this.#last = undefined;
+    return gone.filter(({ dirty }) => !dirty.isEmpty).length;
   }
 
   /** Moves the hand on to a clean slice that was not used since it last came by. */

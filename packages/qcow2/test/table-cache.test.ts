@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MemoryStorage, runSync } from '@diskfile/core';
 import { DirtyRange } from '../src/dirty-range.ts';
 import { L1Table } from '../src/l1-table.ts';
+import { MappingTables } from '../src/mapping-tables.ts';
 import { TableCache, type TableSlice } from '../src/table-cache.ts';
 
 function slice(index: number, buffer = new ArrayBuffer(8)): TableSlice {
@@ -61,6 +62,51 @@ describe('the table cache', () => {
   });
 });
 
+const MASK = { high: 0x00ff_ffff, low: 0xffff_fe00 };
+const GEOMETRY = { clusterBytes: 512, l2EntryBytes: 8, l2TableBytes: 512, l2TableAlignment: 512 };
+/** Guest bytes that one L2 table of that geometry maps. */
+const COVERAGE = 64 * 512;
+
+function l1Of(offsets: number[]): L1Table {
+  const table = new L1Table(0, new Uint8Array(offsets.length * 8), MASK);
+  for (const [index, offset] of offsets.entries()) if (offset > 0) table.set(index, offset);
+  return table;
+}
+
+describe('mapping tables', () => {
+  it('keep what another L1 table names as before, and forget the rest', () => {
+    const storage = new MemoryStorage(Uint8Array.from({ length: 4096 }, (_, at) => at / 512));
+    const tables = new MappingTables(storage, l1Of([512, 1024, 1536]), GEOMETRY, 4096);
+    const [first, second] = [0, COVERAGE, 2 * COVERAGE].map((at) => runSync(tables.load(at))!);
+    tables.markDirty(first!, 0, 8);
+    tables.markDirty(second!, 0, 8);
+    expect(tables.dirtyBytes).toBe(1024);
+    tables.replaceL1(l1Of([512, 2048, 0, 1536]));
+    expect(tables.find(0)).toBe(first);
+    expect(tables.dirtySlices()).toEqual([first]);
+    expect(tables.dirtyBytes).toBe(512);
+    expect(tables.find(COVERAGE)).toBeUndefined();
+    expect(runSync(tables.load(COVERAGE))!.entries.getUint8(0)).toBe(4);
+    expect(tables.find(2 * COVERAGE)).toBeUndefined();
+    expect(tables.unallocatedBytes(2 * COVERAGE, 9e9)).toBe(COVERAGE);
+  });
+
+  it('forget a table that is removed, while it is read as well', () => {
+    const storage = new MemoryStorage(new Uint8Array(4096));
+    const tables = new MappingTables(storage, l1Of([512, 1024]), GEOMETRY, 4096);
+    tables.markDirty(runSync(tables.load(0))!, 0, 8);
+    const loading = tables.load(COVERAGE);
+    loading.next();
+    tables.removeTable(0);
+    tables.removeTable(1);
+    expect(loading.next()).toEqual({ done: true, value: undefined });
+    expect(tables.dirtyBytes).toBe(0);
+    expect([tables.find(0), tables.find(COVERAGE)]).toEqual([undefined, undefined]);
+    expect(tables.l1.bytes).toEqual(new Uint8Array(16));
+    expect([tables.l1.dirty.from, tables.l1.dirty.to]).toEqual([0, 16]);
+  });
+});
+
 describe('the L1 table', () => {
   it('finds the next allocated entry from anywhere, in any order of asking', () => {
     const bits = fc.array(fc.boolean(), { minLength: 1, maxLength: 40 });
@@ -71,8 +117,7 @@ describe('the L1 table', () => {
         for (const [index, used] of allocated.entries()) bytes[index * 8 + 6] = used ? 2 : 0;
         const held = Math.max(0, allocated.length - cutEntries);
         const storage = new MemoryStorage(bytes.subarray(0, held * 8));
-        const mask = { high: 0x00ff_ffff, low: 0xffff_fe00 };
-        const table = runSync(L1Table.read(storage, 0, 44, mask));
+        const table = runSync(L1Table.read(storage, 0, 44, MASK));
         for (const [a, b] of asked) {
           const [from, limit] = a <= b ? [a, b] : [b, a];
           let expected = from;
