@@ -20,7 +20,7 @@ export function* zeroClusters(
 ): Step<number> {
   const { tables } = context;
   const { version } = tables.metadata.header;
-  const hasBacking = hasBackingImage(tables);
+  const { hasBacking } = tables.metadata;
   const { unitBytes } = tables;
   const wholeEnd = endOfWhole(context, guestOffset + lengthBytes, unitBytes);
   if (guestOffset % unitBytes !== 0 || wholeEnd <= guestOffset) return 0;
@@ -36,10 +36,6 @@ export function* zeroClusters(
   const change = version === 2 ? deallocate : zeroing(tables, guestOffset, end, mayUnmap);
   const stop = yield* tables.change(guestOffset, end, change);
   return Math.min(stop - guestOffset, lengthBytes);
-}
-
-function hasBackingImage({ metadata }: ClusterTables): boolean {
-  return metadata.header.backingName !== undefined;
 }
 
 /** Where the whole units of a range end; the end of the disk ends its last one. */
@@ -87,7 +83,7 @@ export function* discardClusters(
   lengthBytes: number,
 ): Step<void> {
   const { tables } = context;
-  const hasBacking = hasBackingImage(tables);
+  const { hasBacking } = tables.metadata;
   const { header, tables: mapping } = tables.metadata;
   const end = endOfWhole(context, guestOffset + lengthBytes, tables.clusterBytes);
   // Without its cluster, the range would read what lies below it.

@@ -1,7 +1,7 @@
 /** What an image is to be, from options under the names that qemu-img gives them with `-o`. */
 import { alignUp, DiskError, isPowerOfTwo } from '@diskfile/bytes';
 import type { CreateContext } from '@diskfile/core';
-import type { CompressionType } from './header.ts';
+import { type CompressionType, MAX_BACKING_NAME_BYTES } from './header.ts';
 
 export type Preallocation = 'off' | 'metadata' | 'falloc' | 'full';
 
@@ -30,7 +30,6 @@ const MAX_CLUSTER_BYTES = 2 * 1024 * 1024;
 const MIN_EXTENDED_CLUSTER_BYTES = 16 * 1024;
 /** QEMU's own bound on the L1 table of the active state. */
 const MAX_L1_BYTES = 32 * 1024 * 1024;
-const MAX_BACKING_NAME_BYTES = 1023;
 
 const VERSIONS: Readonly<Record<string, 2 | 3>> = { '0.10': 2, v2: 2, '1.1': 3, v3: 3 };
 const KNOWN_OPTIONS = new Set([

@@ -16,7 +16,7 @@ export const EXTENSION_TYPE = {
 } as const;
 
 /** QEMU's own bound on the name of a format. */
-const MAX_FORMAT_NAME_BYTES = 15;
+export const MAX_FORMAT_NAME_BYTES = 15;
 /** Read at first; nearly all headers end within. */
 const FIRST_READ_BYTES = 4096;
 

@@ -43,7 +43,7 @@ const MIN_CLUSTER_BITS = 9;
 const MAX_CLUSTER_BITS = 21;
 const MAX_REFCOUNT_TABLE_BYTES = 8 * 1024 * 1024;
 const MAX_SNAPSHOTS = 65_536;
-const MAX_BACKING_NAME_BYTES = 1023;
+export const MAX_BACKING_NAME_BYTES = 1023;
 /** Bytes that the fixed fields of version 3 take together with those of version 2. */
 const V3_HEADER_BYTES = headerV2.spanBytes + headerV3.spanBytes;
 const SUBCLUSTERS = 32;

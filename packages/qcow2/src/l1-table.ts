@@ -100,15 +100,6 @@ export class L1Table {
     this.#runEnd = 0;
   }
 
-  /** The entry names no table any more. */
-  clear(index: number): void {
-    const at = index * ENTRY_BYTES;
-    this.bytes.fill(0, at, at + ENTRY_BYTES);
-    this.dirty.add(at, at + ENTRY_BYTES, this.bytes.length);
-    this.#runStart = 0;
-    this.#runEnd = 0;
-  }
-
   /** First entry from `index` on that has an L2 table; `limit` when there is none before. */
   nextAllocated(index: number, limit: number): number {
     const known = index >= this.#runStart && index <= this.#runEnd;

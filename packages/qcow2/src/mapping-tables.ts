@@ -182,9 +182,9 @@ export class MappingTables {
     this.#version += 1;
   }
 
-  /** Forgets what was read of L2 tables: the file has others now. No slice is dirty. */
+  /** Forgets what is known of L2 tables: the file has others now. */
   forgetSlices(): void {
-    this.#cache.clear();
+    this.#dirtyCount -= this.#cache.drop(() => true);
     this.#version += 1;
   }
 

@@ -50,10 +50,18 @@ export class MetadataWriter {
 
   /** Returns when all tables, and all data written before, are durable. */
   *flush(): Step<void> {
-    const { header, refcounts, allocator } = this.#metadata;
-    // The place of a table that has moved is given up with this flush; the header has to follow.
+    yield* this.sync();
+    this.#metadata.allocator.freed.seal();
+  }
+
+  /**
+   * As {@link flush}, in the middle of a piece of work: what this frees can be used again only
+   * after the flush that follows it.
+   */
+  *sync(): Step<void> {
+    const { header, refcounts } = this.#metadata;
+    // The place of a table that has moved is given up here; the header has to follow.
     yield* this.#writeInOrder(!header.lazyRefcounts || refcounts.table.isMoved);
-    allocator.freed.seal();
   }
 
   /** Brings refcounts up to date where they are lazy, and says so in the header. */

@@ -37,6 +37,7 @@ export class ImageMetadata {
   readonly cacheBytes: number;
   /** The snapshots that the image has now. */
   snapshots: SnapshotTable;
+  readonly #openedWithBacking: boolean;
 
   constructor(
     parts: MetadataParts,
@@ -45,6 +46,7 @@ export class ImageMetadata {
     allocator = new ClusterAllocator(refcounts, map, parts.headerWriter),
   ) {
     this.headerWriter = parts.headerWriter;
+    this.#openedWithBacking = parts.headerWriter.header.backingName !== undefined;
     this.storage = parts.storage;
     this.dataFile = parts.dataFile;
     this.tables = parts.tables;
@@ -53,6 +55,14 @@ export class ImageMetadata {
     this.refcounts = refcounts;
     this.map = map;
     this.allocator = allocator;
+  }
+
+  /**
+   * Whether what is unallocated may read as anything but zeros: there is an image below, or was
+   * when this one was opened.
+   */
+  get hasBacking(): boolean {
+    return this.#openedWithBacking || this.header.backingName !== undefined;
   }
 
   /** The header as it is now: it changes with the image. */

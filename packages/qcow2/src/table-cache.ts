@@ -59,14 +59,6 @@ export class TableCache {
     return this.#ring.filter(({ dirty }) => !dirty.isEmpty);
   }
 
-  /** Drops every slice; none is dirty. */
-  clear(): void {
-    this.#slices.clear();
-    this.#ring.length = 0;
-    this.#hand = 0;
-    this.#last = undefined;
-  }
-
   /**
    * Drops a slice when there is no room for one more, and returns its bytes to be filled anew.
    * Nobody looks at them any longer: a lookup is over before anything else can run. Where all

@@ -1,5 +1,13 @@
 /** The writing half of a qcow2 image: what the engine asks for, over tables kept in memory. */
-import type { Allocation, BitmapInfo, Extent, ImageWriter, Step } from '@diskfile/core';
+import type {
+  Allocation,
+  BackingWriter,
+  BitmapInfo,
+  Extent,
+  ImageWriter,
+  Step,
+} from '@diskfile/core';
+import { Qcow2BackingWriter } from './backing-writer.ts';
 import { allocateClusters, hasData } from './cluster-allocation.ts';
 import { ClusterTables } from './cluster-tables.ts';
 import {
@@ -21,6 +29,7 @@ export class Qcow2Writer implements ImageWriter {
   readonly unitBytes: number;
   readonly metadata: ImageMetadata;
   readonly state: ImageState;
+  readonly backing: BackingWriter;
   readonly #tables: ClusterTables;
   readonly #writer: MetadataWriter;
   readonly #zeroing: ZeroingContext;
@@ -33,6 +42,7 @@ export class Qcow2Writer implements ImageWriter {
     this.#tables = new ClusterTables(metadata, clusters);
     this.#writer = new MetadataWriter(metadata);
     this.#freeSpace = new FreeSpace(metadata);
+    this.backing = new Qcow2BackingWriter(metadata, this.#writer);
     this.unitBytes = this.#tables.unitBytes;
     const makeRoom = () => this.#writer.makeRoom();
     this.#zeroing = { tables: this.#tables, makeRoom };
