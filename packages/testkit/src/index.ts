@@ -19,3 +19,9 @@ export { type CrashOptions, type CrashState, crashStates } from './storage/crash
 export { type FaultPlan, FaultStorage } from './storage/fault-storage.ts';
 export { Random } from './storage/random.ts';
 export { RecordingStorage } from './storage/recording-storage.ts';
+export { type ModelRunOptions, OperationCounts, runModel } from './model/model-run.ts';
+export { sharesOf } from './model/shares.ts';
+export { FormatSubject, type FormatSubjectOptions } from './subject/format-subject.ts';
+export { qcow2Subjects } from './subject/qcow2-subjects.ts';
+export { SubjectFiles } from './subject/subject-files.ts';
+export type { OpenSubjectOptions, Subject, Verdict } from './subject/subject.ts';

@@ -1,0 +1,85 @@
+/** A disk as plain bytes: what every real one has to agree with. */
+
+export interface SnapshotModel {
+  readonly id: string;
+  readonly name: string;
+  readonly content: Uint8Array;
+}
+
+export interface BitmapModel {
+  readonly name: string;
+  readonly granularityBytes: number;
+  enabled: boolean;
+  /** Numbers of the granules that are dirty. */
+  readonly dirty: Set<number>;
+}
+
+export interface GuestWindow {
+  readonly guestOffset: number;
+  readonly lengthBytes: number;
+}
+
+/** What a model needs to know of the real disk besides its bytes. */
+export interface ModelTraits {
+  readonly clusterBytes: number;
+  readonly canResize: boolean;
+  readonly canSnapshot: boolean;
+  readonly canKeepBitmaps: boolean;
+  readonly canCompress: boolean;
+}
+
+export class DiskModel {
+  readonly traits: ModelTraits;
+  /** Everything the guest sees; changed in place, and replaced by a resize. */
+  content: Uint8Array;
+  snapshots: readonly SnapshotModel[] = [];
+  bitmaps: readonly BitmapModel[] = [];
+  /** Handles that are open, at least one. */
+  handles = 1;
+
+  constructor(content: Uint8Array, traits: ModelTraits) {
+    this.content = content;
+    this.traits = traits;
+  }
+
+  get sizeBytes(): number {
+    return this.content.length;
+  }
+
+  clone(): DiskModel {
+    const copy = new DiskModel(this.content.slice(), this.traits);
+    copy.snapshots = this.snapshots;
+    copy.bitmaps = this.bitmaps.map((bitmap) => ({ ...bitmap, dirty: new Set(bitmap.dirty) }));
+    copy.handles = this.handles;
+    return copy;
+  }
+
+  window({ guestOffset, lengthBytes }: GuestWindow): Uint8Array {
+    return this.content.subarray(guestOffset, guestOffset + lengthBytes);
+  }
+
+  write(guestOffset: number, bytes: Uint8Array): void {
+    this.content.set(bytes, guestOffset);
+    this.markDirty(guestOffset, bytes.length);
+  }
+
+  zero({ guestOffset, lengthBytes }: GuestWindow): void {
+    this.content.fill(0, guestOffset, guestOffset + lengthBytes);
+    this.markDirty(guestOffset, lengthBytes);
+  }
+
+  /** Records a change in every bitmap that is kept up to date. */
+  markDirty(guestOffset: number, lengthBytes: number): void {
+    for (const { enabled, granularityBytes, dirty } of this.bitmaps) {
+      if (!enabled || lengthBytes === 0) continue;
+      const last = Math.floor((guestOffset + lengthBytes - 1) / granularityBytes);
+      for (let at = Math.floor(guestOffset / granularityBytes); at <= last; at++) dirty.add(at);
+    }
+  }
+
+  resize(sizeBytes: number): void {
+    const resized = new Uint8Array(sizeBytes);
+    resized.set(this.content.subarray(0, sizeBytes));
+    this.content = resized;
+  }
+}

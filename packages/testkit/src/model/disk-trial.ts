@@ -1,0 +1,110 @@
+/** A real disk that is tried: its files, and the handles that are open on it. */
+import type { DiskFile } from '@diskfile/core';
+import type { Subject } from '../subject/subject.ts';
+import type { SubjectFiles } from '../subject/subject-files.ts';
+import { DiskModel, type GuestWindow } from './disk-model.ts';
+import { expectEqual, firstForeignByte, isZero, Mismatch, readAll } from './mismatch.ts';
+
+export class DiskTrial {
+  readonly subject: Subject;
+  readonly files: SubjectFiles;
+  #handles: DiskFile[];
+
+  constructor(subject: Subject, files: SubjectFiles = subject.create()) {
+    this.subject = subject;
+    this.files = files;
+    this.#handles = [subject.open(files)];
+  }
+
+  /** The first handle. */
+  get disk(): DiskFile {
+    return this.#handles[0]!;
+  }
+
+  get handles(): readonly DiskFile[] {
+    return this.#handles;
+  }
+
+  /** Any handle; the same for the same number. */
+  handle(number: number): DiskFile {
+    return this.#handles[number % this.#handles.length]!;
+  }
+
+  clone(number: number): void {
+    this.#handles.push(this.handle(number).tryClone());
+  }
+
+  /** Closes one handle of several. */
+  drop(number: number): void {
+    const [handle] = this.#handles.splice(number % this.#handles.length, 1);
+    handle!.closeSync();
+  }
+
+  close(): void {
+    const handles = this.#handles;
+    this.#handles = [];
+    for (const handle of handles) handle.closeSync();
+  }
+
+  reopen(): void {
+    this.close();
+    this.#handles = [this.subject.open(this.files)];
+  }
+
+  /** What the disk is now, as a model; for a fresh image, which keeps nothing yet. */
+  modelNow(): DiskModel {
+    const { disk, subject } = this;
+    const { resizing, snapshots, bitmaps } = disk.capabilities;
+    return new DiskModel(readAll(disk), {
+      clusterBytes: subject.clusterBytes,
+      canResize: resizing !== undefined,
+      canSnapshot: snapshots !== undefined,
+      canKeepBitmaps: bitmaps !== undefined,
+      canCompress: false,
+    });
+  }
+
+  read({ guestOffset, lengthBytes }: GuestWindow, number = 0): Uint8Array {
+    const bytes = new Uint8Array(lengthBytes).fill(0xee);
+    this.handle(number).readSync(bytes, guestOffset);
+    return bytes;
+  }
+
+  expectWindow(model: DiskModel, window: GuestWindow): void {
+    expectEqual(this.read(window), model.window(window), 'the disk', window.guestOffset);
+  }
+
+  /**
+   * Takes over what the disk reads, after an operation that may have done a part of what it should.
+   * @param states content before it, and after each of its parts
+   */
+  adopt(model: DiskModel, states: readonly Uint8Array[]): void {
+    const found = readAll(this.disk);
+    const at = firstForeignByte(found, states);
+    if (at !== -1) throw new Mismatch(`the byte at ${at} is neither old nor new: ${found[at]!}`);
+    model.content.set(found);
+  }
+
+  /** Compares everything that can be seen through the open disk. */
+  expectAll(model: DiskModel): void {
+    const { disk } = this;
+    if (disk.sizeBytes !== model.sizeBytes) {
+      throw new Mismatch(`the disk has ${disk.sizeBytes} bytes, not ${model.sizeBytes}`);
+    }
+    expectEqual(readAll(disk), model.content, 'the disk');
+    this.#expectStatus(model);
+  }
+
+  /** Block status tiles the disk, and what it calls zero is. */
+  #expectStatus(model: DiskModel): void {
+    let end = 0;
+    for (const { guestOffset, lengthBytes, zero } of this.disk.blockStatusSync()) {
+      if (guestOffset !== end) throw new Mismatch(`block status leaves a gap at ${end}`);
+      end += lengthBytes;
+      if (zero && !isZero(model.window({ guestOffset, lengthBytes }))) {
+        throw new Mismatch(`block status says zeros at ${guestOffset}, and they are not`);
+      }
+    }
+    if (end !== model.sizeBytes) throw new Mismatch(`block status ends at ${end}`);
+  }
+}

@@ -1,0 +1,22 @@
+/** All operations, as often as they should come. A new one joins the list here. */
+import fc from 'fast-check';
+import type { Operation } from '../operation.ts';
+import { batches } from './batch.ts';
+import { discards } from './discard.ts';
+import { flushes } from './flush.ts';
+import { handleOperations } from './handles.ts';
+import { reads } from './read.ts';
+import { writes } from './write.ts';
+import { zeroWrites } from './write-zeroes.ts';
+
+const WEIGHTED: readonly { weight: number; arbitrary: fc.Arbitrary<Operation> }[] = [
+  { weight: 12, arbitrary: writes },
+  { weight: 4, arbitrary: zeroWrites },
+  { weight: 4, arbitrary: discards },
+  { weight: 3, arbitrary: reads },
+  { weight: 2, arbitrary: flushes },
+  { weight: 2, arbitrary: handleOperations },
+  { weight: 2, arbitrary: batches },
+];
+
+export const operations: fc.Arbitrary<Operation> = fc.oneof(...WEIGHTED);

@@ -1,0 +1,86 @@
+/** A subject made of a format driver and options. */
+import {
+  type DiskFile,
+  findDriver,
+  type FormatDriver,
+  type FormatOptions,
+  type Limits,
+  MemoryStorage,
+  runSync,
+} from '@diskfile/core';
+import { ALL_FORMATS, openDiskFileSync } from 'diskfile';
+import type { OpenSubjectOptions, Subject, Verdict } from './subject.ts';
+import { IMAGE, SubjectFiles } from './subject-files.ts';
+
+/** Name of the backing image among the files. */
+export const BASE = 'base';
+
+export interface FormatSubjectOptions {
+  readonly name: string;
+  readonly format: string;
+  readonly sizeBytes: number;
+  readonly clusterBytes: number;
+  readonly options?: FormatOptions;
+  /** Content of a raw backing image. */
+  readonly backing?: Uint8Array;
+  readonly limits?: Partial<Limits>;
+  /** Looks at the tables, with nothing of the format's own package. */
+  readonly verify: (files: SubjectFiles) => Verdict;
+}
+
+export class FormatSubject implements Subject {
+  readonly name: string;
+  readonly format: string;
+  readonly options: FormatOptions;
+  readonly sizeBytes: number;
+  readonly clusterBytes: number;
+  readonly backing: Uint8Array | undefined;
+  readonly #driver: FormatDriver;
+  readonly #limits: Partial<Limits>;
+  readonly #verify: (files: SubjectFiles) => Verdict;
+
+  constructor(given: FormatSubjectOptions) {
+    this.name = given.name;
+    this.format = given.format;
+    this.options = given.options ?? {};
+    this.sizeBytes = given.sizeBytes;
+    this.clusterBytes = given.clusterBytes;
+    this.backing = given.backing;
+    this.#driver = findDriver(ALL_FORMATS, given.format)!;
+    this.#limits = given.limits ?? {};
+    this.#verify = given.verify;
+  }
+
+  create(): SubjectFiles {
+    const files = new SubjectFiles();
+    const storage = files.add(IMAGE);
+    if (this.backing !== undefined) files.add(BASE, new MemoryStorage(this.backing, BASE));
+    runSync(
+      this.#driver.create!({
+        storage,
+        sizeBytes: this.sizeBytes,
+        options: this.options,
+        backing: this.backing && { name: BASE, format: 'raw' },
+        *createNamed({ filename }) {
+          return files.add(filename);
+        },
+      }),
+    );
+    return files;
+  }
+
+  open(files: SubjectFiles, options: OpenSubjectOptions = {}): DiskFile {
+    const { readOnly = false, snapshot, limits } = options;
+    return openDiskFileSync(files.image, {
+      format: this.format,
+      readOnly,
+      gate: files.gate,
+      limits: { ...this.#limits, ...limits },
+      ...(snapshot === undefined ? {} : { snapshot }),
+    });
+  }
+
+  verify(files: SubjectFiles): Verdict {
+    return this.#verify(files);
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * What the kits of this package (model, crash, fault, concurrency) try out: one kind of image, of
+ * any format. A new format joins all of them with a {@link FormatSubject} and a verifier.
+ */
+import type { DiskFile, Limits } from '@diskfile/core';
+import type { SubjectFiles } from './subject-files.ts';
+
+/** What an independent look at an image's tables found. */
+export interface Verdict {
+  /** What must never be: space used twice, a count that is too low. */
+  readonly errors: readonly string[];
+  /** Space that is taken and not used. */
+  readonly leaks: readonly string[];
+}
+
+export interface OpenSubjectOptions {
+  readonly readOnly?: boolean;
+  readonly snapshot?: string;
+  readonly limits?: Partial<Limits>;
+}
+
+export interface Subject {
+  readonly name: string;
+  readonly format: string;
+  /** Under the names of `qemu-img create -o`. */
+  readonly options: Readonly<Record<string, string | number | boolean>>;
+  readonly sizeBytes: number;
+  /** Unit of allocation, near whose borders mistakes are likely. */
+  readonly clusterBytes: number;
+  /** What lies below the image; undefined when it stands alone. */
+  readonly backing: Uint8Array | undefined;
+  /** A fresh image and everything that it names, in memory. */
+  create(): SubjectFiles;
+  open(files: SubjectFiles, options?: OpenSubjectOptions): DiskFile;
+  /** Looks at an image that was closed cleanly, or that a crash has left. */
+  verify(files: SubjectFiles): Verdict;
+}
