@@ -123,3 +123,4 @@ export {
   type WritableStorage,
   writeBytes,
 } from './storage.ts';
+export { writeZeros } from './zero-fill.ts';

@@ -8,7 +8,6 @@ export function asStorage(source: ByteSource): Storage {
 
 class SourceStorage implements Storage {
   readonly name: string;
-  readonly sizeBytes: number;
   readonly synchronous: boolean;
   readonly identity = undefined;
   readonly requestAlignment = 1;
@@ -17,8 +16,11 @@ class SourceStorage implements Storage {
   constructor(source: ByteSource) {
     this.#source = source;
     this.name = source.name;
-    this.sizeBytes = source.sizeBytes;
     this.synchronous = source.synchronous;
+  }
+
+  get sizeBytes(): number {
+    return this.#source.sizeBytes;
   }
 
   allocatedBytes(): number {

@@ -14,6 +14,7 @@ import {
   truncateStorage,
   type WritableStorage,
   writeBytes,
+  writeZeros,
 } from '@diskfile/core';
 import { ClusterTables } from './cluster-tables.ts';
 import { CompressedClusters } from './compressed-clusters.ts';
@@ -27,7 +28,6 @@ import { MappingTables, tableGeometry } from './mapping-tables.ts';
 import { MetadataWriter } from './metadata-writer.ts';
 import { ImageMetadata, openMetadata } from './metadata.ts';
 import { preallocate } from './preallocation.ts';
-import { writeZeros } from './zero-fill.ts';
 
 const FIRST_TABLES = { refcountTable: 1, refcountBlock: 2, end: 3 } as const;
 

@@ -1,10 +1,15 @@
 /** Clusters for all of a new disk, mapped before anything is written to them. */
 import { alignUp, divideUp } from '@diskfile/bytes';
-import { allocateSpace, type Step, truncateStorage, type WritableStorage } from '@diskfile/core';
+import {
+  allocateSpace,
+  type Step,
+  truncateStorage,
+  type WritableStorage,
+  writeZeros,
+} from '@diskfile/core';
 import type { ClusterTables } from './cluster-tables.ts';
 import type { ImageLayout } from './create-options.ts';
 import type { MetadataWriter } from './metadata-writer.ts';
-import { writeZeros } from './zero-fill.ts';
 
 export function* preallocate(
   tables: ClusterTables,

@@ -6,11 +6,9 @@ import {
   quote,
   type Step,
   truncateStorage,
-  type WritableStorage,
-  writeBytes,
+  writeZeros,
 } from '@diskfile/core';
 
-const ZERO_CHUNK_BYTES = 1024 * 1024;
 const PREALLOCATIONS = ['off', 'falloc', 'full'];
 
 export function* createRaw(context: CreateContext): Step<void> {
@@ -32,14 +30,7 @@ export function* createRaw(context: CreateContext): Step<void> {
   yield* truncateStorage(storage, sizeBytes);
   if (preallocation === 'off') return;
   const reserved = preallocation === 'falloc' && (yield* allocateSpace(storage, 0, sizeBytes));
-  if (!reserved) yield* writeZeros(storage, sizeBytes);
-}
-
-function* writeZeros(storage: WritableStorage, sizeBytes: number): Step<void> {
-  const zeros = new Uint8Array(Math.min(sizeBytes, ZERO_CHUNK_BYTES));
-  for (let at = 0; at < sizeBytes; at += zeros.length) {
-    yield* writeBytes(storage, zeros.subarray(0, Math.min(zeros.length, sizeBytes - at)), at);
-  }
+  if (!reserved) yield* writeZeros(storage, 0, sizeBytes);
 }
 
 function refused(detail: string, message: string, hint?: string): DiskError {

@@ -3,6 +3,7 @@ import { DiskError } from '@diskfile/bytes';
 import { type FormatDriver, isWritable, quote, type Storage } from '@diskfile/core';
 import { createRaw } from './create.ts';
 import { RawImage } from './raw-image.ts';
+import { RawSize } from './raw-size.ts';
 import { RawWriter } from './raw-writer.ts';
 
 /**
@@ -23,13 +24,14 @@ export const rawDriver: FormatDriver = {
         { hint: 'Open it without a snapshot, or state the format if it is not raw.' },
       );
     }
-    return new RawImage(storage, writable ? writerOf(storage) : undefined);
+    const size = new RawSize(storage);
+    return new RawImage(storage, size, writable ? writerOf(storage, size) : undefined);
   },
   create: createRaw,
 };
 
-function writerOf(storage: Storage): RawWriter {
-  if (isWritable(storage)) return new RawWriter(storage);
+function writerOf(storage: Storage, size: RawSize): RawWriter {
+  if (isWritable(storage)) return new RawWriter(storage, size);
   throw new DiskError('unsupported', 'raw.storage-read-only', 'The storage can only be read', {
     op: 'open',
     path: storage.name,

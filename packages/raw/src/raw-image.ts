@@ -1,13 +1,9 @@
 /** A raw disk as a map: guest offset and host offset are the same number. */
-import { alignUp } from '@diskfile/bytes';
 import type { Extent, FormatImage, ImageWriter, Step, Storage } from '@diskfile/core';
-
-/** A file of any length is a whole number of sectors to a guest; what is missing reads as zeros. */
-const SECTOR_BYTES = 512;
+import { type RawSize, SECTOR_BYTES } from './raw-size.ts';
 
 export class RawImage implements FormatImage {
   readonly format = 'raw';
-  readonly sizeBytes: number;
   readonly topology = {
     logicalSectorBytes: SECTOR_BYTES,
     physicalSectorBytes: SECTOR_BYTES,
@@ -18,12 +14,17 @@ export class RawImage implements FormatImage {
   readonly storages: readonly Storage[];
   readonly writer?: ImageWriter;
   readonly #storage: Storage;
+  readonly #size: RawSize;
 
-  constructor(storage: Storage, writer: ImageWriter | undefined) {
+  constructor(storage: Storage, size: RawSize, writer: ImageWriter | undefined) {
     if (writer !== undefined) this.writer = writer;
     this.#storage = storage;
     this.storages = [storage];
-    this.sizeBytes = alignUp(storage.sizeBytes, SECTOR_BYTES);
+    this.#size = size;
+  }
+
+  get sizeBytes(): number {
+    return this.#size.bytes;
   }
 
   lookup(guestOffset: number, lengthBytes: number, extent: Extent): boolean {

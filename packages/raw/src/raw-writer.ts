@@ -3,18 +3,23 @@ import {
   type Allocation,
   type Extent,
   flushStorage,
+  type ImageResizer,
   type ImageWriter,
   punchHole,
   type Step,
   type WritableStorage,
 } from '@diskfile/core';
+import { RawResizer } from './raw-resizer.ts';
+import type { RawSize } from './raw-size.ts';
 
 export class RawWriter implements ImageWriter {
   readonly unitBytes = 1;
+  readonly resizer: ImageResizer;
   readonly #storage: WritableStorage;
 
-  constructor(storage: WritableStorage) {
+  constructor(storage: WritableStorage, size: RawSize) {
     this.#storage = storage;
+    this.resizer = new RawResizer(storage, size);
   }
 
   lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {

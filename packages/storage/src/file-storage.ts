@@ -88,7 +88,12 @@ export class FileStorage implements Storage {
       };
       const finished = (cause: Error | null, count: number): void => {
         if (cause !== null) return fail(hostError(cause, 'read', this.name, offset + done));
-        if (count === 0) return fail(this.#truncated(offset + done));
+        if (count === 0) {
+          if (offset + done < this.sizeBytes) return fail(this.#truncated(offset + done));
+          // We ourselves have cut the file while the read was under way.
+          dst.fill(0, done);
+          return succeed();
+        }
         done += count;
         if (done === dst.length) succeed();
         else next();

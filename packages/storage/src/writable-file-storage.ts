@@ -156,22 +156,25 @@ export class WritableFileStorage extends FileStorage implements WritableStorage 
     } catch (cause) {
       throw hostError(cause, 'truncate', this.name, sizeBytes);
     }
-    this.#truncated(sizeBytes);
+    this.#resized(sizeBytes);
   }
 
   truncate(sizeBytes: number): Promise<void> {
     return this.withDescriptor('truncate', async (fd) => {
       if (this.#isUnchangedDevice(sizeBytes)) return;
+      // A read that meets the new end while this is under way has to know that it is one.
+      this.#resized(Math.min(sizeBytes, this.currentSizeBytes));
       try {
         await ftruncateAsync(fd, sizeBytes);
       } catch (cause) {
+        this.#measure(fd);
         throw hostError(cause, 'truncate', this.name, sizeBytes);
       }
-      this.#truncated(sizeBytes);
+      this.#resized(sizeBytes);
     });
   }
 
-  #truncated(sizeBytes: number): void {
+  #resized(sizeBytes: number): void {
     this.ranges.forget();
     this.currentSizeBytes = sizeBytes;
   }

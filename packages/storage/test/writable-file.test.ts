@@ -44,6 +44,21 @@ describe('writing a file', () => {
     await storage.close();
   });
 
+  it('reads zeros, or what was there, where the file is cut meanwhile', async () => {
+    const storage = openWritable('cut.img', new Uint8Array(4 * 65_536).fill(7));
+    for (let round = 0; round < 50; round++) {
+      await storage.write(new Uint8Array(4 * 65_536).fill(7), 0);
+      const reads = Array.from({ length: 4 }, () => dirty(65_536));
+      await Promise.all([
+        storage.truncate(65_536 + 100),
+        ...reads.map((dst, index) => storage.read(dst, index * 65_536)),
+      ]);
+      expect(reads[0]!.every((byte) => byte === 7)).toBe(true);
+      expect(reads.every((dst) => dst.every((byte) => byte === 7 || byte === 0))).toBe(true);
+    }
+    await storage.close();
+  });
+
   it('is something that reading alone cannot do', () => {
     const path = writeTemp(directory, 'reading.img', 'abc');
     const storage = runSync(openFileStorage(path));

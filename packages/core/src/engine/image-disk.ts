@@ -60,7 +60,10 @@ export interface ImageDiskOptions {
   readonly opening: unknown;
 }
 
-/** Makes the first handle on an opened chain; the chain's storages close with the last handle. */
+/**
+ * Makes the first handle on an opened chain, or on its lower part. The storages that `chain` lists
+ * close with the last handle.
+ */
 export function createImageDisk(chain: ImageChain, options: ImageDiskOptions): DiskFile {
   return new ImageDisk(new SharedChain(chain, options.limits), options.opening);
 }
@@ -72,24 +75,30 @@ class ImageDisk implements DiskFile {
   readonly readOnly: boolean;
   readonly topology: Topology;
   readonly warnings: readonly DiskWarning[];
-  readonly descriptor: DiskDescriptor | undefined;
   readonly #shared: SharedChain;
   readonly #opening: unknown;
   #closed = false;
 
   constructor(shared: SharedChain, opening: unknown) {
-    const { storages, layers, warnings } = shared.chain;
+    const { layers, warnings } = shared.chain;
     const top = layers[0]!;
     this.#shared = shared.retain();
     this.#opening = opening;
-    this.name = storages[0]!.name;
+    this.name = top.storages[0]!.name;
     this.format = top.format;
     this.readOnly = shared.writer === undefined;
     this.topology = top.topology;
-    this.synchronous = storages.every((storage) => storage.synchronous);
+    this.synchronous = layers.every(({ storages }) =>
+      storages.every((storage) => storage.synchronous),
+    );
     this.warnings = warnings;
-    this.descriptor =
-      opening === undefined ? undefined : { opening, startBytes: 0, lengthBytes: this.sizeBytes };
+  }
+
+  get descriptor(): DiskDescriptor | undefined {
+    const opening = this.#opening;
+    return opening === undefined
+      ? undefined
+      : { opening, startBytes: 0, lengthBytes: this.sizeBytes };
   }
 
   get sizeBytes(): number {
@@ -107,6 +116,7 @@ class ImageDisk implements DiskFile {
       backingBytes: layers[1]?.sizeBytes ?? 0,
       read: (op, body) => this.#whole(op, body),
       change: (op, pick, body) => this.#whole(op, () => this.#writable(op).changeStep(pick, body)),
+      writeZeros: (offset, length) => this.#writable('resize').zeroBytesStep(offset, length),
       needSync: (op) => this.#needSync(op),
     };
   }
@@ -257,7 +267,8 @@ class ImageDisk implements DiskFile {
   }
 
   *#nextStatus(guestOffset: number, lengthBytes: number): Step<BlockStatus> {
-    this.#assertOpen('blockStatus');
+    // Between two steps the disk may have been closed, or have become smaller.
+    this.#check('blockStatus', guestOffset, lengthBytes);
     const { reader, chain } = this.#shared;
     try {
       return yield* nextBlockStatus(reader, chain.layers, guestOffset, lengthBytes);

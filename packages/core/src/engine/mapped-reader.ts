@@ -116,6 +116,7 @@ export class MappedReader {
     const extent = this.#extent;
     let remaining = lengthBytes;
     extent.allocated = true;
+    extent.depth = fromDepth;
     for (let depth = fromDepth; depth < this.#maps.length; depth++) {
       const map = this.#maps[depth]!;
       // Past the end of a shorter backing image the zeros are those of the image above it.

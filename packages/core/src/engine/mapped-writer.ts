@@ -11,6 +11,7 @@ import type { Step } from '../step.ts';
 import { isWritable, writeBytes } from '../storage.ts';
 import { Extent } from './extent.ts';
 import type { MappedReader } from './mapped-reader.ts';
+import { checkRange } from './range.ts';
 import { ReadEpochs } from './read-epochs.ts';
 import { type Hold, type LockRange, WHOLE_DISK, WriteLock } from './write-lock.ts';
 
@@ -47,6 +48,7 @@ export class MappedWriter {
     if (src.length === 0) return;
     const hold = yield* this.#hold({ start: guestOffset, end: guestOffset + src.length });
     try {
+      this.#checkRange('write', guestOffset, src.length);
       this.#writer.bitmaps?.markWritten(guestOffset, src.length);
       if (yield* this.#isInPlace(guestOffset, src.length)) {
         yield* this.#overwrite(src, guestOffset);
@@ -95,6 +97,13 @@ export class MappedWriter {
     if (!this.#closed) return hold;
     this.#lock.release(hold);
     throw new DiskError('invalid-argument', 'disk.closed', 'The disk has been closed');
+  }
+
+  /** Once more when a request has its turn: the disk may have become smaller while it waited. */
+  #checkRange(op: string, guestOffset: number, lengthBytes: number): void {
+    const { storages, sizeBytes } = this.#image;
+    if (guestOffset + lengthBytes <= sizeBytes) return;
+    checkRange({ name: storages[0]!.name, sizeBytes }, op, guestOffset, lengthBytes);
   }
 
   /** Lets freed space be used again. Only done alone: an allocation is never surprised by it. */
@@ -215,6 +224,7 @@ export class MappedWriter {
   *writeZeroesStep(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<void> {
     if (lengthBytes === 0) return;
     yield* this.exclusive(() => {
+      this.#checkRange('writeZeroes', guestOffset, lengthBytes);
       this.#writer.bitmaps?.markWritten(guestOffset, lengthBytes);
       return this.#zeroAlone(guestOffset, lengthBytes, mayUnmap);
     });
@@ -236,6 +246,11 @@ export class MappedWriter {
 
   *#zeroByBytes(guestOffset: number, lengthBytes: number): Step<void> {
     if (yield* this.#isZero(guestOffset, lengthBytes)) return;
+    yield* this.zeroBytesStep(guestOffset, lengthBytes);
+  }
+
+  /** Writes zeros as bytes. Part of a {@link changeStep}; the range may leave the disk. */
+  *zeroBytesStep(guestOffset: number, lengthBytes: number): Step<void> {
     for (let done = 0; done < lengthBytes;) {
       const zeros = part(this.#zeros, 0, Math.min(ZERO_CHUNK_BYTES, lengthBytes - done));
       yield* this.#writeAlone(zeros, guestOffset + done);
@@ -246,6 +261,7 @@ export class MappedWriter {
   *discardStep(guestOffset: number, lengthBytes: number): Step<void> {
     if (lengthBytes === 0) return;
     yield* this.exclusive(() => {
+      this.#checkRange('discard', guestOffset, lengthBytes);
       this.#writer.bitmaps?.markWritten(guestOffset, lengthBytes);
       return this.#writer.discard(guestOffset, lengthBytes);
     });

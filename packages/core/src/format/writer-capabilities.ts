@@ -19,6 +19,11 @@ export interface ResizeRequest {
    * light: bytes that are added read as zeros.
    */
   readonly backingBytes: number;
+  /**
+   * Writes zeros as a guest would, copy-on-write included, and before or behind the end of the
+   * disk. What is copied from behind the end is zeros as well, whatever lies below.
+   */
+  writeZeros(guestOffset: number, lengthBytes: number): Step<void>;
 }
 
 export interface ImageResizer {

@@ -19,6 +19,8 @@ export interface CapabilityTarget {
     pick: (writer: ImageWriter) => P | undefined,
     body: (part: P) => Step<T>,
   ): Step<T>;
+  /** Part of a change: writes zeros as bytes, behind the end of the disk as well. */
+  writeZeros(guestOffset: number, lengthBytes: number): Step<void>;
   /** @throws DiskError `unsupported` unless the disk works synchronously */
   needSync(op: string): void;
 }

@@ -44,7 +44,9 @@ export class Resizing implements DiskResizing {
       throw refused('disk.preallocation', 'A disk that gets smaller has nothing to preallocate');
     }
     if (sizeBytes === image.sizeBytes) return;
-    yield* resizer.resize({ sizeBytes, preallocation, backingBytes });
+    const writeZeros = (guestOffset: number, lengthBytes: number) =>
+      this.#target.writeZeros(guestOffset, lengthBytes);
+    yield* resizer.resize({ sizeBytes, preallocation, backingBytes, writeZeros });
   }
 }
 

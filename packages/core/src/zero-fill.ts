@@ -1,5 +1,6 @@
 /** Zeros as bytes, where they have to take space. */
-import { type Step, type WritableStorage, writeBytes } from '@diskfile/core';
+import type { Step } from './step.ts';
+import { type WritableStorage, writeBytes } from './storage.ts';
 
 const ZERO_CHUNK_BYTES = 1024 * 1024;
 
