@@ -2,7 +2,7 @@
 import { DiskError } from '@diskfile/bytes';
 import type { Decoder, DecoderSet, Step } from '@diskfile/core';
 import { NativeInflate, PortableInflate } from './deflate.ts';
-import { builtinModule, loadPackage, type NodeZlib } from './platform.ts';
+import { builtinModule, hasZstd, loadPackage, type NodeZlib } from './platform.ts';
 import { NativeZstdFrames, PortableZstdFrames, ZstdDecoder } from './zstd.ts';
 import { loadZstdBinding } from './zstd-binding.ts';
 
@@ -26,11 +26,6 @@ function recipes(native: boolean): Record<DecoderId, Recipe> {
     'deflate-raw': zlib === undefined ? portableInflate : nativeInflate(zlib),
     zstd: hasZstd(zlib) ? nativeZstd(zlib) : portableZstd,
   };
-}
-
-function hasZstd(zlib: NodeZlib | undefined): zlib is Required<NodeZlib> {
-  // All of it came with the same version of Node.
-  return zlib?.zstdDecompressSync !== undefined;
 }
 
 function nativeInflate(zlib: NodeZlib): Recipe {
@@ -97,10 +92,7 @@ export function decoders(): DecoderSet {
 }
 
 /** Which implementation is in use for each id. */
-export function codecCapabilities({ native = true }: DecoderOptions = {}): Record<
-  DecoderId,
-  DecoderImplementation
-> {
+export function decoderImplementations(native: boolean): Record<DecoderId, DecoderImplementation> {
   const { 'deflate-raw': deflate, zstd } = recipes(native);
   return { 'deflate-raw': deflate.implementation, zstd: zstd.implementation };
 }

@@ -7,14 +7,8 @@
  */
 import { DiskError } from '@diskfile/bytes';
 import type { Decoder } from '@diskfile/core';
-import type { Inflate } from 'pako';
-import { type NodeZlib, requirePackage, type ZlibOptions } from './platform.ts';
+import { type NodeZlib, type Pako, requirePackage, type ZlibOptions } from './platform.ts';
 import { canReuseZlib, ReusedZlib } from './reused-zlib.ts';
-
-/** The part of pako that is used here. */
-export interface Pako {
-  readonly Inflate: typeof Inflate;
-}
 
 /** zlib's flush mode that is content with a stream that just stops. */
 const Z_SYNC_FLUSH = 2;
@@ -81,7 +75,7 @@ export class NativeInflate implements Decoder {
   }
 
   decodeSync(src: Uint8Array, dst: Uint8Array): void {
-    if (this.#reused?.decode(src, dst) === dst.length) return;
+    if (this.#reused?.run(src, dst) === dst.length) return;
     let decoded: Uint8Array;
     try {
       decoded = this.#zlib.inflateRawSync(src, this.#options(dst));

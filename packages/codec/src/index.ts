@@ -1,9 +1,10 @@
-/** Decompression behind one interface, native where the platform has it and portable where not. */
+/** Compression behind one interface, native where the platform has it and portable where not. */
+export { type CodecCapabilities, codecCapabilities } from './capabilities.ts';
 export {
-  codecCapabilities,
   type DecoderId,
   type DecoderImplementation,
   type DecoderOptions,
   decoders,
   makeDecoders,
 } from './decoders.ts';
+export { encoders, makeEncoders } from './encoders.ts';

@@ -4,6 +4,7 @@
  */
 import { DiskError } from '@diskfile/bytes';
 import { hostCall, type Step } from '@diskfile/core';
+import type { Deflate, Inflate } from 'pako';
 
 interface NodeLike {
   readonly process?: {
@@ -31,14 +32,45 @@ export interface ZlibOptions {
   readonly finishFlush?: number;
 }
 
-/** The part of `node:zlib` that decoders use; zstd came with Node 22.15. */
+/** What deflate can be told besides. */
+export interface DeflateSettings {
+  readonly windowBits: number;
+  readonly memLevel: number;
+  readonly level: number;
+}
+
+/** Parameters of libzstd by their numbers. */
+export interface ZstdSettings {
+  readonly params: Readonly<Record<number, number>>;
+  /** How long the content is; a frame then tells it. */
+  readonly pledgedSrcSize?: number;
+}
+
+/** The part of `node:zlib` that is used here; zstd came with Node 22.15. */
 export interface NodeZlib {
   inflateRawSync(src: Uint8Array, options: ZlibOptions): Uint8Array;
   inflateRaw(src: Uint8Array, options: ZlibOptions, done: Callback): void;
   createInflateRaw(): unknown;
+  deflateRaw(src: Uint8Array, options: ZlibOptions & DeflateSettings, done: Callback): void;
+  deflateRawSync(src: Uint8Array, options: ZlibOptions & DeflateSettings): Uint8Array;
+  createDeflateRaw(options: DeflateSettings): unknown;
   zstdDecompressSync?(src: Uint8Array, options: ZlibOptions): Uint8Array;
   zstdDecompress?(src: Uint8Array, options: ZlibOptions, done: Callback): void;
-  createZstdDecompress?(options: { readonly params: Readonly<Record<number, number>> }): unknown;
+  createZstdDecompress?(options: ZstdSettings): unknown;
+  zstdCompressSync?(src: Uint8Array, options: ZlibOptions & ZstdSettings): Uint8Array;
+  zstdCompress?(src: Uint8Array, options: ZlibOptions & ZstdSettings, done: Callback): void;
+  createZstdCompress?(options: ZstdSettings): unknown;
+}
+
+/** The part of pako that is used here. */
+export interface Pako {
+  readonly Deflate: typeof Deflate;
+  readonly Inflate: typeof Inflate;
+}
+
+export function hasZstd(zlib: NodeZlib | undefined): zlib is Required<NodeZlib> {
+  // All of it came with the same version of Node.
+  return zlib?.zstdDecompressSync !== undefined;
 }
 
 /** A built-in module of Node, undefined elsewhere. */
@@ -77,7 +109,7 @@ export function cannotLoadNow(specifier: string, cause?: unknown): DiskError {
   return new DiskError(
     'unsupported',
     'codec.load',
-    `The decoder ${specifier} cannot be loaded synchronously here`,
+    `The package ${specifier} cannot be loaded synchronously here`,
     { cause, hint: 'Open the disk asynchronously, or install the package.' },
   );
 }

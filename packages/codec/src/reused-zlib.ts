@@ -1,8 +1,8 @@
 /**
- * Node's zlib with one decompressor for all units, straight into the caller's buffer. The
- * documented synchronous calls make a stream and an output buffer each time. For deflate that is a
- * fifth of the time and tens of megabytes of garbage; for zstd it is most of the time, and hundreds
- * of megabytes that the garbage collector does not know of.
+ * Node's zlib with one stream for all units, straight into the caller's buffer. The documented
+ * synchronous calls make a stream and an output buffer each time. For inflating that is a fifth of
+ * the time and tens of megabytes of garbage; for zstd it is most of the time, and hundreds of
+ * megabytes that the garbage collector does not know of.
  *
  * The handle inside a zlib stream is not a documented interface, so it is used only on the major
  * versions of Node that it was tried on. Everywhere else, and for every unit that it refuses, there
@@ -19,7 +19,7 @@ const CONTINUE = 0;
 /** The part of the handle that is used here. */
 interface Handle {
   reset(): void;
-  /** Sets {@link ZlibStream._writeState}; reports a broken stream through `onerror`. */
+  /** Sets {@link ZlibStream._writeState}; reports what goes wrong through `onerror`. */
   writeSync(
     flush: number,
     src: Uint8Array,
@@ -59,10 +59,10 @@ export class ReusedZlib {
   }
 
   /**
-   * Decodes to the start of `dst`.
+   * Decodes or encodes to the start of `dst`, as far as that goes.
    * @returns bytes that were filled; undefined when the stream is refused, `dst` is undefined then
    */
-  decode(src: Uint8Array, dst: Uint8Array): number | undefined {
+  run(src: Uint8Array, dst: Uint8Array): number | undefined {
     if (src.length === 0 || dst.length === 0) return undefined;
     this.#isBroken = false;
     this.#stream ??= this.#open();
@@ -77,7 +77,7 @@ export class ReusedZlib {
   }
 
   /**
-   * Whether the stream that was decoded last is at its end: all input used, no output held back.
+   * Whether the stream that was run last is at its end: all input used, no output held back.
    * For formats in which going on with an empty input is allowed.
    */
   isAtEnd(): boolean {

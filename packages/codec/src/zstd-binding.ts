@@ -22,6 +22,10 @@ export interface ZstdBinding {
   readonly ZstdCodec: new () => {
     /** Length of the content, or a negative number. `dst` has to be large enough. */
     decompress(dst: ByteVector, src: ByteVector): number;
+    /** Length of the frame, or a negative number. `dst` has to be as long as {@link compressBound}. */
+    compress(dst: ByteVector, src: ByteVector, level: number): number;
+    /** The most that a frame of so many bytes can take. */
+    compressBound(lengthBytes: number): number;
   };
   cloneToVector(vector: ByteVector, bytes: Uint8Array): void;
   /** A view that holds until the instance's memory next grows. */

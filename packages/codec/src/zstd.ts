@@ -94,7 +94,7 @@ export class NativeZstdFrames implements FrameDecoder {
   }
 
   #decodeReusing(frame: Uint8Array, dst: Uint8Array): number | undefined {
-    const filledBytes = this.#reused?.decode(frame, dst);
+    const filledBytes = this.#reused?.run(frame, dst);
     return filledBytes !== undefined && this.#reused!.isAtEnd() ? filledBytes : undefined;
   }
 

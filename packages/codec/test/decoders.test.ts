@@ -29,13 +29,12 @@ describe('the set of decoders', () => {
 
   it('tells which implementations are in use', () => {
     const hasZstd = 'zstdDecompressSync' in process.getBuiltinModule('node:zlib');
-    expect(codecCapabilities()).toEqual({
-      'deflate-raw': 'node:zlib',
-      zstd: hasZstd ? 'node:zlib' : 'zstd-codec',
-    });
+    const native = { 'deflate-raw': 'node:zlib', zstd: hasZstd ? 'node:zlib' : 'zstd-codec' };
+    expect(codecCapabilities()).toEqual({ decoders: native, encoders: native });
+    const portable = { 'deflate-raw': 'pako', zstd: 'zstd-codec' };
     expect(codecCapabilities({ native: false })).toEqual({
-      'deflate-raw': 'pako',
-      zstd: 'zstd-codec',
+      decoders: portable,
+      encoders: portable,
     });
   });
 });

@@ -1,5 +1,6 @@
 /** The engine: disks, storages, format drivers, extents, filesystems, and how untrusted images open. */
 export type { Decoder, DecoderSet } from './decoder.ts';
+export type { Encoder, EncoderSet } from './encoder.ts';
 export type {
   BatchOperation,
   BatchResult,

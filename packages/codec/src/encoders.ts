@@ -1,0 +1,105 @@
+/** Which encoder stands behind each id, chosen by what the platform has. */
+import { DiskError } from '@diskfile/bytes';
+import type { Encoder, EncoderSet, Step } from '@diskfile/core';
+import { DEFAULT_DEFLATE_LEVEL, nativeDeflate, PortableDeflate } from './deflate-encoder.ts';
+import type { DecoderId, DecoderImplementation, DecoderOptions } from './decoders.ts';
+import { builtinModule, hasZstd, loadPackage, type NodeZlib } from './platform.ts';
+import { loadZstdBinding } from './zstd-binding.ts';
+import { DEFAULT_ZSTD_LEVEL, nativeZstd, PortableZstd } from './zstd-encoder.ts';
+
+/** One way to encode: its name, its levels, and how it is brought up. */
+interface Recipe {
+  readonly implementation: DecoderImplementation;
+  readonly defaultLevel: number;
+  readonly maxLevel: number;
+  load(level: number): Step<Encoder>;
+}
+
+function recipes(native: boolean): Record<DecoderId, Recipe> {
+  const zlib = native ? builtinModule<NodeZlib>('node:zlib') : undefined;
+  return { 'deflate-raw': deflateRecipe(zlib), zstd: zstdRecipe(zlib) };
+}
+
+function deflateRecipe(zlib: NodeZlib | undefined): Recipe {
+  return {
+    implementation: zlib === undefined ? 'pako' : 'node:zlib',
+    defaultLevel: DEFAULT_DEFLATE_LEVEL,
+    maxLevel: 9,
+    *load(level) {
+      if (zlib !== undefined) return nativeDeflate(zlib, level);
+      return new PortableDeflate(yield* loadPackage('pako', () => import('pako')), level);
+    },
+  };
+}
+
+function zstdRecipe(zlib: NodeZlib | undefined): Recipe {
+  if (hasZstd(zlib)) {
+    return {
+      implementation: 'node:zlib',
+      defaultLevel: DEFAULT_ZSTD_LEVEL,
+      maxLevel: 22,
+      // eslint-disable-next-line require-yield
+      *load(level) {
+        return nativeZstd(zlib, level);
+      },
+    };
+  }
+  return {
+    implementation: 'zstd-codec',
+    defaultLevel: DEFAULT_ZSTD_LEVEL,
+    // Beyond it the largest units take more memory than the WebAssembly instance has.
+    maxLevel: 9,
+    *load(level) {
+      return new PortableZstd(yield* loadZstdBinding(), level);
+    },
+  };
+}
+
+/** Encoders of its own, loaded as they are asked for and then kept. */
+export function makeEncoders({ native = true }: DecoderOptions = {}): EncoderSet {
+  const known = new Map<string, Recipe>(Object.entries(recipes(native)));
+  const loaded = new Map<string, Encoder>();
+  return {
+    *load(id, chosenLevel) {
+      const recipe = known.get(id);
+      if (recipe === undefined) throw noSuchEncoder(id, [...known.keys()]);
+      const level = chosenLevel ?? recipe.defaultLevel;
+      if (!Number.isInteger(level) || level < 1 || level > recipe.maxLevel) {
+        throw noSuchLevel(id, level, recipe.maxLevel);
+      }
+      const key = `${id} ${level}`;
+      const encoder = loaded.get(key) ?? (yield* recipe.load(level));
+      loaded.set(key, encoder);
+      return encoder;
+    },
+  };
+}
+
+function noSuchEncoder(id: string, known: readonly string[]): DiskError {
+  return new DiskError('unsupported', 'codec.unknown', `There is no encoder for ${id}`, {
+    hint: `Known compressions: ${known.join(', ')}.`,
+  });
+}
+
+function noSuchLevel(id: string, level: number, maxLevel: number): DiskError {
+  return new DiskError(
+    'invalid-argument',
+    'codec.level',
+    `There is no level ${String(level)} of ${id}`,
+    { hint: `Here the levels are whole numbers from 1 to ${maxLevel}.` },
+  );
+}
+
+let shared: EncoderSet | undefined;
+
+/** The encoders that all disks share, the fastest that the platform has. */
+export function encoders(): EncoderSet {
+  shared ??= makeEncoders();
+  return shared;
+}
+
+/** Which implementation is in use for each id. */
+export function encoderImplementations(native: boolean): Record<DecoderId, DecoderImplementation> {
+  const { 'deflate-raw': deflate, zstd } = recipes(native);
+  return { 'deflate-raw': deflate.implementation, zstd: zstd.implementation };
+}

@@ -1,0 +1,155 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Encoder, runAsync, runSync } from '@diskfile/core';
+import { nativeDeflate } from '../src/deflate-encoder.ts';
+import { type DecoderId, encoders, makeDecoders, makeEncoders } from '../src/index.ts';
+import type { NodeZlib } from '../src/platform.ts';
+import { content } from './support/content.ts';
+
+const IDS: DecoderId[] = ['deflate-raw', 'zstd'];
+const zlib = process.getBuiltinModule('node:zlib') as unknown as NodeZlib;
+
+function everyEncoder(id: DecoderId): [string, Encoder][] {
+  const portable = makeEncoders({ native: false });
+  return [
+    ['native', runSync(makeEncoders().load(id))],
+    ['native, fast', runSync(makeEncoders().load(id, 1))],
+    ['portable', runSync(portable.load(id))],
+    ['portable, slow', runSync(portable.load(id, 9))],
+  ];
+}
+
+function noise(lengthBytes: number): Uint8Array {
+  let state = 1;
+  return Uint8Array.from({ length: lengthBytes }, () => {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    return state >>> 24;
+  });
+}
+
+describe.each(IDS)('%s', (id) => {
+  const decoders = [true, false].map((native) => runSync(makeDecoders({ native }).load(id)));
+
+  describe.each(everyEncoder(id))('%s', (_, encoder) => {
+    it('makes what every decoder takes, in both forms', async () => {
+      await fc.assert(
+        fc.asyncProperty(content, async (bytes) => {
+          const encoded = new Uint8Array(bytes.length + 200);
+          const again = encoded.slice();
+          const streams = [
+            encoded.subarray(0, encoder.encodeSync(bytes, encoded)),
+            again.subarray(0, await encoder.encode(bytes, again)),
+          ];
+          for (const stream of streams) {
+            for (const decoder of decoders) {
+              const decoded = new Uint8Array(bytes.length);
+              decoder.decodeSync(stream, decoded);
+              expect(Buffer.compare(decoded, bytes)).toBe(0);
+            }
+          }
+        }),
+        { numRuns: 60 },
+      );
+    });
+
+    it('says when the output would fill the room that it has', async () => {
+      const bytes = noise(20_000);
+      bytes.fill(7, 0, 8000);
+      const whole = new Uint8Array(bytes.length);
+      const length = encoder.encodeSync(bytes, whole)!;
+      expect(length).toBeLessThan(13_000);
+      for (const room of [0, 1, 100, length - 1, length]) {
+        expect(encoder.encodeSync(bytes, new Uint8Array(room))).toBeUndefined();
+        expect(await encoder.encode(bytes, new Uint8Array(room))).toBeUndefined();
+      }
+      expect(encoder.encodeSync(bytes, new Uint8Array(length + 1))).toBe(length);
+      expect(await encoder.encode(bytes, new Uint8Array(length + 1))).toBe(length);
+      expect(encoder.encodeSync(noise(4096), new Uint8Array(4096))).toBeUndefined();
+      expect(await encoder.encode(noise(65_536), new Uint8Array(65_536))).toBeUndefined();
+    });
+
+    it('takes the largest unit', () => {
+      const bytes = new Uint8Array(2 * 1024 * 1024);
+      for (let at = 0; at < bytes.length - 3000; at += 3000) {
+        bytes.set(noise(1 + (at % 2500)), at);
+      }
+      const encoded = new Uint8Array(bytes.length);
+      const length = encoder.encodeSync(bytes, encoded)!;
+      expect(length).toBeLessThan(bytes.length);
+      const decoded = new Uint8Array(bytes.length);
+      decoders[0]!.decodeSync(encoded.subarray(0, length), decoded);
+      expect(Buffer.compare(decoded, bytes)).toBe(0);
+    });
+
+    it('does many at a time', async () => {
+      const units = Array.from({ length: 40 }, (_unused, index) => {
+        return new Uint8Array(20_000).map((_byte, at) => (at * (index + 1)) % 251);
+      });
+      const encoded = units.map(() => new Uint8Array(20_000));
+      const lengths = await Promise.all(
+        units.map((unit, index) => encoder.encode(unit, encoded[index]!)),
+      );
+      for (const [index, unit] of units.entries()) {
+        const decoded = new Uint8Array(unit.length);
+        decoders[0]!.decodeSync(encoded[index]!.subarray(0, lengths[index]), decoded);
+        expect(Buffer.compare(decoded, unit)).toBe(0);
+      }
+    });
+  });
+
+  it('does what is documented where streams cannot be reused', () => {
+    const bytes = new Uint8Array(10_000).map((_, at) => at % 100);
+    const encoder = nativeDeflate(zlib, 6, false);
+    const encoded = new Uint8Array(10_000);
+    const length = encoder.encodeSync(bytes, encoded)!;
+    expect(inflateRawSync(encoded.subarray(0, length))).toEqual(Buffer.from(bytes));
+    expect(encoder.encodeSync(bytes, new Uint8Array(length))).toBeUndefined();
+  });
+});
+
+describe('the window of deflate', () => {
+  const bytes = noise(32_768);
+  // Repeats from further back that a larger window would make use of.
+  bytes.copyWithin(8192, 0, 4000);
+  bytes.copyWithin(16_384, 0, 4000);
+  bytes.fill(1, 20_000);
+
+  /** As QEMU does it. With little room at a time zlib has to look into its window. */
+  const inflate = (stream: Uint8Array) =>
+    inflateRawSync(stream, { windowBits: 12, chunkSize: 512 });
+
+  it.each(everyEncoder('deflate-raw'))('has 4 KiB: %s', (_, encoder) => {
+    const encoded = new Uint8Array(bytes.length);
+    const length = encoder.encodeSync(bytes, encoded)!;
+    expect(Buffer.compare(inflate(encoded.subarray(0, length)), bytes)).toBe(0);
+  });
+
+  it('matters', () => {
+    expect(() => inflate(deflateRawSync(bytes))).toThrowError('invalid distance too far back');
+  });
+});
+
+describe('the set of encoders', () => {
+  it.each(IDS)('keeps %s for each level', async (id) => {
+    for (const set of [encoders(), makeEncoders({ native: false })]) {
+      const encoder = runSync(set.load(id));
+      expect(encoder.id).toBe(id);
+      expect(await runAsync(set.load(id))).toBe(encoder);
+      expect(runSync(set.load(id, 1))).not.toBe(encoder);
+      expect(runSync(set.load(id, id === 'zstd' ? 3 : 6))).toBe(encoder);
+    }
+  });
+
+  it.each([0, 10, -1, 1.5, Number.NaN])('has no level %s of deflate', (level) => {
+    expect(() => runSync(encoders().load('deflate-raw', level))).toThrowError(
+      expect.objectContaining({ code: 'invalid-argument', detail: 'codec.level' }),
+    );
+  });
+
+  it('refuses what it does not know', () => {
+    expect(() => runSync(encoders().load('lzma'))).toThrowError(
+      expect.objectContaining({ code: 'unsupported', detail: 'codec.unknown' }),
+    );
+  });
+});
