@@ -23,3 +23,11 @@ export function formatGuid(bytes: Uint8Array): string {
   const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
   return formatUuid(Uint8Array.from(order, (from) => bytes[from]!)).toUpperCase();
 }
+
+/** A new random UUID in network order (RFC 9562, version 4). */
+export function randomUuid(): Uint8Array {
+  const uuid = globalThis.crypto.getRandomValues(new Uint8Array(16));
+  uuid[6] = 0x40 + (uuid[6]! % 16);
+  uuid[8] = 0x80 + (uuid[8]! % 64);
+  return uuid;
+}

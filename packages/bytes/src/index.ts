@@ -9,7 +9,7 @@ export {
   type DiskErrorContext,
   type DiskErrorOptions,
 } from './disk-error.ts';
-export { formatGuid, formatUuid, toHex } from './guid.ts';
+export { formatGuid, formatUuid, randomUuid, toHex } from './guid.ts';
 export {
   bitField,
   clearBits,

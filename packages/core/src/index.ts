@@ -1,4 +1,14 @@
 /** The engine: disks, storages, format drivers, extents, filesystems, and how untrusted images open. */
+export { AppendSpace } from './blocks/append-space.ts';
+export {
+  BLOCK,
+  type BlockTable,
+  lookupBlocks,
+  type WritableBlockTable,
+} from './blocks/block-table.ts';
+export { BlockWriter, type BlockWriterOptions } from './blocks/block-writer.ts';
+export { DirtyRange } from './blocks/dirty-range.ts';
+export { type TablePage, TablePages, type TablePlace } from './blocks/table-pages.ts';
 export type { Decoder, DecoderSet } from './decoder.ts';
 export type { Encoder, EncoderSet } from './encoder.ts';
 export type {

@@ -20,7 +20,6 @@ const MAGICS: readonly ForeignMagic[] = [
   { format: 'VHDX', at: 0, bytes: 'vhdxfile' },
   { format: 'VHD', at: 0, bytes: 'conectix' },
   { format: 'VHD', at: -512, bytes: 'conectix' },
-  { format: 'VDI', at: 64, bytes: '\x7f\x10\xda\xbe' },
   { format: 'QED', at: 0, bytes: 'QED\0' },
   { format: 'Parallels', at: 0, bytes: 'WithoutFreeSpace' },
   { format: 'Parallels', at: 0, bytes: 'WithouFreSpacExt' },

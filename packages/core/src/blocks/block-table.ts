@@ -1,0 +1,70 @@
+/**
+ * What the formats have in common that keep a disk in blocks of one size, each anywhere in the
+ * file: a table that says where.
+ */
+import type { Step } from '../step.ts';
+import type { Storage, WritableStorage } from '../storage.ts';
+import type { Extent } from '../engine/extent.ts';
+
+/** What a table says of blocks that have no bytes of their own in the file. */
+export const BLOCK = {
+  /** Not there: the image below is seen, or zeros. */
+  none: -1,
+  /** Reads as zeros. */
+  zero: -2,
+  /** The part of the table that tells is not in memory. */
+  unknown: -3,
+} as const;
+
+export interface BlockTable {
+  readonly blockBytes: number;
+  readonly storage: Storage;
+  /**
+   * Hot path: host offset of a block's first byte, or a value of {@link BLOCK}.
+   * @throws DiskError `corrupt` for an entry that names a place where no block can be
+   */
+  find(blockIndex: number): number;
+  /** Brings in what {@link find} calls unknown. */
+  load(blockIndex: number): Step<void>;
+}
+
+/** A block table that can be changed. Changes live in memory until {@link flush}. */
+export interface WritableBlockTable extends BlockTable {
+  readonly storage: WritableStorage;
+  /**
+   * Sets space aside for `count` new blocks, data behind data, that nothing names yet.
+   * @returns host offset of the first one's data; all of it reads as zeros
+   */
+  reserve(count: number): Step<number>;
+  /** Gives back, or leaks, what {@link reserve} set aside and a failed write may have touched. */
+  unreserve(hostOffset: number, count: number): Step<void>;
+  /** The block is at `hostOffset` from now on. Loaded before. */
+  link(blockIndex: number, hostOffset: number): void;
+  /** Makes data, then the table, durable. A failed flush can be repeated. */
+  flush(): Step<void>;
+  close(): Step<void>;
+}
+
+/** Fills `extent` as `ExtentMap.lookup` does, joining blocks that follow each other in the file. */
+export function lookupBlocks(
+  table: BlockTable,
+  guestOffset: number,
+  lengthBytes: number,
+  extent: Extent,
+): boolean {
+  const { blockBytes } = table;
+  const first = Math.floor(guestOffset / blockBytes);
+  const place = table.find(first);
+  if (place === BLOCK.unknown) return false;
+  const skip = guestOffset - first * blockBytes;
+  let index = first + 1;
+  for (let reached = blockBytes - skip; reached < lengthBytes; reached += blockBytes) {
+    if (table.find(index) !== (place < 0 ? place : place + (index - first) * blockBytes)) break;
+    index += 1;
+  }
+  const length = Math.min(lengthBytes, (index - first) * blockBytes - skip);
+  if (place === BLOCK.none) extent.setBacking(length);
+  else if (place === BLOCK.zero) extent.setZero(length);
+  else extent.setData(table.storage, place + skip, length);
+  return true;
+}

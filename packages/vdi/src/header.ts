@@ -1,0 +1,145 @@
+/** The header of a VDI image: parsed, checked, and handed on as what the rest needs to know. */
+import {
+  alignUp,
+  decodeFixedText,
+  DiskError,
+  divideUp,
+  formatUuid,
+  isAllZero,
+} from '@diskfile/bytes';
+import type { Limits } from '@diskfile/core';
+import { header1, IMAGE_TYPE, preHeader, VDI_SIGNATURE, VDI_VERSION } from './structs.ts';
+
+export type VdiType = 'dynamic' | 'static' | 'undo' | 'differencing';
+
+export interface VdiHeader {
+  readonly type: VdiType;
+  readonly sizeBytes: number;
+  readonly blockBytes: number;
+  /** What precedes the data of each block in the file. */
+  readonly blockExtraBytes: number;
+  readonly blockCount: number;
+  readonly allocatedBlocks: number;
+  /** Where the block map begins. */
+  readonly mapOffset: number;
+  readonly dataOffset: number;
+  readonly comment: string;
+  readonly uuid: string;
+  readonly modifyUuid: string;
+  readonly linkUuid: string | undefined;
+  readonly parentModifyUuid: string | undefined;
+}
+
+export const HEADER_BYTES = preHeader.spanBytes + header1.spanBytes;
+/** Where the count of allocated blocks is. */
+export const ALLOCATED_AT = preHeader.spanBytes + header1.offsetOf('cBlocksAllocated');
+
+const SECTOR_BYTES = 512;
+const MAX_BLOCK_BYTES = 256 * 1024 * 1024;
+const TYPES: Readonly<Record<number, VdiType>> = {
+  [IMAGE_TYPE.normal]: 'dynamic',
+  [IMAGE_TYPE.fixed]: 'static',
+  [IMAGE_TYPE.undo]: 'undo',
+  [IMAGE_TYPE.diff]: 'differencing',
+};
+
+/**
+ * @param head {@link HEADER_BYTES} from the start of the image
+ * @throws DiskError `corrupt`, `unsupported` or `limit`
+ */
+export function parseHeader(head: Uint8Array, limits: Limits): VdiHeader {
+  const { u32Signature, u32Version } = preHeader.decode(head);
+  if (u32Signature !== VDI_SIGNATURE) {
+    throw corrupt('vdi.signature', 'The file has not the signature of a VDI image', 64);
+  }
+  if (u32Version !== VDI_VERSION) {
+    throw new DiskError(
+      'unsupported',
+      'vdi.version',
+      `The image has version ${Math.floor(u32Version / 65_536)}.${u32Version % 65_536} of VDI`,
+      { offset: 68, hint: 'Version 1.1 can be read; VirtualBox converts older ones.' },
+    );
+  }
+  const raw = header1.decode(head, preHeader.spanBytes);
+  const type = TYPES[raw.u32Type];
+  if (type === undefined) {
+    throw corrupt('vdi.type', `There is no image type ${raw.u32Type}`, fieldOffset('u32Type'));
+  }
+  checkGeometry(raw, limits);
+  return {
+    type,
+    sizeBytes: alignUp(raw.cbDisk, SECTOR_BYTES),
+    blockBytes: raw.cbBlock,
+    blockExtraBytes: raw.cbBlockExtra,
+    blockCount: raw.cBlocks,
+    allocatedBlocks: raw.cBlocksAllocated,
+    mapOffset: raw.offBlocks,
+    dataOffset: raw.offData,
+    comment: decodeFixedText(raw.szComment),
+    uuid: formatUuid(raw.uuidCreate),
+    modifyUuid: formatUuid(raw.uuidModify),
+    linkUuid: optionalUuid(raw.uuidLinkage),
+    parentModifyUuid: optionalUuid(raw.uuidParentModify),
+  };
+}
+
+function optionalUuid(uuid: Uint8Array): string | undefined {
+  return isAllZero(uuid) ? undefined : formatUuid(uuid);
+}
+
+function checkGeometry(raw: ReturnType<typeof header1.decode>, limits: Limits): void {
+  const { cbSector, cbBlock, cbBlockExtra, cBlocks, cbDisk, offBlocks, offData } = raw;
+  if (cbSector !== SECTOR_BYTES) {
+    throw corrupt('vdi.sector-size', `Sectors of ${cbSector} bytes`, fieldOffset('cbSector'));
+  }
+  const isBlock = cbBlock >= SECTOR_BYTES && Number.isInteger(Math.log2(cbBlock));
+  if (!isBlock || cbBlock > MAX_BLOCK_BYTES) {
+    throw corrupt('vdi.block-size', `Blocks of ${cbBlock} bytes`, fieldOffset('cbBlock'));
+  }
+  if (cbBlockExtra % SECTOR_BYTES !== 0 || cbBlockExtra > MAX_BLOCK_BYTES) {
+    throw corrupt(
+      'vdi.block-extra',
+      `${cbBlockExtra} bytes before each block`,
+      fieldOffset('cbBlockExtra'),
+    );
+  }
+  if (divideUp(cbDisk, cbBlock) > cBlocks) {
+    throw corrupt(
+      'vdi.block-count',
+      `A map of ${cBlocks} blocks is too short for a disk of ${cbDisk} bytes`,
+      fieldOffset('cBlocks'),
+    );
+  }
+  if (offBlocks % SECTOR_BYTES !== 0 || offBlocks < HEADER_BYTES) {
+    throw corrupt(
+      'vdi.map-offset',
+      'The block map lies where none can be',
+      fieldOffset('offBlocks'),
+    );
+  }
+  if (offData % SECTOR_BYTES !== 0 || offData < offBlocks + cBlocks * 4) {
+    throw corrupt(
+      'vdi.data-offset',
+      'The data begins within the block map',
+      fieldOffset('offData'),
+    );
+  }
+  // The map is read page by page, but a writer has to know all of it.
+  if (cBlocks * 4 > limits.maxStructureBytes) {
+    throw new DiskError('limit', 'vdi.map-size', `The block map takes ${cBlocks * 4} bytes`, {
+      offset: fieldOffset('cBlocks'),
+      hint: 'Raise limits.maxStructureBytes if the image can be trusted.',
+    });
+  }
+}
+
+function fieldOffset(field: Parameters<typeof header1.offsetOf>[0]): number {
+  return preHeader.spanBytes + header1.offsetOf(field);
+}
+
+export function corrupt(detail: string, message: string, offset: number): DiskError {
+  return new DiskError('corrupt', detail, message, {
+    offset,
+    hint: 'Restore the image, or repair a copy with VirtualBox.',
+  });
+}

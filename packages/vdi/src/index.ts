@@ -1,0 +1,3 @@
+/** VDI, the disk images of VirtualBox. */
+export { vdiDriver } from './driver.ts';
+export type { VdiDetails } from './image.ts';
