@@ -34,7 +34,10 @@ export function* allocateClusters(
   return allocateReady(tables, slice, guestOffset, end);
 }
 
-/** Units of the image's own clusters whose content is not valid yet. */
+/**
+ * Units of the image's own clusters whose content is not valid yet; or else units that hold data
+ * and could not be overwritten right away.
+ */
 function allocateReady(
   tables: ClusterTables,
   slice: TableSlice,
@@ -44,15 +47,15 @@ function allocateReady(
   const { unitBytes, clusterBytes } = tables;
   const start = alignDown(guestOffset, unitBytes);
   const hostOffset = tables.read(slice, start).hostOffset + (start % clusterBytes);
+  const withData = hasData(tables, tables.read(slice, start), start);
   let at = start;
   while (at < end) {
     const entry = tables.read(slice, at);
     const next = entry.hostOffset + (at % clusterBytes) === hostOffset + (at - start);
-    if (!next || !entry.hosted || !entry.copied || hasData(tables, entry, at)) break;
-    if (tables.overlapAt(entry) !== undefined) break;
+    if (!next || !entry.hosted || !entry.copied) break;
+    if (hasData(tables, entry, at) !== withData || tables.overlapAt(entry) !== undefined) break;
     at += unitBytes;
   }
-  if (at === start) throw new Error('assertion failed: allocating what can be overwritten');
   return new ReadyUnits(tables, { start, end: at }, hostOffset);
 }
 

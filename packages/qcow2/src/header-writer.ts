@@ -80,6 +80,11 @@ export class HeaderWriter {
     return this.#corrupt;
   }
 
+  /** Whether a change failed half way: until {@link settle}, the file may have what was meant. */
+  get isUncertain(): boolean {
+    return this.#uncertain;
+  }
+
   get isDirty(): boolean {
     return this.#header.features.incompatible.has(INCOMPATIBLE.dirty);
   }

@@ -3,10 +3,10 @@ import type { Step, WritableStorage } from '@diskfile/core';
 import { ClusterAllocator } from './allocator.ts';
 import { corrupt, hex } from './errors.ts';
 import { HeaderWriter } from './header-writer.ts';
-import type { Qcow2Header } from './header.ts';
+import type { Qcow2Header, TableReference } from './header.ts';
 import type { L1Table } from './l1-table.ts';
 import type { MappingTables } from './mapping-tables.ts';
-import { MetadataMap } from './overlap.ts';
+import { type MetadataKind, MetadataMap } from './overlap.ts';
 import { RefcountTable } from './refcounts/refcount-table.ts';
 import { Refcounts } from './refcounts/refcounts.ts';
 import type { SnapshotTable } from './snapshots.ts';
@@ -78,12 +78,34 @@ export function* openMetadata(parts: MetadataParts): Step<ImageMetadata> {
   const { offset, clusters } = header.refcountTable;
   const table = yield* RefcountTable.read(storage, offset, clusters * header.clusterBytes);
   const refcounts = new Refcounts(storage, table, header, cacheBytes * REFCOUNT_SHARE);
-  return new ImageMetadata(parts, refcounts, mapMetadata(parts, table));
+  const { l1Table, snapshotTable } = header;
+  const { l1 } = parts.tables;
+  const places = { l1Table, l1, refcountTable: table, snapshotTable, snapshots: parts.snapshots };
+  return new ImageMetadata(parts, refcounts, mapMetadata(places, header.clusterBytes));
 }
 
-function mapMetadata(parts: MetadataParts, table: RefcountTable): MetadataMap {
-  const { headerWriter, tables, snapshots } = parts;
-  const { clusterBytes, l1Table, snapshotTable } = headerWriter.header;
+/** Where the tables of an image lie. */
+export interface TablePlaces {
+  readonly l1Table: TableReference;
+  readonly l1: L1Table;
+  readonly refcountTable: RefcountTable;
+  readonly snapshotTable: TableReference;
+  readonly snapshots: SnapshotTable;
+}
+
+/** Kinds of metadata that {@link mapMetadata} knows the places of. */
+export const MAPPED_KINDS: ReadonlySet<MetadataKind> = new Set<MetadataKind>([
+  'L1 table',
+  'L2 table',
+  'refcount table',
+  'refcount block',
+  'snapshot table',
+  "snapshot's L1 table",
+]);
+
+/** @throws DiskError `corrupt` for tables that lie upon each other */
+export function mapMetadata(places: TablePlaces, clusterBytes: number): MetadataMap {
+  const { l1Table, l1, refcountTable: table, snapshotTable, snapshots } = places;
   const map = new MetadataMap(clusterBytes);
   const own = [
     ['refcount table', table.hostOffset, table.bytes.length],
@@ -112,7 +134,7 @@ function mapMetadata(parts: MetadataParts, table: RefcountTable): MetadataMap {
     }
     map.addCluster('refcount block', offset / clusterBytes);
   }
-  addL2Tables(map, tables.l1, clusterBytes);
+  addL2Tables(map, l1, clusterBytes);
   return map;
 }
 

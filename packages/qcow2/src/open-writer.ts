@@ -62,7 +62,7 @@ export function* openWriter(context: OpenContext, parts: WritableImageParts): St
   if (yield* headerWriter.clearAutoclear()) {
     if (header.features.autoclear.has(AUTOCLEAR.bitmaps)) warnOfBitmaps(context);
   }
-  const writer = new Qcow2Writer(metadata, parts.clusters, parts.bitmaps);
+  const writer = new Qcow2Writer(metadata, parts.clusters, parts.bitmaps, context.limits);
   if (header.features.incompatible.has(INCOMPATIBLE.dirty)) {
     yield* rebuildRefcounts(metadata, parts.snapshots, context.limits);
     yield* writer.finishRefcounts();

@@ -55,6 +55,43 @@ export class MetadataMap {
     this.#setRegions(this.#regions.filter((region) => region.kind !== kind));
   }
 
+  /** Two that share a cluster, and where; undefined when each has its own place. */
+  findOverlap():
+    | { kinds: readonly [MetadataKind, MetadataKind]; clusterIndex: number }
+    | undefined {
+    for (const [index, { start, kind }] of this.#regions.entries()) {
+      if (index === 0 || this.#furthestEnds[index - 1]! <= start) continue;
+      const other = this.#regions.slice(0, index).find(({ end }) => end > start)!;
+      return { kinds: [kind, other.kind], clusterIndex: start };
+    }
+    for (const [clusterIndex, kind] of this.#clusters) {
+      const other = this.findRegion(clusterIndex, clusterIndex + 1);
+      if (other !== undefined) return { kinds: [kind, other], clusterIndex };
+    }
+    return undefined;
+  }
+
+  /** All clusters that hold metadata. */
+  *clusters(): Iterable<{ kind: MetadataKind; clusterIndex: number }> {
+    for (const [clusterIndex, kind] of this.#clusters) yield { kind, clusterIndex };
+    for (const { kind, start, end } of this.#regions) {
+      for (let clusterIndex = start; clusterIndex < end; clusterIndex++)
+        yield { kind, clusterIndex };
+    }
+  }
+
+  /** Takes over what `other` knows of these kinds, in the place of what is known here. */
+  replaceKinds(other: MetadataMap, kinds: ReadonlySet<MetadataKind>): void {
+    const kept = this.#regions.filter(({ kind }) => !kinds.has(kind));
+    this.#setRegions([...kept, ...other.#regions.filter(({ kind }) => kinds.has(kind))]);
+    for (const [clusterIndex, kind] of this.#clusters) {
+      if (kinds.has(kind)) this.#clusters.delete(clusterIndex);
+    }
+    for (const [clusterIndex, kind] of other.#clusters) {
+      if (kinds.has(kind)) this.#clusters.set(clusterIndex, kind);
+    }
+  }
+
   #setRegions(regions: Region[]): void {
     this.#regions = regions.toSorted((a, b) => a.start - b.start);
     let furthest = 0;

@@ -16,6 +16,15 @@ import { snapshotHeader } from './structs.ts';
 export interface Snapshot {
   readonly info: SnapshotInfo;
   readonly l1Table: TableReference;
+  readonly stored: StoredSnapshot;
+}
+
+/** The parts of a table entry as the file has them, so that nothing is lost in writing it again. */
+export interface StoredSnapshot {
+  readonly fixed: ReturnType<typeof snapshotHeader.decode>;
+  readonly extra: Uint8Array;
+  readonly id: Uint8Array;
+  readonly name: Uint8Array;
 }
 
 export interface SnapshotTable {
@@ -75,18 +84,25 @@ function* readSnapshot(cursor: StorageCursor, header: Qcow2Header): Step<Snapsho
       { offset: entryOffset, hint: 'Repair a copy of the image with "qemu-img check -r all".' },
     );
   }
-  const extra = decodeExtra(yield* cursor.take(raw.extra_data_size), header, raw.vm_state_size);
-  const id = decodeName(yield* cursor.take(raw.id_str_size));
-  const name = decodeName(yield* cursor.take(raw.name_size));
+  const extra = (yield* cursor.take(raw.extra_data_size)).slice();
+  const id = (yield* cursor.take(raw.id_str_size)).slice();
+  const name = (yield* cursor.take(raw.name_size)).slice();
+  return describeSnapshot({ fixed: raw, extra, id, name }, header);
+}
+
+/** What an entry says. */
+export function describeSnapshot(stored: StoredSnapshot, header: Qcow2Header): Snapshot {
+  const { fixed: raw, extra, id, name } = stored;
   return {
     l1Table: { offset: raw.l1_table_offset, entries: raw.l1_size },
     info: {
-      id,
-      name,
-      ...extra,
+      id: decodeName(id),
+      name: decodeName(name),
+      ...decodeExtra(extra, header, raw.vm_state_size),
       date: { seconds: raw.date_sec, nanoseconds: raw.date_nsec },
       vmClockNanoseconds: raw.vm_clock_nsec_high * TWO_32 + raw.vm_clock_nsec_low,
     },
+    stored,
   };
 }
 

@@ -5,6 +5,8 @@ import type {
   BitmapInfo,
   Extent,
   ImageWriter,
+  Limits,
+  SnapshotWriter,
   Step,
 } from '@diskfile/core';
 import { Qcow2BackingWriter } from './backing-writer.ts';
@@ -23,6 +25,7 @@ import type { ImageState } from './image.ts';
 import { LiveState } from './live-state.ts';
 import type { ImageMetadata } from './metadata.ts';
 import { MetadataWriter } from './metadata-writer.ts';
+import { Qcow2SnapshotWriter } from './snapshots/snapshot-writer.ts';
 import type { TableSlice } from './table-cache.ts';
 
 export class Qcow2Writer implements ImageWriter {
@@ -30,19 +33,34 @@ export class Qcow2Writer implements ImageWriter {
   readonly metadata: ImageMetadata;
   readonly state: ImageState;
   readonly backing: BackingWriter;
+  /** Undefined with an external data file: nothing counts how often its clusters are used. */
+  readonly snapshots?: SnapshotWriter;
   readonly #tables: ClusterTables;
   readonly #writer: MetadataWriter;
   readonly #zeroing: ZeroingContext;
   readonly #freeSpace: FreeSpace;
   readonly #rawDataFile: boolean;
 
-  constructor(metadata: ImageMetadata, clusters: HostClusters, bitmaps: readonly BitmapInfo[]) {
+  constructor(
+    metadata: ImageMetadata,
+    clusters: HostClusters,
+    bitmaps: readonly BitmapInfo[],
+    { maxStructureBytes }: Limits,
+  ) {
     this.state = new LiveState(metadata, bitmaps);
     this.metadata = metadata;
     this.#tables = new ClusterTables(metadata, clusters);
     this.#writer = new MetadataWriter(metadata);
     this.#freeSpace = new FreeSpace(metadata);
     this.backing = new Qcow2BackingWriter(metadata, this.#writer);
+    if (metadata.dataFile === undefined) {
+      this.snapshots = new Qcow2SnapshotWriter(
+        metadata,
+        this.#writer,
+        this.state,
+        maxStructureBytes,
+      );
+    }
     this.unitBytes = this.#tables.unitBytes;
     const makeRoom = () => this.#writer.makeRoom();
     this.#zeroing = { tables: this.#tables, makeRoom };
@@ -57,7 +75,9 @@ export class Qcow2Writer implements ImageWriter {
       if (empty > 0) extent.setBacking(empty);
       return empty > 0;
     }
-    const own = tables.l1.isCopied(tables.l1IndexOf(guestOffset)) && !headerWriter.isCorrupt;
+    const { isCorrupt, isUncertain } = headerWriter;
+    // While the file may have a header that calls clusters shared, allocate() has to settle that.
+    const own = tables.l1.isCopied(tables.l1IndexOf(guestOffset)) && !isCorrupt && !isUncertain;
     const { unitBytes } = this.#tables;
     const end = Math.min(guestOffset + lengthBytes, slice.endGuestOffset);
     const hostOffset = own ? this.#inPlaceAt(slice, guestOffset) : undefined;
@@ -87,6 +107,7 @@ export class Qcow2Writer implements ImageWriter {
 
   *allocate(guestOffset: number, lengthBytes: number): Step<Allocation> {
     this.#tables.refuseWhenCorrupt();
+    yield* this.metadata.headerWriter.settle();
     yield* this.#writer.makeRoom();
     return yield* allocateClusters(this.#tables, guestOffset, lengthBytes);
   }

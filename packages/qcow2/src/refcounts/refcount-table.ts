@@ -78,6 +78,14 @@ export class RefcountTable {
     this.dirty.add(0, lengthBytes, lengthBytes);
   }
 
+  /** Goes on as another table, which the file holds and the header names. */
+  replace(hostOffset: number, bytes: Uint8Array): void {
+    this.#hostOffset = hostOffset;
+    this.#bytes = bytes;
+    this.#moved = false;
+    this.dirty.clear();
+  }
+
   /** The header names this table now. */
   headerSwitched(): void {
     this.#moved = false;

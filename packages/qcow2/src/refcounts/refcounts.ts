@@ -93,6 +93,37 @@ export class Refcounts {
     return block;
   }
 
+  /**
+   * Goes on with other blocks: those that `bytes`, the refcount table at `hostOffset`, names. The
+   * file has them and all changes of before.
+   */
+  replaceTable(hostOffset: number, bytes: Uint8Array): void {
+    if (this.#dirtyCount > 0) throw new Error('assertion failed: refcounts that are not written');
+    this.#blocks.clear();
+    this.#last = undefined;
+    this.table.replace(hostOffset, bytes);
+  }
+
+  /**
+   * The content of a block that is there, with other counts; the block itself stays as it is.
+   * @param countOf gives the new count of a cluster from the one of now
+   */
+  *changedBlock(
+    index: number,
+    countOf: (clusterIndex: number, count: number) => number,
+  ): Step<Uint8Array> {
+    const block = yield* this.load(index);
+    if (block === undefined) throw new Error('assertion failed: a refcount block is gone');
+    const bytes = block.bytes.slice();
+    const first = index * this.clustersPerBlock;
+    for (let slot = 0; slot < this.clustersPerBlock; slot++) {
+      const before = this.#width.get(bytes, slot);
+      const count = countOf(first + slot, before);
+      if (count !== before) this.#width.set(bytes, slot, count);
+    }
+    return bytes;
+  }
+
   *get(clusterIndex: number): Step<number> {
     const block = yield* this.load(this.blockIndexOf(clusterIndex));
     return block === undefined ? 0 : block.get(clusterIndex % this.clustersPerBlock);
@@ -113,7 +144,7 @@ export class Refcounts {
    */
   *raise(run: ClusterRun): Step<void> {
     yield* this.#visit(run, (block, slot) => {
-      if (block.get(slot) >= this.#width.max) throw this.#saturated(block, slot);
+      if (block.get(slot) >= this.#width.max) throw this.saturated(this.#clusterAt(block, slot));
     });
     yield* this.#visit(run, (block, slot) => block.set(slot, block.get(slot) + 1));
   }
@@ -126,7 +157,7 @@ export class Refcounts {
     yield* this.#visit(run, (block, slot) => {
       const count = block.get(slot);
       if (count > 0) block.set(slot, count - 1);
-      if (count === 1) onUnused?.(block.index * this.clustersPerBlock + slot);
+      if (count === 1) onUnused?.(this.#clusterAt(block, slot));
     });
   }
 
@@ -137,8 +168,8 @@ export class Refcounts {
   *assign(run: ClusterRun, countOf: (clusterIndex: number, count: number) => number): Step<void> {
     yield* this.#visit(run, (block, slot) => {
       const before = block.get(slot);
-      const count = countOf(block.index * this.clustersPerBlock + slot, before);
-      if (count > this.#width.max) throw this.#saturated(block, slot);
+      const count = countOf(this.#clusterAt(block, slot), before);
+      if (count > this.#width.max) throw this.saturated(this.#clusterAt(block, slot));
       if (count !== before) block.set(slot, count);
     });
   }
@@ -152,9 +183,9 @@ export class Refcounts {
   /** @throws DiskError `corrupt` unless every cluster of the run is in use */
   *checkInUse(run: ClusterRun): Step<void> {
     const first = this.firstWithoutBlock(run);
-    if (first !== undefined) throw this.#notInUse(first);
+    if (first !== undefined) throw this.notInUse(first);
     yield* this.#visit(run, (block, slot) => {
-      if (block.isZero(slot)) throw this.#notInUse(block.index * this.clustersPerBlock + slot);
+      if (block.isZero(slot)) throw this.notInUse(this.#clusterAt(block, slot));
     });
   }
 
@@ -169,6 +200,11 @@ export class Refcounts {
       }
       at += slots;
     }
+  }
+
+  /** Largest count that fits. */
+  get maxCount(): number {
+    return this.#width.max;
   }
 
   get dirtyBytes(): number {
@@ -186,21 +222,26 @@ export class Refcounts {
     this.#dirtyCount -= blocks.length;
   }
 
-  #saturated(block: RefcountBlock, slot: number): DiskError {
-    const cluster = block.index * this.clustersPerBlock + slot;
+  #clusterAt(block: RefcountBlock, slot: number): number {
+    return block.index * this.clustersPerBlock + slot;
+  }
+
+  /** The refusal of a count that does not fit. */
+  saturated(clusterIndex: number): DiskError {
     return new DiskError(
       'limit',
       'qcow2.refcount-overflow',
-      `Refcounts of ${this.#width.bits} bits cannot count one more use of the cluster at ${hex(cluster * this.clusterBytes)}`,
+      `Refcounts of ${this.#width.bits} bits cannot count one more use of the cluster at ${hex(clusterIndex * this.clusterBytes)}`,
       { hint: 'Convert the image to one with wider refcounts ("refcount_bits").' },
     );
   }
 
-  #notInUse(clusterIndex: number): DiskError {
+  /** The refusal of a cluster that is used more often than it is counted. */
+  notInUse(clusterIndex: number, count = 0): DiskError {
     const hostOffset = clusterIndex * this.clusterBytes;
     return corrupt(
       'qcow2.refcount-too-low',
-      `The cluster at ${hex(hostOffset)} is in use, but its refcount is 0`,
+      `The refcount of the cluster at ${hex(hostOffset)} is ${count}, but it is used more often`,
       { offset: hostOffset },
     );
   }

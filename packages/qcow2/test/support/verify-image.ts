@@ -22,9 +22,17 @@ const OFFSET_MASK = 0x00ff_ffff_ffff_fe00n;
 const COPIED = 1n << 63n;
 const COMPRESSED = 1n << 62n;
 
+/** One use of a cluster: what for, and by which state of the disk. */
+interface Use {
+  readonly role: 'metadata' | 'L2 table' | 'data' | 'compressed';
+  /** 0 is the active state, snapshots follow. */
+  readonly tree: number;
+  readonly what: string;
+}
+
 class Verifier {
   readonly #header: Header;
-  readonly #uses = new Map<number, string[]>();
+  readonly #uses = new Map<number, Use[]>();
   readonly #copied: [cluster: number, copied: boolean, what: string][] = [];
   readonly #errors: string[] = [];
 
@@ -55,40 +63,63 @@ class Verifier {
       const block = Number(view.getBigUint64(refcountTable + at));
       if (block !== 0) this.#use(block, clusterBytes, `refcount block ${at / 8}`);
     }
-    const l1 = Number(view.getBigUint64(40));
-    const l1Entries = view.getUint32(36);
-    this.#use(l1, l1Entries * 8, 'L1 table');
-    this.#walkL1(l1, l1Entries);
+    this.#walkL1(0, Number(view.getBigUint64(40)), view.getUint32(36));
+    this.#walkSnapshots();
     return this.#compare(refcountTable, tableBytes);
   }
 
-  #use(offset: number, length: number, what: string): void {
+  #walkSnapshots(): void {
+    const { view } = this.#header;
+    const table = Number(view.getBigUint64(64));
+    const snapshots = view.getUint32(60);
+    let at = table;
+    for (let tree = 1; tree <= snapshots; tree++) {
+      at = Math.ceil(at / 8) * 8;
+      this.#walkL1(tree, Number(view.getBigUint64(at)), view.getUint32(at + 8));
+      const extra = view.getUint32(at + 36);
+      if (extra !== 24) this.#errors.push(`snapshot ${tree} has ${extra} bytes of extra data`);
+      at += 40 + extra + view.getUint16(at + 12) + view.getUint16(at + 14);
+    }
+    if (snapshots > 0) this.#use(table, at - table, 'snapshot table');
+  }
+
+  #use(offset: number, length: number, what: string, role: Use['role'] = 'metadata', tree = 0) {
     const { clusterBytes } = this.#header;
     for (let at = Math.floor(offset / clusterBytes); at * clusterBytes < offset + length; at++) {
       const uses = this.#uses.get(at) ?? [];
-      uses.push(what);
+      uses.push({ role, tree, what });
       this.#uses.set(at, uses);
     }
   }
 
-  #walkL1(l1: number, entries: number): void {
+  #walkL1(tree: number, l1: number, entries: number): void {
     const { view, clusterBytes, extended } = this.#header;
     const step = extended ? 16 : 8;
+    const name = tree === 0 ? '' : ` of snapshot ${tree}`;
+    this.#use(l1, entries * 8, `L1 table${name}`);
     for (let index = 0; index < entries; index++) {
       const entry = view.getBigUint64(l1 + index * 8);
       const table = Number(entry & OFFSET_MASK);
       if (table === 0) continue;
       if (table + clusterBytes > view.byteLength) {
-        this.#errors.push(`L2 table ${index} lies beyond the file`);
+        this.#errors.push(`L2 table ${index}${name} lies beyond the file`);
         continue;
       }
-      this.#use(table, clusterBytes, `L2 table ${index}`);
-      this.#copied.push([table / clusterBytes, (entry & COPIED) !== 0n, `L1 entry ${index}`]);
-      for (let at = 0; at < clusterBytes; at += step) this.#walkL2Entry(table + at, index);
+      this.#use(table, clusterBytes, `L2 table ${index}${name}`, 'L2 table', tree);
+      this.#noteFlag(tree, table, entry, `L1 entry ${index}`);
+      for (let at = 0; at < clusterBytes; at += step) {
+        this.#walkL2Entry(tree, table + at, `${index}${name}`);
+      }
     }
   }
 
-  #walkL2Entry(at: number, table: number): void {
+  /** Flags are kept right in the active state only. */
+  #noteFlag(tree: number, offset: number, entry: bigint, what: string): void {
+    if (tree > 0) return;
+    this.#copied.push([offset / this.#header.clusterBytes, (entry & COPIED) !== 0n, what]);
+  }
+
+  #walkL2Entry(tree: number, at: number, table: string): void {
     const { view, clusterBytes, external } = this.#header;
     const entry = view.getBigUint64(at);
     const what = `L2 entry at 0x${at.toString(16)} of table ${table}`;
@@ -96,14 +127,14 @@ class Verifier {
       const shift = BigInt(62 - (Math.log2(clusterBytes) - 8));
       const offset = Number(entry & ((1n << shift) - 1n));
       const sectors = Number((entry & (COMPRESSED - 1n)) >> shift) + 1;
-      this.#use(offset, sectors * 512 - (offset % 512), `compressed ${what}`);
+      this.#use(offset, sectors * 512 - (offset % 512), what, 'compressed', tree);
       return;
     }
     const offset = Number(entry & OFFSET_MASK);
     if (external || offset === 0) return;
     if (offset % clusterBytes !== 0) this.#errors.push(`${what} is not aligned`);
-    this.#use(offset, clusterBytes, what);
-    this.#copied.push([offset / clusterBytes, (entry & COPIED) !== 0n, what]);
+    this.#use(offset, clusterBytes, what, 'data', tree);
+    this.#noteFlag(tree, offset, entry, what);
   }
 
   #compare(refcountTable: number, tableBytes: number): Verdict {
@@ -112,10 +143,9 @@ class Verifier {
     for (const [cluster, uses] of this.#uses) {
       const count = counted.get(cluster) ?? 0;
       if (count < uses.length) {
-        this.#errors.push(`cluster ${cluster} is counted ${count} times: ${uses.join(', ')}`);
+        this.#errors.push(`cluster ${cluster} is counted ${count} times: ${namesOf(uses)}`);
       }
-      const shared = uses.length > 1 && !uses.every((use) => use.startsWith('compressed'));
-      if (shared) this.#errors.push(`cluster ${cluster} overlaps: ${uses.join(', ')}`);
+      if (overlaps(uses)) this.#errors.push(`cluster ${cluster} overlaps: ${namesOf(uses)}`);
     }
     for (const [cluster, count] of counted) {
       const uses = this.#uses.get(cluster)?.length ?? 0;
@@ -143,6 +173,19 @@ class Verifier {
   }
 }
 
+/** Whether a cluster is used for different things, or twice by the same state of the disk. */
+function overlaps(uses: readonly Use[]): boolean {
+  const { role } = uses[0]!;
+  if (uses.length === 1) return false;
+  if (uses.some((use) => use.role !== role) || role === 'metadata') return true;
+  if (role === 'compressed') return false;
+  return new Set(uses.map((use) => use.tree)).size < uses.length;
+}
+
+function namesOf(uses: readonly Use[]): string {
+  return uses.map(({ what }) => what).join(', ');
+}
+
 function readBits(view: DataView, block: number, slot: number, bits: number): number {
   if (bits < 8) {
     const byte = view.getUint8(block + Math.floor((slot * bits) / 8));
@@ -155,7 +198,7 @@ function readBits(view: DataView, block: number, slot: number, bits: number): nu
   return value;
 }
 
-/** Looks at an image without snapshots. */
+/** Looks at the active state and at all snapshots. */
 export function verifyImage(image: Uint8Array): Verdict {
   return new Verifier(image).run();
 }

@@ -58,6 +58,8 @@ export function createImage(
 export interface OpenWritableOptions {
   readonly limits?: Partial<Limits>;
   readonly writable?: boolean;
+  /** Opens this one in place of the active state; with `writable: false`. */
+  readonly snapshot?: string;
 }
 
 export function openWritable(files: ImageFiles, options: OpenWritableOptions = {}): DiskFile {
@@ -76,7 +78,7 @@ export function openWritable(files: ImageFiles, options: OpenWritableOptions = {
       gate,
       limits,
       format: 'qcow2',
-      snapshot: undefined,
+      snapshot: options.snapshot,
       writable: options.writable ?? true,
       followBacking: true,
     }),
