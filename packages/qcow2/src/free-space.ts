@@ -6,11 +6,20 @@ import { ClusterRuns } from './refcounts/cluster-runs.ts';
 
 /** Free clusters at the end of the file that are looked for, so that closing takes no long time. */
 const MAX_TAIL_CLUSTERS = 1024 * 1024;
+/** Runs of clusters that are remembered until the image is closed. */
+const MAX_FREED_RUNS = 65_536;
 
+/**
+ * A refcount of 0 alone does not make a cluster worthless: in an image that counts too little it may
+ * be in use. So nothing is given back but what was itself given up while the image was open.
+ */
 export class FreeSpace {
   readonly #metadata: ImageMetadata;
+  /** To be punched by the next flush. */
   readonly #runs = new ClusterRuns();
-  #anyFreed = false;
+  /** All that was given up so far, whatever became of it. */
+  readonly #freed = new ClusterRuns();
+  #freedRuns = 0;
 
   constructor(metadata: ImageMetadata) {
     this.#metadata = metadata;
@@ -20,16 +29,21 @@ export class FreeSpace {
   add(runs: ClusterRuns): void {
     for (const run of runs) {
       this.#runs.add(run);
-      this.#anyFreed = true;
+      if (this.#freedRuns === MAX_FREED_RUNS) continue;
+      this.#freed.add(run);
+      this.#freedRuns += 1;
     }
   }
 
   /** Punches holes where clusters are still free. What the host refuses costs space, no more. */
   *punch(): Step<void> {
+    const { freed } = this.#metadata.allocator;
     for (const { start, count } of this.#runs) {
       let free = 0;
       for (let at = start; at <= start + count; at++) {
-        if (at < start + count && (yield* this.#metadata.refcounts.get(at)) === 0) free += 1;
+        // Given up once more in the meantime, a cluster may have readers again.
+        const isOver = at === start + count || freed.isHeld(at);
+        if (!isOver && (yield* this.#isFree(at))) free += 1;
         else if (free > 0) {
           yield* this.#punchRun(at - free, free);
           free = 0;
@@ -37,6 +51,12 @@ export class FreeSpace {
       }
     }
     this.#runs.clear();
+  }
+
+  /** Whether a cluster that was given up is still free, and nothing of the image's own lies there. */
+  *#isFree(cluster: number): Step<boolean> {
+    const { refcounts, map } = this.#metadata;
+    return map.find(cluster, cluster + 1) === undefined && (yield* refcounts.get(cluster)) === 0;
   }
 
   *#punchRun(start: number, count: number): Step<void> {
@@ -51,13 +71,21 @@ export class FreeSpace {
     }
   }
 
-  /** Cuts free clusters off the end of the file, when any were freed. */
+  /**
+   * Cuts clusters that were given up off the end of the file. What the host refuses, a block device
+   * above all, costs space, no more.
+   */
   *truncate(): Step<void> {
-    if (!this.#anyFreed) return;
-    const { storage, header, refcounts } = this.#metadata;
+    const { storage, header } = this.#metadata;
     const fileEnd = Math.ceil(storage.sizeBytes / header.clusterBytes);
+    const limit = Math.max(0, fileEnd - MAX_TAIL_CLUSTERS);
     let end = fileEnd;
-    while (end > fileEnd - MAX_TAIL_CLUSTERS && (yield* refcounts.get(end - 1)) === 0) end -= 1;
-    if (end < fileEnd) yield* truncateStorage(storage, end * header.clusterBytes);
+    while (end > limit && this.#freed.has(end - 1) && (yield* this.#isFree(end - 1))) end -= 1;
+    if (end === fileEnd) return;
+    try {
+      yield* truncateStorage(storage, end * header.clusterBytes);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
   }
 }

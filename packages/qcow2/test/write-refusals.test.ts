@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readU64be, writeU16be, writeU64be } from '@diskfile/bytes';
-import { MemoryStorage } from '@diskfile/core';
+import { DiskError, readU64be, writeU16be, writeU64be } from '@diskfile/bytes';
+import { type DiskFile, MemoryStorage } from '@diskfile/core';
 import { errorOf, firstDifference, readAll } from './support/open-image.ts';
 import { contentOf } from './support/content.ts';
 import { verifyImage } from './support/verify-image.ts';
@@ -126,7 +126,65 @@ describe('space', () => {
     disk.closeSync();
     expect(files.image.sizeBytes).toBe(before);
   });
+
+  it('stays at the end where the host cannot cut the file, as on a block device', () => {
+    const storage = filesOf(smallImage()).image;
+    storage.truncateSync(64 * CLUSTER);
+    storage.truncateSync = () => {
+      throw new DiskError('unsupported', 'storage.device-size', 'a device keeps its size');
+    };
+    const files = new ImageFiles(storage);
+    const disk = openWritable(files);
+    disk.writeSync(contentOf(3, 8 * CLUSTER), 0x2000);
+    giveUp(disk, 0x2000, 8 * CLUSTER);
+    disk.closeSync();
+    expect(files.image.sizeBytes).toBe(64 * CLUSTER);
+    expect(verifyImage(files.imageBytes)).toEqual({ errors: [], leaks: [] });
+  });
+
+  it('is not cut off where refcounts are too low and something is there', () => {
+    const built = createImage(new ImageFiles(), 40_960, { cluster_size: CLUSTER });
+    const building = openWritable(built);
+    building.writeSync(contentOf(1, CLUSTER), 0);
+    building.flushSync();
+    building.writeSync(contentOf(2, CLUSTER), 32_768);
+    building.closeSync();
+    // The last clusters are the second L2 table and what it maps; both now count as free.
+    const image = built.imageBytes;
+    const last = image.length / CLUSTER - 1;
+    for (const cluster of [last - 1, last]) writeU16be(image, 2 * CLUSTER + cluster * 2, 0);
+    const files = filesOf(image);
+    const disk = openWritable(files);
+    giveUp(disk, 0, CLUSTER);
+    disk.closeSync();
+    const content = new Uint8Array(CLUSTER);
+    openWritable(files, { writable: false }).readSync(content, 32_768);
+    expect(content).toEqual(contentOf(2, CLUSTER));
+  });
+
+  it('that an entry gave up is not given back where it holds a table', () => {
+    const image = smallImage();
+    const l2Table = 4 * CLUSTER;
+    // The second cluster of the disk is said to be where the L2 table is.
+    writeU64be(image, l2Table + 8, l2Table);
+    image[l2Table + 8] = 0x80;
+    const files = filesOf(image);
+    const disk = openWritable(files);
+    giveUp(disk, CLUSTER, CLUSTER);
+    disk.closeSync();
+    const content = new Uint8Array(CLUSTER);
+    openWritable(files, { writable: false }).readSync(content, 0);
+    expect(content).toEqual(contentOf(1, CLUSTER));
+  });
 });
+
+/** Discards a range, and lets a flush and the next change give its space back. */
+function giveUp(disk: DiskFile, guestOffset: number, lengthBytes: number): void {
+  disk.discardSync(guestOffset, lengthBytes);
+  disk.flushSync();
+  disk.discardSync(guestOffset, lengthBytes);
+  disk.flushSync();
+}
 
 describe('a refcount table that moves', () => {
   it.each([false, true])(
