@@ -19,9 +19,13 @@ export { type CrashOptions, type CrashState, crashStates } from './storage/crash
 export { type FaultPlan, FaultStorage } from './storage/fault-storage.ts';
 export { Random } from './storage/random.ts';
 export { RecordingStorage } from './storage/recording-storage.ts';
+export { StorageWrapper } from './storage/storage-wrapper.ts';
 export { type ModelRunOptions, OperationCounts, runModel } from './model/model-run.ts';
 export { sharesOf } from './model/shares.ts';
 export { FormatSubject, type FormatSubjectOptions } from './subject/format-subject.ts';
 export { qcow2Subjects } from './subject/qcow2-subjects.ts';
 export { SubjectFiles } from './subject/subject-files.ts';
 export type { OpenSubjectOptions, Subject, Verdict } from './subject/subject.ts';
+export { type CrashReport, type CrashRunOptions, runCrashes } from './crash/crash-run.ts';
+export { QCOW2_WORKLOADS } from './crash/qcow2-workloads.ts';
+export type { Workload } from './crash/workload.ts';

@@ -10,6 +10,7 @@ import { DiskTrial } from './disk-trial.ts';
 import { Mismatch } from './mismatch.ts';
 import type { Operation } from './operation.ts';
 import { operations } from './operations/index.ts';
+import { adoptOutcome } from './outcome.ts';
 import { expectSound } from './sound.ts';
 
 /** Longest sequence; those that fast-check makes have half as many operations on average. */
@@ -87,7 +88,8 @@ class ModelCommand implements fc.Command<DiskModel, DiskTrial> {
       trial.expectAll(model);
       return;
     }
-    applyTo(model, operation, trial);
+    if (operation.isPartial === true) adoptOutcome(model, operation, trial);
+    else operation.apply(model);
     if (operation.changesMuch) trial.expectAll(model);
     else {
       const window = operation.window?.(model);
@@ -110,21 +112,6 @@ function isDone(operation: Operation, trial: DiskTrial, model: DiskModel): boole
     if (operation.mayBeRefused?.(model) !== true) throw error;
     return false;
   }
-}
-
-/** @returns the content before, and after each part */
-export function applyTo(model: DiskModel, operation: Operation, trial: DiskTrial): Uint8Array[] {
-  if (operation.isPartial !== true) {
-    operation.apply(model);
-    return [];
-  }
-  const states = [model.content.slice()];
-  for (const part of operation.parts ?? [operation]) {
-    part.apply(model);
-    states.push(model.content.slice());
-  }
-  trial.adopt(model, states);
-  return states;
 }
 
 /** A window with what lies around it, where mistakes would show. */

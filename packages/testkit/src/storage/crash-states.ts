@@ -13,7 +13,7 @@ export interface CrashOptions {
   /** At most so many states for each point in time; all there are when they are fewer. */
   readonly statesPerPoint: number;
   readonly seed: number;
-  /** Times to look at, of {@link CrashLog.now}; by default all. */
+  /** Times to look at, of {@link CrashLog.now}, in ascending order; by default all. */
   readonly points?: readonly number[];
 }
 
@@ -31,10 +31,12 @@ type Piece =
   | { readonly file: number; readonly offset: number; readonly bytes: Uint8Array }
   | { readonly file: number; readonly sizeBytes: number };
 
+/** @throws Error when the points do not ascend */
 export function* crashStates(log: CrashLog, options: CrashOptions): Generator<CrashState> {
   const points = options.points ?? Array.from({ length: log.now + 1 }, (_, index) => index);
+  const files = new DurableFiles(log);
   for (const point of points) {
-    const durable = filesAt(log, point);
+    const durable = files.at(point);
     const pending = log.mutations.filter(
       ({ issuedAt, durableAt }) => issuedAt <= point && durableAt > point,
     );
@@ -48,13 +50,27 @@ export function* crashStates(log: CrashLog, options: CrashOptions): Generator<Cr
   }
 }
 
-/** The files with nothing but what is durable at some time. */
-function filesAt(log: CrashLog, point: number): Uint8Array[] {
-  const storages = log.files.map(({ initial }) => new MemoryStorage(initial.slice()));
-  for (const recorded of log.mutations) {
-    if (recorded.durableAt <= point) mutate(storages[recorded.file]!, recorded);
+/** The files with nothing but what is durable, at times that only grow. */
+class DurableFiles {
+  readonly #log: CrashLog;
+  readonly #storages: MemoryStorage[];
+  #now = -1;
+
+  constructor(log: CrashLog) {
+    this.#log = log;
+    this.#storages = log.files.map(({ initial }) => new MemoryStorage(initial.slice()));
   }
-  return storages.map(({ bytes }) => bytes.slice());
+
+  /** Valid until the next call. */
+  at(point: number): Uint8Array[] {
+    if (point < this.#now) throw new Error(`points do not ascend: ${point} after ${this.#now}`);
+    for (const recorded of this.#log.mutations) {
+      const { durableAt, file } = recorded;
+      if (durableAt > this.#now && durableAt <= point) mutate(this.#storages[file]!, recorded);
+    }
+    this.#now = point;
+    return this.#storages.map(({ bytes }) => bytes);
+  }
 }
 
 function mutate(storage: MemoryStorage, { mutation }: RecordedMutation): void {

@@ -11,6 +11,11 @@ export interface Verdict {
   readonly errors: readonly string[];
   /** Space that is taken and not used. */
   readonly leaks: readonly string[];
+  /**
+   * Whether the image says of itself that whoever writes it next has to put it right. Until then
+   * the format's own check may find errors.
+   */
+  readonly isDirty: boolean;
 }
 
 export interface OpenSubjectOptions {

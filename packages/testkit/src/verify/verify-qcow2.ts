@@ -162,7 +162,8 @@ class Verifier {
 
   #compare(): Verdict {
     const leaks: string[] = [];
-    if (this.#layout.isDirty) return { errors: this.#errors, leaks };
+    const { isDirty } = this.#layout;
+    if (isDirty) return { errors: this.#errors, leaks, isDirty };
     const counts = this.#readRefcounts();
     for (const [cluster, references] of this.#references.entries()) {
       const count = counts.get(cluster) ?? 0;
@@ -181,7 +182,7 @@ class Verifier {
       if (noted >= 0 === (this.#references[cluster] === 1)) continue;
       this.#error(`COPIED is wrong for cluster ${cluster}, ${describe(this.#purposes[cluster]!)}`);
     }
-    return { errors: this.#errors, leaks };
+    return { errors: this.#errors, leaks, isDirty };
   }
 
   /** Refcounts other than zero, by cluster. */

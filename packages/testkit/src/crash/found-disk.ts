@@ -1,0 +1,33 @@
+/** All that a disk shows: what is compared after a crash. */
+import type { Subject } from '../subject/subject.ts';
+import type { SubjectFiles } from '../subject/subject-files.ts';
+import { readAll } from '../model/mismatch.ts';
+
+export interface FoundSnapshot {
+  readonly name: string;
+  readonly content: Uint8Array;
+}
+
+export interface FoundDisk {
+  readonly content: Uint8Array;
+  readonly snapshots: readonly FoundSnapshot[];
+}
+
+/** Opens an image for reading, and reads everything. */
+export function findDisk(subject: Subject, files: SubjectFiles): FoundDisk {
+  const disk = subject.open(files, { readOnly: true });
+  try {
+    const list = disk.capabilities.snapshots?.list() ?? [];
+    const snapshots = list.map(({ id, name }) => {
+      const older = subject.open(files, { readOnly: true, snapshot: id });
+      try {
+        return { name, content: readAll(older) };
+      } finally {
+        older.closeSync();
+      }
+    });
+    return { content: readAll(disk), snapshots };
+  } finally {
+    disk.closeSync();
+  }
+}

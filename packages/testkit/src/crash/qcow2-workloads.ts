@@ -1,0 +1,136 @@
+/** Workloads on small qcow2 images, so that all they leave behind can be looked at. */
+import type { FormatOptions } from '@diskfile/core';
+import fc from 'fast-check';
+import { noise } from '../model/noise.ts';
+import type { Operation } from '../model/operation.ts';
+import { operations as anyOperation } from '../model/operations/index.ts';
+import { FormatSubject } from '../subject/format-subject.ts';
+import { verifyQcow2 } from '../verify/verify-qcow2.ts';
+import { batch, script } from './script.ts';
+import type { Workload } from './workload.ts';
+
+const SECTOR = 512;
+const CACHE_BYTES = 32 * 1024;
+const RANDOM_STEPS = 24;
+
+interface Given {
+  readonly options?: FormatOptions;
+  readonly sectors?: number;
+  /** Sectors of a backing image. */
+  readonly backing?: number;
+  /** Script of what is done before anything goes wrong. */
+  readonly prepared?: string;
+}
+
+function workload(
+  name: string,
+  { options = {}, sectors = 48, backing, prepared = '' }: Given,
+  operations: readonly Operation[],
+): Workload {
+  const subject = new FormatSubject({
+    name,
+    format: 'qcow2',
+    sizeBytes: sectors * SECTOR,
+    clusterBytes: Number(options['cluster_size'] ?? SECTOR),
+    options: { cluster_size: SECTOR, ...options },
+    ...(backing === undefined ? {} : { backing: noise(5, backing * SECTOR) }),
+    limits: { metadataCacheBytes: CACHE_BYTES },
+    verify: (files) => verifyQcow2(files.bytes()),
+  });
+  return { name, subject, preparation: script(prepared), operations };
+}
+
+const WAYS: readonly Workload[] = [
+  workload('new clusters', {}, script('write 0 2; write 7 3; flush; write 20 4; flush')),
+  workload(
+    'in place',
+    { prepared: 'write 0 48' },
+    script(`
+      write 3 4; write-bytes 100 2000; flush; write 4 1; write 40 8; flush; write 40 2`),
+  ),
+  workload(
+    'new L2 tables',
+    { sectors: 400 },
+    script(`
+      write 0 1; write 64 1; write 130 2; flush;
+      write 200 1; write 65 1; flush; write 300 60; flush`),
+  ),
+  workload(
+    'new refcount blocks',
+    { options: { refcount_bits: 64 }, sectors: 150, prepared: 'write 0 40' },
+    script('write 40 10; flush; write 60 50; write 110 30; flush; write 149 1'),
+  ),
+  workload(
+    'a refcount table that moves',
+    // It has room for 4,096 clusters; nearly all of them are counted when recording begins.
+    { options: { refcount_bits: 64 }, sectors: 4200, prepared: fillUpTo(3900) },
+    script('write 3900 40; flush; write 3940 60; flush; write 4000 2; flush'),
+  ),
+  workload(
+    'zeros',
+    { prepared: 'write 0 48' },
+    script(`
+      zero 2 4; zero-keep 8 4; flush; write 3 1; write 9 1; flush; zero 0 20; write 5 2; flush`),
+  ),
+  workload(
+    'discarded and used again',
+    { prepared: 'write 0 48' },
+    script(`
+      discard 0 20; flush; write 0 4; write 40 8; flush; discard 2 40; write 10 12; flush; flush;
+      write 30 6; flush`),
+  ),
+  workload('batches', { prepared: 'write 0 10' }, [
+    batch('write 2 4; zero 3 2; write 20 6; flush; write 21 2'),
+    batch('write 21 1; discard 2 3; write 30 2'),
+    ...script('flush; write 2 4'),
+  ]),
+  workload(
+    'several handles',
+    {},
+    script('clone; write 1 3; write 2 3 1; flush; write 9 2 1; flush 1; write 9 4'),
+  ),
+  workload(
+    'closed and opened',
+    {},
+    script('write 0 20; reopen; discard 10 10; reopen; write 12 2; reopen'),
+  ),
+];
+
+const VARIED = script(`
+  write 3 5; write-bytes 700 3000; flush; write 4 2; write 30 6; zero 3 2; flush;
+  discard 31 4; write-bytes 15500 900; flush; write 20 5; zero-keep 21 2; flush; write 31 3`);
+const EXTENDED: FormatOptions = { cluster_size: 32 * SECTOR, extended_l2: true };
+
+const KINDS: readonly Workload[] = [
+  workload('version 2', { options: { compat: '0.10' } }, VARIED),
+  workload('1-bit refcounts', { options: { refcount_bits: 1 } }, VARIED),
+  workload('1 KiB clusters', { options: { cluster_size: 1024 } }, VARIED),
+  workload('over a backing image', { backing: 30 }, VARIED),
+  workload('version 2 over a backing image', { options: { compat: '0.10' }, backing: 60 }, VARIED),
+  workload('lazy refcounts', { options: { lazy_refcounts: true } }, VARIED),
+  workload('preallocated', { options: { preallocation: 'metadata' } }, VARIED),
+  workload('a data file', { options: { data_file: 'data' } }, VARIED),
+  workload('a raw data file', { options: { data_file: 'data', data_file_raw: true } }, VARIED),
+  workload('extended L2', { options: EXTENDED, sectors: 60 }, VARIED),
+  workload('extended L2 over a backing image', { options: EXTENDED, backing: 40 }, VARIED),
+];
+
+const RANDOM: readonly Workload[] = [
+  workload('random 1', { sectors: 60 }, anyOperations(1)),
+  workload('random 2', { sectors: 80, options: { refcount_bits: 2 } }, anyOperations(2)),
+  workload('random 3', { sectors: 60, options: { lazy_refcounts: true } }, anyOperations(3)),
+  workload('random 4', { sectors: 70, backing: 90 }, anyOperations(4)),
+];
+
+function fillUpTo(sectors: number): string {
+  const parts = Array.from({ length: sectors / 390 }, (_, index) => `write ${index * 390} 390`);
+  return parts.join(';');
+}
+
+function anyOperations(seed: number): Operation[] {
+  return fc
+    .sample(anyOperation, { seed, numRuns: RANDOM_STEPS })
+    .filter(({ kind }) => kind !== 'clone' && kind !== 'close');
+}
+
+export const QCOW2_WORKLOADS: readonly Workload[] = [...WAYS, ...KINDS, ...RANDOM];
