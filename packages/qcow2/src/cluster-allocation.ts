@@ -82,8 +82,10 @@ function planNew(
   let start = alignDown(guestOffset, unitBytes);
   let reached = start;
   for (let at = alignDown(guestOffset, clusterBytes); at < end; at += clusterBytes) {
-    const { compressed, hosted, copied } = tables.read(slice, at);
+    const entry = tables.read(slice, at);
+    const { compressed, hosted, copied } = entry;
     if (hosted && copied) break;
+    tables.checkData(slice, at, entry);
     const whole = compressed || hosted;
     if (whole && at < start) start = at;
     reached = whole ? at + clusterBytes : Math.min(alignUp(end, unitBytes), at + clusterBytes);

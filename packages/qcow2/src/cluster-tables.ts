@@ -8,6 +8,7 @@ import {
   entryFormat,
   newClusterEntry,
 } from './cluster-entry.ts';
+import { invalidBitmap } from './extended-entries.ts';
 import type { HostClusters } from './host-clusters.ts';
 import type { ImageMetadata } from './metadata.ts';
 import type { ClusterRun } from './refcounts/refcounts.ts';
@@ -58,6 +59,16 @@ export class ClusterTables {
   checkPlace(slice: TableSlice, guestOffset: number, { hostOffset }: ClusterEntry): void {
     const entryOffset = slice.hostOffset + this.#entryAt(slice, guestOffset);
     this.#clusters.check(hostOffset, guestOffset - (guestOffset % this.clusterBytes), entryOffset);
+  }
+
+  /**
+   * Refuses an entry that calls subclusters data and has no cluster for them: with a cluster, they
+   * would read whatever that held before.
+   * @throws DiskError `corrupt`
+   */
+  checkData(slice: TableSlice, guestOffset: number, entry: ClusterEntry): void {
+    if (entry.compressed || entry.hosted || entry.dataBits === 0) return;
+    throw invalidBitmap(slice, this.#entryAt(slice, guestOffset));
   }
 
   /** What metadata a host cluster holds that an entry calls data; undefined for none. */

@@ -114,7 +114,8 @@ function dataBitsAt(entries: DataView, at: number): number {
   return entries.getUint32(at + 12);
 }
 
-function invalidBitmap(slice: TableSlice, entryAt: number): Error {
+/** The refusal of an entry whose bitmap contradicts it. */
+export function invalidBitmap(slice: TableSlice, entryAt: number): Error {
   return corrupt(
     'qcow2.l2-entry-bitmap',
     `The L2 entry at ${hex(slice.hostOffset + entryAt)} calls subclusters allocated that cannot be`,

@@ -88,6 +88,26 @@ describe('refuses to overwrite metadata', () => {
   });
 });
 
+describe('refuses to write into', () => {
+  it('an entry that calls subclusters data and has no cluster', () => {
+    const clusterBytes = 16_384;
+    const options = { cluster_size: clusterBytes, extended_l2: true };
+    const built = createImage(new ImageFiles(), 4 * clusterBytes, options);
+    const building = openWritable(built);
+    building.writeSync(contentOf(1, clusterBytes), clusterBytes);
+    building.closeSync();
+    const image = built.imageBytes;
+    const l2Table = 4 * clusterBytes;
+    image.fill(0xff, l2Table + 12, l2Table + 16);
+    const files = filesOf(image.slice());
+    const disk = openWritable(files);
+    const { code, detail } = errorOf(() => disk.writeSync(contentOf(2, 512), 0));
+    expect([code, detail]).toEqual(['corrupt', 'qcow2.l2-entry-bitmap']);
+    disk.closeSync();
+    expect(files.imageBytes).toEqual(image);
+  });
+});
+
 describe('the header', () => {
   it('loses autoclear bits that nobody here knows, and keeps the others', () => {
     const image = smallImage();
