@@ -118,6 +118,26 @@ describe('opening a chain', () => {
     expect(runSync(start('top')).layers.length).toBe(1);
   });
 
+  it('asks to write the first image, one below it, and no other', () => {
+    const asked: [name: string, writable: boolean][] = [];
+    const gate: OpenGate = {
+      *open({ file: { filename }, writable }) {
+        asked.push([filename, writable]);
+        return new NamedStorage(filename === 'mid' ? 'link:base' : 'text', filename, new Set());
+      },
+    };
+    const { start } = setUp({ top: 'link:mid' }, { gate, writableDepth: 2 });
+    const refusal = expect.objectContaining({ detail: 'open.not-writable' }) as Error;
+    expect(() => runSync(start('top'))).toThrowError(refusal);
+    expect(asked).toEqual([
+      ['mid', false],
+      ['base', true],
+    ]);
+    const { start: first } = setUp({ top: 'link:mid' }, { gate, writable: true });
+    expect(() => runSync(first('top'))).toThrowError(refusal);
+    expect(asked.length).toBe(2);
+  });
+
   it.each([
     ['a cycle', { top: 'link:mid', mid: 'link:top' }, {}, 'open.chain-cycle'],
     ['itself', { top: 'link:top' }, {}, 'open.names-itself'],

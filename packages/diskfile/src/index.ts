@@ -57,6 +57,13 @@ export {
   checkDiskFileSync,
   type DiskFileCheckReport,
 } from './check/check-disk-file.ts';
+export type { ChainOptions, ChainProgress, ChainResult } from './chain/chain-options.ts';
+export { flattenDiskFile, flattenDiskFileSync } from './chain/flatten-disk-file.ts';
+export {
+  rebaseDiskFile,
+  type RebaseDiskFileOptions,
+  rebaseDiskFileSync,
+} from './chain/rebase-disk-file.ts';
 export {
   createDiskFile,
   type CreateDiskFileOptions,

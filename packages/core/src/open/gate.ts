@@ -8,7 +8,10 @@ export interface GateRequest {
   readonly file: NamedFile;
   /** The storage of the image that names the file. */
   readonly namedBy: Storage;
-  /** Whether the file is to be written; true only for a data file of an image that is written. */
+  /**
+   * Whether the file is to be written: only a data file of an image that is written, and a backing
+   * file that the caller asked to write.
+   */
   readonly writable: boolean;
 }
 

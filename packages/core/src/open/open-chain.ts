@@ -24,8 +24,10 @@ export interface OpenChainOptions {
   /** Format of the first image; probed when undefined, never overridden when given. */
   readonly format: string | undefined;
   readonly snapshot: string | undefined;
-  /** Whether the first image is to be written; those below it are only ever read. */
+  /** Whether the first image is to be written. */
   readonly writable: boolean;
+  /** Depth of one image below it that is to be written as well; all others are only ever read. */
+  readonly writableDepth?: number;
   /** False to open the first image alone, whatever backing file it names. */
   readonly followBacking: boolean;
 }
@@ -78,9 +80,14 @@ class ChainOpening {
       format = parsed.format ?? image.backing.format;
       snapshot = undefined;
       this.#refuseLongChain(storage);
-      storage = yield* this.#openNamed(storage, parsed, false);
+      storage = yield* this.#openNamed(storage, parsed, this.#isWritten(this.#layers.length));
     }
     return { layers: this.#layers, storages: this.storages, warnings: this.#warnings };
+  }
+
+  #isWritten(depth: number): boolean {
+    const { writable, writableDepth } = this.#options;
+    return depth === 0 ? writable : depth === writableDepth;
   }
 
   *#openImage(
@@ -97,7 +104,7 @@ class ChainOpening {
       decoders: this.#options.decoders,
       limits: this.#options.limits,
       snapshot,
-      writable: this.#options.writable && this.#layers.length === 0,
+      writable: this.#isWritten(this.#layers.length),
       warn: (warning) => this.#warnings.push(warning),
       openNamed: (file) => this.#openNamed(storage, file, context.writable),
     };

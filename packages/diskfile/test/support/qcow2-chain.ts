@@ -90,12 +90,13 @@ function lowerSizes(kind: ChainKind, topBytes: number, random: SeededRandom): nu
   }
 }
 
-interface Below {
+export interface Below {
   readonly below: string | undefined;
   readonly belowFormat: string;
 }
 
-function makeImage(
+/** Makes one image over `below`, with data, zeros and discards here and there. */
+export function makeImage(
   directory: QemuDirectory,
   name: string,
   options: Qcow2Options,

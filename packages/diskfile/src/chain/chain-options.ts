@@ -1,0 +1,33 @@
+/** What all work on chains of images can be told. */
+import type { DiskWarning, FormatDriver, Limits, OpenGate } from '@diskfile/core';
+import type { HostGateOptions } from '@diskfile/storage';
+
+export interface ChainProgress {
+  /** Guest bytes that have been dealt with. */
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface ChainOptions {
+  /** Format of the image; probed when left out. */
+  readonly format?: string;
+  /**
+   * As for `openDiskFile()`: which files the images may name, and with that also which of them may
+   * be written, where the work writes an image below.
+   */
+  readonly gate?: HostGateOptions | OpenGate;
+  /** Reads the images below although another process may be writing them. */
+  readonly forceShare?: boolean;
+  readonly limits?: Partial<Limits>;
+  /** Formats to choose from; by default all. */
+  readonly formats?: readonly FormatDriver[];
+  /** Called now and then, and once at the end. */
+  readonly onProgress?: (progress: ChainProgress) => void;
+  /** Calls the work off. The images then are as after a loss of power: whole, and read the same. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ChainResult {
+  /** What was noticed and did not stand in the way. */
+  readonly warnings: readonly DiskWarning[];
+}

@@ -1,0 +1,208 @@
+/** The images of one piece of work on a chain: opened, locked, and closed together. */
+import { fileURLToPath } from 'node:url';
+import { DiskError } from '@diskfile/bytes';
+import { decoders } from '@diskfile/codec';
+import {
+  type BackingReference,
+  closeStorage,
+  createImageDisk,
+  type DiskFile,
+  type DiskWarning,
+  type FormatImage,
+  type ImageChain,
+  isWritable,
+  type Limits,
+  openChain,
+  type OpenGate,
+  parseImageName,
+  type Step,
+  type Storage,
+} from '@diskfile/core';
+import { hostGate, type ImageLocking, nodeHostFiles } from '@diskfile/storage';
+import { ALL_FORMATS } from '../formats.ts';
+import { refuseForeignFormat } from '../open/foreign-format.ts';
+import { openHostFile } from '../open/host-file.ts';
+import { checkedLimits } from '../open/limits.ts';
+import { refuseAborted } from '../workers/aborted.ts';
+import type { ChainOptions } from './chain-options.ts';
+import { closeDisk } from './disk-steps.ts';
+
+export type ChainTarget = string | URL | Storage;
+
+/** An image, or part of a chain, in the hands of the work. */
+export interface OpenedChain {
+  /** All layers as one disk. */
+  readonly disk: DiskFile;
+  /** The image first, what is below it next. */
+  readonly layers: readonly FormatImage[];
+}
+
+export interface ChainAccess {
+  readonly writable: boolean;
+  /** See `OpenChainOptions`. */
+  readonly writableDepth?: number;
+  readonly followBacking?: boolean;
+}
+
+export class ChainSession {
+  readonly warnings: DiskWarning[] = [];
+  readonly #op: string;
+  readonly #options: ChainOptions;
+  readonly #limits: Limits;
+  readonly #gate: OpenGate;
+  readonly #locking: ImageLocking;
+  /** In the order of opening. */
+  #disks: DiskFile[] = [];
+
+  constructor(op: string, options: ChainOptions) {
+    const { gate = {}, forceShare = false } = options;
+    this.#op = op;
+    this.#options = options;
+    this.#limits = checkedLimits(options.limits);
+    this.#locking = { forceShare, warn: (warning) => void this.warnings.push(warning) };
+    this.#gate = 'open' in gate ? gate : hostGate(gate, { locking: this.#locking });
+  }
+
+  /** Opens an image and its chain. A storage is closed with the session. */
+  *open(target: ChainTarget, access: ChainAccess): Step<OpenedChain> {
+    const { writable } = access;
+    const storage = yield* this.#storageOf(target, writable);
+    if (writable && !isWritable(storage)) {
+      yield* closeStorage(storage);
+      throw new DiskError('unsupported', 'open.storage-read-only', 'The storage can only be read', {
+        path: storage.name,
+      });
+    }
+    return yield* this.#openChain(storage, this.#options.format, access);
+  }
+
+  *#storageOf(target: ChainTarget, writable: boolean): Step<Storage> {
+    if (typeof target === 'object' && !(target instanceof URL)) return target;
+    const path = target instanceof URL ? fileURLToPath(target) : target;
+    return yield* openHostFile(path, { writable, locking: this.#locking });
+  }
+
+  /** Opens what `reference` means when `image` names it, with its chain, for reading. */
+  *openBelow(image: OpenedChain, { name, format }: BackingReference): Step<OpenedChain> {
+    const namedBy = image.layers[0]!.storages[0]!;
+    const file = parseImageName(name, 'backing');
+    let below: OpenedChain;
+    try {
+      const storage = yield* this.#gate.open({ file, namedBy, writable: false });
+      below = yield* this.#openChain(storage, file.format ?? format, { writable: false });
+    } catch (error) {
+      if (yield* isAbout(error, namedBy)) throw namesItself(namedBy, error);
+      throw error;
+    }
+    const { identity } = namedBy;
+    const all = below.layers.flatMap(({ storages }) => storages);
+    if (identity !== undefined && all.some((storage) => storage.identity === identity)) {
+      throw namesItself(namedBy);
+    }
+    return below;
+  }
+
+  *#openChain(
+    storage: Storage,
+    format: string | undefined,
+    { writable, writableDepth, followBacking = true }: ChainAccess,
+  ): Step<OpenedChain> {
+    const chain = yield* openChain(storage, {
+      drivers: this.#options.formats ?? ALL_FORMATS,
+      decoders: decoders(),
+      gate: this.#gate,
+      limits: this.#limits,
+      format,
+      snapshot: undefined,
+      writable,
+      ...(writableDepth === undefined ? {} : { writableDepth }),
+      followBacking,
+    });
+    if (format === undefined && chain.layers[0]!.format === 'raw') {
+      yield* refuseForeignFormat(storage, chain.storages);
+    }
+    this.warnings.push(...chain.warnings);
+    return { disk: this.#keep(chain), layers: chain.layers };
+  }
+
+  /** The lower part of an opened chain as a disk of its own; it is written separately. */
+  lowerPart({ layers }: OpenedChain, depth: number): DiskFile {
+    return this.#keep({ layers: layers.slice(depth), storages: [], warnings: [] });
+  }
+
+  #keep(chain: ImageChain): DiskFile {
+    const disk = createImageDisk(chain, { limits: this.#limits, opening: undefined });
+    this.#disks.push(disk);
+    return disk;
+  }
+
+  /** Reports progress, and ends the work when its caller wants that. */
+  reached(doneBytes: number, totalBytes: number): void {
+    const { signal, onProgress } = this.#options;
+    if (signal?.aborted === true) refuseAborted(signal, this.#disks[0]!.name);
+    onProgress?.({ doneBytes, totalBytes });
+  }
+
+  /** Writes out and closes everything, what was opened last first. */
+  *close(): Step<void> {
+    const disks = this.#disks.toReversed();
+    this.#disks = [];
+    let failure: { readonly error: unknown } | undefined;
+    for (const disk of disks) {
+      try {
+        yield* closeDisk(disk);
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+    if (failure !== undefined) throw failure.error;
+  }
+
+  /** After a failure, which is what matters: closing may well fail for the same reason. */
+  *abandon(): Step<void> {
+    try {
+      yield* this.close();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
+  }
+
+  located(error: unknown): unknown {
+    return error instanceof DiskError ? error.addContext({ op: this.#op }) : error;
+  }
+}
+
+/** One piece of work, to be driven either way. */
+export function* inSession<T>(
+  op: string,
+  options: ChainOptions,
+  body: (session: ChainSession) => Step<T>,
+): Step<T> {
+  const session = new ChainSession(op, options);
+  let result: T;
+  try {
+    result = yield* body(session);
+  } catch (error) {
+    yield* session.abandon();
+    throw session.located(error);
+  }
+  yield* session.close();
+  return result;
+}
+
+/** Whether a file could not be opened because it is the image itself, which is in use here. */
+function* isAbout(error: unknown, { identity }: Storage): Step<boolean> {
+  if (!(error instanceof DiskError) || error.code !== 'busy') return false;
+  const { path } = error.context;
+  if (path === undefined || identity === undefined) return false;
+  return (yield* nodeHostFiles.status(path)).identity === identity;
+}
+
+function namesItself({ name }: Storage, cause?: unknown): DiskError {
+  return new DiskError(
+    'invalid-argument',
+    'chain.names-itself',
+    'The image would come to lie below itself',
+    { path: name, ...(cause === undefined ? {} : { cause }) },
+  );
+}

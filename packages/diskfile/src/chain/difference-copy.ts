@@ -1,0 +1,145 @@
+/** Copies into an image whatever would read differently if another chain lay below it. */
+import { alignDown, alignUp, isAllZero } from '@diskfile/bytes';
+import {
+  asStorage,
+  type BlockStatus,
+  type DiskFile,
+  type FormatImage,
+  readInto,
+  type Step,
+} from '@diskfile/core';
+import type { ChainSession, OpenedChain } from './chain-session.ts';
+import { nextStatus, writeDisk, zeroDisk } from './disk-steps.ts';
+
+/** Guest bytes that are compared at a time; a multiple of every cluster size. */
+const CHUNK_BYTES = 2 * 1024 * 1024;
+
+/** What a range of the disk reads as: by which image, or zeros for certain. */
+interface Source {
+  readonly lengthBytes: number;
+  readonly zero: boolean;
+  /** Depth of the image that holds it; undefined when none does. */
+  readonly depth: number | undefined;
+}
+
+export class DifferenceCopy {
+  readonly #session: ChainSession;
+  readonly #disk: DiskFile;
+  /** The chain that is to lie below; undefined for none, which reads zeros. */
+  readonly #below: DiskFile | undefined;
+  /** Unit in which the image holds or does not hold bytes. */
+  readonly #unitBytes: number;
+  /** Depth in the image's chain at which the chain that is to lie below begins, if it does. */
+  readonly #sharedDepth: number | undefined;
+  readonly #old = new Uint8Array(CHUNK_BYTES);
+  readonly #new = new Uint8Array(CHUNK_BYTES);
+
+  constructor(session: ChainSession, image: OpenedChain, below: OpenedChain | undefined) {
+    this.#session = session;
+    this.#disk = image.disk;
+    this.#below = below?.disk;
+    this.#unitBytes = image.layers[0]!.writer!.unitBytes;
+    this.#sharedDepth = below && sharedDepth(image.layers, below.layers[0]!);
+  }
+
+  *run(): Step<void> {
+    const { sizeBytes } = this.#disk;
+    let at = 0;
+    while (at < sizeBytes) {
+      this.#session.reached(at, sizeBytes);
+      const now = sourceOf(yield* nextStatus(this.#disk, at, sizeBytes - at));
+      if (now.depth === 0) {
+        at += now.lengthBytes;
+        continue;
+      }
+      const then = yield* this.#sourceBelow(at, now.lengthBytes);
+      if (this.#readsTheSame(now, then)) at += then.lengthBytes;
+      else at = yield* this.#copyChunk(at, at + then.lengthBytes);
+    }
+    this.#session.reached(sizeBytes, sizeBytes);
+  }
+
+  *#sourceBelow(guestOffset: number, lengthBytes: number): Step<Source> {
+    const below = this.#below;
+    const within = below === undefined ? 0 : Math.min(below.sizeBytes - guestOffset, lengthBytes);
+    if (within <= 0) return { lengthBytes, zero: true, depth: undefined };
+    return sourceOf(yield* nextStatus(below!, guestOffset, within));
+  }
+
+  #readsTheSame(now: Source, then: Source): boolean {
+    if (now.zero && then.zero) return true;
+    if (now.depth === undefined || then.depth === undefined) return false;
+    return this.#sharedDepth !== undefined && now.depth === then.depth + this.#sharedDepth;
+  }
+
+  /**
+   * Compares the start of a range that the image does not hold, whole units, and copies those of
+   * them that differ. @returns where it ended
+   */
+  *#copyChunk(start: number, end: number): Step<number> {
+    const unitBytes = this.#unitBytes;
+    const from = alignDown(start, unitBytes);
+    const to = Math.min(
+      alignUp(Math.min(end, from + CHUNK_BYTES), unitBytes),
+      this.#disk.sizeBytes,
+    );
+    const old = yield* readInto(this.#disk, this.#old.subarray(0, to - from), from);
+    const future = this.#new.subarray(0, to - from);
+    if (this.#below === undefined) future.fill(0);
+    else yield* readInto(asStorage(this.#below), future, from);
+    yield* this.#writeDifferences(from, Buffer.from(old.buffer, 0, old.length), future);
+    return to;
+  }
+
+  /** Neighbouring units of one kind are written together. */
+  *#writeDifferences(guestOffset: number, old: Buffer, future: Uint8Array): Step<void> {
+    let runStart = 0;
+    let runKind: UnitKind = 'same';
+    for (let at = 0; at < old.length; at += this.#unitBytes) {
+      const end = Math.min(at + this.#unitBytes, old.length);
+      const differs = old.compare(future, at, end, at, end) !== 0;
+      const kind = differs ? (isAllZero(old.subarray(at, end)) ? 'zeros' : 'data') : 'same';
+      if (kind === runKind) continue;
+      yield* this.#write(runKind, old.subarray(runStart, at), guestOffset + runStart);
+      runStart = at;
+      runKind = kind;
+    }
+    yield* this.#write(runKind, old.subarray(runStart), guestOffset + runStart);
+  }
+
+  *#write(kind: UnitKind, bytes: Uint8Array, guestOffset: number): Step<void> {
+    if (kind === 'data') yield* writeDisk(this.#disk, bytes, guestOffset);
+    else if (kind === 'zeros') yield* this.#writeZeros(bytes, guestOffset);
+  }
+
+  /** To the disk it reads as zeros already; the image has to say so itself. */
+  *#writeZeros(zeros: Uint8Array, guestOffset: number): Step<void> {
+    yield* zeroDisk(this.#disk, guestOffset, zeros.length);
+    for (let at = 0; at < zeros.length;) {
+      const left = zeros.length - at;
+      const { depth, lengthBytes } = sourceOf(
+        yield* nextStatus(this.#disk, guestOffset + at, left),
+      );
+      const part = zeros.subarray(at, at + lengthBytes);
+      if (depth !== 0) yield* writeDisk(this.#disk, part, guestOffset + at);
+      at += lengthBytes;
+    }
+  }
+}
+
+/** What a unit is to the copy. */
+type UnitKind = 'same' | 'data' | 'zeros';
+
+function sourceOf({ lengthBytes, zero, allocated, depth }: BlockStatus): Source {
+  return { lengthBytes, zero, depth: allocated ? depth : undefined };
+}
+
+/** Where in a chain the image `top` lies that another chain begins with. */
+function sharedDepth(layers: readonly FormatImage[], top: FormatImage): number | undefined {
+  const { identity } = top.storages[0]!;
+  if (identity === undefined) return undefined;
+  const depth = layers.findIndex(
+    ({ format, storages }) => format === top.format && storages[0]!.identity === identity,
+  );
+  return depth === -1 ? undefined : depth;
+}

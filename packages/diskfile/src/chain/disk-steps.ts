@@ -1,0 +1,37 @@
+/** What is done to opened disks, as steps that can be driven both ways. */
+import { type BlockStatus, type DiskFile, hostCall, type Step } from '@diskfile/core';
+
+/** Status of the range from `guestOffset` on, as far as one answer reaches. */
+export function* nextStatus(
+  disk: DiskFile,
+  guestOffset: number,
+  lengthBytes: number,
+): Step<BlockStatus> {
+  const { value } = yield* hostCall(
+    () => disk.blockStatusSync(guestOffset, lengthBytes)[Symbol.iterator]().next(),
+    () => disk.blockStatus(guestOffset, lengthBytes)[Symbol.asyncIterator]().next(),
+  );
+  return value as BlockStatus;
+}
+
+export function* writeDisk(disk: DiskFile, src: Uint8Array, guestOffset: number): Step<void> {
+  yield {
+    runSync: () => disk.writeSync(src, guestOffset),
+    run: () => disk.write(src, guestOffset),
+  };
+}
+
+export function* zeroDisk(disk: DiskFile, guestOffset: number, lengthBytes: number): Step<void> {
+  yield {
+    runSync: () => disk.writeZeroesSync(guestOffset, lengthBytes),
+    run: () => disk.writeZeroes(guestOffset, lengthBytes),
+  };
+}
+
+export function* flushDisk(disk: DiskFile): Step<void> {
+  yield { runSync: () => disk.flushSync(), run: () => disk.flush() };
+}
+
+export function* closeDisk(disk: DiskFile): Step<void> {
+  yield { runSync: () => disk.closeSync(), run: () => disk.close() };
+}

@@ -1,0 +1,113 @@
+/** Putting an image onto another backing image, or onto none. */
+import { DiskError } from '@diskfile/bytes';
+import { type BackingReference, hostCall, runAsync, runSync, type Step } from '@diskfile/core';
+import type { ChainOptions, ChainResult } from './chain-options.ts';
+import {
+  type ChainSession,
+  type ChainTarget,
+  inSession,
+  type OpenedChain,
+} from './chain-session.ts';
+import { DifferenceCopy } from './difference-copy.ts';
+import { flushDisk } from './disk-steps.ts';
+
+export interface RebaseDiskFileOptions extends ChainOptions {
+  /**
+   * Name of the new backing image, stored as it stands; relative ones count from the image. The
+   * image stands alone afterwards when this is left out.
+   */
+  readonly backing?: string | undefined;
+  /** Format of the new backing image; found out and stored when left out. */
+  readonly backingFormat?: string | undefined;
+  /**
+   * Changes the name only, and compares nothing: for a backing image that was moved or renamed.
+   * What the image does not hold itself it reads from then on from whatever the name leads to.
+   */
+  readonly unsafe?: boolean;
+}
+
+/**
+ * Puts an image onto another backing image, as `qemu-img rebase` does. Afterwards it reads the same
+ * as before: what the new chain would give differently is copied into the image first, zeros as zero
+ * clusters where the format has them. At whatever moment this is interrupted, the image is on the
+ * old backing image or on the new one, and reads the same.
+ *
+ * Internal snapshots are not looked at: what they do not hold they read from the new chain.
+ *
+ * @param target a path or `file:` URL, or a storage, which is closed in the end
+ * @throws DiskError `unsupported` for formats without backing images; `invalid-argument` for a name
+ *   that does not fit or an image below itself; `busy`, `no-space`, `io`, `aborted`, and what opening
+ *   the image, its old chain or (unless unsafe) its new chain throws
+ * @example
+ * await rebaseDiskFile('vm.qcow2', { backing: 'debian-13.qcow2' });
+ */
+export function rebaseDiskFile(
+  target: ChainTarget,
+  options: RebaseDiskFileOptions,
+): Promise<ChainResult> {
+  return runAsync(rebase(target, options));
+}
+
+/** The synchronous form of {@link rebaseDiskFile}; blocks the thread. */
+export function rebaseDiskFileSync(
+  target: ChainTarget,
+  options: RebaseDiskFileOptions,
+): ChainResult {
+  return runSync(rebase(target, options));
+}
+
+function rebase(target: ChainTarget, options: RebaseDiskFileOptions): Step<ChainResult> {
+  const { backing: name, backingFormat: format, unsafe = false } = options;
+  const backing = name === undefined ? undefined : { name, format };
+  return inSession('rebase', options, function* (session) {
+    const image = yield* session.open(target, { writable: true, followBacking: !unsafe });
+    yield* unsafe ? rename(session, image, backing) : moveOnto(session, image, backing);
+    return { warnings: session.warnings };
+  });
+}
+
+/** Copies what differs, and then turns to the new chain. */
+export function* moveOnto(
+  session: ChainSession,
+  image: OpenedChain,
+  backing: BackingReference | undefined,
+): Step<void> {
+  refuseWithoutBacking(image);
+  const below = backing && (yield* session.openBelow(image, backing));
+  yield* new DifferenceCopy(session, image, below).run();
+  yield* flushDisk(image.disk);
+  const format = backing?.format ?? below?.layers[0]!.format;
+  yield* setReference(image, backing && { ...backing, format });
+}
+
+/** Looks into the new backing image only for the format that the caller left out. */
+function* rename(
+  session: ChainSession,
+  image: OpenedChain,
+  backing: BackingReference | undefined,
+): Step<void> {
+  refuseWithoutBacking(image);
+  let format = backing?.format;
+  if (backing !== undefined && format === undefined) {
+    format = (yield* session.openBelow(image, backing)).layers[0]!.format;
+  }
+  yield* setReference(image, backing && { ...backing, format });
+}
+
+function* setReference(image: OpenedChain, reference: BackingReference | undefined): Step<void> {
+  const backing = image.disk.capabilities.backing!;
+  yield* hostCall(
+    () => backing.setReferenceSync(reference),
+    () => backing.setReference(reference),
+  );
+}
+
+function refuseWithoutBacking({ disk }: OpenedChain): void {
+  if (disk.capabilities.backing !== undefined) return;
+  throw new DiskError(
+    'unsupported',
+    'chain.no-backing-files',
+    `Images of format ${disk.format} have no backing images`,
+    { path: disk.name, format: disk.format, hint: 'Convert it to qcow2 first.' },
+  );
+}
