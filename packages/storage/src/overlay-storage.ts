@@ -110,14 +110,21 @@ export class OverlayStorage implements WritableStorage {
 
   *#writeStep(src: Uint8Array, offset: number): Step<void> {
     for (const { block, within, bytes } of blocks(src, offset)) {
+      const end = block * BLOCK_BYTES + within + bytes.length;
       const slot = this.#slots.get(block);
       if (slot !== undefined && slot !== ZEROS) {
+        // Grown first: whatever a write that fails leaves behind is then not beyond the end.
+        this.#growTo(end);
         yield* writeBytes(this.#top, bytes, slot * BLOCK_BYTES + within);
       } else {
         yield* this.#writeNewBlock(block, bytes, within);
+        this.#growTo(end);
       }
     }
-    this.#sizeBytes = Math.max(this.#sizeBytes, offset + src.length);
+  }
+
+  #growTo(sizeBytes: number): void {
+    this.#sizeBytes = Math.max(this.#sizeBytes, sizeBytes);
   }
 
   /** A block's first write: what it does not cover comes along. */

@@ -92,4 +92,23 @@ describe('an overlay', () => {
     model.set(dirty(5), 3);
     await expectReads(overlay, model, { offset: 0, lengths: [BLOCK] });
   });
+
+  it('reads zeros in a gap, whatever a write that failed left there', () => {
+    const top = new MemoryStorage();
+    const overlay = new OverlayStorage(new MemoryStorage(pattern(BLOCK)), top);
+    let writesLeft = 1;
+    const write = top.writeSync.bind(top);
+    top.writeSync = (src, offset) => {
+      writesLeft -= 1;
+      if (writesLeft < 0) throw new Error('top fails');
+      write(src, offset);
+    };
+    expect(() => overlay.writeSync(dirty(2 * BLOCK), BLOCK)).toThrowError('top fails');
+    writesLeft = Infinity;
+    const { sizeBytes } = overlay;
+    overlay.writeSync(dirty(1), 4 * BLOCK);
+    const gap = new Uint8Array(4 * BLOCK - sizeBytes).fill(1);
+    overlay.readSync(gap, sizeBytes);
+    expect(gap.every((byte) => byte === 0)).toBe(true);
+  });
 });
