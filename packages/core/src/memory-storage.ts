@@ -58,6 +58,7 @@ export class MemoryStorage implements WritableStorage {
   }
 
   writeSync(src: Uint8Array, offset: number): void {
+    if (src.length === 0) return;
     if (offset + src.length > this.#sizeBytes) this.truncateSync(offset + src.length);
     this.#bytes.set(src, offset);
   }

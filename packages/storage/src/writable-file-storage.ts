@@ -31,6 +31,7 @@ export class WritableFileStorage extends FileStorage implements WritableStorage 
   writeSync(src: Uint8Array, offset: number): void {
     const fd = this.descriptor.get('write');
     this.#refuseBeyondDevice(src, offset);
+    if (src.length === 0) return;
     let done = 0;
     try {
       while (done < src.length) {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { DiskError } from '@diskfile/bytes';
-import { isWritable, runAsync, runSync } from '@diskfile/core';
+import { isWritable, MemoryStorage, runAsync, runSync } from '@diskfile/core';
 import { createFileStorage, nodeHostFiles, openFileStorage } from '../src/index.ts';
 import { bothFail, bothWays } from './support/drivers.ts';
 import { dirty, equal } from './support/model.ts';
@@ -29,6 +29,17 @@ describe('writing a file', () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  it('stays as it is when nothing is written past its end', async () => {
+    const file = openWritable('empty-write.img', pattern(100));
+    for (const storage of [file, new MemoryStorage(pattern(100))]) {
+      storage.writeSync(new Uint8Array(0), 5000);
+      expect(storage.sizeBytes).toBe(100);
+      await storage.write(new Uint8Array(0), 5000);
+      expect(storage.sizeBytes).toBe(100);
+      await storage.close();
+    }
   });
 
   it('keeps many writes apart that overlap in time', async () => {
