@@ -36,6 +36,26 @@ describe('names of further files', () => {
       file('b', { format: 'raw', offset: 512, lengthBytes: 1024 }),
     ],
     [
+      'json:{"driver":"raw","offset":"1M","size":"2k","file":{"driver":"file","filename":"b"}}',
+      file('b', { format: 'raw', offset: 1_048_576, lengthBytes: 2048 }),
+    ],
+    [
+      'json:{"driver":"raw","offset":512,"size":512,"file":{"driver":"raw","offset":"1k","size":2048,"file":{"filename":"b"}}}',
+      file('b', { format: 'raw', offset: 1536, lengthBytes: 512 }),
+    ],
+    [
+      'json:{"driver":"raw","offset":512,"file":{"driver":"raw","offset":1024,"size":2048,"file":{"filename":"b"}}}',
+      file('b', { format: 'raw', offset: 1536, lengthBytes: 1536 }),
+    ],
+    [
+      'json:{"file":{"driver":"raw","offset":512,"file":{"filename":"b"}}}',
+      file('b', { offset: 512 }),
+    ],
+    [
+      'json:{"driver":"qcow2","file":{"driver":"raw","offset":512,"file":{"filename":"b"}}}',
+      file('b', { format: 'qcow2', offset: 512 }),
+    ],
+    [
       'json:{"driver":"raw","file":{"driver":"host_device","filename":"/dev/x"}}',
       file('/dev/x', { format: 'raw' }),
     ],
@@ -55,6 +75,16 @@ describe('names of further files', () => {
     ['json:{"driver":"qcow2","file":"node"}', 'corrupt'],
     ['json:{"file":{"file":{"file":{"file":{"file":{}}}}}}', 'corrupt'],
     ['json:{"__proto__":{"filename":"x"}}', 'corrupt'],
+    ['json:{"driver":"raw","file":{"driver":"qcow2","file":{"filename":"b"}}}', 'corrupt'],
+    ['json:{"file":{"driver":"qcow2","file":{"filename":"b"}}}', 'corrupt'],
+    ['json:{"driver":"raw","offset":"1.5k","file":{"filename":"b"}}', 'corrupt'],
+    ['json:{"driver":"raw","offset":-512,"file":{"filename":"b"}}', 'corrupt'],
+    ['json:{"driver":"raw","size":null,"file":{"filename":"b"}}', 'corrupt'],
+    ['json:{"driver":"raw","size":"9999999999P","file":{"filename":"b"}}', 'corrupt'],
+    [
+      'json:{"driver":"raw","size":10240,"file":{"driver":"raw","size":512,"file":{"filename":"b"}}}',
+      'corrupt',
+    ],
   ])('%s is refused', (name, code) => {
     expect(() => parseImageName(name, 'backing')).toThrowError(DiskError);
     expect(() => parseImageName(name, 'backing')).toThrowError(

@@ -11,6 +11,8 @@ export interface BackingReference {
   readonly name: string;
   /** Format that the image above states; undefined when the file has to be probed. */
   readonly format: string | undefined;
+  /** Further names to try, in order, where no file is under the first. */
+  readonly alternatives?: readonly string[];
 }
 
 export type FileRole = 'backing' | 'data-file';
@@ -93,14 +95,20 @@ function parseJsonName(name: string, role: FileRole): ParsedName {
     }
     if (!isOptions(file)) throw brokenJson(name, role, 'its "file" is not an inline description');
     if (driver === 'raw') {
-      const start = byteCount(node['offset']) ?? 0;
-      const size = byteCount(node['size']);
-      offset += start;
-      lengthBytes = size ?? lengthBytes;
-    } else if (offset !== 0 || lengthBytes !== undefined || (format ?? 'raw') !== 'raw') {
+      const size = byteCount(node, 'size', name, role);
+      // Windows above this one are windows onto it.
+      if (size !== undefined) {
+        if (offset + (lengthBytes ?? 0) > size) {
+          throw brokenJson(name, role, 'a window leaves the one that it is cut from');
+        }
+        lengthBytes ??= size - offset;
+      }
+      offset += byteCount(node, 'offset', name, role) ?? 0;
+    } else if (depth > 0) {
       throw brokenJson(name, role, 'it stacks formats in a way that is not supported');
     }
-    if (typeof driver === 'string') format ??= driver;
+    // Only the uppermost tells the format; one that does not leaves it to be probed.
+    if (depth === 0 && typeof driver === 'string') format = driver;
     node = nestDottedKeys(file);
   }
   throw brokenJson(name, role, 'it is nested too deeply');
@@ -129,9 +137,25 @@ function nestDottedKeys(options: BlockOptions): BlockOptions {
   return nested;
 }
 
-function byteCount(value: unknown): number | undefined {
-  const count = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
-  return typeof count === 'number' && Number.isSafeInteger(count) && count >= 0 ? count : undefined;
+const UNITS = ['', 'k', 'm', 'g', 't', 'p', 'e'];
+
+/**
+ * A number of bytes, or text as QEMU takes it for one: digits and perhaps a unit. What is not
+ * understood is refused: any other window would show the wrong bytes.
+ */
+function byteCount(
+  options: BlockOptions,
+  key: 'offset' | 'size',
+  name: string,
+  role: FileRole,
+): number | undefined {
+  const value = options[key];
+  if (value === undefined) return undefined;
+  const text = typeof value === 'string' ? /^(\d+)([bkmgtpe]?)$/i.exec(value) : null;
+  const unit = text === null ? 0 : Math.max(0, UNITS.indexOf(text[2]!.toLowerCase()));
+  const count = text === null ? value : Number(text[1]) * 1024 ** unit;
+  if (typeof count === 'number' && Number.isSafeInteger(count) && count >= 0) return count;
+  throw brokenJson(name, role, `its "${key}" is not understood`);
 }
 
 function brokenJson(name: string, role: FileRole, why: string, cause?: unknown): DiskError {
