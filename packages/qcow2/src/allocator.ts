@@ -20,6 +20,23 @@ const MAX_REFCOUNT_TABLE_BYTES = 8 * 1024 * 1024;
 const TABLE_GROWTH = 1.5;
 
 export class ClusterAllocator {
+/** Clusters for much data at once, and the refcount structures that count them. */
+export interface ReservedArea {
+  /** The first of the data clusters. */
+  readonly start: number;
+  /** Where the refcount table was; free once the header names the new place. */
+  readonly oldTable: ClusterRun;
+}
+
+interface AreaPlan {
+  readonly start: number;
+  /** New refcount blocks, which come first. */
+  readonly blocks: number;
+  readonly tableClusters: number;
+  /** Blocks that the table counts up to, in place or new. */
+  readonly covered: number;
+}
+
   readonly freed = new FreedClusters();
   readonly #refcounts: Refcounts;
   readonly #map: MetadataMap;
@@ -59,6 +76,21 @@ export class ClusterAllocator {
   skipTo(clusterIndex: number): void {
     this.#next = clusterIndex;
   }
+  /**
+   * Gives back clusters that the file named before and does not any longer, and that no read of the
+   * guest looks at. Those whose refcount cannot be brought in now wait for the next flush.
+   */
+  *retire(run: ClusterRun): Step<void> {
+    for (const part of this.#byBlock(run)) {
+      try {
+        yield* this.release(part);
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        this.freed.unlink(part);
+      }
+    }
+  }
+
 
   /**
    * Lowers the refcounts of what has been unlinked; no table in the file names it any longer. One
@@ -138,14 +170,15 @@ export class ClusterAllocator {
       divideUp(Math.ceil((startBlock + blocks) * TABLE_GROWTH) * TABLE_ENTRY_BYTES, clusterBytes);
     while (blocks * clustersPerBlock < blocks + tableClusters()) blocks += 1;
     const start = startBlock * clustersPerBlock;
-    yield* this.#moveTable(start + blocks, tableClusters());
+    this.freed.unlink(yield* this.#moveTable(start + blocks, tableClusters()));
     for (let block = 0; block < blocks; block++)
       this.#createBlock(startBlock + block, start + block);
     yield* this.#refcounts.raise({ start, count: blocks + tableClusters() });
     this.#next = start + blocks + tableClusters();
   }
 
-  *#moveTable(cluster: number, clusters: number): Step<void> {
+  /** @returns where the table was, which is free once the header names the new place */
+  *#moveTable(cluster: number, clusters: number): Step<ClusterRun> {
     const { table, clusterBytes } = this.#refcounts;
     if (clusters * clusterBytes > MAX_REFCOUNT_TABLE_BYTES) throw tooLarge();
     const old = {
@@ -157,37 +190,92 @@ export class ClusterAllocator {
     table.moveTo(cluster * clusterBytes, clusters * clusterBytes);
     this.#map.removeRegions('refcount table');
     this.#map.addRegion('refcount table', table.hostOffset, table.bytes.length);
-    this.freed.unlink(old);
+    return old;
   }
 
   /**
    * Lays out a refcount table and the blocks for all that follows them at once: data clusters,
    * which are counted as used, and tables, which are not yet (`preallocation=falloc`).
-   * @returns the first of the data clusters
+   * @param from cluster from which on to look for the place
    */
-  *reserveArea(dataClusters: number, otherClusters: number): Step<number> {
-    const { clustersPerBlock, clusterBytes } = this.#refcounts;
-    const start = this.#next;
-    let [blocks, tableClusters, covered] = [0, 1, 0];
-    for (;;) {
-      const end = start + blocks + tableClusters + dataClusters + otherClusters;
-      covered = divideUp(end, clustersPerBlock);
-      const missing = this.#countMissing(covered);
-      const clusters = divideUp(covered * TABLE_ENTRY_BYTES, clusterBytes);
-      if (missing === blocks && clusters === tableClusters) break;
-      [blocks, tableClusters] = [missing, clusters];
-    }
-    yield* this.#moveTable(start + blocks, tableClusters);
+  *reserveArea(dataClusters: number, otherClusters: number, from: number): Step<ReservedArea> {
+    const plan = yield* this.#findArea(dataClusters, otherClusters, from);
+    const { start, blocks, tableClusters, covered } = plan;
+    const area = { start, count: blocks + tableClusters + dataClusters };
+    const parts = [...this.#byBlock(area)];
+    const isNew = parts.map((part) => this.#refcounts.firstWithoutBlock(part) !== undefined);
+    // First what has to be read, so that nothing fails once the table has moved.
+    yield* this.#raiseAll(parts.filter((_, index) => !isNew[index]));
+    const oldTable = yield* this.#moveTable(start + blocks, tableClusters);
     let cluster = start;
     for (let index = 0; index < covered; index++) {
       if (this.#refcounts.hasBlock(index)) continue;
       this.#createBlock(index, cluster);
       cluster += 1;
     }
-    const dataStart = start + blocks + tableClusters;
-    this.#next = dataStart + dataClusters;
-    yield* this.#refcounts.raise({ start, count: this.#next - start });
-    return dataStart;
+    yield* this.#raiseAll(parts.filter((_, index) => isNew[index]));
+    return { start: start + blocks + tableClusters, oldTable };
+  }
+
+  /** Counts all of the parts, or none. */
+  *#raiseAll(parts: readonly ClusterRun[]): Step<void> {
+    for (const [index, part] of parts.entries()) {
+      try {
+        yield* this.#refcounts.raise(part);
+      } catch (error) {
+        for (const done of parts.slice(0, index)) this.freed.unlink(done);
+        throw error;
+      }
+    }
+  }
+
+  /** The parts of a run that one refcount block counts each. */
+  *#byBlock({ start, count }: ClusterRun): Generator<ClusterRun> {
+    const end = start + count;
+    for (let at = start; at < end;) {
+      const part = this.#refcounts.withinBlock({ start: at, count: end - at });
+      yield part;
+      at += part.count;
+    }
+  }
+
+  /** Where all of an area is free; the search for other clusters goes on as if it were not there. */
+  *#findArea(dataClusters: number, otherClusters: number, from: number): Step<AreaPlan> {
+    const searchedFrom = this.#next;
+    try {
+      let plan = this.#planArea(dataClusters, otherClusters, from);
+      for (;;) {
+        this.#next = plan.start;
+        const start = yield* this.#findFree(plan.blocks + plan.tableClusters + dataClusters);
+        if (start === plan.start) return plan;
+        plan = this.#planArea(dataClusters, otherClusters, start);
+      }
+    } finally {
+      this.#next = searchedFrom;
+    }
+  }
+
+  #planArea(dataClusters: number, otherClusters: number, start: number): AreaPlan {
+    const { clustersPerBlock, clusterBytes } = this.#refcounts;
+    let [blocks, tableClusters] = [0, 1];
+    for (;;) {
+      const end = start + blocks + tableClusters + dataClusters + otherClusters;
+      const covered = Math.max(divideUp(end, clustersPerBlock), this.#blocksEnd());
+      const missing = this.#countMissing(covered);
+      const clusters = divideUp(covered * TABLE_ENTRY_BYTES, clusterBytes);
+      if (clusters * clusterBytes > MAX_REFCOUNT_TABLE_BYTES) throw tooLarge();
+      if (missing === blocks && clusters === tableClusters) {
+        return { start, blocks, tableClusters, covered };
+      }
+      [blocks, tableClusters] = [missing, clusters];
+    }
+  }
+
+  /** Behind the last refcount block that there is. */
+  #blocksEnd(): number {
+    let end = this.#refcounts.table.capacity;
+    while (end > 0 && !this.#refcounts.hasBlock(end - 1)) end -= 1;
+    return end;
   }
 
   #countMissing(blocks: number): number {

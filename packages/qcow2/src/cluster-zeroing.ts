@@ -54,7 +54,8 @@ const deallocate: EntryChange = (entry) => {
   return used ? 'release' : 'keep';
 };
 
-function zeroing(
+/** Makes all units of a range read as zeros. */
+export function zeroing(
   { clusterBytes, unitBytes, format }: ClusterTables,
   start: number,
   end: number,

@@ -12,32 +12,55 @@ import type { MetadataWriter } from './metadata-writer.ts';
 import type { ImageMetadata } from './metadata.ts';
 import type { ClusterRun } from './refcounts/refcounts.ts';
 
-/**
- * Makes every cluster unallocated. Each L1 entry is one use of its table and of all that the table
- * names, so whatever internal snapshots use as well keeps their share of its refcount. L1 entries
- * are cleared in the file before any count is lowered. When this fails, part of the content may be
- * given up.
- */
+/** Makes every cluster unallocated. When this fails, part of the content may be given up. */
 export function* dropContent(metadata: ImageMetadata, writer: MetadataWriter): Step<void> {
+  yield* dropTables(metadata, writer, 0);
+  yield* writer.sync();
+  yield* emptyDataFile(metadata);
+}
+
+/**
+ * Gives up L2 tables from an L1 entry on, and all that they name. Each L1 entry is one use of its
+ * table and of all that the table names, so whatever internal snapshots use as well keeps their
+ * share of its refcount. L1 entries are cleared in the file before any count is lowered.
+ */
+export function* dropTables(
+  metadata: ImageMetadata,
+  writer: MetadataWriter,
+  firstL1Index: number,
+): Step<void> {
+  const { tables, map, allocator } = metadata;
+  if (tables.l1.nextAllocated(firstL1Index, tables.l1.entries) >= tables.l1.entries) return;
   // From here on the file has the tables as they are in memory.
   yield* writer.sync();
-  const { tables, storage, header, map, allocator } = metadata;
-  const { clusterBytes } = header;
+  yield* visitTables(metadata, firstL1Index, function* (index, runs) {
+    yield* writer.makeRoom();
+    map.removeCluster(runs[0]!.start);
+    tables.removeTable(index);
+    for (const run of runs) allocator.freed.unlink(run);
+  });
+}
+
+/**
+ * Looks at the L2 tables from an L1 entry on, as the file has them.
+ * @param visit gets the clusters that a table takes and names; the table itself comes first
+ * @throws DiskError `corrupt` for tables whose clusters cannot be given up as they should
+ */
+export function* visitTables(
+  metadata: ImageMetadata,
+  firstL1Index: number,
+  visit: (l1Index: number, runs: readonly ClusterRun[]) => Step<void>,
+): Step<void> {
+  const { tables, storage, header } = metadata;
   // More tables than the file has clusters are the same ones again and again, without an end.
-  let left = divideUp(storage.sizeBytes, clusterBytes);
-  for (let index = 0; index < tables.l1.entries; index++) {
+  let left = divideUp(storage.sizeBytes, header.clusterBytes);
+  for (let index = firstL1Index; index < tables.l1.entries; index++) {
     const tableOffset = tables.l2TableOffset(index);
     if (tableOffset === 0) continue;
     left -= 1;
     if (left < 0) throw repeatedTables(tables.l1.hostOffset);
-    yield* writer.makeRoom();
-    const runs = yield* findUsed(metadata, tableOffset);
-    tables.removeTable(index);
-    map.removeCluster(tableOffset / clusterBytes);
-    for (const run of runs) allocator.freed.unlink(run);
+    yield* visit(index, yield* findUsed(metadata, tableOffset));
   }
-  yield* writer.sync();
-  yield* emptyDataFile(metadata);
 }
 
 /** The clusters that an L2 table takes and names, as runs in the order of its entries. */

@@ -1,9 +1,7 @@
 /** What an image is to be, from options under the names that qemu-img gives them with `-o`. */
 import { alignUp, DiskError, isPowerOfTwo } from '@diskfile/bytes';
-import type { CreateContext } from '@diskfile/core';
-import { type CompressionType, MAX_BACKING_NAME_BYTES } from './header.ts';
-
-export type Preallocation = 'off' | 'metadata' | 'falloc' | 'full';
+import type { CreateContext, Preallocation } from '@diskfile/core';
+import { type CompressionType, MAX_BACKING_NAME_BYTES, MAX_L1_BYTES } from './header.ts';
 
 export interface ImageLayout {
   readonly version: 2 | 3;
@@ -28,8 +26,6 @@ const SECTOR_BYTES = 512;
 const MIN_CLUSTER_BYTES = 512;
 const MAX_CLUSTER_BYTES = 2 * 1024 * 1024;
 const MIN_EXTENDED_CLUSTER_BYTES = 16 * 1024;
-/** QEMU's own bound on the L1 table of the active state. */
-const MAX_L1_BYTES = 32 * 1024 * 1024;
 
 const VERSIONS: Readonly<Record<string, 2 | 3>> = { '0.10': 2, v2: 2, '1.1': 3, v3: 3 };
 const KNOWN_OPTIONS = new Set([

@@ -107,7 +107,11 @@ function* writeTables(
     allocator,
   );
   const writer = new MetadataWriter(metadata);
-  yield* preallocate(new ClusterTables(metadata, hostClusters(metadata)), layout, writer);
+  const { preallocation, sizeBytes } = layout;
+  if (sizeBytes > 0 || preallocation !== 'metadata') {
+    const tables = new ClusterTables(metadata, hostClusters(metadata));
+    yield* preallocate(tables, { preallocation, from: 0, to: sizeBytes }, writer);
+  }
   yield* writer.finish();
   const { table } = refcounts;
   const header = encodeHeader(layout, {

@@ -48,6 +48,9 @@ export const MAX_BACKING_NAME_BYTES = 1023;
 const V3_HEADER_BYTES = headerV2.spanBytes + headerV3.spanBytes;
 const SUBCLUSTERS = 32;
 
+/** QEMU's own bound on the L1 table of the active state. */
+export const MAX_L1_BYTES = 32 * 1024 * 1024;
+
 /** Bytes from the start of the file that {@link parseHeader} looks at. */
 export const HEADER_FIELDS_BYTES = V3_HEADER_BYTES + 8;
 
@@ -262,6 +265,6 @@ export function neededL1Entries(header: Qcow2Header, sizeBytes: number): number 
 }
 
 /** Guest bytes that one L2 table maps. */
-function l2CoverageBytes({ clusterBytes, extendedL2 }: Qcow2Header): number {
+export function l2CoverageBytes({ clusterBytes, extendedL2 }: Qcow2Header): number {
   return (clusterBytes / (extendedL2 ? 16 : 8)) * clusterBytes;
 }

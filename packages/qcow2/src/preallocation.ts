@@ -1,67 +1,152 @@
-/** Clusters for all of a new disk, mapped before anything is written to them. */
+/** Clusters for a part of the disk, mapped before anything is written to them. */
 import { alignUp, divideUp } from '@diskfile/bytes';
 import {
   allocateSpace,
+  type Preallocation,
   type Step,
   truncateStorage,
   type WritableStorage,
   writeZeros,
 } from '@diskfile/core';
 import type { ClusterTables } from './cluster-tables.ts';
-import type { ImageLayout } from './create-options.ts';
+import { makeZeros } from './host-zeros.ts';
 import type { MetadataWriter } from './metadata-writer.ts';
+import type { ClusterRun } from './refcounts/refcounts.ts';
 
+export interface PreallocationPlan {
+  readonly preallocation: Preallocation;
+  /** Guest offset where a cluster begins; nothing is mapped from here on. */
+  readonly from: number;
+  /** The end of the disk, as it is to be. */
+  readonly to: number;
+}
+
+/** An external data file has the size that the disk is to have. */
 export function* preallocate(
   tables: ClusterTables,
-  layout: ImageLayout,
+  plan: PreallocationPlan,
   writer: MetadataWriter,
 ): Step<void> {
-  const { preallocation, sizeBytes, dataFileName } = layout;
-  const isEmpty = sizeBytes === 0 && preallocation === 'metadata';
-  if (preallocation === 'off' || isEmpty) return;
-  if (dataFileName !== undefined) {
-    yield* mapAll(tables, layout, writer, function* (guestOffset) {
-      return guestOffset;
-    });
-  } else if (preallocation === 'metadata') yield* mapAsNeeded(tables, layout, writer);
-  else yield* mapReserved(tables, layout, writer);
+  const { preallocation } = plan;
+  if (preallocation === 'off') return;
+  if (tables.metadata.dataFile !== undefined) {
+    yield* mapAll(tables, plan, writer, new DataFilePlaces());
+  } else if (preallocation === 'metadata') yield* mapAsNeeded(tables, plan, writer);
+  else yield* mapReserved(tables, plan, writer);
+}
+
+/** Where the clusters come from. */
+interface HostPlaces {
+  /** The host offset for the next run of guest bytes, which begins and ends where clusters do. */
+  place(guestOffset: number, lengthBytes: number): Step<number>;
+  /** What was placed last is mapped. */
+  mapped(): void;
+  /** Clusters that are counted as used and that no table names. */
+  readonly unused: ClusterRun | undefined;
+}
+
+/** Where the guest has them, and nothing counts them. */
+class DataFilePlaces implements HostPlaces {
+  readonly unused = undefined;
+
+  *place(guestOffset: number): Step<number> {
+    return guestOffset;
+  }
+
+  mapped(): void {}
+}
+
+/** Free clusters, a run at a time, that read as zeros. */
+class FreePlaces implements HostPlaces {
+  unused: ClusterRun | undefined = undefined;
+  /** Where the furthest run ends. */
+  fileEnd = 0;
+  readonly #tables: ClusterTables;
+
+  constructor(tables: ClusterTables) {
+    this.#tables = tables;
+  }
+
+  *place(_guestOffset: number, lengthBytes: number): Step<number> {
+    const { clusterBytes, unitBytes, metadata } = this.#tables;
+    const { allocator, storage } = metadata;
+    const count = divideUp(lengthBytes, clusterBytes);
+    this.unused = { start: yield* allocator.allocate(count), count };
+    const hostOffset = this.unused.start * clusterBytes;
+    const end = hostOffset + alignUp(lengthBytes, unitBytes);
+    // Clusters that were used before hold what they held. Extended entries call nothing data yet.
+    const staleBytes = Math.min(end, storage.sizeBytes) - hostOffset;
+    if (staleBytes > 0 && !isExtended(this.#tables)) {
+      yield* makeZeros(storage, hostOffset, staleBytes);
+    }
+    this.fileEnd = Math.max(this.fileEnd, end);
+    return hostOffset;
+  }
+
+  mapped(): void {
+    this.unused = undefined;
+  }
+}
+
+/** One run of clusters for all. */
+class ReservedPlaces implements HostPlaces {
+  unused: ClusterRun;
+  readonly #clusterBytes: number;
+  #placed = 0;
+
+  constructor(reserved: ClusterRun, clusterBytes: number) {
+    this.unused = reserved;
+    this.#clusterBytes = clusterBytes;
+  }
+
+  *place(_guestOffset: number, lengthBytes: number): Step<number> {
+    this.#placed = divideUp(lengthBytes, this.#clusterBytes);
+    return this.unused.start * this.#clusterBytes;
+  }
+
+  mapped(): void {
+    const { start, count } = this.unused;
+    this.unused = { start: start + this.#placed, count: count - this.#placed };
+  }
 }
 
 /** Data clusters follow the L2 table that maps them, and are holes of the file. */
 function* mapAsNeeded(
   tables: ClusterTables,
-  layout: ImageLayout,
+  plan: PreallocationPlan,
   writer: MetadataWriter,
 ): Step<void> {
-  const { clusterBytes, metadata } = tables;
-  let fileEnd = 0;
-  yield* mapAll(tables, layout, writer, function* (_guestOffset, lengthBytes) {
-    const count = divideUp(lengthBytes, clusterBytes);
-    const hostOffset = (yield* metadata.allocator.allocate(count)) * clusterBytes;
-    fileEnd = hostOffset + alignUp(lengthBytes, tables.unitBytes);
-    return hostOffset;
-  });
-  if (fileEnd > metadata.storage.sizeBytes) yield* truncateStorage(metadata.storage, fileEnd);
+  const { storage } = tables.metadata;
+  const places = new FreePlaces(tables);
+  yield* mapAll(tables, plan, writer, places);
+  if (places.fileEnd > storage.sizeBytes) yield* truncateStorage(storage, places.fileEnd);
 }
 
-/** One run of data clusters that the host has set aside; the L2 tables follow it. */
+/** One run of data clusters that the host has set aside; the L2 tables are wherever there is room. */
 function* mapReserved(
   tables: ClusterTables,
-  layout: ImageLayout,
+  plan: PreallocationPlan,
   writer: MetadataWriter,
 ): Step<void> {
   const { clusterBytes, metadata } = tables;
   const { storage, allocator } = metadata;
-  const dataBytes = alignUp(layout.sizeBytes, clusterBytes);
-  const firstHost =
-    (yield* allocator.reserveArea(dataBytes / clusterBytes, layout.l1Entries)) * clusterBytes;
-  yield* reserveSpace(storage, firstHost, dataBytes, layout.preallocation === 'full');
-  // The refcount table has moved; its old place is the first that is free.
-  yield* writer.flush();
-  allocator.reclaim();
-  yield* mapAll(tables, layout, writer, function* (guestOffset) {
-    return firstHost + guestOffset;
-  });
+  const { from, to, preallocation } = plan;
+  const count = divideUp(to - from, clusterBytes);
+  const l2Tables = divideUp(count, clusterBytes / tables.format.entryBytes);
+  const fileEnd = divideUp(storage.sizeBytes, clusterBytes);
+  const { start, oldTable } = yield* allocator.reserveArea(count, l2Tables, fileEnd);
+  try {
+    const full = preallocation === 'full';
+    yield* reserveSpace(storage, start * clusterBytes, count * clusterBytes, full);
+    // From here on the header names the new refcount table.
+    yield* writer.sync();
+  } catch (error) {
+    allocator.freed.unlink(oldTable);
+    allocator.freed.unlink({ start, count });
+    throw error;
+  }
+  yield* allocator.retire(oldTable);
+  yield* mapAll(tables, plan, writer, new ReservedPlaces({ start, count }, clusterBytes));
 }
 
 function* reserveSpace(
@@ -76,27 +161,48 @@ function* reserveSpace(
   }
 }
 
-/** Maps the whole disk, a slice of an L2 table at a time, to where `place` says. */
+/**
+ * Maps all of the plan's range, a slice of an L2 table at a time. After a failure part of it is
+ * mapped, and what is not is given back.
+ */
 function* mapAll(
   tables: ClusterTables,
-  { sizeBytes, extendedL2 }: ImageLayout,
+  plan: PreallocationPlan,
   writer: MetadataWriter,
-  place: (guestOffset: number, lengthBytes: number) => Step<number>,
+  places: HostPlaces,
 ): Step<void> {
-  for (let start = 0; start < sizeBytes;) {
-    yield* writer.makeRoom();
-    const { endGuestOffset } = yield* tables.ownSlice(start);
-    const end = Math.min(sizeBytes, endGuestOffset);
-    const hostOffset = yield* place(start, end - start);
-    const from = start;
-    yield* tables.change(start, end, (entry, at) => {
-      entry.hosted = true;
-      entry.copied = true;
-      entry.hostOffset = hostOffset + (at - from);
-      // Extended entries say that nothing is in the cluster yet.
-      entry.dataBits = extendedL2 ? 0 : 1;
-      return 'change';
-    });
-    start = end;
+  try {
+    for (let at = plan.from; at < plan.to;) {
+      yield* writer.makeRoom();
+      const { endGuestOffset } = yield* tables.ownSlice(at);
+      const end = Math.min(plan.to, endGuestOffset);
+      yield* mapRun(tables, at, end, yield* places.place(at, end - at));
+      places.mapped();
+      at = end;
+    }
+  } catch (error) {
+    if (places.unused !== undefined) tables.metadata.allocator.freed.unlink(places.unused);
+    throw error;
   }
+}
+
+function* mapRun(
+  tables: ClusterTables,
+  start: number,
+  end: number,
+  hostOffset: number,
+): Step<void> {
+  // Extended entries say that nothing is in the cluster yet.
+  const dataBits = isExtended(tables) ? 0 : 1;
+  yield* tables.change(start, end, (entry, at) => {
+    entry.hosted = true;
+    entry.copied = true;
+    entry.hostOffset = hostOffset + (at - start);
+    entry.dataBits = dataBits;
+    return 'change';
+  });
+}
+
+function isExtended({ format }: ClusterTables): boolean {
+  return format.subclusters > 1;
 }

@@ -4,6 +4,7 @@ import type {
   BackingWriter,
   BitmapInfo,
   Extent,
+  ImageResizer,
   ImageWriter,
   Limits,
   SnapshotWriter,
@@ -25,6 +26,7 @@ import type { ImageState } from './image.ts';
 import { LiveState } from './live-state.ts';
 import type { ImageMetadata } from './metadata.ts';
 import { MetadataWriter } from './metadata-writer.ts';
+import { Qcow2Resizer } from './resize/resizer.ts';
 import { Qcow2SnapshotWriter } from './snapshots/snapshot-writer.ts';
 import type { TableSlice } from './table-cache.ts';
 
@@ -33,6 +35,7 @@ export class Qcow2Writer implements ImageWriter {
   readonly metadata: ImageMetadata;
   readonly state: ImageState;
   readonly backing: BackingWriter;
+  readonly resizer: ImageResizer;
   /** Undefined with an external data file: nothing counts how often its clusters are used. */
   readonly snapshots?: SnapshotWriter;
   readonly #tables: ClusterTables;
@@ -45,7 +48,7 @@ export class Qcow2Writer implements ImageWriter {
     metadata: ImageMetadata,
     clusters: HostClusters,
     bitmaps: readonly BitmapInfo[],
-    { maxStructureBytes }: Limits,
+    limits: Limits,
   ) {
     this.state = new LiveState(metadata, bitmaps);
     this.metadata = metadata;
@@ -53,12 +56,13 @@ export class Qcow2Writer implements ImageWriter {
     this.#writer = new MetadataWriter(metadata);
     this.#freeSpace = new FreeSpace(metadata);
     this.backing = new Qcow2BackingWriter(metadata, this.#writer);
+    this.resizer = new Qcow2Resizer({ tables: this.#tables, writer: this.#writer, limits });
     if (metadata.dataFile === undefined) {
       this.snapshots = new Qcow2SnapshotWriter(
         metadata,
         this.#writer,
         this.state,
-        maxStructureBytes,
+        limits.maxStructureBytes,
       );
     }
     this.unitBytes = this.#tables.unitBytes;

@@ -68,10 +68,13 @@ export class RefcountTable {
     this.dirty.add(at, at + ENTRY_BYTES, this.#bytes.length);
   }
 
-  /** Goes on as a longer table at another place; the header follows with the next flush. */
+  /**
+   * Goes on at another place, with another length that holds all entries which name a block; the
+   * header follows with the next flush.
+   */
   moveTo(hostOffset: number, lengthBytes: number): void {
     const bytes = new Uint8Array(lengthBytes);
-    bytes.set(this.#bytes);
+    bytes.set(this.#bytes.subarray(0, lengthBytes));
     this.#bytes = bytes;
     this.#hostOffset = hostOffset;
     this.#moved = true;

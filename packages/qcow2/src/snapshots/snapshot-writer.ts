@@ -2,7 +2,7 @@
 import { DiskError, divideUp, setBits, clearBits } from '@diskfile/bytes';
 import type { SnapshotInfo, SnapshotRequest, SnapshotWriter, Step } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
-import { neededL1Entries, type TableReference } from '../header.ts';
+import { MAX_L1_BYTES, neededL1Entries, type TableReference } from '../header.ts';
 import type { ImageState } from '../image.ts';
 import { isCopied } from '../l2-entry.ts';
 import type { ImageMetadata } from '../metadata.ts';
@@ -17,8 +17,6 @@ import { switchImage } from './shadow-switch.ts';
 import { checkRequest, newSnapshot, nextId } from './snapshot-entry.ts';
 
 const COPIED_HIGH = 0x8000_0000;
-/** What QEMU opens. */
-const MAX_L1_BYTES = 32 * 1024 * 1024;
 
 export class Qcow2SnapshotWriter implements SnapshotWriter {
   readonly #metadata: ImageMetadata;

@@ -1,0 +1,99 @@
+/** What the tables map behind the end of the disk, in its last cluster and in its last L2 table. */
+import { alignUp, maskBits } from '@diskfile/bytes';
+import type { ResizeRequest, Step } from '@diskfile/core';
+import { bitRange, type ClusterEntry } from '../cluster-entry.ts';
+import type { ClusterTables, EntryChange } from '../cluster-tables.ts';
+import { hasData } from '../cluster-allocation.ts';
+import { zeroing } from '../cluster-zeroing.ts';
+import { l2CoverageBytes } from '../header.ts';
+import type { MetadataWriter } from '../metadata-writer.ts';
+import type { TableSlice } from '../table-cache.ts';
+
+/**
+ * Makes the bytes behind `sizeBytes`, to the end of the cluster that holds it, zeros. They may be
+ * left from a disk that was larger.
+ * @param unallocated whether that is done to a unit without data as well, which gets some then
+ */
+export function* clearEnd(
+  tables: ClusterTables,
+  sizeBytes: number,
+  { writeZeros }: Pick<ResizeRequest, 'writeZeros'>,
+  { unallocated }: { readonly unallocated: boolean },
+): Step<void> {
+  const unitEnd = alignUp(sizeBytes, tables.unitBytes);
+  const clusterEnd = alignUp(sizeBytes, tables.clusterBytes);
+  if (sizeBytes === clusterEnd) return;
+  if (sizeBytes < unitEnd) {
+    const state = yield* unitState(tables, sizeBytes);
+    const wanted = state === 'data' || (state === 'unallocated' && unallocated);
+    if (wanted) yield* writeZeros(sizeBytes, unitEnd - sizeBytes);
+  }
+  if (unitEnd === clusterEnd) return;
+  const slice = yield* tables.metadata.tables.load(unitEnd);
+  if (slice === undefined) return;
+  const rest = bitRange(
+    (unitEnd % tables.clusterBytes) / tables.unitBytes,
+    tables.format.subclusters,
+  );
+  const entry = tables.read(slice, unitEnd);
+  if (entry.compressed) return yield* writeZeros(unitEnd, clusterEnd - unitEnd);
+  if (maskBits(entry.dataBits, rest) === 0) return;
+  yield* tables.ownSlice(unitEnd);
+  yield* tables.change(unitEnd, clusterEnd, zeroing(tables, unitEnd, clusterEnd, false));
+}
+
+function* unitState(
+  tables: ClusterTables,
+  guestOffset: number,
+): Step<'data' | 'zero' | 'unallocated'> {
+  const slice = yield* tables.metadata.tables.load(guestOffset);
+  if (slice === undefined) return 'unallocated';
+  const entry = tables.read(slice, guestOffset);
+  if (entry.compressed || hasData(tables, entry, guestOffset)) return 'data';
+  const unit = Math.floor((guestOffset % tables.clusterBytes) / tables.unitBytes);
+  return maskBits(entry.zeroBits, bitRange(unit, unit + 1)) === 0 ? 'unallocated' : 'zero';
+}
+
+/** Makes all clusters behind the one at the end unallocated, as far as the last L2 table goes. */
+export function* clearEntriesBehind(
+  tables: ClusterTables,
+  sizeBytes: number,
+  writer: MetadataWriter,
+): Step<void> {
+  const { metadata, clusterBytes } = tables;
+  const coverageBytes = l2CoverageBytes(metadata.header);
+  const end = alignUp(sizeBytes, coverageBytes);
+  for (let at = alignUp(sizeBytes, clusterBytes); at < end;) {
+    const slice = yield* metadata.tables.load(at);
+    if (slice === undefined) return;
+    const stop = Math.min(end, slice.endGuestOffset);
+    if (!isClear(tables, slice, at, stop)) {
+      yield* writer.makeRoom();
+      yield* tables.ownSlice(at);
+      yield* tables.change(at, stop, deallocate);
+    }
+    at = stop;
+  }
+}
+
+function isClear(tables: ClusterTables, slice: TableSlice, from: number, to: number): boolean {
+  for (let at = from; at < to; at += tables.clusterBytes) {
+    const entry = tables.read(slice, at);
+    if (isUsed(entry) || entry.zeroBits !== 0) return false;
+  }
+  return true;
+}
+
+function isUsed({ compressed, hosted }: ClusterEntry): boolean {
+  return compressed || hosted;
+}
+
+const deallocate: EntryChange = (entry) => {
+  const used = isUsed(entry);
+  if (!used && entry.zeroBits === 0) return 'keep';
+  entry.compressed = false;
+  entry.hosted = false;
+  entry.zeroBits = 0;
+  entry.dataBits = 0;
+  return used ? 'release' : 'change';
+};

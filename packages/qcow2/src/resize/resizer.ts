@@ -1,0 +1,179 @@
+/**
+ * Changes the size of the disk. The header's first sector says how large it is, so that a loss of
+ * power leaves the old size or the new one:
+ *
+ * - Growing first makes sure that everything behind the old end reads as zeros, and then says in
+ *   the header that it is part of the disk.
+ * - Shrinking first says in the header that it is not, and then gives it up.
+ *
+ * What lies behind the end is therefore nothing to rely on: a shrink may have been cut short.
+ */
+import { alignUp, DiskError } from '@diskfile/bytes';
+import type { ImageResizer, Limits, Preallocation, ResizeRequest, Step } from '@diskfile/core';
+import type { ClusterTables } from '../cluster-tables.ts';
+import { dropTables, visitTables } from '../content-removal.ts';
+import { AUTOCLEAR } from '../features.ts';
+import { MAX_L1_BYTES, neededL1Entries } from '../header.ts';
+import type { MetadataWriter } from '../metadata-writer.ts';
+import { preallocate } from '../preallocation.ts';
+import { cutDataFile, growDataFile } from './data-file-size.ts';
+import { clearEnd, clearEntriesBehind } from './disk-end.ts';
+import { growL1 } from './l1-growth.ts';
+import { zeroNewArea } from './new-area.ts';
+
+/** What of an image has to follow the size of its disk. */
+export interface SizeFollower {
+  /** Before anything changes. @throws DiskError when the disk has to keep its size */
+  beforeResize(sizeBytes: number): Step<void>;
+  /** The header has the new size. */
+  afterResize(): void;
+}
+
+export interface ResizeParts {
+  readonly tables: ClusterTables;
+  readonly writer: MetadataWriter;
+  readonly limits: Limits;
+  readonly follower?: SizeFollower;
+}
+
+export class Qcow2Resizer implements ImageResizer {
+  readonly preallocations: readonly Preallocation[] = ['off', 'metadata', 'falloc', 'full'];
+  readonly #parts: ResizeParts;
+
+  constructor(parts: ResizeParts) {
+    this.#parts = parts;
+  }
+
+  *resize(request: ResizeRequest): Step<void> {
+    const { tables, follower } = this.#parts;
+    const { sizeBytes } = request;
+    tables.refuseWhenCorrupt();
+    this.#refuseVersion2Snapshots();
+    this.#refuseTooLarge(sizeBytes);
+    if (follower !== undefined) yield* follower.beforeResize(sizeBytes);
+    if (sizeBytes > tables.metadata.header.sizeBytes) yield* this.#grow(request);
+    else yield* this.#shrink(request);
+  }
+
+  *#grow(request: ResizeRequest): Step<void> {
+    const { tables, writer } = this.#parts;
+    const { metadata } = tables;
+    const { sizeBytes: oldBytes } = metadata.header;
+    const dataFileBytes = metadata.dataFile?.sizeBytes;
+    try {
+      yield* growL1(this.#parts, request.sizeBytes);
+      yield* this.#clearBehind(oldBytes);
+      yield* this.#prepareNewArea(oldBytes, request);
+      yield* writer.sync();
+      yield* this.#setSize(request.sizeBytes);
+    } catch (error) {
+      yield* costsSpaceAtMost(this.#takeBack(oldBytes, dataFileBytes));
+      throw error;
+    }
+  }
+
+  /** Makes everything from the old end to the new one read as zeros. */
+  *#prepareNewArea(oldBytes: number, request: ResizeRequest): Step<void> {
+    const { tables, writer } = this.#parts;
+    const { clusterBytes } = tables;
+    const { sizeBytes, backingBytes } = request;
+    const preallocation = this.#preallocationOf(request);
+    const showsBacking = backingBytes > oldBytes;
+    yield* growDataFile(tables, oldBytes, sizeBytes, preallocation);
+    yield* clearEnd(tables, oldBytes, request, {
+      unallocated: showsBacking || preallocation !== 'off',
+    });
+    const from = alignUp(oldBytes, clusterBytes);
+    if (sizeBytes > from)
+      yield* preallocate(tables, { preallocation, from, to: sizeBytes }, writer);
+    if (showsBacking) yield* zeroNewArea(tables, oldBytes, request, writer);
+  }
+
+  /** Without the image, a raw data file has to read the same: every cluster is in use there. */
+  #preallocationOf({ preallocation }: ResizeRequest): Preallocation {
+    const { autoclear } = this.#parts.tables.metadata.header.features;
+    const isRaw = autoclear.has(AUTOCLEAR.rawExternalData);
+    return isRaw && preallocation === 'off' ? 'metadata' : preallocation;
+  }
+
+  *#takeBack(oldBytes: number, dataFileBytes: number | undefined): Step<void> {
+    yield* this.#clearBehind(oldBytes);
+    if (dataFileBytes !== undefined) yield* cutDataFile(this.#parts.tables, dataFileBytes);
+  }
+
+  *#shrink(request: ResizeRequest): Step<void> {
+    const { tables, writer } = this.#parts;
+    const { sizeBytes } = request;
+    const { metadata } = tables;
+    yield* writer.sync();
+    // What cannot be given up as it should, because the image is damaged, is found out first.
+    const firstCut = Math.max(0, neededL1Entries(metadata.header, sizeBytes) - 1);
+    yield* visitTables(metadata, firstCut, function* () {});
+    yield* this.#setSize(sizeBytes);
+    yield* costsSpaceAtMost(this.#giveUpBehind(request));
+  }
+
+  *#giveUpBehind(request: ResizeRequest): Step<void> {
+    const { tables, writer } = this.#parts;
+    const { sizeBytes } = request;
+    yield* this.#clearBehind(sizeBytes);
+    // Others that make the disk larger again may not look at what its last cluster holds.
+    yield* clearEnd(tables, sizeBytes, request, { unallocated: false });
+    yield* writer.sync();
+    if (tables.metadata.dataFile !== undefined) yield* cutDataFile(tables, sizeBytes);
+  }
+
+  /** Gives up what the tables map behind the end, but for the last cluster. */
+  *#clearBehind(sizeBytes: number): Step<void> {
+    const { tables, writer } = this.#parts;
+    const { metadata } = tables;
+    yield* dropTables(metadata, writer, neededL1Entries(metadata.header, sizeBytes));
+    yield* clearEntriesBehind(tables, sizeBytes, writer);
+  }
+
+  *#setSize(sizeBytes: number): Step<void> {
+    const { tables, follower } = this.#parts;
+    yield* tables.metadata.headerWriter.update(({ fields, ...rest }) => ({
+      ...rest,
+      fields: { ...fields, size: sizeBytes },
+    }));
+    follower?.afterResize();
+  }
+
+  /** In version 2, snapshots do not know how large the disk was. */
+  #refuseVersion2Snapshots(): void {
+    const { header, snapshots } = this.#parts.tables.metadata;
+    if (header.version !== 2 || snapshots.list.length === 0) return;
+    throw new DiskError(
+      'unsupported',
+      'qcow2.resize-snapshots',
+      'An image of version 2 that has snapshots cannot be resized',
+      { hint: 'Delete the snapshots, or convert the image to version 3 ("compat=1.1").' },
+    );
+  }
+
+  #refuseTooLarge(sizeBytes: number): void {
+    const { tables, limits } = this.#parts;
+    const l1Bytes = neededL1Entries(tables.metadata.header, sizeBytes) * 8;
+    const [mostBytes, hint] =
+      limits.maxStructureBytes < MAX_L1_BYTES
+        ? [limits.maxStructureBytes, 'Raise limits.maxStructureBytes.']
+        : [MAX_L1_BYTES, 'Convert the image to one with larger clusters.'];
+    if (l1Bytes <= mostBytes) return;
+    throw new DiskError(
+      'limit',
+      'qcow2.disk-too-large',
+      `A disk of ${sizeBytes} bytes needs an L1 table of ${l1Bytes} bytes, more than ${mostBytes}`,
+      { hint },
+    );
+  }
+}
+
+/** Runs what gives space back. When it fails, space is lost until the disk is next resized. */
+function* costsSpaceAtMost(step: Step<void>): Step<void> {
+  try {
+    yield* step;
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+  }
+}
