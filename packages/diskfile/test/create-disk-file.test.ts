@@ -91,6 +91,52 @@ describe.each(ways)('%s', (_name, create) => {
     expect(fs.readdirSync(root)).toEqual(['new.img', 'real.img']);
   });
 
+  it('lets nobody read it early who could not read what it replaces', async () => {
+    fs.writeFileSync(path, 'precious');
+    fs.chmodSync(path, 0o600);
+    const modes: number[] = [];
+    const watched: FormatDriver = {
+      ...notes,
+      *create(context) {
+        for (const name of fs.readdirSync(root)) modes.push(fs.statSync(join(root, name)).mode);
+        yield* notes.create!(context);
+      },
+    };
+    await create(path, { format: 'notes', sizeBytes: 512, formats: [watched], overwrite: true });
+    expect(modes).toEqual([0o100600, 0o100600]);
+    expect(fs.statSync(path).mode).toBe(0o100600);
+  });
+
+  it('is made in the directory that the host finds, links and dots included', async () => {
+    fs.mkdirSync(join(root, 'far', 'real'), { recursive: true });
+    fs.symlinkSync(join(root, 'far', 'real'), join(root, 'link'));
+    let beside: string[] = [];
+    const watched: FormatDriver = {
+      ...notes,
+      *create(context) {
+        beside = fs.readdirSync(join(root, 'far'));
+        yield* notes.create!(context);
+      },
+    };
+    const roundabout = `${root}/link/../new.img`;
+    await create(roundabout, { format: 'notes', sizeBytes: 512, formats: [watched] });
+    expect(beside).toHaveLength(2);
+    expect(fs.readdirSync(join(root, 'far'))).toEqual(['new.img', 'real']);
+    expect(fs.readdirSync(root)).toEqual(['far', 'link']);
+  });
+
+  it.each([
+    ['too long', 'x'.repeat(300), 'storage.name-too-long'],
+    ['not possible', 'a\0b', 'storage.name'],
+    ['below a file', 'file/new.img', 'storage.not-found'],
+  ])('refuses a name that is %s', async (_why, name, detail) => {
+    fs.writeFileSync(join(root, 'file'), '');
+    const creating = create(`${root}/${name}`, { format: 'raw', sizeBytes: 512 });
+    await expect(creating).rejects.toThrowError(DiskError);
+    await expect(creating).rejects.toMatchObject({ detail, context: { op: 'create' } });
+    expect(fs.readdirSync(root)).toEqual(['file']);
+  });
+
   it('does not replace an image that is open', async () => {
     fs.writeFileSync(path, 'x'.repeat(512));
     using disk = openDiskFileSync(path);

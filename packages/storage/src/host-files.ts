@@ -54,6 +54,8 @@ export interface HostOpenOptions {
 export interface HostCreateOptions {
   /** Whether to fail when the name is taken. */
   readonly exclusive: boolean;
+  /** Permission bits of a file that is made, before the process's mask; by default 644. */
+  readonly mode?: number;
 }
 
 const openAsync = promisify(fs.open);
@@ -93,17 +95,17 @@ export const nodeHostFiles: HostFiles = {
     return yield* openWith(path, access + NEVER_WAIT + (followSymlink ? 0 : NO_FOLLOW), 'open');
   },
 
-  *create(path, { exclusive }) {
+  *create(path, { exclusive, mode }) {
     const flags = constants.O_RDWR + constants.O_CREAT + (exclusive ? constants.O_EXCL : 0);
-    return yield* openWith(path, flags + NEVER_WAIT, 'create');
+    return yield* openWith(path, flags + NEVER_WAIT, 'create', mode);
   },
 };
 
-function* openWith(path: string, flags: number, op: string): Step<OpenedFile> {
+function* openWith(path: string, flags: number, op: string, mode = CREATED_MODE): Step<OpenedFile> {
   const fd = yield* reporting(op, path, () =>
     hostCall(
-      () => fs.openSync(path, flags, CREATED_MODE),
-      () => openAsync(path, flags, CREATED_MODE),
+      () => fs.openSync(path, flags, mode),
+      () => openAsync(path, flags, mode),
     ),
   );
   try {

@@ -5,10 +5,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, sep } from 'node:path';
 import { DiskError } from '@diskfile/bytes';
 import { closeStorage, hostCall, type Step, type WritableStorage } from '@diskfile/core';
 import { hostError } from './host-error.ts';
+import { nodeHostFiles } from './host-files.ts';
 import type { ImageLocking } from './image-lock.ts';
 import { createFileStorage, openFileStorage } from './open-file.ts';
 
@@ -23,7 +24,11 @@ export interface NewFileOptions {
 interface Replaced {
   readonly storage: WritableStorage;
   readonly path: string;
+  readonly mode: number;
 }
+
+/** The bits of a mode that chmod(2) sets. */
+const MODE_BITS = 0o10000;
 
 export class NewFile {
   /** Empty, to be filled. Whoever fills it may close it. */
@@ -52,10 +57,13 @@ export class NewFile {
     try {
       const target = replaced?.path ?? path;
       const unique = randomBytes(8).toString('hex');
-      const temporaryPath = join(dirname(target), `.diskfile-${unique}.tmp`);
+      // Not normalised: what `..` after a symbolic link means is for the host to say.
+      const temporaryPath = `${dirname(target)}${sep}.diskfile-${unique}.tmp`;
       // Names in the new image count from where it will be, which has to exist to be looked up.
       const hostPath = replaced === undefined ? temporaryPath : path;
-      const storage = yield* createFileStorage(temporaryPath, { name: path, hostPath });
+      // Nobody may read what is being written who could not read what it replaces.
+      const mode = replaced === undefined ? {} : { mode: replaced.mode };
+      const storage = yield* createFileStorage(temporaryPath, { name: path, hostPath, ...mode });
       return new NewFile(storage, { path: target, temporaryPath }, replaced);
     } catch (error) {
       if (replaced !== undefined) yield* closeStorage(replaced.storage);
@@ -67,7 +75,7 @@ export class NewFile {
   *publish(): Step<void> {
     yield* closeStorage(this.storage);
     try {
-      if (this.#replaced !== undefined) yield* keepMode(this.#replaced.path, this.#temporaryPath);
+      if (this.#replaced !== undefined) yield* setMode(this.#temporaryPath, this.#replaced.mode);
       yield* syncPath(this.#temporaryPath, 'r+');
       if (this.#replaced === undefined) yield* linkNew(this.#temporaryPath, this.#path);
       else yield* rename(this.#temporaryPath, this.#path);
@@ -78,47 +86,72 @@ export class NewFile {
     if (this.#replaced !== undefined) yield* closeStorage(this.#replaced.storage);
   }
 
-  /** Removes what there is of the file; harmless after {@link publish}. */
+  /**
+   * Removes what there is of the file, as far as the host lets it: why it is discarded is what
+   * matters. Harmless after {@link publish}.
+   */
   *discard(): Step<void> {
     yield* closeStorage(this.storage);
     if (this.#replaced !== undefined) yield* closeStorage(this.#replaced.storage);
     const options = { force: true };
-    yield* hostCall(
-      () => fs.rmSync(this.#temporaryPath, options),
-      () => fs.promises.rm(this.#temporaryPath, options),
-    );
+    try {
+      yield* hostCall(
+        () => fs.rmSync(this.#temporaryPath, options),
+        () => fs.promises.rm(this.#temporaryPath, options),
+      );
+    } catch {
+      // The file stays behind under a name that nobody takes for an image.
+    }
   }
 }
 
 function* findReplaced(path: string, options: NewFileOptions): Step<Replaced | undefined> {
   if (basename(path) === '') throw hostError({ code: 'ENOENT' }, 'create', path);
-  const isThere = yield* hostCall(
-    () => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined,
-    async () => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined,
-  );
-  if (!isThere) return undefined;
+  if (!(yield* isThere(path))) return undefined;
   if (!options.overwrite) throw hostError({ code: 'EEXIST' }, 'create', path);
   const storage = yield* openFileStorage(path, {
     writable: true,
     kinds: ['regular file'],
     locking: options.locking,
   });
-  // The file behind symbolic links is replaced, not the link.
-  const realPath = yield* hostCall(
-    () => fs.realpathSync.native(path),
-    () => fs.promises.realpath(path),
-  );
-  return { storage, path: realPath };
+  try {
+    // The file behind symbolic links is replaced, not the link.
+    const realPath = yield* nodeHostFiles.realpath(path);
+    return { storage, path: realPath, mode: yield* modeOf(realPath) };
+  } catch (error) {
+    yield* closeStorage(storage);
+    throw error;
+  }
 }
 
-function* keepMode(from: string, to: string): Step<void> {
-  const mode = yield* hostCall(
-    () => fs.statSync(from).mode,
-    async () => (await fs.promises.stat(from)).mode,
-  );
+/** Whether a name is taken, be it by a symbolic link that leads nowhere. */
+function* isThere(path: string): Step<boolean> {
+  try {
+    return yield* hostCall(
+      () => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined,
+      async () => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined,
+    );
+  } catch (cause) {
+    throw hostError(cause, 'create', path);
+  }
+}
+
+function* modeOf(path: string): Step<number> {
+  try {
+    const mode = yield* hostCall(
+      () => fs.statSync(path).mode,
+      async () => (await fs.promises.stat(path)).mode,
+    );
+    return mode % MODE_BITS;
+  } catch (cause) {
+    throw hostError(cause, 'create', path);
+  }
+}
+
+function* setMode(path: string, mode: number): Step<void> {
   yield* hostCall(
-    () => fs.chmodSync(to, mode % 0o10000),
-    () => fs.promises.chmod(to, mode % 0o10000),
+    () => fs.chmodSync(path, mode),
+    () => fs.promises.chmod(path, mode),
   );
 }
 

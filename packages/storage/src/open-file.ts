@@ -40,6 +40,8 @@ export interface OpenFileOptions extends NamingOptions {
 export interface CreateFileOptions extends NamingOptions {
   /** True, the default, to refuse a name that is taken; false to empty the file that is there. */
   readonly exclusive?: boolean;
+  /** As for {@link HostFiles.create}. */
+  readonly mode?: number;
 }
 
 const FILE_OR_DEVICE: readonly HostFileKind[] = ['regular file', 'block device'];
@@ -88,9 +90,9 @@ export function* createFileStorage(
   options: CreateFileOptions = {},
 ): Step<WritableStorage> {
   const { name = path, hostPath = absolutePath(path), exclusive = true, locking } = options;
-  const { files = nodeHostFiles } = options;
+  const { files = nodeHostFiles, mode } = options;
   if (!exclusive) yield* refuseOtherKindsIfThere(path, files, name);
-  const opened = yield* files.create(path, { exclusive });
+  const opened = yield* files.create(path, { exclusive, ...(mode === undefined ? {} : { mode }) });
   try {
     refuseOtherKinds(opened.status, ['regular file'], name);
     // Locked before it is emptied: it may be the disk of a machine that runs.
