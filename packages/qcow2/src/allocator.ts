@@ -19,7 +19,6 @@ const MAX_REFCOUNT_TABLE_BYTES = 8 * 1024 * 1024;
 /** Room that a refcount table gets when it moves, as a factor. */
 const TABLE_GROWTH = 1.5;
 
-export class ClusterAllocator {
 /** Clusters for much data at once, and the refcount structures that count them. */
 export interface ReservedArea {
   /** The first of the data clusters. */
@@ -37,6 +36,7 @@ interface AreaPlan {
   readonly covered: number;
 }
 
+export class ClusterAllocator {
   readonly freed = new FreedClusters();
   readonly #refcounts: Refcounts;
   readonly #map: MetadataMap;
@@ -72,10 +72,6 @@ interface AreaPlan {
     this.#next = Math.min(this.#next, run.start);
   }
 
-  /** Lets searches begin no earlier than here. */
-  skipTo(clusterIndex: number): void {
-    this.#next = clusterIndex;
-  }
   /**
    * Gives back clusters that the file named before and does not any longer, and that no read of the
    * guest looks at. Those whose refcount cannot be brought in now wait for the next flush.
@@ -91,6 +87,10 @@ interface AreaPlan {
     }
   }
 
+  /** Lets searches begin no earlier than here. */
+  skipTo(clusterIndex: number): void {
+    this.#next = clusterIndex;
+  }
 
   /**
    * Lowers the refcounts of what has been unlinked; no table in the file names it any longer. One
