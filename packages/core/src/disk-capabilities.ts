@@ -14,6 +14,8 @@ export interface DiskCapabilities {
   /** The image below, and giving up what this one holds in favour of it. */
   readonly backing: DiskBacking | undefined;
   readonly amending: DiskAmending | undefined;
+  /** Writing compressed data. */
+  readonly compression: DiskCompression | undefined;
 }
 
 export interface ResizeOptions {
@@ -103,4 +105,26 @@ export interface DiskAmending {
   /** Changes options of the format under the names that `qemu-img amend -o` has for them. */
   amend(options: FormatOptions): Promise<void>;
   amendSync(options: FormatOptions): void;
+}
+
+export interface CompressOptions {
+  /**
+   * How much effort goes into smaller data: 1 to 9 for deflate, 6 by default; for zstd from 1 on,
+   * 3 by default.
+   */
+  readonly level?: number;
+}
+
+export interface DiskCompression {
+  /** Guest bytes that are compressed together. */
+  readonly unitBytes: number;
+  /**
+   * Writes all of `src`, compressed where that makes it smaller, with the guarantees of
+   * {@link DiskFile.write}. The range begins where a unit begins, and ends where one ends or at the
+   * end of the disk. Bytes that are overwritten later, even in part, are no longer compressed.
+   * @throws DiskError `invalid-argument` for another range, or a level that there is not;
+   *   `out-of-range`, `no-space`, `io`
+   */
+  write(src: Uint8Array, guestOffset: number, options?: CompressOptions): Promise<void>;
+  writeSync(src: Uint8Array, guestOffset: number, options?: CompressOptions): void;
 }

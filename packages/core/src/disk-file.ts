@@ -25,12 +25,20 @@ export interface ImageInfo {
 export type BatchOperation =
   /** Fills all of `buffer` from `guestOffset`. */
   | { readonly op: 'read'; readonly guestOffset: number; readonly buffer: Uint8Array }
-  /** Writes all of `buffer` to `guestOffset`. */
-  | { readonly op: 'write'; readonly guestOffset: number; readonly buffer: Uint8Array }
+  | WriteOperation
   | (ZeroOptions & { readonly op: 'writeZeroes' } & GuestRange)
   | ({ readonly op: 'discard' } & GuestRange)
   /** Makes durable what was written before the batch and by the operations before this one. */
   | { readonly op: 'flush' };
+
+/** Writes all of `buffer` to `guestOffset`. */
+export interface WriteOperation {
+  readonly op: 'write';
+  readonly guestOffset: number;
+  readonly buffer: Uint8Array;
+  /** Whether to compress it, as {@link DiskCompression.write} does. Default false. */
+  readonly compressed?: boolean;
+}
 
 export interface GuestRange {
   readonly guestOffset: number;

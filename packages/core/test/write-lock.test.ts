@@ -24,6 +24,21 @@ class Requests {
     this.granted.push(name);
   }
 
+  reserve(name: string, start: number, end: number): void {
+    this.#holds.set(name, this.lock.reserve({ start, end }));
+  }
+
+  /** Asks with what was reserved for its turn. */
+  enter(name: string): void {
+    void runAsync(this.lock.enter(this.#holds.get(name)!)).then(() => this.granted.push(name));
+  }
+
+  async stepBack(name: string): Promise<void> {
+    this.granted.splice(this.granted.indexOf(name), 1);
+    this.lock.stepBack(this.#holds.get(name)!);
+    await settle();
+  }
+
   widen(name: string): void {
     this.granted.splice(this.granted.indexOf(name), 1);
     void runAsync(this.lock.widen(this.#holds.get(name)!)).then(() => this.granted.push(name));
@@ -98,6 +113,47 @@ describe('the write lock', () => {
     expect(requests.granted).toEqual(['a', 'b']);
   });
 
+  it('keeps back by a reserved place only who comes later and overlaps', async () => {
+    const requests = new Requests();
+    requests.ask('before', 5, 6);
+    requests.reserve('reserved', 0, 10);
+    requests.ask('beside', 10, 20);
+    requests.ask('behind', 9, 11);
+    requests.askAll('all');
+    await settle();
+    expect(requests.granted).toEqual(['before', 'beside']);
+    expect(requests.lock.isBusy).toBe(true);
+    requests.enter('reserved');
+    await requests.release('before');
+    expect(requests.granted).toEqual(['before', 'beside']);
+    await requests.release('beside');
+    expect(requests.granted).toEqual(['before', 'beside', 'reserved']);
+    await requests.stepBack('reserved');
+    expect(requests.granted).toEqual(['before', 'beside']);
+    await requests.release('reserved');
+    expect(requests.granted).toEqual(['before', 'beside', 'behind']);
+    await requests.release('behind');
+    await requests.release('all');
+    expect(requests.lock.isBusy).toBe(false);
+  });
+
+  it('lets who changes tables elsewhere go before a place that is only reserved', async () => {
+    const requests = new Requests();
+    requests.reserve('reserved', 0, 10);
+    requests.ask('beside', 10, 20);
+    await settle();
+    requests.widen('beside');
+    await settle();
+    expect(requests.granted).toEqual(['beside']);
+    requests.enter('reserved');
+    await settle();
+    expect(requests.granted).toEqual(['beside']);
+    await requests.release('beside');
+    expect(requests.granted).toEqual(['beside', 'reserved']);
+    await requests.release('reserved');
+    expect(requests.lock.isBusy).toBe(false);
+  });
+
   it('refuses a synchronous request that would have to wait, and forgets it', async () => {
     const requests = new Requests();
     const busy = expect.objectContaining({ code: 'busy' });
@@ -115,7 +171,7 @@ describe('the write lock', () => {
     const request = fc.record({
       start: fc.nat(20),
       length: fc.integer({ min: 1, max: 8 }),
-      kind: fc.constantFrom('range', 'range', 'range', 'all', 'widen'),
+      kind: fc.constantFrom('range', 'range', 'range', 'all', 'widen', 'reserve'),
       ticks: fc.nat(5),
     });
     await fc.assert(
@@ -130,8 +186,21 @@ describe('the write lock', () => {
           for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
           running.delete(range);
         };
+        const inTurns = async (hold: Hold, ticks: number) => {
+          for (let turn = 0; turn < 3; turn++) {
+            for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+            await runAsync(lock.enter(hold));
+            await during(WHOLE_DISK, ticks);
+            lock.stepBack(hold);
+          }
+          lock.release(hold);
+        };
         const work = requests.map(async ({ start, length, kind, ticks }) => {
           const range = kind === 'all' ? WHOLE_DISK : { start, end: start + length };
+          if (kind === 'reserve') {
+            await inTurns(lock.reserve(range), ticks);
+            return;
+          }
           const hold = await runAsync(lock.hold(range));
           await during(range, ticks);
           if (kind === 'widen') {

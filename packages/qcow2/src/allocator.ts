@@ -7,6 +7,7 @@ import { DiskError, divideUp } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
 import type { HeaderWriter } from './header-writer.ts';
 import type { MetadataMap } from './overlap.ts';
+import { PackedSpace } from './packed-space.ts';
 import type { ClusterRuns } from './refcounts/cluster-runs.ts';
 import { FreedClusters } from './refcounts/freed-clusters.ts';
 import type { ClusterRun, Refcounts } from './refcounts/refcounts.ts';
@@ -38,6 +39,8 @@ interface AreaPlan {
 
 export class ClusterAllocator {
   readonly freed = new FreedClusters();
+  /** Takes less than a cluster at a time. */
+  readonly packed: PackedSpace;
   readonly #refcounts: Refcounts;
   readonly #map: MetadataMap;
   readonly #header: HeaderWriter;
@@ -45,6 +48,7 @@ export class ClusterAllocator {
   #next = 0;
 
   constructor(refcounts: Refcounts, map: MetadataMap, header: HeaderWriter) {
+    this.packed = new PackedSpace(this, refcounts);
     this.#refcounts = refcounts;
     this.#map = map;
     this.#header = header;
@@ -128,6 +132,7 @@ export class ClusterAllocator {
     }
     this.#next = at;
     const start = at - count;
+    this.packed.forget({ start, count });
     const kind = this.#map.find(start, at);
     if (kind !== undefined) yield* this.#header.refuseOverlap(kind, start * clusterBytes);
     return start;

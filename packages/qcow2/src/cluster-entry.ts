@@ -19,6 +19,9 @@ const COPIED_HIGH = 0x8000_0000;
 /** What one entry says. Refilled for each, so that walking over entries allocates nothing. */
 export interface ClusterEntry {
   compressed: boolean;
+  /** The descriptor of a compressed cluster. */
+  compressedHigh: number;
+  compressedLow: number;
   /** Whether there is a host cluster; offset 0 is one in an external data file. */
   hosted: boolean;
   hostOffset: number;
@@ -36,13 +39,14 @@ export interface EntryFormat {
   /** A bit for every subcluster. */
   readonly allBits: number;
   read(entries: DataView, at: number, entry: ClusterEntry): void;
-  /** Writes an entry that is not compressed. */
   write(entries: DataView, at: number, entry: ClusterEntry): void;
 }
 
 export function newClusterEntry(): ClusterEntry {
   return {
     compressed: false,
+    compressedHigh: 0,
+    compressedLow: 0,
     hosted: false,
     hostOffset: 0,
     copied: false,
@@ -93,14 +97,22 @@ function extendedFormat(external: boolean): EntryFormat {
 
 function readDescriptor(entries: DataView, at: number, entry: ClusterEntry, external: boolean) {
   const high = entries.getUint32(at);
+  const low = entries.getUint32(at + 4);
   entry.compressed = isCompressed(high);
+  entry.compressedHigh = entry.compressed ? high : 0;
+  entry.compressedLow = entry.compressed ? low : 0;
   entry.copied = !entry.compressed && isCopied(high);
-  entry.hostOffset = entry.compressed ? 0 : clusterOffset(high, entries.getUint32(at + 4));
+  entry.hostOffset = entry.compressed ? 0 : clusterOffset(high, low);
   entry.hosted = !entry.compressed && (entry.hostOffset !== 0 || (external && entry.copied));
 }
 
 function writeDescriptor(entries: DataView, at: number, entry: ClusterEntry, flags: number): void {
   const { hosted, hostOffset, copied } = entry;
+  if (entry.compressed) {
+    entries.setUint32(at, entry.compressedHigh);
+    entries.setUint32(at + 4, entry.compressedLow);
+    return;
+  }
   const high = hosted ? Math.floor(hostOffset / TWO_32) : 0;
   entries.setUint32(at, hosted && copied ? setBits(high, COPIED_HIGH) : high);
   entries.setUint32(at + 4, (hosted ? hostOffset % TWO_32 : 0) + flags);
@@ -124,6 +136,17 @@ export function bitRange(from: number, to: number): number {
 /** Whether all bits of `mask` are set. */
 export function hasAllBits(bits: number, mask: number): boolean {
   return maskBits(bits, mask) === mask;
+}
+
+/** Makes a cluster read what a descriptor of compressed data says. */
+export function setCompressed(entry: ClusterEntry, high: number, low: number): void {
+  entry.compressed = true;
+  entry.compressedHigh = high;
+  entry.compressedLow = low;
+  entry.hosted = false;
+  entry.copied = false;
+  entry.zeroBits = 0;
+  entry.dataBits = 0;
 }
 
 /** Makes subclusters read as zeros. */

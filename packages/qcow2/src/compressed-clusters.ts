@@ -1,6 +1,9 @@
 /** Compressed clusters: the decoder, loaded when the first one is met, and extents for the engine. */
 import type { Decoder, DecoderSet, Extent, Step, Storage } from '@diskfile/core';
 
+/** What reads and makes the clusters of each compression type. */
+export const CODEC_IDS = { zlib: 'deflate-raw', zstd: 'zstd' } as const;
+
 export class CompressedClusters {
   readonly #decoders: DecoderSet;
   readonly #decoderId: string;

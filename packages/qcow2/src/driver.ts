@@ -11,7 +11,7 @@ import {
 } from '@diskfile/core';
 import { readBitmaps } from './bitmaps.ts';
 import { checkQcow2 } from './check/check-qcow2.ts';
-import { CompressedClusters } from './compressed-clusters.ts';
+import { CODEC_IDS, CompressedClusters } from './compressed-clusters.ts';
 import { createQcow2 } from './create.ts';
 import { openDataFile } from './data-file.ts';
 import { describeImage } from './details.ts';
@@ -36,8 +36,6 @@ import { isMetadataPreallocated } from './sparseness.ts';
 import { openWriter, refuseWriting } from './open-writer.ts';
 import { StandardEntries } from './standard-entries.ts';
 import { QCOW_MAGIC } from './structs.ts';
-
-const DECODER_IDS = { zlib: 'deflate-raw', zstd: 'zstd' } as const;
 
 export const qcow2Driver: FormatDriver = {
   id: 'qcow2',
@@ -73,7 +71,7 @@ function* openQcow2(context: OpenContext): Step<QcowImage> {
     storage,
     header.clusterBytes,
     context.decoders,
-    DECODER_IDS[header.compressionType],
+    CODEC_IDS[header.compressionType],
   );
   const clusters = new HostClusters(header, storage, dataFile, compressed);
   const cacheBytes = limits.metadataCacheBytes;

@@ -2,11 +2,13 @@
  * Bits of an L2 entry, given as two 32-bit halves (specification, "Cluster mapping": "Standard
  * Cluster Descriptor" and "Compressed Clusters Descriptor").
  */
-import { bitField, clearBits, maskBits, testBit } from '@diskfile/bytes';
+import { bitField, clearBits, maskBits, powerOfTwo, testBit } from '@diskfile/bytes';
 import type { OffsetMask } from './l1-table.ts';
 
 const TWO_32 = 0x1_0000_0000;
 const SECTOR_BYTES = 512;
+/** Bit 62. */
+const COMPRESSED_HIGH = 0x4000_0000;
 
 /** Bits 9 to 55: the offset, in L1 entries and in standard cluster descriptors alike. */
 export const OFFSET_MASK: OffsetMask = { high: 0x00ff_ffff, low: 0xffff_fe00 };
@@ -46,6 +48,26 @@ export function compressedLength(high: number, low: number, clusterBits: number)
   const offsetBits = compressedOffsetBits(clusterBits);
   const additionalSectors = bitField(high, offsetBits - 32, 62 - offsetBits);
   return (additionalSectors + 1) * SECTOR_BYTES - maskBits(low, SECTOR_BYTES - 1);
+}
+
+/** The descriptor of a compressed cluster as two halves; `hostOffset` is below {@link compressedEnd}. */
+export function compressedDescriptor(
+  hostOffset: number,
+  lengthBytes: number,
+  clusterBits: number,
+): { high: number; low: number } {
+  const firstSector = Math.floor(hostOffset / SECTOR_BYTES);
+  const additionalSectors = Math.floor((hostOffset + lengthBytes - 1) / SECTOR_BYTES) - firstSector;
+  const sectorsUnit = powerOfTwo(compressedOffsetBits(clusterBits) - 32);
+  return {
+    high: COMPRESSED_HIGH + additionalSectors * sectorsUnit + Math.floor(hostOffset / TWO_32),
+    low: hostOffset % TWO_32,
+  };
+}
+
+/** Host offsets from here on do not fit into the descriptor of a compressed cluster. */
+export function compressedEnd(clusterBits: number): number {
+  return powerOfTwo(compressedOffsetBits(clusterBits));
 }
 
 function compressedOffsetBits(clusterBits: number): number {

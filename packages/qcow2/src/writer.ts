@@ -3,6 +3,7 @@ import type {
   Allocation,
   BackingWriter,
   BitmapInfo,
+  CompressedWriter,
   Extent,
   ImageResizer,
   ImageWriter,
@@ -13,6 +14,7 @@ import type {
 import { Qcow2BackingWriter } from './backing-writer.ts';
 import { allocateClusters, hasData } from './cluster-allocation.ts';
 import { ClusterTables } from './cluster-tables.ts';
+import { CompressedClusterWriter } from './compressed-allocation.ts';
 import {
   discardClusters,
   punchDataFile,
@@ -38,6 +40,8 @@ export class Qcow2Writer implements ImageWriter {
   readonly resizer: ImageResizer;
   /** Undefined with an external data file: nothing counts how often its clusters are used. */
   readonly snapshots?: SnapshotWriter;
+  /** Undefined with an external data file, which holds every cluster at its own place. */
+  readonly compression?: CompressedWriter;
   readonly #tables: ClusterTables;
   readonly #writer: MetadataWriter;
   readonly #zeroing: ZeroingContext;
@@ -64,6 +68,9 @@ export class Qcow2Writer implements ImageWriter {
         this.state,
         limits.maxStructureBytes,
       );
+    }
+    if (metadata.dataFile === undefined) {
+      this.compression = new CompressedClusterWriter(this.#tables, () => this.#prepare());
     }
     this.unitBytes = this.#tables.unitBytes;
     const makeRoom = () => this.#writer.makeRoom();
@@ -110,10 +117,15 @@ export class Qcow2Writer implements ImageWriter {
   }
 
   *allocate(guestOffset: number, lengthBytes: number): Step<Allocation> {
+    yield* this.#prepare();
+    return yield* allocateClusters(this.#tables, guestOffset, lengthBytes);
+  }
+
+  /** Comes before every allocation. */
+  *#prepare(): Step<void> {
     this.#tables.refuseWhenCorrupt();
     yield* this.metadata.headerWriter.settle();
     yield* this.#writer.makeRoom();
-    return yield* allocateClusters(this.#tables, guestOffset, lengthBytes);
   }
 
   *writeZeroes(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<number> {

@@ -113,8 +113,10 @@ function* performWrite(operation: BatchOperation, { writer }: BatchTarget): Step
     if (operation.op === 'flush') return;
     throw new Error('assertion failed: a batch of writes, no writer');
   }
-  if (operation.op === 'write') yield* writer.writeStep(operation.buffer, operation.guestOffset);
-  else if (operation.op === 'flush') yield* writer.flushStep();
+  if (operation.op === 'write') {
+    const { buffer, guestOffset, compressed = false } = operation;
+    yield* (compressed ? writer.compressing() : writer).writeStep(buffer, guestOffset);
+  } else if (operation.op === 'flush') yield* writer.flushStep();
   else if (operation.op === 'discard') {
     yield* writer.discardStep(operation.guestOffset, operation.lengthBytes);
   } else if (operation.op === 'writeZeroes') {

@@ -1,6 +1,6 @@
 /** A chain of images behind the {@link DiskFile} interface: what `openDiskFile()` hands out. */
 import { DiskError } from '@diskfile/bytes';
-import type { DiskCapabilities } from '../disk-capabilities.ts';
+import type { CompressOptions, DiskCapabilities } from '../disk-capabilities.ts';
 import type {
   BatchOperation,
   BatchResult,
@@ -9,6 +9,7 @@ import type {
   ImageInfo,
   ZeroOptions,
 } from '../disk-file.ts';
+import type { EncoderSet } from '../encoder.ts';
 import type { DiskWarning } from '../format/format-driver.ts';
 import type { FormatImage, Topology } from '../format/format-image.ts';
 import type { Limits } from '../limits.ts';
@@ -31,11 +32,11 @@ class SharedChain {
   readonly writer: MappedWriter | undefined;
   #handles = 0;
 
-  constructor(chain: ImageChain, limits: Limits) {
+  constructor(chain: ImageChain, { limits, encoders }: ImageDiskOptions) {
     this.chain = chain;
     this.reader = new MappedReader(chain.layers, limits);
     const [top] = chain.layers;
-    this.writer = top!.writer && new MappedWriter(top!, top!.writer, this.reader);
+    this.writer = top!.writer && new MappedWriter(top!, top!.writer, this.reader, encoders);
   }
 
   get handles(): number {
@@ -56,6 +57,8 @@ class SharedChain {
 
 export interface ImageDiskOptions {
   readonly limits: Limits;
+  /** What compressed writes are made with; there are none without. */
+  readonly encoders?: EncoderSet;
   /** Lets worker threads open the disk again; see {@link DiskDescriptor.opening}. */
   readonly opening: unknown;
 }
@@ -65,7 +68,7 @@ export interface ImageDiskOptions {
  * close with the last handle.
  */
 export function createImageDisk(chain: ImageChain, options: ImageDiskOptions): DiskFile {
-  return new ImageDisk(new SharedChain(chain, options.limits), options.opening);
+  return new ImageDisk(new SharedChain(chain, options), options.opening);
 }
 
 class ImageDisk implements DiskFile {
@@ -117,6 +120,7 @@ class ImageDisk implements DiskFile {
       read: (op, body) => this.#whole(op, body),
       change: (op, pick, body) => this.#whole(op, () => this.#writable(op).changeStep(pick, body)),
       writeZeros: (offset, length) => this.#writable('resize').zeroBytesStep(offset, length),
+      compress: this.#shared.writer?.canCompress ? this.#compressStep.bind(this) : undefined,
       needSync: (op) => this.#needSync(op),
     };
   }
@@ -160,6 +164,15 @@ class ImageDisk implements DiskFile {
 
   async write(src: Uint8Array, guestOffset: number): Promise<void> {
     await runAsync(this.#writeStep(src, guestOffset));
+  }
+
+  #compressStep(src: Uint8Array, offset: number, options?: CompressOptions): Step<void> {
+    const range = { op: 'write', offset, length: src.length };
+    return this.#change(range, (writer) => {
+      const compressing = writer.compressing();
+      compressing.checkUnits(offset, src.length);
+      return compressing.writeStep(src, offset, options?.level);
+    });
   }
 
   writeSync(src: Uint8Array, guestOffset: number): void {
@@ -292,7 +305,11 @@ class ImageDisk implements DiskFile {
       const range = rangeOf(operation);
       if (range !== undefined) this.#check('submitBatch', range.offset, range.length);
       // A disk that is only read has nothing to flush.
-      if (operation.op !== 'read' && operation.op !== 'flush') this.#writable('submitBatch');
+      if (operation.op === 'read' || operation.op === 'flush') continue;
+      const writing = this.#writable('submitBatch');
+      if (operation.op === 'write' && operation.compressed === true) {
+        writing.compressing().checkUnits(operation.guestOffset, operation.buffer.length);
+      }
     }
     const { reader, writer } = this.#shared;
     const epoch = writer?.epochs.begin();

@@ -5,15 +5,19 @@
  * it linked in.
  */
 import { alignDown, DiskError } from '@diskfile/bytes';
+import type { EncoderSet } from '../encoder.ts';
 import type { FormatImage } from '../format/format-image.ts';
 import type { Allocation, ImageWriter } from '../format/image-writer.ts';
 import type { Step } from '../step.ts';
 import { isWritable, writeBytes } from '../storage.ts';
+import { cancelAllocation } from './cancel-allocation.ts';
+import { CompressingWriter } from './compressed-writer.ts';
 import { Extent } from './extent.ts';
 import type { MappedReader } from './mapped-reader.ts';
 import { checkRange } from './range.ts';
-import { ReadEpochs } from './read-epochs.ts';
-import { type Hold, type LockRange, WHOLE_DISK, WriteLock } from './write-lock.ts';
+import type { ReadEpochs } from './read-epochs.ts';
+import type { LockRange } from './write-lock.ts';
+import { WriteTurns } from './write-turns.ts';
 
 /** Zeros written at a time where a format cannot express them. */
 const ZERO_CHUNK_BYTES = 1024 * 1024;
@@ -21,32 +25,66 @@ const ZERO_CHUNK_BYTES = 1024 * 1024;
 const MAX_MISSES = 1000;
 
 export class MappedWriter {
-  readonly epochs = new ReadEpochs();
   readonly #image: FormatImage;
   readonly #writer: ImageWriter;
   readonly #reader: MappedReader;
-  readonly #lock = new WriteLock();
+  readonly #turns: WriteTurns;
   readonly #extent = new Extent();
+  readonly #compressing: CompressingWriter | undefined;
   readonly #zeros = new Uint8Array(ZERO_CHUNK_BYTES);
-  /** Flushes whose reads have ended, and that the format has not been told of yet. */
-  #reclaimable = 0;
-  #closed = false;
 
-  constructor(image: FormatImage, writer: ImageWriter, reader: MappedReader) {
+  constructor(
+    image: FormatImage,
+    writer: ImageWriter,
+    reader: MappedReader,
+    encoders: EncoderSet | undefined,
+  ) {
     this.#image = image;
     this.#writer = writer;
     this.#reader = reader;
+    this.#turns = new WriteTurns(() => writer.reclaim());
+    this.#compressing = encoders && this.#makeCompressing(encoders);
+  }
+
+  get canCompress(): boolean {
+    return this.#compressing !== undefined;
+  }
+
+  /** @throws DiskError `unsupported` where the image cannot hold compressed data */
+  compressing(): CompressingWriter {
+    if (this.#compressing === undefined) throw notCapable(this.#image.format);
+    return this.#compressing;
+  }
+
+  #makeCompressing(encoders: EncoderSet): CompressingWriter | undefined {
+    const { compression: format } = this.#writer;
+    return (
+      format &&
+      new CompressingWriter({
+        image: this.#image,
+        format,
+        encoders,
+        turns: this.#turns,
+        writePlain: (src, guestOffset) => this.#writeAlone(src, guestOffset),
+        markWritten: (at, length) => this.#writer.bitmaps?.markWritten(at, length),
+      })
+    );
   }
 
   /** Whether a write is under way or waits. */
   get isBusy(): boolean {
-    return this.#lock.isBusy;
+    return this.#turns.isBusy;
+  }
+
+  /** The reads under way; space that they may look at is not used for something else. */
+  get epochs(): ReadEpochs {
+    return this.#turns.epochs;
   }
 
   /** Writes all of `src`; the range has been checked against the disk's size. */
   *writeStep(src: Uint8Array, guestOffset: number): Step<void> {
     if (src.length === 0) return;
-    const hold = yield* this.#hold({ start: guestOffset, end: guestOffset + src.length });
+    const hold = yield* this.#turns.hold(rangeOf(guestOffset, src.length));
     try {
       this.#checkRange('write', guestOffset, src.length);
       this.#writer.bitmaps?.markWritten(guestOffset, src.length);
@@ -54,22 +92,10 @@ export class MappedWriter {
         yield* this.#overwrite(src, guestOffset);
         return;
       }
-      yield* this.#lock.widen(hold);
-      this.#reclaim();
+      yield* this.#turns.widen(hold);
       yield* this.#writeAlone(src, guestOffset);
     } finally {
-      this.#lock.release(hold);
-    }
-  }
-
-  /** Runs what changes tables: alone, after every write that came before. */
-  *exclusive<T>(body: () => Step<T>): Step<T> {
-    const hold = yield* this.#hold(WHOLE_DISK);
-    try {
-      this.#reclaim();
-      return yield* body();
-    } finally {
-      this.#lock.release(hold);
+      this.#turns.release(hold);
     }
   }
 
@@ -83,7 +109,7 @@ export class MappedWriter {
   ): Step<T> {
     const capability = pick(this.#writer);
     if (capability === undefined) throw notCapable(this.#image.format);
-    return yield* this.exclusive(() => this.#changeAlone(() => body(capability)));
+    return yield* this.#turns.exclusive(() => this.#changeAlone(() => body(capability)));
   }
 
   *#changeAlone<T>(body: () => Step<T>): Step<T> {
@@ -92,23 +118,11 @@ export class MappedWriter {
     return result;
   }
 
-  *#hold(range: LockRange): Step<Hold> {
-    const hold = yield* this.#lock.hold(range);
-    if (!this.#closed) return hold;
-    this.#lock.release(hold);
-    throw new DiskError('invalid-argument', 'disk.closed', 'The disk has been closed');
-  }
-
   /** Once more when a request has its turn: the disk may have become smaller while it waited. */
   #checkRange(op: string, guestOffset: number, lengthBytes: number): void {
     const { storages, sizeBytes } = this.#image;
     if (guestOffset + lengthBytes <= sizeBytes) return;
     checkRange({ name: storages[0]!.name, sizeBytes }, op, guestOffset, lengthBytes);
-  }
-
-  /** Lets freed space be used again. Only done alone: an allocation is never surprised by it. */
-  #reclaim(): void {
-    for (; this.#reclaimable > 0; this.#reclaimable -= 1) this.#writer.reclaim();
   }
 
   /** Whether all of a range can be overwritten where it lies. */
@@ -154,20 +168,11 @@ export class MappedWriter {
     try {
       yield* this.#fill(allocation, part(src, 0, written), guestOffset);
     } catch (error) {
-      yield* this.#cancel(allocation);
+      yield* cancelAllocation(allocation);
       throw error;
     }
     yield* allocation.commit();
     return written;
-  }
-
-  /** At worst the space is leaked; why the write failed is what matters. */
-  *#cancel(allocation: Allocation): Step<void> {
-    try {
-      yield* allocation.cancel();
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-    }
   }
 
   /** Writes the new bytes, and before and behind them what the disk reads there now. */
@@ -223,11 +228,14 @@ export class MappedWriter {
   /** Makes a range read as zeros, by tables where the format can and by bytes where not. */
   *writeZeroesStep(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<void> {
     if (lengthBytes === 0) return;
-    yield* this.exclusive(() => {
-      this.#checkRange('writeZeroes', guestOffset, lengthBytes);
-      this.#writer.bitmaps?.markWritten(guestOffset, lengthBytes);
-      return this.#zeroAlone(guestOffset, lengthBytes, mayUnmap);
-    });
+    yield* this.#turns.exclusive(
+      () => {
+        this.#checkRange('writeZeroes', guestOffset, lengthBytes);
+        this.#writer.bitmaps?.markWritten(guestOffset, lengthBytes);
+        return this.#zeroAlone(guestOffset, lengthBytes, mayUnmap);
+      },
+      rangeOf(guestOffset, lengthBytes),
+    );
   }
 
   *#zeroAlone(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<void> {
@@ -260,34 +268,34 @@ export class MappedWriter {
 
   *discardStep(guestOffset: number, lengthBytes: number): Step<void> {
     if (lengthBytes === 0) return;
-    yield* this.exclusive(() => {
-      this.#checkRange('discard', guestOffset, lengthBytes);
-      this.#writer.bitmaps?.markWritten(guestOffset, lengthBytes);
-      return this.#writer.discard(guestOffset, lengthBytes);
-    });
+    yield* this.#turns.exclusive(
+      () => {
+        this.#checkRange('discard', guestOffset, lengthBytes);
+        this.#writer.bitmaps?.markWritten(guestOffset, lengthBytes);
+        return this.#writer.discard(guestOffset, lengthBytes);
+      },
+      rangeOf(guestOffset, lengthBytes),
+    );
   }
 
   /** Returns once everything written before is durable. */
   *flushStep(): Step<void> {
-    yield* this.exclusive(() => this.#flushAlone());
+    yield* this.#turns.exclusive(() => this.#flushAlone());
   }
 
   *#flushAlone(): Step<void> {
     yield* this.#writer.flush();
-    this.epochs.afterCurrentReads(() => {
-      this.#reclaimable += 1;
-      // Nothing of that space is in use any more, nor can it be read again before it is reused.
-      this.#reader.forgetDecoded();
-    });
+    // Nothing of that space is in use any more, nor can it be read again before it is reused.
+    this.#turns.flushed(() => this.#reader.forgetDecoded());
   }
 
   /** Makes all durable and marks the image as cleanly closed. Whatever comes later is refused. */
   *closeStep(): Step<void> {
-    yield* this.exclusive(() => this.#closeAlone());
+    yield* this.#turns.exclusive(() => this.#closeAlone());
   }
 
   *#closeAlone(): Step<void> {
-    this.#closed = true;
+    this.#turns.close();
     yield* this.#flushAlone();
     yield* this.#writer.close();
   }
@@ -296,6 +304,10 @@ export class MappedWriter {
 function part(bytes: Uint8Array, start: number, lengthBytes: number): Uint8Array {
   const whole = start === 0 && lengthBytes === bytes.length;
   return whole ? bytes : bytes.subarray(start, start + lengthBytes);
+}
+
+function rangeOf(guestOffset: number, lengthBytes: number): LockRange {
+  return { start: guestOffset, end: guestOffset + lengthBytes };
 }
 
 function notCapable(format: string): DiskError {

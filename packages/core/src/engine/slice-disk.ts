@@ -189,5 +189,6 @@ function ofSlice(synchronous: boolean): DiskCapabilities {
     bitmaps: undefined,
     backing: undefined,
     amending: undefined,
+    compression: undefined,
   };
 }

@@ -3,6 +3,9 @@
  * by side as long as their ranges do not overlap. Whatever changes tables runs alone. Requests
  * that conflict run in the order in which they came, so that parallel writers see their work done
  * one after another. Reads take no lock.
+ *
+ * A request that has much to prepare reserves its place in that order, and enters when it is ready.
+ * Until then it keeps back only those that come later and concern the same part of the disk.
  */
 import { DiskError } from '@diskfile/bytes';
 import type { Step } from '../step.ts';
@@ -18,6 +21,9 @@ export const WHOLE_DISK: LockRange = { start: 0, end: Infinity };
 /** One request's place in the order; to others it is opaque. */
 export interface Hold {
   readonly arrival: number;
+  /** What the request concerns. */
+  readonly guest: LockRange;
+  /** What it keeps others off. */
   range: LockRange;
   granted: () => void;
 }
@@ -26,18 +32,48 @@ export class WriteLock {
   readonly #held = new Set<Hold>();
   /** In order of arrival. */
   #waiting: Hold[] = [];
+  /** Those that prepare. */
+  readonly #reserved = new Set<Hold>();
   #arrivals = 0;
 
-  /** Whether any request holds the lock or waits for it. */
+  /** Whether any request holds the lock, waits for it, or has reserved its place. */
   get isBusy(): boolean {
-    return this.#held.size > 0 || this.#waiting.length > 0;
+    return this.#held.size > 0 || this.#waiting.length > 0 || this.#reserved.size > 0;
   }
 
-  /** Waits for every earlier request that overlaps. {@link release} has to follow. */
-  *hold(range: LockRange): Step<Hold> {
-    const hold: Hold = { arrival: this.#arrivals, range, granted: () => {} };
-    this.#arrivals += 1;
+  /**
+   * Waits for every earlier request that overlaps. {@link release} has to follow.
+   * @param guest what the request concerns, where that is less than what it keeps others off
+   */
+  *hold(range: LockRange, guest = range): Step<Hold> {
+    const hold = this.#newHold(range, guest);
     yield* this.#enter(hold);
+    return hold;
+  }
+
+  /** Takes a place in the order, and holds nothing yet. {@link release} has to follow. */
+  reserve(guest: LockRange): Hold {
+    const hold = this.#newHold(WHOLE_DISK, guest);
+    this.#reserved.add(hold);
+    return hold;
+  }
+
+  /** Waits for its turn with what was reserved: alone, until it steps back or is released. */
+  *enter(hold: Hold): Step<void> {
+    this.#reserved.delete(hold);
+    yield* this.#enter(hold);
+  }
+
+  /** Back to preparing, at the same place in the order. */
+  stepBack(hold: Hold): void {
+    this.#held.delete(hold);
+    this.#reserved.add(hold);
+    this.#grant();
+  }
+
+  #newHold(range: LockRange, guest: LockRange): Hold {
+    const hold: Hold = { arrival: this.#arrivals, guest, range, granted: () => {} };
+    this.#arrivals += 1;
     return hold;
   }
 
@@ -54,12 +90,13 @@ export class WriteLock {
 
   release(hold: Hold): void {
     this.#held.delete(hold);
+    this.#reserved.delete(hold);
     this.#grant();
   }
 
   *#enter(hold: Hold): Step<void> {
     const earlier = this.#waiting.filter(({ arrival }) => arrival < hold.arrival);
-    if (!overlapsAny(hold, this.#held) && !overlapsAny(hold, earlier)) {
+    if (!this.#isKeptBack(hold, earlier)) {
       this.#held.add(hold);
       return;
     }
@@ -81,11 +118,20 @@ export class WriteLock {
     };
   }
 
+  /** @param earlier those that wait before it */
+  #isKeptBack(hold: Hold, earlier: Iterable<Hold>): boolean {
+    if (overlapsAny(hold, this.#held) || overlapsAny(hold, earlier)) return true;
+    for (const { arrival, guest } of this.#reserved) {
+      if (arrival < hold.arrival && overlap(guest, hold.guest)) return true;
+    }
+    return false;
+  }
+
   /** Grants every waiting request that overlaps nothing held and nothing that waits before it. */
   #grant(): void {
     const blocked: Hold[] = [];
     for (const [index, hold] of this.#waiting.entries()) {
-      if (overlapsAny(hold, this.#held) || overlapsAny(hold, blocked)) {
+      if (this.#isKeptBack(hold, blocked)) {
         blocked.push(hold);
         if (hold.range !== WHOLE_DISK) continue;
         // All others overlap this one.
@@ -101,7 +147,11 @@ export class WriteLock {
 
 function overlapsAny({ range }: Hold, others: Iterable<Hold>): boolean {
   for (const { range: other } of others) {
-    if (range.start < other.end && other.start < range.end) return true;
+    if (overlap(range, other)) return true;
   }
   return false;
+}
+
+function overlap(a: LockRange, b: LockRange): boolean {
+  return a.start < b.end && b.start < a.end;
 }

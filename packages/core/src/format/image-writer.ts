@@ -10,6 +10,7 @@ import type { WritableStorage } from '../storage.ts';
 import type {
   BackingWriter,
   BitmapWriter,
+  CompressedWriter,
   ImageAmender,
   ImageResizer,
   SnapshotWriter,
@@ -43,6 +44,7 @@ export interface ImageWriter {
   readonly bitmaps?: BitmapWriter;
   readonly backing?: BackingWriter;
   readonly amender?: ImageAmender;
+  readonly compression?: CompressedWriter;
   /**
    * Hot path, like `ExtentMap.lookup`: no I/O, no allocation, false on a miss that `load` cures.
    * `data`: may be overwritten where it lies. `backing`: needs {@link allocate} first.

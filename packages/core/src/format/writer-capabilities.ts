@@ -5,6 +5,7 @@
  */
 import type { BackingReference } from '../open/reference.ts';
 import type { Step } from '../step.ts';
+import type { WritableStorage } from '../storage.ts';
 import type { SnapshotInfo } from './snapshot-info.ts';
 
 export type Preallocation = 'off' | 'metadata' | 'falloc' | 'full';
@@ -86,4 +87,26 @@ export interface BackingWriter {
 export interface ImageAmender {
   /** Changes options of the format under the names that `qemu-img amend -o` has for them. */
   amend(options: Readonly<Record<string, string | number | boolean>>): Step<void>;
+}
+
+export interface CompressedWriter {
+  /** Guest bytes that are encoded together; a power of two. */
+  readonly unitBytes: number;
+  /** Which encoder makes what the image's reader decodes. */
+  readonly encoderId: string;
+  /**
+   * Sets host space aside for units that follow one another in the guest: for the first at least,
+   * and for as many of the others as the format likes to do at once.
+   * @param encodedLengths of the units in bytes, each less than {@link unitBytes}
+   */
+  allocate(guestOffset: number, encodedLengths: readonly number[]): Step<EncodedAllocation>;
+}
+
+/** Host space for encoded units; like `Allocation` otherwise. */
+export interface EncodedAllocation {
+  readonly storage: WritableStorage;
+  /** Where each unit goes, in the order of the units. */
+  readonly hostOffsets: readonly number[];
+  commit(): Step<void>;
+  cancel(): Step<void>;
 }

@@ -1,7 +1,7 @@
 /** Opening virtual disks. */
 import { fileURLToPath } from 'node:url';
 import { DiskError } from '@diskfile/bytes';
-import { decoders } from '@diskfile/codec';
+import { decoders, encoders } from '@diskfile/codec';
 import {
   closeStorage,
   createImageDisk,
@@ -149,7 +149,7 @@ function* openDiskStep(
     yield* refuseForeignFormat(storage, chain.storages);
   }
   const all = { ...chain, warnings: [...warnings, ...chain.warnings] };
-  return createImageDisk(all, { limits, opening });
+  return createImageDisk(all, { limits, encoders: encoders(), opening });
 }
 
 function checkedTarget(target: string | URL | Storage): string | Storage {

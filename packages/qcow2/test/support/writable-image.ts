@@ -13,6 +13,7 @@ import {
 import { DiskError } from '@diskfile/bytes';
 import { qcow2Driver } from '../../src/index.ts';
 import { plainDriver, TestDecoders } from './open-image.ts';
+import { TestEncoders } from './test-encoders.ts';
 
 export type CreateOptions = Readonly<Record<string, string | number | boolean>>;
 
@@ -83,5 +84,5 @@ export function openWritable(files: ImageFiles, options: OpenWritableOptions = {
       followBacking: true,
     }),
   );
-  return createImageDisk(chain, { limits, opening: undefined });
+  return createImageDisk(chain, { limits, encoders: new TestEncoders(), opening: undefined });
 }

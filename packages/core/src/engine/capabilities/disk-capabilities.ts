@@ -3,12 +3,14 @@ import type { DiskCapabilities } from '../../disk-capabilities.ts';
 import { Amending } from './amending.ts';
 import { Backing } from './backing.ts';
 import { Bitmaps } from './bitmaps.ts';
+import { Compression } from './compression.ts';
 import type { CapabilityTarget } from './disk-change.ts';
 import { Resizing } from './resizing.ts';
 import { Snapshots } from './snapshots.ts';
 
 export function capabilitiesOf(target: CapabilityTarget, synchronous: boolean): DiskCapabilities {
   const { snapshots, bitmaps, writer } = target.image;
+  const { compress } = target;
   return {
     synchronous,
     resizing: writer?.resizer && new Resizing(target),
@@ -16,5 +18,6 @@ export function capabilitiesOf(target: CapabilityTarget, synchronous: boolean): 
     bitmaps: bitmaps && new Bitmaps(target),
     backing: writer?.backing && new Backing(target),
     amending: writer?.amender && new Amending(target),
+    compression: compress && new Compression(target, compress, writer!.compression!.unitBytes),
   };
 }

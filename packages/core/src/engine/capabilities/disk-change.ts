@@ -1,7 +1,14 @@
 /** How the parts of a disk's capabilities reach the image behind it. */
+import type { CompressOptions } from '../../disk-capabilities.ts';
 import type { FormatImage } from '../../format/format-image.ts';
 import type { ImageWriter } from '../../format/image-writer.ts';
 import type { Step } from '../../step.ts';
+
+export type CompressStep = (
+  src: Uint8Array,
+  guestOffset: number,
+  options: CompressOptions | undefined,
+) => Step<void>;
 
 export interface CapabilityTarget {
   /** The opened image. */
@@ -21,6 +28,8 @@ export interface CapabilityTarget {
   ): Step<T>;
   /** Part of a change: writes zeros as bytes, behind the end of the disk as well. */
   writeZeros(guestOffset: number, lengthBytes: number): Step<void>;
+  /** Writes compressed; undefined where the image cannot hold compressed data. */
+  readonly compress: CompressStep | undefined;
   /** @throws DiskError `unsupported` unless the disk works synchronously */
   needSync(op: string): void;
 }

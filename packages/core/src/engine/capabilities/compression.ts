@@ -1,0 +1,25 @@
+/** Writing compressed data. */
+import type { CompressOptions, DiskCompression } from '../../disk-capabilities.ts';
+import { runAsync, runSync } from '../../step.ts';
+import type { CapabilityTarget, CompressStep } from './disk-change.ts';
+
+export class Compression implements DiskCompression {
+  readonly unitBytes: number;
+  readonly #target: CapabilityTarget;
+  readonly #compress: CompressStep;
+
+  constructor(target: CapabilityTarget, compress: CompressStep, unitBytes: number) {
+    this.unitBytes = unitBytes;
+    this.#target = target;
+    this.#compress = compress;
+  }
+
+  async write(src: Uint8Array, guestOffset: number, options?: CompressOptions): Promise<void> {
+    await runAsync(this.#compress(src, guestOffset, options));
+  }
+
+  writeSync(src: Uint8Array, guestOffset: number, options?: CompressOptions): void {
+    this.#target.needSync('writeSync');
+    runSync(this.#compress(src, guestOffset, options));
+  }
+}

@@ -1,0 +1,88 @@
+/** Host space for compressed clusters: packed one behind another, and how they become part of the disk. */
+import type { CompressedWriter, EncodedAllocation, Step, WritableStorage } from '@diskfile/core';
+import { type ClusterEntry, setCompressed } from './cluster-entry.ts';
+import type { ClusterTables } from './cluster-tables.ts';
+import { CODEC_IDS } from './compressed-clusters.ts';
+import { compressedDescriptor, compressedEnd } from './l2-entry.ts';
+
+export class CompressedClusterWriter implements CompressedWriter {
+  readonly unitBytes: number;
+  readonly encoderId: string;
+  readonly #tables: ClusterTables;
+  readonly #prepare: () => Step<void>;
+
+  /** @param prepare runs before each allocation; refuses it or keeps memory bounded */
+  constructor(tables: ClusterTables, prepare: () => Step<void>) {
+    this.unitBytes = tables.clusterBytes;
+    this.encoderId = CODEC_IDS[tables.metadata.header.compressionType];
+    this.#tables = tables;
+    this.#prepare = prepare;
+  }
+
+  /** Reaches no further than one slice of an L2 table. */
+  *allocate(guestOffset: number, encodedLengths: readonly number[]): Step<EncodedAllocation> {
+    yield* this.#prepare();
+    const slice = yield* this.#tables.ownSlice(guestOffset);
+    const most = (slice.endGuestOffset - guestOffset) / this.unitBytes;
+    const allocation = new PackedClusters(this.#tables, guestOffset);
+    try {
+      for (const length of encodedLengths.slice(0, most)) yield* allocation.add(length);
+    } catch (error) {
+      yield* allocation.cancel();
+      throw error;
+    }
+    return allocation;
+  }
+}
+
+class PackedClusters implements EncodedAllocation {
+  readonly storage: WritableStorage;
+  readonly hostOffsets: number[] = [];
+  readonly #lengths: number[] = [];
+  readonly #tables: ClusterTables;
+  readonly #guestOffset: number;
+
+  constructor(tables: ClusterTables, guestOffset: number) {
+    this.storage = tables.metadata.storage;
+    this.#tables = tables;
+    this.#guestOffset = guestOffset;
+  }
+
+  *add(lengthBytes: number): Step<void> {
+    const { allocator, header } = this.#tables.metadata;
+    const limit = compressedEnd(header.clusterBits);
+    this.hostOffsets.push(yield* allocator.packed.take(lengthBytes, limit));
+    this.#lengths.push(lengthBytes);
+  }
+
+  *commit(): Step<void> {
+    const tables = this.#tables;
+    const end = this.#guestOffset + this.hostOffsets.length * tables.clusterBytes;
+    try {
+      yield* tables.change(this.#guestOffset, end, (entry, at) => this.#link(entry, at));
+    } catch (error) {
+      yield* this.cancel();
+      throw error;
+    }
+  }
+
+  #link(entry: ClusterEntry, guestOffset: number): 'change' | 'release' {
+    const { clusterBytes, metadata } = this.#tables;
+    const index = (guestOffset - this.#guestOffset) / clusterBytes;
+    const replaced = entry.compressed || entry.hosted;
+    const { high, low } = compressedDescriptor(
+      this.hostOffsets[index]!,
+      this.#lengths[index]!,
+      metadata.header.clusterBits,
+    );
+    setCompressed(entry, high, low);
+    return replaced ? 'release' : 'change';
+  }
+
+  *cancel(): Step<void> {
+    const { packed } = this.#tables.metadata.allocator;
+    while (this.hostOffsets.length > 0) {
+      yield* packed.release(this.hostOffsets.pop()!, this.#lengths.pop()!);
+    }
+  }
+}
