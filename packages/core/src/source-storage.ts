@@ -53,6 +53,7 @@ class SourceStorage implements Storage {
     }
   }
 
+  /** Settles all reads before it reports a failure: none still fills a buffer afterwards. */
   async readv(buffers: readonly Uint8Array[], offset: number): Promise<void> {
     let at = offset;
     const reads: Promise<void>[] = [];
@@ -60,7 +61,9 @@ class SourceStorage implements Storage {
       reads.push(this.read(buffer, at));
       at += buffer.length;
     }
-    await Promise.all(reads);
+    const settled = await Promise.allSettled(reads);
+    const failed = settled.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   closeSync(): void {}
