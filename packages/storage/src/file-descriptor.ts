@@ -50,7 +50,11 @@ export class FileDescriptor {
     }
     this.#closed = true;
     this.#released = Promise.resolve();
-    fs.closeSync(this.#fd);
+    try {
+      fs.closeSync(this.#fd);
+    } catch {
+      // As in the asynchronous form, nothing that was promised is lost.
+    }
   }
 
   close(): Promise<void> {

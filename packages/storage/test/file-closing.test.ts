@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { runAsync, type Storage } from '@diskfile/core';
 import { type HostFiles, nodeHostFiles, openFileStorage } from '../src/index.ts';
 import { dirty, equal } from './support/model.ts';
@@ -49,6 +49,22 @@ describe('closing', () => {
     await storage.close();
     expect(isOpen(next)).toBe(true);
     fs.closeSync(next);
+  });
+
+  it.each([
+    ['close', async (storage: Storage) => await storage.close()],
+    ['closeSync', async (storage: Storage) => storage.closeSync()],
+  ])('%s succeeds where the host reports a failure', async (_name, close) => {
+    const { storage, fd } = await openTraced();
+    const failure = Object.assign(new Error('EIO: i/o error, close'), { code: 'EIO' });
+    vi.spyOn(fs, 'close').mockImplementation((_fd, done) => done!(failure));
+    vi.spyOn(fs, 'closeSync').mockImplementation(() => {
+      throw failure;
+    });
+    await close(storage);
+    vi.restoreAllMocks();
+    expect(() => storage.readSync(dirty(1), 0)).toThrowError('closed');
+    fs.closeSync(fd);
   });
 
   it('refuses every use afterwards', async () => {
