@@ -24,6 +24,14 @@ export function formatGuid(bytes: Uint8Array): string {
   return formatUuid(Uint8Array.from(order, (from) => bytes[from]!)).toUpperCase();
 }
 
+/** The reverse of {@link formatUuid}; the text is one. */
+export function parseUuid(text: string): Uint8Array {
+  const hex = text.replaceAll('-', '');
+  return Uint8Array.from({ length: 16 }, (_, at) =>
+    Number.parseInt(hex.slice(at * 2, at * 2 + 2), 16),
+  );
+}
+
 /** A new random UUID in network order (RFC 9562, version 4). */
 export function randomUuid(): Uint8Array {
   const uuid = globalThis.crypto.getRandomValues(new Uint8Array(16));

@@ -9,7 +9,7 @@ export {
   type DiskErrorContext,
   type DiskErrorOptions,
 } from './disk-error.ts';
-export { formatGuid, formatUuid, randomUuid, toHex } from './guid.ts';
+export { formatGuid, formatUuid, parseUuid, randomUuid, toHex } from './guid.ts';
 export {
   bitField,
   clearBits,
@@ -50,5 +50,13 @@ export {
   u64be,
   u64le,
 } from './struct.ts';
-export { decodeFixedText, decodeName, decodeUtf16le, encodeName } from './text.ts';
+export {
+  decodeFixedText,
+  decodeName,
+  decodeUtf16be,
+  decodeUtf16le,
+  encodeName,
+  encodeUtf16be,
+  encodeUtf16le,
+} from './text.ts';
 export { isAllZero } from './zeros.ts';

@@ -73,3 +73,29 @@ export function decodeUtf16le(bytes: Uint8Array): string {
   }
   return text;
 }
+
+/** The big endian form of {@link decodeUtf16le}. */
+export function decodeUtf16be(bytes: Uint8Array): string {
+  const swapped = new Uint8Array(bytes.length - (bytes.length % 2));
+  for (let at = 0; at < swapped.length; at += 2) {
+    swapped[at] = bytes[at + 1]!;
+    swapped[at + 1] = bytes[at]!;
+  }
+  return decodeUtf16le(swapped);
+}
+
+export function encodeUtf16le(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length * 2);
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    bytes[at * 2] = unit % 256;
+    bytes[at * 2 + 1] = Math.floor(unit / 256);
+  }
+  return bytes;
+}
+
+export function encodeUtf16be(text: string): Uint8Array {
+  const bytes = encodeUtf16le(text);
+  for (let at = 0; at < bytes.length; at += 2) bytes.subarray(at, at + 2).reverse();
+  return bytes;
+}

@@ -7,6 +7,7 @@ export {
   type WritableBlockTable,
 } from './blocks/block-table.ts';
 export { BlockWriter, type BlockWriterOptions } from './blocks/block-writer.ts';
+export { FlatWriter } from './blocks/flat-writer.ts';
 export { DirtyRange } from './blocks/dirty-range.ts';
 export { type TablePage, TablePages, type TablePlace } from './blocks/table-pages.ts';
 export type { Decoder, DecoderSet } from './decoder.ts';

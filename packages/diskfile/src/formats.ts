@@ -3,6 +3,7 @@ import type { FormatDriver } from '@diskfile/core';
 import { qcow2Driver, qcowDriver } from '@diskfile/qcow2';
 import { rawDriver } from '@diskfile/raw';
 import { vdiDriver } from '@diskfile/vdi';
+import { vhdDriver } from '@diskfile/vhd';
 
 /** Raw answers `maybe` to everything, so its place does not matter; it stands last for readers. */
-export const ALL_FORMATS: readonly FormatDriver[] = [qcow2Driver, qcowDriver, vdiDriver, rawDriver];
+export const ALL_FORMATS: readonly FormatDriver[] = [qcow2Driver, qcowDriver, vdiDriver, vhdDriver, rawDriver];

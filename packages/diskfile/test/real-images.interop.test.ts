@@ -28,8 +28,8 @@ function expectedImages(): Expected[] {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => line.split('\t'))
-    .filter(([, , , format]) => format === 'qcow2' || format === 'raw')
-    .filter(([name]) => /\.(qcow2|raw)$/.test(name!))
+    .filter(([, , , format]) => ['qcow2', 'raw', 'vpc'].includes(format!))
+    .filter(([name]) => /\.(qcow2|raw|vhd)$/.test(name!))
     .map(([name, sha256, size]) => ({ name: name!, sha256: sha256!, sizeBytes: Number(size) }));
 }
 
@@ -59,7 +59,8 @@ describe.skipIf(!present)('real images', () => {
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   it.each(images)('$name reads as qemu-img converts it', async ({ name, sha256, sizeBytes }) => {
-    await using disk = await openDiskFile(join(directory, name));
+    // The parents of differencing disks are not there, and QEMU does not look for them.
+    await using disk = await openDiskFile(join(directory, name), { backing: false });
     expect(disk.sizeBytes).toBe(sizeBytes);
     expect(hashOf(disk)).toBe(sha256);
   });

@@ -176,7 +176,7 @@ describe('formats', () => {
 
   it.each([
     ['VMDK', 0, 'KDMV'],
-    ['VHD', 3584, 'conectix'],
+    ['DMG', 3584, 'koly'],
     ['gzip', 0, '\x1f\x8b\x08'],
   ])('of others (%s) are not taken for raw unless raw is stated', async (_, at, magic) => {
     const bytes = Buffer.alloc(4096);

@@ -62,6 +62,7 @@ export class BlockMap implements BlockTable {
 /** The map of an image that is written: new blocks take the place behind all others. */
 export class WritableBlockMap extends BlockMap implements WritableBlockTable {
   declare readonly storage: WritableStorage;
+  readonly maxReservation: number;
   readonly #space: AppendSpace;
   #allocatedBlocks: number;
   /** What the header in the file says. */
@@ -71,6 +72,7 @@ export class WritableBlockMap extends BlockMap implements WritableBlockTable {
   constructor(storage: WritableStorage, header: VdiHeader, limits: Limits, places: number) {
     super(storage, header, limits);
     const stride = header.blockExtraBytes + header.blockBytes;
+    this.maxReservation = header.blockExtraBytes === 0 ? Infinity : 1;
     this.#space = new AppendSpace(storage, 0, 1);
     this.#space.reserve(header.dataOffset + places * stride);
     this.#allocatedBlocks = header.allocatedBlocks;
@@ -79,7 +81,6 @@ export class WritableBlockMap extends BlockMap implements WritableBlockTable {
 
   *reserve(count: number): Step<number> {
     const { blockExtraBytes, dataOffset, blockCount } = this.header;
-    // With data before each block, two blocks never follow each other.
     const stride = blockExtraBytes + this.blockBytes;
     const place = (this.#space.end - dataOffset) / stride;
     if (place + count > blockCount) throw full();

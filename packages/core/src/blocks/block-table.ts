@@ -31,6 +31,8 @@ export interface BlockTable {
 /** A block table that can be changed. Changes live in memory until {@link flush}. */
 export interface WritableBlockTable extends BlockTable {
   readonly storage: WritableStorage;
+  /** Most blocks that {@link reserve} may be asked for: 1 where their data is not contiguous. */
+  readonly maxReservation: number;
   /**
    * Sets space aside for `count` new blocks, data behind data, that nothing names yet.
    * @returns host offset of the first one's data; all of it reads as zeros

@@ -36,7 +36,7 @@ export class BlockWriter implements ImageWriter {
     const { blockBytes } = table;
     const first = Math.floor(guestOffset / blockBytes);
     const end = Math.ceil((guestOffset + lengthBytes) / blockBytes);
-    const most = Math.max(1, Math.floor(MAX_ALLOCATION_BYTES / blockBytes));
+    const most = Math.min(table.maxReservation, Math.ceil(MAX_ALLOCATION_BYTES / blockBytes));
     let count = 1;
     while (count < most && first + count < end) {
       const place = table.find(first + count);

@@ -5,7 +5,7 @@ import type { BackingReference, NamedFile } from '../open/reference.ts';
 import type { Step } from '../step.ts';
 import type { Storage, WritableStorage } from '../storage.ts';
 import type { CheckContext, CheckReport } from './check-report.ts';
-import type { FormatImage } from './format-image.ts';
+import type { FormatDetails, FormatImage } from './format-image.ts';
 
 /** Bytes from the start of a storage that a probe sees (fewer when it is shorter). */
 export const PROBE_HEAD_BYTES = 64 * 1024;
@@ -65,6 +65,11 @@ export interface CreateContext {
   readonly options: Readonly<Record<string, string | number | boolean>>;
   /** The image below; its size has been looked up and its name is stored as it stands. */
   readonly backing: BackingReference | undefined;
+  /**
+   * Reads what the image below says of itself, for formats that note more than its name. There
+   * when `backing` is.
+   */
+  describeBacking?(): Step<FormatDetails>;
   /** Creates a further file that the image will name. The caller closes it. */
   createNamed(file: NamedFile): Step<WritableStorage>;
 }

@@ -53,6 +53,11 @@ export interface FormatImage extends ExtentMap {
   /** Host bytes that hold this layer: the image file and what it splits its data over. */
   readonly storages: readonly Storage[];
   details(): FormatDetails;
+  /**
+   * Judges the image that was found below; left out by formats that do not know what theirs is.
+   * @throws DiskError `corrupt` for one that this image was not made over
+   */
+  checkBacking?(below: FormatImage): void;
   /** There when the image was opened for writing. */
   readonly writer?: ImageWriter;
 }

@@ -14,7 +14,7 @@ import type { Limits } from '../limits.ts';
 import { readBytes, closeStorage, type Storage } from '../storage.ts';
 import type { Step } from '../step.ts';
 import type { OpenGate } from './gate.ts';
-import { type NamedFile, parseImageName, quote } from './reference.ts';
+import { type BackingReference, type NamedFile, parseImageName, quote } from './reference.ts';
 
 export interface OpenChainOptions {
   readonly drivers: readonly FormatDriver[];
@@ -54,6 +54,9 @@ export function* openChain(storage: Storage, options: OpenChainOptions): Step<Im
   }
 }
 
+/** A parent under another name may be there where one is not, or must not be opened. */
+const MISSING: ReadonlySet<string> = new Set(['not-found', 'denied']);
+
 class ChainOpening {
   readonly storages: Storage[];
   readonly #options: OpenChainOptions;
@@ -72,17 +75,41 @@ class ChainOpening {
     for (;;) {
       this.#refuseCycle(storage, visited);
       const image = yield* this.#openImage(storage, format, snapshot);
+      this.#checkParent(storage, image);
       this.#layers.push(image);
       if (image.backing === undefined || !this.#options.followBacking) break;
-      const parsed = withContext(storage, image.format, () =>
-        parseImageName(image.backing!.name, 'backing'),
-      );
-      format = parsed.format ?? image.backing.format;
       snapshot = undefined;
       this.#refuseLongChain(storage);
-      storage = yield* this.#openNamed(storage, parsed, this.#isWritten(this.#layers.length));
+      ({ storage, format } = yield* this.#openBacking(storage, image.format, image.backing));
     }
     return { layers: this.#layers, storages: this.storages, warnings: this.#warnings };
+  }
+
+  /** Lets the image above judge whether this is the one that it was made over. */
+  #checkParent(storage: Storage, image: FormatImage): void {
+    const above = this.#layers.at(-1);
+    withContext(storage, image.format, () => above?.checkBacking?.(image));
+  }
+
+  *#openBacking(
+    namedBy: Storage,
+    formatAbove: string,
+    backing: BackingReference,
+  ): Step<{ storage: Storage; format: string | undefined }> {
+    const { name, alternatives = [], format } = backing;
+    let missing: unknown;
+    for (const each of [name, ...alternatives]) {
+      const parsed = withContext(namedBy, formatAbove, () => parseImageName(each, 'backing'));
+      try {
+        const writable = this.#isWritten(this.#layers.length);
+        const storage = yield* this.#openNamed(namedBy, parsed, writable);
+        return { storage, format: parsed.format ?? format };
+      } catch (error) {
+        if (!(error instanceof DiskError) || !MISSING.has(error.code)) throw error;
+        missing ??= error;
+      }
+    }
+    throw missing;
   }
 
   #isWritten(depth: number): boolean {

@@ -6,6 +6,7 @@ import {
   type BackingReference,
   closeStorage,
   type CreateContext,
+  type FormatDetails,
   findDriver,
   type FormatDriver,
   type ImageChain,
@@ -95,6 +96,7 @@ class Creation {
         sizeBytes: this.#wholeSectors(sizeBytes),
         options: this.#options.options ?? {},
         backing,
+        ...(backing === undefined ? {} : { describeBacking: () => this.#describeBacking(image) }),
         createNamed: (file) => this.#createNamed(file),
       });
       // The image last: once it is there, so is everything that it names.
@@ -173,6 +175,14 @@ class Creation {
       sizeBytes: sizeBytes ?? below!.sizeBytes,
       backing: { name, format: format ?? below!.format },
     };
+  }
+
+  *#describeBacking(image: NewFile): Step<FormatDetails> {
+    const { backing } = this.#options;
+    if (backing === undefined) throw new Error('assertion failed: there is no backing image');
+    const chain = yield* this.#openBacking(image, backing);
+    for (const storage of chain.storages) yield* closeStorage(storage);
+    return chain.layers[0]!.details();
   }
 
   *#openBacking(image: NewFile, backing: { name: string; format?: string }): Step<ImageChain> {

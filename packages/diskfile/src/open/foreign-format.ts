@@ -18,8 +18,6 @@ const MAGICS: readonly ForeignMagic[] = [
   { format: 'VMDK', at: 0, bytes: 'COWD' },
   { format: 'VMDK', at: 0, bytes: '# Disk DescriptorFile' },
   { format: 'VHDX', at: 0, bytes: 'vhdxfile' },
-  { format: 'VHD', at: 0, bytes: 'conectix' },
-  { format: 'VHD', at: -512, bytes: 'conectix' },
   { format: 'QED', at: 0, bytes: 'QED\0' },
   { format: 'Parallels', at: 0, bytes: 'WithoutFreeSpace' },
   { format: 'Parallels', at: 0, bytes: 'WithouFreSpacExt' },

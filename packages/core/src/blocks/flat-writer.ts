@@ -1,0 +1,48 @@
+/** Writing a disk whose every byte has its place in a file already. */
+import type { Extent } from '../engine/extent.ts';
+import type { Allocation, ImageWriter } from '../format/image-writer.ts';
+import type { Step } from '../step.ts';
+import { flushStorage, punchHole, type WritableStorage } from '../storage.ts';
+
+export class FlatWriter implements ImageWriter {
+  readonly unitBytes = 1;
+  protected readonly storage: WritableStorage;
+  readonly #startOffset: number;
+
+  /** @param startOffset of the disk within the storage */
+  constructor(storage: WritableStorage, startOffset = 0) {
+    this.storage = storage;
+    this.#startOffset = startOffset;
+  }
+
+  lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
+    extent.setData(this.storage, this.#startOffset + guestOffset, lengthBytes);
+    return true;
+  }
+
+  *allocate(): Step<Allocation> {
+    throw new Error('assertion failed: a flat disk has nothing to allocate');
+  }
+
+  /** A hole reads as zeros; where none can be made, or space has to stay, the engine writes. */
+  *writeZeroes(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<number> {
+    const done = mayUnmap && (yield* this.#punch(guestOffset, lengthBytes));
+    return done ? lengthBytes : 0;
+  }
+
+  *discard(guestOffset: number, lengthBytes: number): Step<void> {
+    yield* this.#punch(guestOffset, lengthBytes);
+  }
+
+  #punch(guestOffset: number, lengthBytes: number): Step<boolean> {
+    return punchHole(this.storage, this.#startOffset + guestOffset, lengthBytes);
+  }
+
+  *flush(): Step<void> {
+    yield* flushStorage(this.storage);
+  }
+
+  reclaim(): void {}
+
+  *close(): Step<void> {}
+}

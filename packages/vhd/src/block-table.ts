@@ -1,0 +1,143 @@
+/** The block allocation table (specification, "Block Allocation Table and Data Blocks"). */
+import {
+  AppendSpace,
+  BLOCK,
+  type BlockTable,
+  flushStorage,
+  type Limits,
+  type Step,
+  type Storage,
+  TablePages,
+  truncateStorage,
+  type WritableBlockTable,
+  type WritableStorage,
+  writeBytes,
+} from '@diskfile/core';
+import type { DynamicHeader } from './dynamic-header.ts';
+import { SECTOR_BYTES, UNUSED_ENTRY } from './structs.ts';
+
+const ENTRY_BYTES = 4;
+/** Bytes of changed table pages at which they are written early. */
+const MAX_DIRTY_BYTES = 8 * 1024 * 1024;
+
+export class VhdBlockTable implements BlockTable {
+  readonly blockBytes: number;
+  readonly storage: Storage;
+  readonly header: DynamicHeader;
+  protected readonly pages: TablePages;
+
+  constructor(storage: Storage, header: DynamicHeader, limits: Limits) {
+    this.storage = storage;
+    this.header = header;
+    this.blockBytes = header.blockBytes;
+    const place = {
+      hostOffset: header.tableOffset,
+      lengthBytes: header.tableEntries * ENTRY_BYTES,
+    };
+    this.pages = new TablePages(storage, place, limits.metadataCacheBytes);
+  }
+
+  find(blockIndex: number): number {
+    const at = blockIndex * ENTRY_BYTES;
+    const page = this.pages.find(at);
+    if (page === undefined) return BLOCK.unknown;
+    const entry = page.view.getUint32(this.pages.offsetInPage(at));
+    return entry === UNUSED_ENTRY ? BLOCK.none : entry * SECTOR_BYTES + this.header.bitmapBytes;
+  }
+
+  *load(blockIndex: number): Step<void> {
+    yield* this.pages.load(blockIndex * ENTRY_BYTES);
+  }
+}
+
+/**
+ * The table of an image that is written. Each new block takes the place of the footer, which moves
+ * behind it with the next flush; until then the copy at the start of the file stands in.
+ */
+export class WritableVhdBlockTable extends VhdBlockTable implements WritableBlockTable {
+  declare readonly storage: WritableStorage;
+  readonly maxReservation = 1;
+  readonly #space: AppendSpace;
+  readonly #footer: Uint8Array;
+  /** What the sectors of a new block are marked as: all there, or none yet. */
+  readonly #newBitmap: Uint8Array | undefined;
+  /** Where the file has its footer; undefined while it has none. */
+  #footerOffset: number | undefined;
+
+  /**
+   * @param usedEnd behind all blocks and tables
+   * @param marksSectors whether every sector of a new block counts as written
+   */
+  constructor(
+    storage: WritableStorage,
+    header: DynamicHeader,
+    limits: Limits,
+    { footer, usedEnd, marksSectors }: VhdWritingOptions,
+  ) {
+    super(storage, header, limits);
+    this.#space = new AppendSpace(storage, usedEnd, SECTOR_BYTES);
+    this.#footer = footer;
+    this.#newBitmap = marksSectors ? new Uint8Array(header.bitmapBytes).fill(0xff) : undefined;
+  }
+
+  *reserve(): Step<number> {
+    const { bitmapBytes } = this.header;
+    if (this.pages.dirtyBytes > MAX_DIRTY_BYTES) yield* this.flush();
+    const start = this.#space.end;
+    // The footer, and whatever a crash has left behind it, would not read as zeros.
+    this.#footerOffset = undefined;
+    if (this.storage.sizeBytes > start) yield* truncateStorage(this.storage, start);
+    this.#space.reserve(bitmapBytes + this.blockBytes);
+    if (this.#newBitmap === undefined) return start + bitmapBytes;
+    try {
+      yield* writeBytes(this.storage, this.#newBitmap, start);
+    } catch (error) {
+      yield* this.unreserve(start + bitmapBytes);
+      throw error;
+    }
+    return start + bitmapBytes;
+  }
+
+  *unreserve(hostOffset: number): Step<void> {
+    const { bitmapBytes } = this.header;
+    yield* this.#space.unreserve(hostOffset - bitmapBytes, bitmapBytes + this.blockBytes);
+  }
+
+  link(blockIndex: number, hostOffset: number): void {
+    const at = blockIndex * ENTRY_BYTES;
+    const page = this.pages.find(at);
+    if (page === undefined) throw new Error('assertion failed: linking in a page that is gone');
+    const inPage = this.pages.offsetInPage(at);
+    page.view.setUint32(inPage, (hostOffset - this.header.bitmapBytes) / SECTOR_BYTES);
+    this.pages.markDirty(page, inPage, inPage + ENTRY_BYTES);
+  }
+
+  *flush(): Step<void> {
+    yield* this.flushData();
+    yield* this.flushTable();
+  }
+
+  /** Makes the data of blocks durable, and the footer behind them. */
+  *flushData(): Step<void> {
+    const { end } = this.#space;
+    if (this.#footerOffset !== end) yield* writeBytes(this.storage, this.#footer, end);
+    yield* flushStorage(this.storage);
+    this.#footerOffset = end;
+  }
+
+  *flushTable(): Step<void> {
+    if (!this.pages.isDirty) return;
+    yield* this.pages.write(this.storage);
+    yield* flushStorage(this.storage);
+    this.pages.markClean();
+  }
+
+  *close(): Step<void> {}
+}
+
+export interface VhdWritingOptions {
+  /** As it stands at the end of the file. */
+  readonly footer: Uint8Array;
+  readonly usedEnd: number;
+  readonly marksSectors: boolean;
+}

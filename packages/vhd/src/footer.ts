@@ -1,0 +1,113 @@
+/** The footer of a VHD image, at its end and, but for fixed disks, at its start as well. */
+import { DiskError, formatUuid } from '@diskfile/bytes';
+import { readBytes, type Step, type Storage } from '@diskfile/core';
+import { type Geometry, MAX_GEOMETRY_SECTORS, sectorsOf } from './geometry.ts';
+import { checksumOf, DISK_TYPE, FOOTER_COOKIE, hardDiskFooter, SECTOR_BYTES } from './structs.ts';
+
+export type VhdType = 'fixed' | 'dynamic' | 'differencing';
+
+export interface VhdFooter {
+  readonly type: VhdType;
+  /** The disk as guests see it; see {@link guestSizeOf}. */
+  readonly sizeBytes: number;
+  /** What the footer calls the current size. */
+  readonly currentSizeBytes: number;
+  /** Where the header of a dynamic disk lies; 0 in a fixed disk. */
+  readonly headerOffset: number;
+  readonly geometry: Geometry;
+  readonly creatorApplication: string;
+  readonly timeStampSeconds: number;
+  readonly uniqueId: string;
+  readonly savedState: boolean;
+  /** As it stands in the file, to be written again. */
+  readonly bytes: Uint8Array;
+}
+
+const CHECKSUM_AT = hardDiskFooter.offsetOf('checksum');
+const TYPES: Readonly<Record<number, VhdType>> = {
+  [DISK_TYPE.fixed]: 'fixed',
+  [DISK_TYPE.dynamic]: 'dynamic',
+  [DISK_TYPE.differencing]: 'differencing',
+};
+/** Programs whose images have the size that they state; to others it is that of the geometry. */
+const EXACT_CREATORS = new Set(['win ', 'qem2', 'd2v ', 'tap\0', 'CTXS']);
+const MAX_DISK_BYTES = 2 ** 63;
+
+export function isFooter(bytes: Uint8Array, at = 0): boolean {
+  if (at < 0 || bytes.length < at + FOOTER_COOKIE.length) return false;
+  for (let index = 0; index < FOOTER_COOKIE.length; index++) {
+    if (bytes[at + index] !== FOOTER_COOKIE.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
+/**
+ * Finds the footer. The one at the end counts, as writers bring that up to date first; where it is
+ * damaged or missing (a crash, a cut file), the copy at the start takes its place.
+ * @throws DiskError `corrupt` when there is no whole footer
+ */
+export function* readFooter(storage: Storage): Step<VhdFooter> {
+  const { sizeBytes } = storage;
+  const candidates: Uint8Array[] = [];
+  for (const offset of [sizeBytes - SECTOR_BYTES, 0, sizeBytes - SECTOR_BYTES + 1]) {
+    if (offset < 0) continue;
+    const bytes = yield* readBytes(storage, offset, SECTOR_BYTES);
+    if (isFooter(bytes)) candidates.push(bytes);
+  }
+  const whole = candidates.find((bytes) => {
+    return hardDiskFooter.decode(bytes).checksum === checksumOf(bytes, CHECKSUM_AT);
+  });
+  if (whole !== undefined) return parseFooter(whole);
+  throw corrupt(
+    candidates.length === 0 ? 'vhd.no-footer' : 'vhd.footer-checksum',
+    candidates.length === 0
+      ? 'The file has no VHD footer, neither at its end nor at its start'
+      : 'The checksum of the VHD footer is wrong',
+    Math.max(0, sizeBytes - SECTOR_BYTES),
+  );
+}
+
+function parseFooter(bytes: Uint8Array): VhdFooter {
+  const raw = hardDiskFooter.decode(bytes);
+  const type = TYPES[raw.diskType];
+  if (type === undefined) {
+    throw corrupt('vhd.disk-type', `There is no disk type ${raw.diskType}`, 60);
+  }
+  const { cylinders, heads, sectorsPerTrack } = raw;
+  const footer = {
+    type,
+    currentSizeBytes: raw.currentSize - (raw.currentSize % SECTOR_BYTES),
+    headerOffset: type === 'fixed' ? 0 : headerOffsetOf(raw),
+    geometry: { cylinders, heads, sectorsPerTrack },
+    creatorApplication: String.fromCharCode(...raw.creatorApplication),
+    timeStampSeconds: raw.timeStamp,
+    uniqueId: formatUuid(raw.uniqueId),
+    savedState: raw.savedState !== 0,
+    bytes,
+  };
+  return { ...footer, sizeBytes: guestSizeOf(footer) };
+}
+
+function headerOffsetOf(raw: ReturnType<typeof hardDiskFooter.decode>): number {
+  const offset = raw.dataOffsetHigh * 2 ** 32 + raw.dataOffsetLow;
+  if (offset % SECTOR_BYTES === 0 && offset >= SECTOR_BYTES && offset < MAX_DISK_BYTES)
+    return offset;
+  throw corrupt('vhd.header-offset', 'The footer places the header where none can be', 16);
+}
+
+/**
+ * Virtual PC goes by the geometry, Hyper-V by the size; which of them made the image is told by
+ * the creator, as far as that is known. Disks beyond the largest geometry have their size only.
+ */
+function guestSizeOf(footer: Omit<VhdFooter, 'sizeBytes'>): number {
+  const sectors = sectorsOf(footer.geometry);
+  const exact = EXACT_CREATORS.has(footer.creatorApplication) || sectors === MAX_GEOMETRY_SECTORS;
+  return exact ? footer.currentSizeBytes : sectors * SECTOR_BYTES;
+}
+
+export function corrupt(detail: string, message: string, offset: number): DiskError {
+  return new DiskError('corrupt', detail, message, {
+    offset,
+    hint: 'Restore the image, or convert what can still be read of it.',
+  });
+}
