@@ -26,7 +26,7 @@ export function* findUsedEnd(table: VhdBlockTable, footer: VhdFooter): Step<numb
     starts[count] = hostOffset - header.bitmapBytes;
     count += 1;
   }
-  const blocks = starts.subarray(0, count).sort();
+  const blocks = starts.subarray(0, count).toSorted();
   const strideBytes = header.bitmapBytes + header.blockBytes;
   let end = Math.max(...regions.map((region) => region.end));
   for (let index = 0; index < count; index++) {
