@@ -58,6 +58,11 @@ export {
   type DiskFileCheckReport,
 } from './check/check-disk-file.ts';
 export type { ChainOptions, ChainProgress, ChainResult } from './chain/chain-options.ts';
+export {
+  commitDiskFile,
+  type CommitDiskFileOptions,
+  commitDiskFileSync,
+} from './chain/commit-disk-file.ts';
 export { flattenDiskFile, flattenDiskFileSync } from './chain/flatten-disk-file.ts';
 export {
   rebaseDiskFile,

@@ -1,5 +1,5 @@
 /** The same images twice: one set for the genuine tools, one for ours, to see if both end alike. */
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { QemuDirectory } from '@diskfile/testkit';
@@ -14,19 +14,42 @@ export interface InfoFacts {
   readonly snapshots: unknown;
 }
 
+/** Images that many tests start from, made when the first of them asks. */
+export class ImageTemplate {
+  readonly #make: (directory: QemuDirectory) => void;
+  #path: string | undefined;
+
+  constructor(make: (directory: QemuDirectory) => void) {
+    this.#make = make;
+  }
+
+  twins(): TwinDirectories {
+    if (this.#path === undefined) {
+      this.#path = mkdtempSync(join(tmpdir(), 'diskfile-chain-'));
+      this.#make(new QemuDirectory(this.#path));
+    }
+    return new TwinDirectories(this.#path);
+  }
+
+  remove(): void {
+    if (this.#path !== undefined) rmSync(this.#path, { recursive: true, force: true });
+  }
+}
+
 export class TwinDirectories implements Disposable {
   readonly #root = mkdtempSync(join(tmpdir(), 'diskfile-chain-'));
   readonly theirs: QemuDirectory;
   readonly ours: QemuDirectory;
 
-  /** @param make fills a directory with images */
-  constructor(make: (directory: QemuDirectory) => void) {
-    const [theirs, ours] = [join(this.#root, 'theirs'), join(this.#root, 'ours')];
-    mkdirSync(theirs);
-    this.theirs = new QemuDirectory(theirs);
-    make(this.theirs);
-    cpSync(theirs, ours, { recursive: true });
-    this.ours = new QemuDirectory(ours);
+  /** @param template a directory with images, which stays as it is */
+  constructor(template: string) {
+    const [theirs, ours] = ['theirs', 'ours'].map((name) => {
+      const path = join(this.#root, name);
+      cpSync(template, path, { recursive: true });
+      return new QemuDirectory(path);
+    });
+    this.theirs = theirs!;
+    this.ours = ours!;
   }
 
   /** A flat copy of what an image reads as now, beyond the reach of what is done to it. */
@@ -43,6 +66,16 @@ export class TwinDirectories implements Disposable {
     }
     expect(infoFacts(this.ours, name)).toEqual(infoFacts(this.theirs, name));
     this.theirs.img('compare', '-q', name, this.ours.file(name));
+  }
+
+  /** Internal snapshots read alike. */
+  expectSnapshotAlike(name: string, snapshot: string): void {
+    const [theirs, ours] = [this.theirs, this.ours].map((directory, index) => {
+      const copy = join(this.#root, `snapshot${index}.raw`);
+      directory.img('convert', '-l', snapshot, '-O', 'raw', name, copy);
+      return copy;
+    });
+    this.ours.img('compare', '-q', '-f', 'raw', '-F', 'raw', theirs!, ours!);
   }
 
   /** The image reads as before, whatever its size is told to be. */

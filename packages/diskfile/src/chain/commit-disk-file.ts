@@ -1,0 +1,179 @@
+/** Merging an image into one below it. */
+import { fileURLToPath } from 'node:url';
+import { DiskError } from '@diskfile/bytes';
+import {
+  closeStorage,
+  type DiskFile,
+  hostCall,
+  quote,
+  runAsync,
+  runSync,
+  type Step,
+} from '@diskfile/core';
+import { openHostFile } from '../open/host-file.ts';
+import type { ChainOptions, ChainResult } from './chain-options.ts';
+import {
+  type ChainSession,
+  type ChainTarget,
+  inSession,
+  type OpenedChain,
+} from './chain-session.ts';
+import { ContentCopy } from './content-copy.ts';
+import { flushDisk } from './disk-steps.ts';
+
+export interface CommitDiskFileOptions extends ChainOptions {
+  /**
+   * The image to merge into: its path, or its name as the image above it has it. By default the
+   * one right below. Whatever images in between hold is merged as well, and they are no longer of
+   * use. With a base that is chosen, the top keeps its content.
+   */
+  readonly base?: string;
+  /** Whether the image keeps what it holds. By default it is empty afterwards. */
+  readonly keepContent?: boolean;
+}
+
+/**
+ * Writes what an image holds into the image below it, as `qemu-img commit` does; that one grows
+ * where it is shorter. The image then is emptied. It reads the same at every moment, whatever
+ * happens: the base is complete and durable before anything is given up. Every other image that
+ * lies over the base is spoiled, as it is by any write to the base.
+ *
+ * The base is locked as a writer locks it, and the gate has to let it be written: by default only
+ * when it lies in the directory of the image above it.
+ *
+ * @param target a path or `file:` URL, or a storage, which is closed in the end
+ * @throws DiskError `invalid-argument` when there is nothing below, or no such base; `unsupported`
+ *   when the base cannot be written or cannot grow; `denied`, `busy`, `no-space`, `io`, `aborted`
+ * @example
+ * await commitDiskFile('overlay.qcow2');
+ */
+export function commitDiskFile(
+  target: ChainTarget,
+  options: CommitDiskFileOptions = {},
+): Promise<ChainResult> {
+  return runAsync(commit(target, options));
+}
+
+/** The synchronous form of {@link commitDiskFile}; blocks the thread. */
+export function commitDiskFileSync(
+  target: ChainTarget,
+  options: CommitDiskFileOptions = {},
+): ChainResult {
+  return runSync(commit(target, options));
+}
+
+function* commit(target: ChainTarget, options: CommitDiskFileOptions): Step<ChainResult> {
+  const { base, keepContent = false } = options;
+  const depth = base === undefined ? 1 : yield* findDepth(target, base, options);
+  // With images in between, emptying the top would show what they hold.
+  const keeps = keepContent || base !== undefined;
+  return yield* inSession('commit', options, function* (session) {
+    const image = yield* session.open(target, { writable: !keeps, writableDepth: depth });
+    if (image.layers.length <= depth) throw standsAlone(image.disk);
+    if (base !== undefined) yield* refuseOtherBase(image, depth, base);
+    yield* commitInto(session, image, depth);
+    if (!keeps) yield* dropContent(image.disk);
+    return { warnings: session.warnings };
+  });
+}
+
+/** Returns when the base holds everything, durably. */
+export function* commitInto(session: ChainSession, image: OpenedChain, depth: number): Step<void> {
+  const { disk } = image;
+  const base = session.lowerPart(image, depth);
+  if (base.sizeBytes < disk.sizeBytes) yield* grow(base, disk.sizeBytes);
+  yield* new ContentCopy(session, disk, base, depth).run();
+  yield* flushDisk(base);
+}
+
+function* grow(base: DiskFile, sizeBytes: number): Step<void> {
+  const { resizing } = base.capabilities;
+  if (resizing === undefined) {
+    throw new DiskError(
+      'unsupported',
+      'chain.base-too-short',
+      `The base of ${base.sizeBytes} bytes is shorter than the image, and cannot grow`,
+      { path: base.name, format: base.format },
+    );
+  }
+  yield* hostCall(
+    () => resizing.resizeSync(sizeBytes),
+    () => resizing.resize(sizeBytes),
+  );
+}
+
+function* dropContent({ capabilities }: DiskFile): Step<void> {
+  const backing = capabilities.backing!;
+  yield* hostCall(
+    () => backing.dropContentSync(),
+    () => backing.dropContent(),
+  );
+}
+
+/** How far below the image the base lies; looked up before anything is opened for writing. */
+function findDepth(
+  target: ChainTarget,
+  base: string,
+  { onProgress: _, ...options }: CommitDiskFileOptions,
+): Step<number> {
+  if (typeof target === 'object' && !(target instanceof URL)) {
+    throw new DiskError(
+      'invalid-argument',
+      'chain.base-of-storage',
+      'A base can be chosen only for an image that is given by its path',
+      { op: 'commit', path: target.name },
+    );
+  }
+  return inSession('commit', options, function* (session) {
+    const image = yield* session.open(target, { writable: false });
+    const depth = yield* depthOf(image, base);
+    if (depth !== undefined) return depth;
+    throw new DiskError(
+      'invalid-argument',
+      'chain.base-not-found',
+      `There is no ${quote(base)} below the image`,
+      { path: image.disk.name, hint: `Below it are: ${belowNames(image)}.` },
+    );
+  });
+}
+
+/** Depth of the image that is called `base` by the one above it, or that is the file of that path. */
+function* depthOf({ layers }: OpenedChain, base: string): Step<number | undefined> {
+  const named = layers.findIndex(({ backing }) => backing?.name === base);
+  if (named !== -1) return named + 1;
+  const path = base.startsWith('file:') ? fileURLToPath(base) : base;
+  let identity: string | undefined;
+  try {
+    const storage = yield* openHostFile(path, { writable: false });
+    ({ identity } = storage);
+    yield* closeStorage(storage);
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+  const found = layers.findIndex(
+    ({ storages }, depth) => depth > 0 && storages[0]!.identity === identity,
+  );
+  return found === -1 ? undefined : found;
+}
+
+/** The chain may have been changed since the base was looked up. */
+function* refuseOtherBase(image: OpenedChain, depth: number, base: string): Step<void> {
+  if ((yield* depthOf(image, base)) === depth) return;
+  throw new DiskError('busy', 'chain.changed', 'The chain was changed while it was being opened', {
+    path: image.disk.name,
+    hint: 'Try again.',
+  });
+}
+
+function belowNames({ layers }: OpenedChain): string {
+  const names = layers.slice(1).map(({ storages }) => quote(storages[0]!.name));
+  return names.length === 0 ? 'no images at all' : names.join(', ');
+}
+
+function standsAlone({ name, format }: DiskFile): DiskError {
+  return new DiskError('invalid-argument', 'chain.stands-alone', 'There is no image below it', {
+    path: name,
+    format,
+  });
+}
