@@ -48,8 +48,11 @@ export class BitmapReferences {
   /** @param extension the data of the header extension */
   *add(extension: Uint8Array): Step<void> {
     const tables = yield* this.#readDirectory(extension);
-    this.#references.addRegions('bitmap table', tables);
-    this.regions.push(...tables);
+    const within = this.#references.addRegions('bitmap table', tables);
+    for (const table of within) this.regions.push(table);
+    if (within.length < tables.filter(({ lengthBytes }) => lengthBytes > 0).length) {
+      this.isDamaged = true;
+    }
     const fileBytes = this.#storage.sizeBytes;
     const parts = coverage(
       tables.map(({ hostOffset, lengthBytes }) => ({
@@ -65,8 +68,9 @@ export class BitmapReferences {
     try {
       const { bitmap_directory_offset: hostOffset, bitmap_directory_size: lengthBytes } =
         bitmapsExtension.decode(extension);
-      this.#references.addRegion('bitmap directory', { hostOffset, lengthBytes });
-      this.regions.push({ hostOffset, lengthBytes });
+      const region = { hostOffset, lengthBytes };
+      if (this.#references.addRegion('bitmap directory', region)) this.regions.push(region);
+      else this.isDamaged = true;
       const { maxStructureBytes } = this.#limits;
       const end = Math.min(lengthBytes, this.#storage.sizeBytes - hostOffset, maxStructureBytes);
       const directory = yield* readBytes(this.#storage, hostOffset, Math.max(0, end));

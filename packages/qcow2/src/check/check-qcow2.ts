@@ -1,26 +1,64 @@
 /** Checks an image, and repairs it. */
 import { DiskError } from '@diskfile/bytes';
-import type { CheckContext, CheckReport, Step } from '@diskfile/core';
+import {
+  type CheckContext,
+  type CheckFinding,
+  type CheckReport,
+  isWritable,
+  type Step,
+} from '@diskfile/core';
 import { Inspection } from './inspection.ts';
+import { repairImage } from './repair/repair.ts';
 
-/** What {@link FormatDriver.check} says. */
+/** What `FormatDriver.check` says. */
 export function* checkQcow2(context: CheckContext): Step<CheckReport> {
-  if (context.repair !== undefined) throw cannotRepair();
-  const inspection = yield* Inspection.run(context);
-  const { checkErrors, corruptions, leaks, listed, omitted } = inspection.findings;
+  const { storage, repair } = context;
+  const first = yield* Inspection.run(context);
+  if (repair === undefined) return reportOf(first, first);
+  if (!isWritable(storage)) throw readOnly(storage.name);
+  const { limits } = context;
+  const onProgress = context.onProgress.bind(context);
+  return reportOf(first, yield* repairImage({ storage, limits, repair, onProgress }, first));
+}
+
+function reportOf(first: Inspection, last: Inspection): CheckReport {
+  const { checkErrors, corruptions, leaks, omitted } = last.findings;
   return {
     format: 'qcow2',
     checkErrors,
     corruptions,
-    corruptionsFixed: 0,
+    corruptionsFixed: Math.max(0, first.findings.corruptions - corruptions),
     leaks,
-    leaksFixed: 0,
-    ...inspection.counts,
-    findings: listed,
-    findingsOmitted: omitted,
+    leaksFixed: Math.max(0, first.findings.leaks - leaks),
+    ...last.counts,
+    findings: mergeFindings(first.findings.listed, last.findings.listed),
+    findingsOmitted: Math.max(omitted, first.findings.omitted),
   };
 }
 
-function cannotRepair(): DiskError {
-  return new DiskError('unsupported', 'qcow2.check.repair', 'qcow2 images are checked only so far');
+/** What is no longer found is repaired; what was not found before comes behind. */
+function mergeFindings(
+  before: readonly CheckFinding[],
+  after: readonly CheckFinding[],
+): CheckFinding[] {
+  if (before === after) return [...after];
+  const left = new Map(after.map((finding) => [keyOf(finding), finding]));
+  const merged = before.map((finding) => {
+    const key = keyOf(finding);
+    const repaired = !left.has(key);
+    left.delete(key);
+    return { ...finding, repaired };
+  });
+  return [...merged, ...left.values()];
+}
+
+function keyOf({ kind, detail, hostOffset, guestOffset }: CheckFinding): string {
+  return `${kind} ${detail} ${hostOffset} ${guestOffset}`;
+}
+
+function readOnly(path: string): DiskError {
+  return new DiskError('read-only', 'qcow2.storage-read-only', 'The image can only be read', {
+    path,
+    hint: 'Check it without repairing it.',
+  });
 }

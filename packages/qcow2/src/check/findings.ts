@@ -16,12 +16,15 @@ export class Findings {
    * clusters that seem unused may be theirs.
    */
   brokenReferences = 0;
-  /** Corruptions that go away when the refcount structures are made anew, or the entries set. */
+  /** Entries that can be put right without a change to what the disk holds. */
+  mendableEntries = 0;
+  wrongCopiedFlags = 0;
   readonly listed: CheckFinding[] = [];
   omitted = 0;
 
-  get isClean(): boolean {
-    return this.checkErrors + this.corruptions + this.leaks === 0;
+  /** Whether everything that refers to clusters makes sense, so that nothing is missed. */
+  get areReferencesSound(): boolean {
+    return this.checkErrors + this.brokenReferences + this.mendableEntries === 0;
   }
 
   /** Something could not be checked. */
@@ -43,6 +46,7 @@ export class Findings {
 
   /** An L1 or L2 entry whose copied flag is not as the stored refcount would have it. */
   wrongCopiedFlag(entryOffset: number, shouldBeSet: boolean, times: number): void {
+    this.wrongCopiedFlags += times;
     const state = shouldBeSet ? 'lacks the copied flag' : 'has the copied flag';
     const use = shouldBeSet ? 'nothing else uses its cluster' : 'its cluster is not used once';
     this.corruption(times, () => ({
@@ -50,6 +54,11 @@ export class Findings {
       message: `The entry at ${hex(entryOffset)} ${state}, though ${use}`,
       hostOffset: entryOffset,
     }));
+  }
+
+  mendableEntry(times: number, describe: () => Described): void {
+    this.mendableEntries += times;
+    this.corruption(times, describe);
   }
 
   leak(times: number, describe: () => Described): void {

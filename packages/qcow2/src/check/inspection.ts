@@ -4,11 +4,13 @@ import {
   type CheckProgress,
   type Limits,
   readBytes,
+  type RepairMode,
   type Step,
   type Storage,
 } from '@diskfile/core';
 import { INCOMPATIBLE } from '../features.ts';
 import type { Qcow2Header } from '../header.ts';
+import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import { ReferenceTally } from '../refcounts/reference-tally.ts';
 import { BitmapReferences, bitmapsOf } from './bitmap-references.ts';
 import { type CheckedHeader, readCheckedHeader } from './checked-header.ts';
@@ -18,10 +20,11 @@ import { Findings } from './findings.ts';
 import { GuestPlaces } from './guest-places.ts';
 import { L2Check } from './l2-check.ts';
 import { L2Tables } from './l2-tables.ts';
-import { checkRefcountBlocks } from './refcount-blocks.ts';
+import { checkRefcountBlocks, type RefcountBlockPlaces } from './refcount-blocks.ts';
 import { RefcountComparison } from './refcount-comparison.ts';
 import { type HostRegion, References } from './references.ts';
 import {
+  NO_SNAPSHOTS,
   readSnapshotEntries,
   type SnapshotEntries,
   type SnapshotEntry,
@@ -38,26 +41,32 @@ const MAX_FILE_CLUSTERS = 2 ** 31 - 1;
 export interface InspectionContext {
   readonly storage: Storage;
   readonly limits: Limits;
+  readonly repair: RepairMode | undefined;
   onProgress(progress: CheckProgress): void;
 }
 
 export class Inspection {
   readonly findings = new Findings();
-  readonly #storage: Storage;
-  readonly #limits: Limits;
-  readonly #onProgress: (progress: CheckProgress) => void;
+  readonly header: Qcow2Header;
+  /** Whether an external data file holds the clusters of the guest. */
+  readonly external: boolean;
+  readonly references: References;
+  readonly stored: StoredRefcounts;
+  readonly l2Tables: L2Tables;
+  readonly flags: CopiedFlags;
+  readonly comparison: RefcountComparison;
+  /** The active L1 table. */
+  readonly l1: Uint8Array;
+  /** The L1 tables within the file, of the active state and of snapshots. */
+  readonly l1Regions: HostRegion[] = [];
+  snapshots: SnapshotEntries = NO_SNAPSHOTS;
+  blockPlaces: RefcountBlockPlaces = { isBroken: false, counted: [] };
+  areBitmapsDamaged = false;
+  readonly #context: InspectionContext;
   readonly #checked: CheckedHeader;
-  readonly #header: Qcow2Header;
-  readonly #external: boolean;
-  readonly #references: References;
-  readonly #tables: L2Tables;
-  readonly #l1: Uint8Array;
-  readonly #stored: StoredRefcounts;
-  readonly #flags: CopiedFlags;
   readonly #l2Check: L2Check;
-  readonly #comparison: RefcountComparison;
-  #done = 0;
-  #total = 0;
+  /** What takes clusters for anything but L2 tables, data and refcount blocks. */
+  readonly #regions: HostRegion[] = [];
 
   private constructor(
     context: InspectionContext,
@@ -69,29 +78,26 @@ export class Inspection {
     const { header } = checked;
     const { clusterBytes } = header;
     const { findings } = this;
-    this.#storage = storage;
-    this.#limits = limits;
-    this.#onProgress = (progress) => context.onProgress(progress);
+    this.#context = context;
     this.#checked = checked;
-    this.#header = header;
-    this.#external = header.features.incompatible.has(INCOMPATIBLE.externalDataFile);
-    this.#l1 = l1;
-    this.#stored = stored;
+    this.header = header;
+    this.external = header.features.incompatible.has(INCOMPATIBLE.externalDataFile);
+    this.l1 = l1;
+    this.stored = stored;
     const bounds = { clusterBytes, fileBytes: storage.sizeBytes, countMax: stored.width.max };
     const tally = new ReferenceTally(limits.maxStructureBytes);
-    this.#references = new References(bounds, tally, findings);
-    this.#tables = new L2Tables(storage, clusterBytes, limits, this.#references, findings);
-    const places = new GuestPlaces(l1, clusterBytes, clusterBytes / (header.extendedL2 ? 16 : 8));
-    this.#flags = new CopiedFlags(header, this.#external, stored);
-    this.#l2Check = new L2Check(
+    this.references = new References(bounds, tally, findings);
+    this.l2Tables = new L2Tables(storage, clusterBytes, limits, this.references, findings);
+    this.flags = new CopiedFlags(header, this.external, stored);
+    this.#l2Check = new L2Check({
       header,
-      this.#external,
-      this.#references,
+      external: this.external,
+      references: this.references,
       findings,
-      places,
-      this.#flags,
-    );
-    this.#comparison = new RefcountComparison(stored, this.#references, clusterBytes, findings);
+      places: new GuestPlaces(l1, clusterBytes, clusterBytes / (header.extendedL2 ? 16 : 8)),
+      flags: this.flags,
+    });
+    this.comparison = new RefcountComparison(stored, this.references, clusterBytes, findings);
   }
 
   /** @throws DiskError `corrupt` or `unsupported` for a header that says too little, `limit`, `io` */
@@ -111,10 +117,10 @@ export class Inspection {
   }
 
   get counts() {
-    const { clusterBytes, sizeBytes } = this.#header;
+    const { clusterBytes, sizeBytes } = this.header;
     const { allocatedClusters, compressedClusters, fragmentedClusters } = this.#l2Check;
     return {
-      imageEndOffset: (this.#comparison.highestCluster + 1) * clusterBytes,
+      imageEndOffset: (this.comparison.highestCluster + 1) * clusterBytes,
       totalClusters: divideUp(sizeBytes, clusterBytes),
       allocatedClusters,
       compressedClusters,
@@ -122,57 +128,80 @@ export class Inspection {
     };
   }
 
+  /** Whether the refcounts cannot be put right where they are. */
+  get needsRebuild(): boolean {
+    return this.blockPlaces.isBroken || this.comparison.lacksBlocks;
+  }
+
+  /** Clusters that hold metadata of other kinds than L2 tables. */
+  metadataClusters(): ClusterRuns {
+    const { clusterBytes } = this.header;
+    const blocks = this.blockPlaces.counted.map((hostOffset) => ({
+      hostOffset,
+      lengthBytes: clusterBytes,
+    }));
+    const parts = coverage(
+      [...this.#regions, ...blocks].map(({ hostOffset, lengthBytes }) => ({
+        start: Math.floor(hostOffset / clusterBytes),
+        end: divideUp(hostOffset + lengthBytes, clusterBytes),
+      })),
+    );
+    const clusters = new ClusterRuns();
+    for (const { start, end } of parts) clusters.add({ start, count: end - start });
+    return clusters;
+  }
+
   *#run(): Step<void> {
-    const snapshots = yield* readSnapshotEntries(this.#storage, this.#checked, this.findings);
-    yield* this.#stored.noteSoleUses();
-    yield* this.#addRegions(snapshots);
+    const { storage, repair } = this.#context;
+    const { findings } = this;
+    this.snapshots = yield* readSnapshotEntries(storage, this.#checked, findings, repair === 'all');
+    yield* this.stored.noteSoleUses();
+    yield* this.#addRegions();
     yield* this.#checkL2Tables();
     this.#checkL1Flags();
-    const { clusterBytes } = this.#header;
-    checkRefcountBlocks(this.#stored, this.#references, clusterBytes, this.findings);
-    yield* this.#comparison.run(() => this.#advance(0));
+    const { clusterBytes } = this.header;
+    this.blockPlaces = checkRefcountBlocks(this.stored, this.references, clusterBytes, findings);
+    yield* this.comparison.run();
   }
 
   /** Everything that takes clusters but L2 tables, what they map, and refcount blocks. */
-  *#addRegions(snapshots: SnapshotEntries): Step<void> {
-    const { clusterBytes, l1Table, refcountTable } = this.#header;
-    const references = this.#references;
-    references.addRegion('header', { hostOffset: 0, lengthBytes: clusterBytes });
+  *#addRegions(): Step<void> {
+    const { clusterBytes, l1Table, refcountTable } = this.header;
+    this.#addRegion('header', 0, clusterBytes);
     yield* this.#addL1Tables('L1 table', [
       { hostOffset: l1Table.offset, lengthBytes: l1Table.entries * 8 },
     ]);
-    yield* this.#addL1Tables("snapshot's L1 table", this.#l1TablesOf(snapshots));
-    references.addRegion('snapshot table', {
-      hostOffset: this.#checked.snapshotsOffset,
-      lengthBytes: snapshots.lengthBytes,
-    });
-    references.addRegion('refcount table', {
-      hostOffset: refcountTable.offset,
-      lengthBytes: refcountTable.clusters * clusterBytes,
-    });
+    yield* this.#addL1Tables("snapshot's L1 table", this.#snapshotL1Tables());
+    this.#addRegion('snapshot table', this.#checked.snapshotsOffset, this.snapshots.lengthBytes);
+    this.#addRegion('refcount table', refcountTable.offset, refcountTable.clusters * clusterBytes);
     const { encryptionHeader } = this.#checked.extensions;
     if (encryptionHeader !== undefined) {
-      const { offset: hostOffset, lengthBytes } = encryptionHeader;
-      references.addRegion('encryption header', { hostOffset, lengthBytes });
+      const { offset, lengthBytes } = encryptionHeader;
+      this.#addRegion('encryption header', offset, lengthBytes);
     }
     const bitmaps = bitmapsOf(this.#checked);
-    if (bitmaps !== undefined) yield* this.#bitmapReferences().add(bitmaps);
+    if (bitmaps !== undefined) yield* this.#addBitmaps(bitmaps);
   }
 
-  #bitmapReferences(): BitmapReferences {
-    const { clusterBytes } = this.#header;
-    return new BitmapReferences(
-      this.#storage,
-      clusterBytes,
-      this.#limits,
-      this.#references,
-      this.findings,
-    );
+  #addRegion(what: string, hostOffset: number, lengthBytes: number): void {
+    const region = { hostOffset, lengthBytes };
+    if (this.references.addRegion(what, region)) this.#regions.push(region);
+  }
+
+  *#addBitmaps(extension: Uint8Array): Step<void> {
+    const { storage, limits } = this.#context;
+    const { clusterBytes } = this.header;
+    const { references, findings } = this;
+    const bitmaps = new BitmapReferences(storage, clusterBytes, limits, references, findings);
+    yield* bitmaps.add(extension);
+    this.areBitmapsDamaged = bitmaps.isDamaged;
+    for (const region of bitmaps.regions) this.#regions.push(region);
   }
 
   /** The L1 tables of snapshots that can be one. */
-  #l1TablesOf({ list }: SnapshotEntries): HostRegion[] {
-    if (this.#external && list.length > 0) {
+  #snapshotL1Tables(): HostRegion[] {
+    const { list } = this.snapshots;
+    if (this.external && list.length > 0) {
       this.findings.corruption(1, () => ({
         detail: 'qcow2.check.snapshots-external',
         message: 'There are snapshots in an image with an external data file',
@@ -184,7 +213,7 @@ export class Inspection {
   }
 
   #hasPossibleL1({ l1Offset, l1Entries }: SnapshotEntry): boolean {
-    const isAligned = l1Offset % this.#header.clusterBytes === 0;
+    const isAligned = l1Offset % this.header.clusterBytes === 0;
     if (isAligned && l1Entries * 8 <= MAX_L1_BYTES) return true;
     this.findings.brokenReference(1, () => ({
       detail: 'qcow2.check.snapshot-l1-table',
@@ -197,42 +226,42 @@ export class Inspection {
   }
 
   *#addL1Tables(what: string, regions: readonly HostRegion[]): Step<void> {
-    this.#references.addRegions(what, regions);
-    const { sizeBytes } = this.#storage;
+    for (const region of this.references.addRegions(what, regions)) {
+      this.#regions.push(region);
+      this.l1Regions.push(region);
+    }
+    const { sizeBytes } = this.#context.storage;
     const parts = coverage(
       regions.map(({ hostOffset, lengthBytes }) => ({
         start: hostOffset,
         end: Math.min(hostOffset + lengthBytes, divideUp(sizeBytes, 8) * 8),
       })),
     );
-    for (const part of parts) yield* this.#tables.addEntries(part, what === 'L1 table');
+    for (const part of parts) yield* this.l2Tables.addEntries(part, what === 'L1 table');
   }
 
   *#checkL2Tables(): Step<void> {
-    const { hostOffsets } = this.#tables;
-    this.#total = hostOffsets.length;
-    yield* new TableReader(this.#storage, this.#header.clusterBytes).each(
-      hostOffsets,
-      (entries, index) => {
-        const hostOffset = hostOffsets[index]!;
-        const uses = this.#tables.usesOf(hostOffset);
-        const activeUses = this.#tables.activeUsesOf(hostOffset);
-        this.#l2Check.check(entries, { hostOffset, uses, activeUses });
-      },
-      (visited) => this.#advance(visited - this.#done),
-    );
-  }
-
-  #checkL1Flags(): void {
-    const { buffer, byteOffset, length } = this.#l1;
-    this.#flags.compareL1(new DataView(buffer, byteOffset, length), (at, shouldBeSet) => {
-      this.findings.wrongCopiedFlag(this.#header.l1Table.offset + at, shouldBeSet, 1);
+    const { hostOffsets } = this.l2Tables;
+    const reader = new TableReader(this.#context.storage, this.header.clusterBytes);
+    const visit = (entries: DataView, index: number) => {
+      const hostOffset = hostOffsets[index]!;
+      const uses = this.l2Tables.usesOf(hostOffset);
+      const activeUses = this.l2Tables.activeUsesOf(hostOffset);
+      this.#l2Check.check(entries, { hostOffset, uses, activeUses });
+    };
+    const context = this.#context;
+    let done = 0;
+    yield* reader.each(hostOffsets, visit, function* (visited) {
+      done += visited;
+      context.onProgress({ done, total: hostOffsets.length });
     });
   }
 
-  #advance(tables: number): void {
-    this.#done += tables;
-    this.#onProgress({ done: this.#done, total: this.#total });
+  #checkL1Flags(): void {
+    const { buffer, byteOffset, length } = this.l1;
+    this.flags.compareL1(new DataView(buffer, byteOffset, length), (at, shouldBeSet) => {
+      this.findings.wrongCopiedFlag(this.header.l1Table.offset + at, shouldBeSet, 1);
+    });
   }
 }
 

@@ -32,6 +32,16 @@ export interface CheckedTable {
   readonly activeUses: number;
 }
 
+export interface L2CheckParts {
+  readonly header: Qcow2Header;
+  /** Whether an external data file holds the clusters. */
+  readonly external: boolean;
+  readonly references: References;
+  readonly findings: Findings;
+  readonly places: GuestPlaces;
+  readonly flags: CopiedFlags;
+}
+
 export class L2Check {
   allocatedClusters = 0;
   compressedClusters = 0;
@@ -50,14 +60,7 @@ export class L2Check {
   /** Where the next cluster would lie if the file were in order; 0 before the first. */
   #expectedOffset = 0;
 
-  constructor(
-    header: Qcow2Header,
-    external: boolean,
-    references: References,
-    findings: Findings,
-    places: GuestPlaces,
-    flags: CopiedFlags,
-  ) {
+  constructor({ header, external, references, findings, places, flags }: L2CheckParts) {
     this.#clusterBits = header.clusterBits;
     this.#clusterBytes = header.clusterBytes;
     this.#hostCluster = new HostClusterField(header.clusterBits);
@@ -112,7 +115,7 @@ export class L2Check {
 
   #checkStandard(entries: DataView, at: number, high: number, low: number): void {
     if (hasAnyBit(high, RESERVED_HIGH) || hasAnyBit(low, RESERVED_LOW)) {
-      this.#corruption(at, 'l2-reserved-bits', 'has reserved bits set');
+      this.#mendable(at, 'l2-reserved-bits', 'has reserved bits set');
     }
     const hostOffset = clusterOffset(high, low);
     const zero = !this.#extended && isZeroFlagged(low);
@@ -126,15 +129,15 @@ export class L2Check {
       this.#corruption(at, 'l2-bitmap', 'calls subclusters both allocated and zero');
     }
     this.#countStandard(hostOffset, 1);
+    const holdsData = this.#extended ? entries.getUint32(at + 12) !== 0 : !zero;
     if (!this.#hostCluster.isAligned(low)) {
-      this.#broken(at, 'l2-entry-unaligned', `names ${hex(hostOffset)}, where no cluster begins`);
+      this.#misplaced(at, holdsData, `names ${hex(hostOffset)}, where no cluster begins`);
     }
     if (this.#external) return;
-    const { uses } = this.#table;
     const region = { hostOffset, lengthBytes: this.#clusterBytes };
     if (this.#references.isBeyondEnd(hostOffset, region.lengthBytes)) {
-      this.#references.beyondEnd('cluster', region, uses, this.#guestOffset(at));
-    } else this.#references.addRegion('cluster', region, uses);
+      this.#misplaced(at, holdsData, `names ${hex(hostOffset)}, beyond the end of the file`);
+    } else this.#references.addRegion('cluster', region, this.#table.uses);
   }
 
   /** Counts clusters that follow each other from `hostOffset` on. */
@@ -149,7 +152,7 @@ export class L2Check {
 
   #checkCompressed(entries: DataView, at: number, high: number, low: number): void {
     if (isCopied(high)) {
-      this.#corruption(at, 'l2-compressed-copied', 'has the copied flag, though it is compressed');
+      this.#mendable(at, 'l2-compressed-copied', 'has the copied flag, though it is compressed');
     }
     if (this.#external) {
       this.#broken(at, 'l2-compressed-external', 'is compressed, though there is a data file');
@@ -168,8 +171,18 @@ export class L2Check {
     this.fragmentedClusters += activeUses;
   }
 
+  /** A cluster that cannot be where the entry says. If it is to hold nothing, nothing is lost. */
+  #misplaced(at: number, holdsData: boolean, message: string): void {
+    if (holdsData) this.#broken(at, 'l2-entry-misplaced', message);
+    else this.#mendable(at, 'l2-entry-misplaced', message);
+  }
+
   #corruption(at: number, what: string, message: string): void {
     this.#findings.corruption(this.#table.uses, () => this.#describe(at, what, message));
+  }
+
+  #mendable(at: number, what: string, message: string): void {
+    this.#findings.mendableEntry(this.#table.uses, () => this.#describe(at, what, message));
   }
 
   #broken(at: number, what: string, message: string): void {

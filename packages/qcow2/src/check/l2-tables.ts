@@ -15,6 +15,8 @@ const BYTES_PER_TABLE = 64;
 const RESERVED_HIGH = 0x7f00_0000;
 const RESERVED_LOW = 0x1ff;
 const READ_BYTES = 1024 * 1024;
+/** Of tables that overlap others. */
+const MAX_UNALIGNED_BYTES = 256 * 1024 * 1024;
 
 export class L2Tables {
   readonly #storage: Storage;
@@ -25,7 +27,7 @@ export class L2Tables {
   /** By host offset: how many entries of any L1 table name it, and of the active one. */
   readonly #uses = new Map<number, number>();
   readonly #activeUses = new Map<number, number>();
-  #unaligned = 0;
+  #unalignedBytes = 0;
 
   constructor(
     storage: Storage,
@@ -69,7 +71,7 @@ export class L2Tables {
 
   #addEntry(high: number, low: number, entryOffset: number, times: number, active: boolean): void {
     if (maskBits(high, RESERVED_HIGH) !== 0 || maskBits(low, RESERVED_LOW) !== 0) {
-      this.#findings.corruption(times, () => ({
+      this.#findings.mendableEntry(times, () => ({
         detail: 'qcow2.check.l1-reserved-bits',
         message: `The L1 entry at ${hex(entryOffset)} has reserved bits set`,
         hostOffset: entryOffset,
@@ -79,7 +81,6 @@ export class L2Tables {
     const region = { hostOffset, lengthBytes: this.#clusterBytes };
     this.#references.addRegion('L2 table', region, times);
     if (hostOffset % this.#clusterBytes !== 0) {
-      this.#noteUnaligned();
       this.#findings.brokenReference(times, () => ({
         detail: 'qcow2.check.l2-table-unaligned',
         message: `The L2 table at ${hex(hostOffset)} does not begin at a cluster`,
@@ -88,18 +89,21 @@ export class L2Tables {
     }
     // Beyond the end of the file is nothing but zeros.
     if (hostOffset >= this.#storage.sizeBytes) return;
+    if (!this.#uses.has(hostOffset)) this.#bound(hostOffset, entryOffset);
     count(this.#uses, hostOffset, times);
     if (active) count(this.#activeUses, hostOffset, times);
-    if (this.#uses.size > this.#maxTables) throw tooLarge('L1 tables', entryOffset);
   }
 
-  /** Unaligned tables overlap; a file cannot be larger inside than it is, so this has an end. */
-  #noteUnaligned(): void {
-    this.#unaligned += 1;
-    if ((this.#unaligned - 16) * this.#clusterBytes <= this.#storage.sizeBytes) return;
+  /** Tables at the starts of clusters are no more than the file has; others could have no end. */
+  #bound(hostOffset: number, entryOffset: number): void {
+    if (this.#uses.size >= this.#maxTables) throw tooLarge('L1 tables', entryOffset);
+    if (hostOffset % this.#clusterBytes === 0) return;
+    this.#unalignedBytes += this.#clusterBytes;
+    if (this.#unalignedBytes <= this.#storage.sizeBytes + MAX_UNALIGNED_BYTES) return;
     throw corrupt(
-      'qcow2.check.l2-tables-overlap',
-      'The L1 tables name more unaligned L2 tables than the file has room for',
+      'qcow2.check.l2-tables-unaligned',
+      'The L1 tables name more unaligned L2 tables than can be looked at',
+      { offset: entryOffset },
     );
   }
 }

@@ -4,17 +4,22 @@ import type { Findings } from './findings.ts';
 import type { References } from './references.ts';
 import type { StoredRefcounts } from './stored-refcounts.ts';
 
-/**
- * To be called when all else is counted: a block must have its cluster to itself.
- * @returns whether the refcounts have to be built anew because blocks are not where they should be
- */
+export interface RefcountBlockPlaces {
+  /** Whether the refcounts have to be built anew because blocks are not where they should be. */
+  readonly isBroken: boolean;
+  /** Host offsets of the blocks whose clusters were counted. */
+  readonly counted: readonly number[];
+}
+
+/** To be called when all else is counted: a block must have its cluster to itself. */
 export function checkRefcountBlocks(
   stored: StoredRefcounts,
   references: References,
   clusterBytes: number,
   findings: Findings,
-): boolean {
+): RefcountBlockPlaces {
   let isBroken = false;
+  const counted: number[] = [];
   const broken = (index: number, problem: string) => {
     isBroken = true;
     findings.corruption(1, () => ({
@@ -33,9 +38,10 @@ export function checkRefcountBlocks(
       broken(index, `is said to be at ${hex(hostOffset)}, beyond the end of the file`);
     } else if (hostOffset !== 0) {
       references.addRegion('refcount block', { hostOffset, lengthBytes: clusterBytes });
+      counted.push(hostOffset);
       const count = references.count(hostOffset / clusterBytes);
       if (count !== 1) broken(index, `at ${hex(hostOffset)} is used ${count} times`);
     }
   }
-  return isBroken;
+  return { isBroken, counted };
 }

@@ -17,9 +17,9 @@ interface WrongRun {
 export class RefcountComparison {
   /** The last cluster that is in use or counted as such. */
   highestCluster = 0;
-  /** A cluster that is in use counts as free: writing could overwrite it. */
-  hasUncounted = false;
-  /** Refcounts that can be corrected where they are. */
+  /** Clusters are in use that no refcount block counts. */
+  lacksBlocks = false;
+  /** Refcounts that are not as they should be. */
   tooLow = 0;
   tooHigh = 0;
   readonly #stored: StoredRefcounts;
@@ -42,21 +42,16 @@ export class RefcountComparison {
     this.#findings = findings;
   }
 
-  *run(afterBatch: (blocks: number) => void): Step<void> {
-    const { clustersPerBlock } = this.#stored;
-    const clusters = this.#references.clusters;
+  *run(): Step<void> {
+    const { clusters } = this.#references;
+    const end = divideUp(clusters, this.#stored.clustersPerBlock);
     let next = 0;
-    yield* this.#stored.eachBlock(
-      0,
-      divideUp(clusters, clustersPerBlock),
-      (block, index) => {
-        this.#compareAbsent(next, index, clusters);
-        this.#compareBlock(block, index, clusters);
-        next = index + 1;
-      },
-      afterBatch,
-    );
-    this.#compareAbsent(next, divideUp(clusters, clustersPerBlock), clusters);
+    yield* this.#stored.eachBlock(this.#stored.presentBlocks(end), (block, index) => {
+      this.#compareAbsent(next, index, clusters);
+      this.#compareBlock(block, index, clusters);
+      next = index + 1;
+    });
+    this.#compareAbsent(next, end, clusters);
     this.#endRun();
   }
 
@@ -94,7 +89,7 @@ export class RefcountComparison {
     for (let index = first; index < end; index++) {
       const start = index * clustersPerBlock;
       const stop = Math.min(start + clustersPerBlock, clusters);
-      if (index < this.#stored.capacity && this.#stored.isUnaligned(index)) {
+      if (index < this.#stored.capacity && this.#stored.isUnreadable(index)) {
         this.#unreadable(index, stop - start);
       } else if (!this.#references.tally.isBlank(start, stop)) this.#compareZeros(start, stop);
     }
@@ -105,6 +100,7 @@ export class RefcountComparison {
       const counted = this.#references.count(cluster);
       if (counted === 0) continue;
       this.highestCluster = cluster;
+      this.lacksBlocks = true;
       this.#wrong(cluster, 0, counted);
     }
   }
@@ -120,7 +116,6 @@ export class RefcountComparison {
   #wrong(cluster: number, stored: number, counted: number): void {
     if (stored > counted) this.tooHigh += 1;
     else this.tooLow += 1;
-    if (stored === 0) this.hasUncounted = true;
     const run = this.#run;
     const continues =
       run !== undefined &&

@@ -69,7 +69,7 @@ export class References {
     const { hostOffset, lengthBytes } = region;
     if (lengthBytes <= 0) return true;
     if (this.isBeyondEnd(hostOffset, lengthBytes)) {
-      this.beyondEnd(what, region, times);
+      this.#beyondEnd(what, region, times);
       return false;
     }
     const end = divideUp(hostOffset + lengthBytes, this.#clusterBytes);
@@ -78,11 +78,14 @@ export class References {
     return true;
   }
 
-  /** As {@link addRegion} for many that may lie on top of each other. */
-  addRegions(what: string, regions: readonly HostRegion[]): void {
+  /**
+   * As {@link addRegion} for many that may lie on top of each other.
+   * @returns those within the file
+   */
+  addRegions(what: string, regions: readonly HostRegion[]): HostRegion[] {
     const within = regions.filter(({ hostOffset, lengthBytes }) => {
       const inside = lengthBytes <= 0 || !this.isBeyondEnd(hostOffset, lengthBytes);
-      if (!inside) this.beyondEnd(what, { hostOffset, lengthBytes }, 1);
+      if (!inside) this.#beyondEnd(what, { hostOffset, lengthBytes }, 1);
       return inside && lengthBytes > 0;
     });
     const clusters = within.map(({ hostOffset, lengthBytes }) => ({
@@ -92,14 +95,14 @@ export class References {
     for (const { start, end, times } of coverage(clusters)) {
       this.addClusters(start, end - start, times);
     }
+    return within;
   }
 
-  beyondEnd(what: string, { hostOffset }: HostRegion, times: number, guestOffset?: number): void {
+  #beyondEnd(what: string, { hostOffset }: HostRegion, times: number): void {
     this.#findings.brokenReference(times, () => ({
       detail: 'qcow2.check.beyond-end',
       message: `The ${what} at ${hex(hostOffset)} lies beyond the end of the file`,
       hostOffset,
-      ...(guestOffset === undefined ? {} : { guestOffset }),
     }));
   }
 

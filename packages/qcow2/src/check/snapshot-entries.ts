@@ -33,12 +33,14 @@ export interface SnapshotEntries {
   readonly isMendable: boolean;
 }
 
-const NO_SNAPSHOTS: SnapshotEntries = { list: [], lengthBytes: 0, isMendable: false };
+export const NO_SNAPSHOTS: SnapshotEntries = { list: [], lengthBytes: 0, isMendable: false };
 
+/** @param repairing whether the table may be written anew, so that nothing of it keeps one off */
 export function* readSnapshotEntries(
   storage: Storage,
   { snapshotsOffset, snapshotCount, header }: CheckedHeader,
   findings: Findings,
+  repairing: boolean,
 ): Step<SnapshotEntries> {
   if (snapshotCount === 0) return NO_SNAPSHOTS;
   if (!isAligned(snapshotsOffset, header.clusterBytes)) {
@@ -50,23 +52,24 @@ export function* readSnapshotEntries(
     }));
     return NO_SNAPSHOTS;
   }
-  return yield* new SnapshotReading(storage, snapshotsOffset, findings).run(
-    snapshotCount,
-    header.version === 3 ? V3_EXTRA_BYTES : 0,
-  );
+  const minExtraBytes = header.version === 3 ? V3_EXTRA_BYTES : 0;
+  const reading = new SnapshotReading(storage, snapshotsOffset, findings, repairing);
+  return yield* reading.run(snapshotCount, minExtraBytes);
 }
 
 class SnapshotReading {
   readonly #cursor: StorageCursor;
   readonly #start: number;
   readonly #findings: Findings;
+  readonly #repairing: boolean;
   readonly #list: SnapshotEntry[] = [];
   #isMendable = false;
 
-  constructor(storage: Storage, start: number, findings: Findings) {
+  constructor(storage: Storage, start: number, findings: Findings, repairing: boolean) {
     this.#cursor = new StorageCursor(storage, start);
     this.#start = start;
     this.#findings = findings;
+    this.#repairing = repairing;
   }
 
   *run(count: number, minExtraBytes: number): Step<SnapshotEntries> {
@@ -118,7 +121,7 @@ class SnapshotReading {
   #mendable(isCheckError: boolean, hostOffset: number, message: string): void {
     this.#isMendable = true;
     const describe = () => ({ detail: 'qcow2.check.snapshot-entry', message, hostOffset });
-    if (isCheckError) this.#findings.checkError(1, describe);
+    if (isCheckError && !this.#repairing) this.#findings.checkError(1, describe);
     else this.#findings.corruption(1, describe);
   }
 }

@@ -11,6 +11,9 @@ const TWO_32 = 0x1_0000_0000;
 /** Bits 0 to 8 of an entry are reserved. */
 const RESERVED_BITS = 0x1ff;
 
+/** Where offsets of files end: 64 bits with a sign, in steps of 1 GiB. */
+const MAX_FILE_BYTES = 2 ** 63 - 2 ** 30;
+
 /** For each of the clusters that a block counts 1 when the refcount is exactly one, else 0. */
 type SoleUses = Uint8Array;
 /** Refcounts that are decoded at a time. */
@@ -66,9 +69,15 @@ export class StoredRefcounts {
     return maskBits(this.#table.getUint32(index * ENTRY_BYTES + 4), RESERVED_BITS) !== 0;
   }
 
-  /** Whether a block lies where none can begin, so that its counts cannot be known. */
+  /** Whether a block lies where none can begin. */
   isUnaligned(index: number): boolean {
     return this.blockOffset(index) % this.#clusterBytes !== 0;
+  }
+
+  /** Whether the counts of a block cannot be known. Beyond the end of the file they are zero. */
+  isUnreadable(index: number): boolean {
+    const end = this.blockOffset(index) + this.#clusterBytes;
+    return this.isUnaligned(index) || end > MAX_FILE_BYTES;
   }
 
   /** Fills `counts` from a slot on. Not exact above 2^53, where damage alone can put a refcount. */
@@ -96,24 +105,27 @@ export class StoredRefcounts {
     return offset !== 0 && offset < this.#storage.sizeBytes && !this.isUnaligned(index);
   }
 
-  /** Visits the blocks from `first` to before `end` that may hold anything but zeros, in order. */
-  *eachBlock(
-    first: number,
-    end: number,
-    visit: (block: Uint8Array, index: number) => void,
-    afterBatch: (visited: number) => void,
-  ): Step<void> {
+  /** Indexes of the blocks before `end` that can be read and may hold anything but zeros. */
+  presentBlocks(end: number): number[] {
     const indexes: number[] = [];
-    for (let index = first; index < Math.min(end, this.capacity); index++) {
+    for (let index = 0; index < Math.min(end, this.capacity); index++) {
       if (this.#isPresent(index)) indexes.push(index);
     }
+    return indexes;
+  }
+
+  /** Visits blocks one after another. A block is valid during its visit only. */
+  *eachBlock(
+    indexes: readonly number[],
+    visit: (block: Uint8Array, index: number) => void,
+  ): Step<void> {
     const offsets = indexes.map((index) => this.blockOffset(index));
     yield* new TableReader(this.#storage, this.#clusterBytes).each(
       offsets,
       (view, at) => {
         visit(new Uint8Array(view.buffer, view.byteOffset, view.byteLength), indexes[at]!);
       },
-      afterBatch,
+      function* () {},
     );
   }
 
@@ -124,30 +136,22 @@ export class StoredRefcounts {
    */
   *noteSoleUses(): Step<void> {
     const byOffset = new Map<number, SoleUses>();
-    let bytes = 0;
-    this.#soleUses = Array.from({ length: this.capacity }, () => NONE);
+    const present = this.presentBlocks(this.capacity);
     const firsts: number[] = [];
-    for (let index = 0; index < this.capacity; index++) {
+    for (const index of present) {
       const offset = this.blockOffset(index);
-      if (!this.#isPresent(index) || byOffset.has(offset)) continue;
+      if (!byOffset.has(offset)) firsts.push(index);
       byOffset.set(offset, NONE);
-      firsts.push(offset);
     }
-    yield* new TableReader(this.#storage, this.#clusterBytes).each(
-      firsts,
-      (view, at) => {
-        const found = this.#findSoleUses(
-          new Uint8Array(view.buffer, view.byteOffset, view.byteLength),
-        );
-        bytes += found.length;
-        if (bytes > this.#maxBytes) throw tooLarge('refcount blocks', this.tableOffset);
-        byOffset.set(firsts[at]!, found);
-      },
-      () => {},
-    );
-    for (let index = 0; index < this.capacity; index++) {
-      if (this.#isPresent(index)) this.#soleUses[index] = byOffset.get(this.blockOffset(index))!;
-    }
+    let bytes = 0;
+    yield* this.eachBlock(firsts, (block, index) => {
+      const found = this.#findSoleUses(block);
+      bytes += found.length;
+      if (bytes > this.#maxBytes) throw tooLarge('refcount blocks', this.tableOffset);
+      byOffset.set(this.blockOffset(index), found);
+    });
+    this.#soleUses = Array.from({ length: this.capacity }, () => NONE);
+    for (const index of present) this.#soleUses[index] = byOffset.get(this.blockOffset(index))!;
   }
 
   #findSoleUses(block: Uint8Array): SoleUses {
@@ -186,6 +190,6 @@ export class StoredRefcounts {
     const index = bitField(clusterIndex, this.#blockBits, 32 - this.#blockBits);
     const soleUses = this.#soleUses[index]!;
     if (soleUses !== NONE) return soleUses[bitField(clusterIndex, 0, this.#blockBits)] === 1;
-    return this.isUnaligned(index) ? undefined : false;
+    return this.isUnreadable(index) ? undefined : false;
   }
 }

@@ -32,19 +32,19 @@ export class TableReader {
   /**
    * Visits the tables in the order of their offsets as given. What lies beyond the end of the file
    * reads as zeros. A view is valid during its visit only.
-   * @param afterBatch called with the number of tables that have been visited
+   * @param afterBatch run now and then, with the number of tables that have been visited since
    */
   *each(
     hostOffsets: ArrayLike<number>,
     visit: (table: DataView, index: number) => void,
-    afterBatch: (visited: number) => void,
+    afterBatch: (visited: number) => Step<void>,
   ): Step<void> {
     for (let from = 0; from < hostOffsets.length;) {
       const count = Math.min(this.#views.length, hostOffsets.length - from);
       yield* this.#read(hostOffsets, from, count);
       for (let slot = 0; slot < count; slot++) visit(this.#views[slot]!, from + slot);
       from += count;
-      afterBatch(from);
+      yield* afterBatch(count);
     }
   }
 

@@ -1,0 +1,43 @@
+/** Changes tables where they lie, in whole sectors: each is written as it was or as it is to be. */
+import { type Step, type WritableStorage, writeBytes } from '@diskfile/core';
+import { DirtyRange } from '../../dirty-range.ts';
+import { TableReader } from '../table-reader.ts';
+
+interface PendingWrite {
+  readonly hostOffset: number;
+  readonly bytes: Uint8Array;
+}
+
+export class TableRewriting {
+  readonly #storage: WritableStorage;
+  readonly #tableBytes: number;
+
+  constructor(storage: WritableStorage, tableBytes: number) {
+    this.#storage = storage;
+    this.#tableBytes = tableBytes;
+  }
+
+  /**
+   * Shows each table, and writes what has changed. Not durable before a flush.
+   * @param change changes entries and says in `changed` which bytes those are
+   */
+  *each(
+    hostOffsets: ArrayLike<number>,
+    change: (entries: DataView, index: number, changed: DirtyRange) => void,
+  ): Step<void> {
+    const storage = this.#storage;
+    let pending: PendingWrite[] = [];
+    const visit = (entries: DataView, index: number) => {
+      const changed = new DirtyRange();
+      change(entries, index, changed);
+      if (changed.isEmpty) return;
+      const { buffer, byteOffset } = entries;
+      const bytes = new Uint8Array(buffer, byteOffset + changed.from, changed.to - changed.from);
+      pending.push({ hostOffset: hostOffsets[index]! + changed.from, bytes: bytes.slice() });
+    };
+    yield* new TableReader(storage, this.#tableBytes).each(hostOffsets, visit, function* () {
+      for (const { hostOffset, bytes } of pending) yield* writeBytes(storage, bytes, hostOffset);
+      pending = [];
+    });
+  }
+}
