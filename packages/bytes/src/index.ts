@@ -1,5 +1,14 @@
 /** Bytes of disk formats: structs, checked integers, checksums, text, and the error class. */
 export { alignDown, alignUp, divideUp, isAligned, isPowerOfTwo, powerOfTwo } from './alignment.ts';
+export {
+  addBitmap,
+  clearBitmapBits,
+  isAllOnes,
+  nextClearBit,
+  nextSetBit,
+  setBitmapBits,
+  testBitmapBit,
+} from './bitmap.ts';
 export { crc16Raw } from './crc16.ts';
 export { crc32, crc32BigEndianRaw, crc32c, crc32cRaw } from './crc32.ts';
 export {
@@ -25,7 +34,6 @@ export {
   setBits,
   swapU32,
   testBit,
-  testBitmapBit,
   writeU16be,
   writeU16le,
   writeU32be,

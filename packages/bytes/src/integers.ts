@@ -116,11 +116,6 @@ export function bitField(word: number, shift: number, width: number): number {
   return width >= 32 ? word >>> shift : (word >>> shift) & ((1 << width) - 1);
 }
 
-/** Bit `index` of a bitmap stored least significant bit first within each byte. */
-export function testBitmapBit(bitmap: Uint8Array, index: number): boolean {
-  return ((bitmap[Math.floor(index / 8)]! >>> (index % 8)) & 1) === 1;
-}
-
 /** A 32-bit word with its four bytes in the opposite order. */
 export function swapU32(value: number): number {
   return (

@@ -16,7 +16,6 @@ import {
   setBits,
   swapU32,
   testBit,
-  testBitmapBit,
   writeU16be,
   writeU16le,
   writeU32be,
@@ -122,13 +121,5 @@ describe('bits', () => {
         expect(testBit(word, shift)).toBe(bitField(word, shift, 1) === 1);
       }),
     );
-  });
-
-  it('counts the bits of a bitmap from the least significant of the first byte', () => {
-    const bitmap = Uint8Array.of(0b0000_0001, 0b1000_0000);
-    const setIndexes = Array.from({ length: 16 }, (_, i) => i).filter((i) =>
-      testBitmapBit(bitmap, i),
-    );
-    expect(setIndexes).toEqual([0, 15]);
   });
 });

@@ -2,6 +2,7 @@
 import { decodeName, DiskError, readU32be } from '@diskfile/bytes';
 import {
   type BackingReference,
+  type BitmapReader,
   type FormatDriver,
   type Limits,
   type OpenContext,
@@ -9,7 +10,9 @@ import {
   type Step,
   type Storage,
 } from '@diskfile/core';
-import { readBitmaps } from './bitmaps.ts';
+import { type BitmapListing, readBitmapDirectory } from './bitmaps/bitmap-directory.ts';
+import { describeBitmap } from './bitmaps/bitmap-entry.ts';
+import { StoredBitmaps } from './bitmaps/stored-bitmaps.ts';
 import { checkQcow2 } from './check/check-qcow2.ts';
 import { CODEC_IDS, CompressedClusters } from './compressed-clusters.ts';
 import { createQcow2 } from './create.ts';
@@ -36,6 +39,7 @@ import { isMetadataPreallocated } from './sparseness.ts';
 import { openWriter, refuseWriting } from './open-writer.ts';
 import { StandardEntries } from './standard-entries.ts';
 import { QCOW_MAGIC } from './structs.ts';
+import type { Qcow2Writer } from './writer.ts';
 
 export const qcow2Driver: FormatDriver = {
   id: 'qcow2',
@@ -59,7 +63,7 @@ function* openQcow2(context: OpenContext): Step<QcowImage> {
   const warn = context.warn.bind(context);
   const backing = yield* readBacking(storage, header, extensions);
   const snapshots = yield* readSnapshots(storage, header, limits, warn);
-  const bitmaps = yield* readBitmaps(storage, header, extensions.bitmaps, limits, warn);
+  const bitmaps = yield* readBitmapDirectory(context, header, extensions.bitmaps);
   const snapshot =
     context.snapshot === undefined ? undefined : findSnapshot(snapshots.list, context.snapshot);
   const dataFile = yield* openDataFile(context, header, extensions.dataFileName);
@@ -87,17 +91,31 @@ function* openQcow2(context: OpenContext): Step<QcowImage> {
     tables,
     entries: header.extendedL2
       ? new ExtendedEntries(clusters)
-      : new StandardEntries(clusters, header.version),
+      : new StandardEntries(clusters),
     compressed,
     state: writer?.state ?? {
       sizeBytes,
       backing,
       snapshots: snapshots.list.map(({ info }) => info),
-      bitmaps,
+      bitmaps: bitmaps.entries.map(describeBitmap),
       details: describeImage(header, extensions, snapshot?.info.id),
     },
+    ...bitmapReaderOf(context, header, bitmaps, writer),
     ...(writer === undefined ? {} : { writer }),
   });
+}
+
+/** Bitmaps belong to the active state; of a snapshot they say nothing. */
+function bitmapReaderOf(
+  { storage, limits, snapshot }: OpenContext,
+  header: Qcow2Header,
+  { entries }: BitmapListing,
+  writer: Qcow2Writer | undefined,
+): { bitmapReader?: BitmapReader } {
+  if (snapshot !== undefined) return {};
+  return {
+    bitmapReader: writer?.bitmapReader ?? new StoredBitmaps(storage, header, entries, limits),
+  };
 }
 
 /** The table that maps the disk, or the snapshot; entries for saved VM state are left out. */

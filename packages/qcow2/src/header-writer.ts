@@ -211,15 +211,15 @@ export class HeaderWriter {
   }
 
   /**
-   * Clears the autoclear bits of features that writing here does not keep up: unknown ones, and
-   * bitmaps (specification, "Header": autoclear_features).
+   * Clears the autoclear bits of features that writing here does not keep up (specification,
+   * "Header": autoclear_features).
+   * @param kept bits that stay where they are set, besides that of a raw data file
    */
-  *clearAutoclear(): Step<boolean> {
+  *clearAutoclear(kept: readonly number[]): Step<void> {
     const { autoclear } = this.#header.features;
-    const kept = new Set([AUTOCLEAR.rawExternalData].filter((bit) => autoclear.has(bit)));
-    if (kept.size === autoclear.size) return false;
-    yield* this.update((content) => withFeatures(content, 'autoclear', kept));
-    return true;
+    const left = [AUTOCLEAR.rawExternalData, ...kept].filter((bit) => autoclear.has(bit));
+    if (left.length === autoclear.size) return;
+    yield* this.update((content) => withFeatures(content, 'autoclear', new Set(left)));
   }
 
   *setRefcountTable(hostOffset: number, clusters: number): Step<void> {
@@ -247,7 +247,7 @@ export function withFeatures(
  * Feature names are for people only. Where they push other extensions out of the first sector, and
  * those change, they go.
  */
-function withoutFeatureNames(content: HeaderContent): HeaderContent {
+export function withoutFeatureNames(content: HeaderContent): HeaderContent {
   const extensions = content.extensions.filter(({ type }) => type !== EXTENSION_TYPE.featureNames);
   return { ...content, extensions };
 }

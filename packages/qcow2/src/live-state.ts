@@ -1,16 +1,21 @@
 /** The state of an image that is open for writing, as its header and tables have it now. */
 import type { BackingReference, BitmapInfo, FormatDetails, SnapshotInfo } from '@diskfile/core';
+import type { LiveBitmaps } from './bitmaps/live-bitmaps.ts';
 import { describeImage } from './details.ts';
 import type { ImageState } from './image.ts';
 import type { ImageMetadata } from './metadata.ts';
 
 export class LiveState implements ImageState {
-  readonly bitmaps: readonly BitmapInfo[];
   readonly #metadata: ImageMetadata;
+  readonly #bitmaps: LiveBitmaps;
 
-  constructor(metadata: ImageMetadata, bitmaps: readonly BitmapInfo[]) {
+  constructor(metadata: ImageMetadata, bitmaps: LiveBitmaps) {
     this.#metadata = metadata;
-    this.bitmaps = bitmaps;
+    this.#bitmaps = bitmaps;
+  }
+
+  get bitmaps(): readonly BitmapInfo[] {
+    return this.#bitmaps.list();
   }
 
   get sizeBytes(): number {

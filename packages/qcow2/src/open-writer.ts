@@ -1,13 +1,13 @@
 /** Opens an image for writing: what stands in the way is refused, what has to be done first is done. */
 import { DiskError } from '@diskfile/bytes';
 import {
-  type BitmapInfo,
   isWritable,
   type OpenContext,
   type Step,
   type Storage,
   type WritableStorage,
 } from '@diskfile/core';
+import type { BitmapListing } from './bitmaps/bitmap-directory.ts';
 import { corrupt } from './errors.ts';
 import { AUTOCLEAR, INCOMPATIBLE } from './features.ts';
 import { HeaderWriter } from './header-writer.ts';
@@ -25,7 +25,7 @@ export interface WritableImageParts {
   readonly tables: MappingTables;
   readonly clusters: HostClusters;
   readonly snapshots: SnapshotTable;
-  readonly bitmaps: readonly BitmapInfo[];
+  readonly bitmaps: BitmapListing;
 }
 
 /** Refuses images that can be read and must not be written as they are. */
@@ -59,23 +59,14 @@ export function* openWriter(context: OpenContext, parts: WritableImageParts): St
   const cacheBytes = context.limits.metadataCacheBytes;
   const headerWriter = yield* HeaderWriter.read(storage, header);
   const metadata = yield* openMetadata({ ...parts, headerWriter, storage, dataFile, cacheBytes });
-  if (yield* headerWriter.clearAutoclear()) {
-    if (header.features.autoclear.has(AUTOCLEAR.bitmaps)) warnOfBitmaps(context);
-  }
-  const writer = new Qcow2Writer(metadata, parts.clusters, parts.bitmaps, context.limits);
+  yield* headerWriter.clearAutoclear(parts.bitmaps.state === 'none' ? [] : [AUTOCLEAR.bitmaps]);
+  const writer = new Qcow2Writer(metadata, parts.clusters, context.limits);
   if (header.features.incompatible.has(INCOMPATIBLE.dirty)) {
     yield* rebuildRefcounts(metadata, parts.snapshots, context.limits);
     yield* writer.finishRefcounts();
   }
+  yield* writer.takeBitmaps(parts.bitmaps, (warning) => context.warn(warning));
   return writer;
-}
-
-function warnOfBitmaps({ warn }: OpenContext): void {
-  warn({
-    detail: 'qcow2.bitmaps-invalidated',
-    message:
-      'Writing does not keep dirty bitmaps up to date: those of the image are no longer valid',
-  });
 }
 
 function writable(storage: Storage): WritableStorage {

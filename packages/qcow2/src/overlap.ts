@@ -11,7 +11,8 @@ export type MetadataKind =
   | 'refcount table'
   | 'refcount block'
   | 'snapshot table'
-  | "snapshot's L1 table";
+  | "snapshot's L1 table"
+  | 'bitmap directory';
 
 interface Region {
   readonly kind: MetadataKind;

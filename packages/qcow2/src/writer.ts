@@ -2,8 +2,10 @@
 import type {
   Allocation,
   BackingWriter,
-  BitmapInfo,
+  BitmapReader,
+  BitmapWriter,
   CompressedWriter,
+  DiskWarning,
   Extent,
   ImageResizer,
   ImageWriter,
@@ -12,6 +14,9 @@ import type {
   Step,
 } from '@diskfile/core';
 import { Qcow2BackingWriter } from './backing-writer.ts';
+import { BitmapOperations } from './bitmaps/bitmap-operations.ts';
+import { LiveBitmaps } from './bitmaps/live-bitmaps.ts';
+import type { BitmapListing } from './bitmaps/bitmap-directory.ts';
 import { allocateClusters, hasData } from './cluster-allocation.ts';
 import { ClusterTables } from './cluster-tables.ts';
 import { CompressedClusterWriter } from './compressed-allocation.ts';
@@ -40,24 +45,23 @@ export class Qcow2Writer implements ImageWriter {
   readonly resizer: ImageResizer;
   /** Undefined with an external data file: nothing counts how often its clusters are used. */
   readonly snapshots?: SnapshotWriter;
+  readonly bitmaps: BitmapWriter;
   /** Undefined with an external data file, which holds every cluster at its own place. */
   readonly compression?: CompressedWriter;
+  readonly #bitmaps: LiveBitmaps;
   readonly #tables: ClusterTables;
   readonly #writer: MetadataWriter;
   readonly #zeroing: ZeroingContext;
   readonly #freeSpace: FreeSpace;
   readonly #rawDataFile: boolean;
 
-  constructor(
-    metadata: ImageMetadata,
-    clusters: HostClusters,
-    bitmaps: readonly BitmapInfo[],
-    limits: Limits,
-  ) {
-    this.state = new LiveState(metadata, bitmaps);
+  constructor(metadata: ImageMetadata, clusters: HostClusters, limits: Limits) {
     this.metadata = metadata;
     this.#tables = new ClusterTables(metadata, clusters);
     this.#writer = new MetadataWriter(metadata);
+    this.#bitmaps = new LiveBitmaps(metadata, () => this.#writer.finish(), limits);
+    this.bitmaps = new BitmapOperations(this.#bitmaps);
+    this.state = new LiveState(metadata, this.#bitmaps);
     this.#freeSpace = new FreeSpace(metadata);
     this.backing = new Qcow2BackingWriter(metadata, this.#writer);
     this.resizer = new Qcow2Resizer({ tables: this.#tables, writer: this.#writer, limits });
@@ -154,8 +158,18 @@ export class Qcow2Writer implements ImageWriter {
     this.#freeSpace.add(this.metadata.allocator.reclaim());
   }
 
+  /** Takes over the bitmaps of the image. Refcounts are right by then. */
+  *takeBitmaps(listing: BitmapListing, warn: (warning: DiskWarning) => void): Step<void> {
+    yield* this.#bitmaps.open(listing, warn);
+  }
+
+  get bitmapReader(): BitmapReader {
+    return this.#bitmaps;
+  }
+
   *close(): Step<void> {
     yield* this.#writer.finish();
+    if (yield* this.#bitmaps.close()) yield* this.#writer.finish();
     yield* this.#freeSpace.punch();
     yield* this.#freeSpace.truncate();
   }

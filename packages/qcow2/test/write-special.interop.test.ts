@@ -80,20 +80,6 @@ describe('writing to an image', () => {
     expect(firstDifference(directory.contentOf('image'), model)).toBe(-1);
   });
 
-  it('makes its bitmaps invalid rather than wrong', () => {
-    using directory = new WorkDirectory();
-    directory.createQcow2('image', SIZE, {});
-    directory.run('qemu-img', 'bitmap', '--add', 'image', 'bitmap0');
-    const files = load(directory);
-    const disk = openWritable(files);
-    expect(disk.warnings.map(({ detail }) => detail)).toEqual(['qcow2.bitmaps-invalidated']);
-    disk.writeSync(contentOf(1, 5000), 70_000);
-    disk.closeSync();
-    directory.write('image', files.imageBytes);
-    const info = directory.run('qemu-img', 'info', '--output=json', 'image');
-    expect(info).not.toContain('bitmap0');
-  });
-
   it('counts anew what a writer with lazy refcounts left behind', () => {
     using directory = new WorkDirectory();
     directory.createQcow2('image', SIZE, { lazy_refcounts: true, cluster_size: 512 });

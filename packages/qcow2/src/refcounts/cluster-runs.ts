@@ -27,6 +27,12 @@ export class ClusterRuns implements Iterable<ClusterRun> {
     return run !== undefined && run.start <= clusterIndex;
   }
 
+  /** Whether any cluster of `run` is in the set. */
+  overlaps({ start, count }: ClusterRun): boolean {
+    const run = this.#runs[this.#firstEndingFrom(start + 1)];
+    return run !== undefined && run.start < start + count;
+  }
+
   clear(): void {
     this.#runs.length = 0;
   }

@@ -23,6 +23,11 @@ export class WorkDirectory implements Disposable {
     return execFileSync(tool, args, { cwd: this.path, encoding: 'utf8', stdio });
   }
 
+  /** Starts a server that ends with its first client; returns when it listens. */
+  serve(...args: string[]): void {
+    execFileSync('qemu-nbd', ['--fork', ...args], { cwd: this.path, stdio: 'ignore' });
+  }
+
   createQcow2(name: string, sizeBytes: number, options: CreateOptions): void {
     const list = Object.entries(options).map(([key, value]) => {
       const text = typeof value === 'boolean' ? (value ? 'on' : 'off') : value;

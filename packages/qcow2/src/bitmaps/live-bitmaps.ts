@@ -1,0 +1,205 @@
+/**
+ * The bitmaps of an image that is open for writing.
+ *
+ * A bitmap in which writes are recorded is held in memory, and the file has it marked as in use
+ * from before the first write to after the last. The engine marks bits without waiting for the
+ * host, so opening is the latest moment at which the mark surely comes first. All other bitmaps are
+ * in the file alone, sound at every moment. Closing writes what was recorded and takes the marks
+ * away. So after a crash a bitmap without the mark is right, and one with it says nothing.
+ */
+import { powerOfTwo } from '@diskfile/bytes';
+import type {
+  BitmapInfo,
+  BitmapReader,
+  DirtyGuestRange,
+  DiskWarning,
+  Limits,
+  Step,
+} from '@diskfile/core';
+import { corrupt } from '../errors.ts';
+import type { ImageMetadata } from '../metadata.ts';
+import type { BitmapListing } from './bitmap-directory.ts';
+import { describeBitmap } from './bitmap-entry.ts';
+import { BitmapMemory } from './bitmap-memory.ts';
+import { BitmapStore, type HeaderChange, withoutBitmaps } from './bitmap-store.ts';
+import type { BitmapTable } from './bitmap-table.ts';
+import { DirtyBits } from './dirty-bits.ts';
+import { checkUsable, type LiveBitmap, openEntry } from './live-bitmap.ts';
+import { BitmapLoader } from './load-bitmaps.ts';
+import type { NewClusters } from './new-clusters.ts';
+import { bitmapNotFound, bitmapTooLarge } from './refusals.ts';
+import { StoredContent } from './stored-content.ts';
+
+export class LiveBitmaps implements BitmapReader {
+  readonly metadata: ImageMetadata;
+  readonly store: BitmapStore;
+  readonly #memory: BitmapMemory;
+  #bitmaps: readonly LiveBitmap[] = [];
+  /** The bits in which writes are recorded. */
+  #recording: readonly DirtyBits[] = [];
+  /** The bitmap that was read last from the file. */
+  #lastRead: { readonly table: BitmapTable; readonly content: StoredContent } | undefined;
+
+  /** @param makeDurable makes refcounts, and all that was written before, durable */
+  constructor(metadata: ImageMetadata, makeDurable: () => Step<void>, limits: Limits) {
+    this.metadata = metadata;
+    this.store = new BitmapStore(metadata, makeDurable);
+    this.#memory = new BitmapMemory(limits.maxStructureBytes);
+  }
+
+  /** Takes over what the image has. From then on writes are recorded. */
+  *open(
+    { state, place, entries }: BitmapListing,
+    warn: (warning: DiskWarning) => void,
+  ): Step<void> {
+    if (state === 'none') return;
+    const loader = new BitmapLoader(this.metadata, this.#memory, warn);
+    const bitmaps = place && (yield* loader.load(place, entries));
+    if (bitmaps === undefined) {
+      if (place !== undefined) warn(OVERLAPPING);
+      // Their clusters are leaked: what they are used for by now cannot be told.
+      return yield* this.metadata.headerWriter.update(withoutBitmaps);
+    }
+    this.store.setPlace(place);
+    const marked = bitmaps.map(openEntry);
+    if (marked.some(({ flags }, at) => flags !== entries[at]!.flags)) {
+      yield* this.store.rewriteFlags(marked);
+    }
+    this.#set(bitmaps);
+  }
+
+  #set(bitmaps: readonly LiveBitmap[]): void {
+    this.#bitmaps = bitmaps;
+    this.#recording = bitmaps.flatMap(({ bits }) => bits ?? []);
+  }
+
+  get all(): readonly LiveBitmap[] {
+    return this.#bitmaps;
+  }
+
+  list(): BitmapInfo[] {
+    return this.#bitmaps.map(({ entry }) => describeBitmap(entry));
+  }
+
+  /** @throws DiskError `not-found` */
+  find(name: string): LiveBitmap {
+    const found = this.#bitmaps.find(({ entry }) => entry.name === name);
+    if (found === undefined) throw bitmapNotFound(name);
+    return found;
+  }
+
+  /** @throws DiskError `not-found`, or where nothing can be learned from the bitmap */
+  findUsable(name: string): LiveBitmap {
+    const found = this.find(name);
+    checkUsable(found);
+    return found;
+  }
+
+  /** See {@link BitmapWriter.markWritten}. */
+  mark(guestOffset: number, lengthBytes: number): void {
+    for (const bits of this.#recording) bits.mark(guestOffset, lengthBytes);
+  }
+
+  *nextDirty(name: string, guestOffset: number, end: number): Step<DirtyGuestRange | undefined> {
+    const bitmap = this.findUsable(name);
+    if (bitmap.bits !== undefined) return bitmap.bits.nextDirty(guestOffset, end);
+    return yield* this.#contentOf(bitmap).nextDirty(guestOffset, end);
+  }
+
+  #contentOf({ table, entry }: LiveBitmap): StoredContent {
+    if (this.#lastRead !== undefined && this.#lastRead.table === table) {
+      return this.#lastRead.content;
+    }
+    const { clusterBytes, sizeBytes } = this.metadata.header;
+    const geometry = { clusterBytes, sizeBytes, granularityBits: entry.granularityBits };
+    const content = new StoredContent(this.metadata.storage, table!, geometry);
+    this.#lastRead = { table: table!, content };
+    return content;
+  }
+
+  /**
+   * Bits that are all clear. The caller disposes of them unless they become part of a bitmap.
+   * @throws DiskError `limit`
+   */
+  newBits({ name, granularityBits }: LiveBitmap['entry']): DirtyBits {
+    const { sizeBytes } = this.metadata.header;
+    const bits = DirtyBits.create(sizeBytes, powerOfTwo(granularityBits), this.#memory);
+    if (bits === undefined) throw bitmapTooLarge(name);
+    return bits;
+  }
+
+  /**
+   * What a bitmap has in the file, exactly. The caller disposes of it.
+   * @throws DiskError `limit`
+   */
+  *readBits(bitmap: LiveBitmap): Step<DirtyBits> {
+    const bits = this.newBits(bitmap.entry);
+    try {
+      yield* this.#contentOf(bitmap).addTo(bits);
+      if (bits.isCoarse) throw bitmapTooLarge(bitmap.entry.name);
+      bits.isModified = false;
+      return bits;
+    } catch (error) {
+      bits.dispose();
+      throw error;
+    }
+  }
+
+  /**
+   * Replaces the bitmaps, in the file and here. When this fails they are what they were.
+   * @param make writes what is new and says what there is then
+   * @param change what else changes in the header, at the same instant
+   */
+  *change(
+    make: (clusters: NewClusters) => Step<readonly LiveBitmap[]>,
+    change?: HeaderChange,
+  ): Step<void> {
+    if (this.metadata.headerWriter.isCorrupt) throw markedCorrupt();
+    let next: readonly LiveBitmap[] = [];
+    yield* this.store.replace(function* (clusters) {
+      next = yield* make(clusters);
+      return next.map(openEntry);
+    }, change);
+    const kept = new Set(next.map(({ table }) => table));
+    for (const { table } of this.#bitmaps) if (!kept.has(table)) this.store.unlink(table);
+    const recording = new Set(next.map(({ bits }) => bits));
+    for (const { bits } of this.#bitmaps) if (!recording.has(bits)) bits?.dispose();
+    this.#set(next);
+  }
+
+  /** As {@link change} for one of the bitmaps. */
+  *changeOne(bitmap: LiveBitmap, make: (clusters: NewClusters) => Step<LiveBitmap>): Step<void> {
+    const bitmaps = this.#bitmaps;
+    yield* this.change(function* (clusters) {
+      const changed = yield* make(clusters);
+      return bitmaps.map((each) => (each === bitmap ? changed : each));
+    });
+  }
+
+  /** Writes what was recorded. @returns whether clusters were given up */
+  *close(): Step<boolean> {
+    const recorded = this.#bitmaps.filter(({ bits }) => bits !== undefined);
+    if (recorded.length === 0 || this.metadata.headerWriter.isCorrupt) return false;
+    if (!recorded.some(({ bits }) => bits!.isModified)) {
+      yield* this.store.rewriteFlags(this.#bitmaps.map(({ entry }) => entry));
+      return false;
+    }
+    const { store } = this;
+    const bitmaps = this.#bitmaps;
+    yield* this.change(function* (clusters) {
+      const closed: LiveBitmap[] = [];
+      for (const bitmap of bitmaps) closed.push(yield* store.settled(bitmap, clusters));
+      return closed;
+    });
+    return true;
+  }
+}
+
+function markedCorrupt(): Error {
+  return corrupt('qcow2.marked-corrupt', 'The image was marked as corrupt');
+}
+
+const OVERLAPPING: DiskWarning = {
+  detail: 'qcow2.bitmaps-damaged',
+  message: 'The bitmap directory lies where something else is; no bitmaps are listed',
+};
