@@ -1,20 +1,16 @@
 /** Counts anew what refers to each host cluster, and sets the refcounts to that. */
-import { DiskError, divideUp, maskBits } from '@diskfile/bytes';
-import { type Limits, readBytes, type Step } from '@diskfile/core';
-import { compressedClusters } from '../cluster-entry.ts';
-import { corrupt } from '../errors.ts';
-import type { TableReference } from '../header.ts';
-import { clusterOffset, isCompressed, OFFSET_MASK } from '../l2-entry.ts';
+import { divideUp } from '@diskfile/bytes';
+import type { Limits, Step } from '@diskfile/core';
+import { MetadataWriter } from '../metadata-writer.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import type { SnapshotTable } from '../snapshots.ts';
 import { ReferenceTally } from './reference-tally.ts';
 import type { ClusterRun } from './refcounts.ts';
-
-const TWO_32 = 0x1_0000_0000;
+import { beyondFile, TableTally } from './table-tally.ts';
 
 /**
- * Rebuilds the refcounts of an image that was left dirty (specification, "Header": dirty bit). They
- * change in memory only; the dirty bit stays until they are written.
+ * Rebuilds the refcounts of an image that was left dirty (specification, "Header": dirty bit). Some
+ * of them may be written; the dirty bit stays until all are.
  */
 export function* rebuildRefcounts(
   metadata: ImageMetadata,
@@ -22,6 +18,12 @@ export function* rebuildRefcounts(
   limits: Limits,
 ): Step<void> {
   const tally = yield* tallyReferences(metadata, snapshots, limits);
+  const { storage, header } = metadata;
+  // A cluster at the very end may not have been written. What lies beyond never was part of the
+  // image, and counting up to there would take time and memory without bound.
+  if (tally.end > divideUp(storage.sizeBytes, header.clusterBytes) + 1) {
+    throw beyondFile('cluster', (tally.end - 1) * header.clusterBytes);
+  }
   yield* applyTally(metadata, tally);
 }
 
@@ -47,57 +49,19 @@ export function* tallyReferences(
     const hostOffset = table.blockOffset(index, clusterBytes);
     if (hostOffset !== 0) addBytes(hostOffset, clusterBytes);
   }
-  for (const l1 of [l1Table, ...snapshots.list.map((snapshot) => snapshot.l1Table)]) {
-    addBytes(l1.offset, l1.entries * 8);
-    yield* tallyTables(metadata, l1, tally, limits);
-  }
+  const tables = new TableTally(metadata, tally, limits);
+  yield* tables.addL1(l1Table);
+  for (const snapshot of snapshots.list) yield* tables.addL1(snapshot.l1Table);
+  yield* tables.addTables();
   return tally;
 }
 
-/** What one L1 table refers to: its L2 tables, and what those map. */
-function* tallyTables(
-  metadata: ImageMetadata,
-  l1: TableReference,
-  tally: ReferenceTally,
-  limits: Limits,
-): Step<void> {
-  const { storage, header } = metadata;
-  if (l1.entries * 8 > limits.maxStructureBytes) throw tooLarge(l1.offset);
-  const entries = asView(yield* readBytes(storage, l1.offset, l1.entries * 8));
-  // More tables than the file has clusters are the same ones again and again, without an end.
-  let left = divideUp(storage.sizeBytes, header.clusterBytes);
-  for (let at = 0; at < entries.byteLength; at += 8) {
-    const hostOffset = clusterOffset(entries.getUint32(at), entries.getUint32(at + 4));
-    if (hostOffset === 0) continue;
-    left -= 1;
-    if (left < 0) throw repeatedTables(l1.offset);
-    tally.add({ start: Math.floor(hostOffset / header.clusterBytes), count: 1 });
-    const l2 = asView(yield* readBytes(storage, hostOffset, header.clusterBytes));
-    tallyClusters(metadata, l2, tally);
-  }
-}
-
-function tallyClusters({ header, dataFile }: ImageMetadata, l2: DataView, tally: ReferenceTally) {
-  const { clusterBits, clusterBytes, extendedL2 } = header;
-  const entryBytes = extendedL2 ? 16 : 8;
-  for (let at = 0; at < l2.byteLength; at += entryBytes) {
-    const high = l2.getUint32(at);
-    if (isCompressed(high)) tally.add(compressedClusters(l2, at, clusterBits));
-    else if (dataFile === undefined) {
-      const offset =
-        maskBits(high, OFFSET_MASK.high) * TWO_32 + maskBits(l2.getUint32(at + 4), OFFSET_MASK.low);
-      if (offset !== 0) tally.add({ start: Math.floor(offset / clusterBytes), count: 1 });
-    }
-  }
-}
-
-function asView(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
 /** Sets the counts: first in the blocks that there are, so that free clusters are known. */
-function* applyTally({ refcounts, allocator }: ImageMetadata, tally: ReferenceTally): Step<void> {
+function* applyTally(metadata: ImageMetadata, tally: ReferenceTally): Step<void> {
+  const { refcounts, allocator } = metadata;
   const { clustersPerBlock, table } = refcounts;
+  // Until the dirty bit is cleared, counts may be written in any order.
+  const writer = new MetadataWriter(metadata);
   const counted = (index: number): ClusterRun => ({
     start: index * clustersPerBlock,
     count: clustersPerBlock,
@@ -106,7 +70,8 @@ function* applyTally({ refcounts, allocator }: ImageMetadata, tally: ReferenceTa
     refcounts.hasBlock(index),
   );
   for (const index of present) {
-    yield* refcounts.assign(counted(index), (cluster) => tally.get(cluster));
+    yield* refcounts.recount(index, tally);
+    yield* writer.makeRoom();
   }
   const known = new Set(present);
   allocator.skipTo(tally.end);
@@ -114,23 +79,7 @@ function* applyTally({ refcounts, allocator }: ImageMetadata, tally: ReferenceTa
     if (known.has(index)) continue;
     yield* allocator.ensureBlock(index);
     yield* refcounts.assign(counted(index), (cluster, count) => tally.get(cluster) || count);
+    yield* writer.makeRoom();
   }
   allocator.skipTo(0);
-}
-
-function repeatedTables(offset: number): DiskError {
-  return corrupt(
-    'qcow2.l2-tables-repeated',
-    'An L1 table names more L2 tables than the file has room for',
-    { offset },
-  );
-}
-
-function tooLarge(offset: number): DiskError {
-  return new DiskError(
-    'limit',
-    'qcow2.l1-table-too-large',
-    'An L1 table is larger than a structure may be',
-    { offset, hint: 'Raise limits.maxStructureBytes if the image can be trusted.' },
-  );
 }

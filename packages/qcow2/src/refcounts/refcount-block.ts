@@ -1,4 +1,5 @@
 /** One refcount block in memory. */
+import { isAllZero } from '@diskfile/bytes';
 import { DirtyRange } from '../dirty-range.ts';
 import type { RefcountWidth } from './refcount-width.ts';
 
@@ -42,6 +43,17 @@ export class RefcountBlock {
   markAllDirty(): void {
     if (this.dirty.isEmpty) this.#onDirty();
     this.dirty.add(0, this.bytes.length, this.bytes.length);
+  }
+
+  /** Sets the counts from slot `from` to before `to` to 0; both lie at whole bytes. */
+  clear(from: number, to: number): void {
+    const start = (from * this.#width.bits) / 8;
+    const end = (to * this.#width.bits) / 8;
+    const counts = this.bytes.subarray(start, end);
+    if (isAllZero(counts)) return;
+    counts.fill(0);
+    if (this.dirty.isEmpty) this.#onDirty();
+    this.dirty.add(start, end, this.bytes.length);
   }
 
   #markDirty(slot: number): void {

@@ -2,12 +2,16 @@
 import { DiskError } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
+import type { ReferenceTally } from './reference-tally.ts';
 import { RefcountBlock } from './refcount-block.ts';
 import type { RefcountTable } from './refcount-table.ts';
 import { type RefcountWidth, refcountWidth } from './refcount-width.ts';
 
 /** Fewest blocks that are kept, however small the bound on memory. */
 const MIN_BLOCKS = 4;
+
+/** Counts of a block that are looked at together; in most of them, a block has none to change. */
+const RECOUNT_SLOTS = 16_384;
 
 /** A run of host clusters. */
 export interface ClusterRun {
@@ -172,6 +176,24 @@ export class Refcounts {
       if (count > this.#width.max) throw this.saturated(this.#clusterAt(block, slot));
       if (count !== before) block.set(slot, count);
     });
+  }
+
+  /**
+   * Sets all counts of a block, which exists, to those of a tally.
+   * @throws DiskError `limit` for a count that does not fit
+   */
+  *recount(index: number, tally: ReferenceTally): Step<void> {
+    const block = yield* this.load(index);
+    if (block === undefined) throw new Error('assertion failed: a refcount block is gone');
+    const first = index * this.clustersPerBlock;
+    for (let from = 0; from < this.clustersPerBlock; from += RECOUNT_SLOTS) {
+      const to = Math.min(from + RECOUNT_SLOTS, this.clustersPerBlock);
+      if (tally.isBlank(first + from, first + to)) block.clear(from, to);
+      else {
+        const run = { start: first + from, count: to - from };
+        yield* this.assign(run, (cluster) => tally.get(cluster));
+      }
+    }
   }
 
   /** The start of a run, as far as one block counts it. */
