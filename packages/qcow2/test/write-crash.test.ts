@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { DiskError } from '@diskfile/bytes';
+import { alignDown, alignUp, type DiskError } from '@diskfile/bytes';
 import { type DiskFile, MemoryStorage } from '@diskfile/core';
 import { CrashStorage, randomFrom } from './support/crash-storage.ts';
-import { contentOf } from './support/content.ts';
+import { contentOf, mixedContentOf } from './support/content.ts';
 import { firstDifference, readAll } from './support/open-image.ts';
 import { verifyImage } from './support/verify-image.ts';
 import {
@@ -14,7 +14,13 @@ import {
 
 const BASE = contentOf(5, 40_000);
 
-const COMBINATIONS: [name: string, options: CreateOptions, sizeBytes: number][] = [
+/** With what share of the writes is compressed. */
+const COMBINATIONS: [
+  name: string,
+  options: CreateOptions,
+  sizeBytes: number,
+  compressedShare?: number,
+][] = [
   ['512-byte clusters', { cluster_size: 512 }, 200_000],
   ['64-bit refcounts', { cluster_size: 512, refcount_bits: 64 }, 200_000],
   ['1-bit refcounts', { cluster_size: 512, refcount_bits: 1 }, 100_000],
@@ -23,6 +29,17 @@ const COMBINATIONS: [name: string, options: CreateOptions, sizeBytes: number][] 
   ['lazy refcounts', { cluster_size: 512, lazy_refcounts: true }, 100_000],
   ['extended L2', { cluster_size: 16_384, extended_l2: true }, 400_000],
   ['preallocated', { cluster_size: 512, preallocation: 'metadata' }, 60_000],
+  ['compressed', { cluster_size: 4096 }, 200_192, 0.6],
+  ['compressed, 512-byte clusters', { cluster_size: 512 }, 60_416, 0.6],
+  ['compressed, 2-bit refcounts', { cluster_size: 2048, refcount_bits: 2 }, 100_352, 0.6],
+  ['compressed, lazy refcounts', { cluster_size: 4096, lazy_refcounts: true }, 200_192, 0.6],
+  ['compressed, extended L2', { cluster_size: 16_384, extended_l2: true }, 400_384, 0.6],
+  [
+    'compressed over backing',
+    { cluster_size: 2048, backing_file: 'base', backing_fmt: 'raw' },
+    100_352,
+    0.6,
+  ],
 ];
 
 /** Values that each byte of the disk may have after a crash: the flushed one and those since. */
@@ -66,8 +83,11 @@ class CrashRun {
   #during: Uint8Array | undefined;
   readonly #files: ImageFiles;
 
-  constructor(options: CreateOptions, sizeBytes: number, seed: number) {
+  readonly #compressedShare: number;
+
+  constructor(options: CreateOptions, sizeBytes: number, seed: number, compressedShare = 0) {
     this.random = randomFrom(seed);
+    this.#compressedShare = compressedShare;
     this.#files = createImage(new ImageFiles(this.storage), sizeBytes, options);
     this.#files.others.set('base', new MemoryStorage(BASE));
     this.disk = this.open(this.#files);
@@ -93,16 +113,20 @@ class CrashRun {
       this.disk = this.open(this.#files);
       return;
     }
-    const offset = Math.floor(random() * disk.sizeBytes);
-    const wanted = 1 + Math.floor(random() * (random() < 0.5 ? 2000 : 40_000));
+    const compressed = kind < 0.7 && random() < this.#compressedShare;
+    const unit = compressed ? disk.topology.clusterBytes : 1;
+    const offset = alignDown(Math.floor(random() * disk.sizeBytes), unit);
+    const wanted = alignUp(1 + Math.floor(random() * (random() < 0.5 ? 2000 : 40_000)), unit);
     const length = Math.min(wanted, disk.sizeBytes - offset);
     const range = possible.current.subarray(offset, offset + length);
     const before = possible.current.slice();
-    if (kind < 0.7) range.set(contentOf(Math.floor(random() * 99), length));
+    if (compressed) range.set(mixedContentOf(Math.floor(random() * 99), length));
+    else if (kind < 0.7) range.set(contentOf(Math.floor(random() * 99), length));
     else range.fill(0);
     this.#during = possible.current.slice();
     try {
-      if (kind < 0.7) disk.writeSync(range.slice(), offset);
+      if (compressed) disk.capabilities.compression!.writeSync(range.slice(), offset);
+      else if (kind < 0.7) disk.writeSync(range.slice(), offset);
       else if (kind < 0.85) disk.writeZeroesSync(offset, length, { mayUnmap: random() < 0.5 });
       else {
         disk.discardSync(offset, length);
@@ -145,10 +169,10 @@ class CrashRun {
 }
 
 describe('a loss of power', () => {
-  it.each(COMBINATIONS)('%s', (_, options, sizeBytes) => {
+  it.each(COMBINATIONS)('%s', (_, options, sizeBytes, compressedShare) => {
     let states = 0;
     for (let seed = 0; seed < Number(process.env['CRASH_RUNS'] ?? 4); seed++) {
-      const run = new CrashRun(options, sizeBytes, seed);
+      const run = new CrashRun(options, sizeBytes, seed, compressedShare);
       run.storage.onOperation = () => {
         if (run.random() < 0.25) run.crash();
       };
@@ -161,10 +185,10 @@ describe('a loss of power', () => {
 });
 
 describe('a host that fails', () => {
-  it.each(COMBINATIONS)('%s', (_, options, sizeBytes) => {
+  it.each(COMBINATIONS)('%s', (_, options, sizeBytes, compressedShare) => {
     let refused = 0;
     for (let seed = 0; seed < Number(process.env['FAULT_RUNS'] ?? 40); seed++) {
-      const run = new CrashRun(options, sizeBytes, seed);
+      const run = new CrashRun(options, sizeBytes, seed, compressedShare);
       const first = run.storage.operations + Math.floor(run.random() * 60);
       run.storage.failAt = first;
       run.storage.failures = 1 + Math.floor(run.random() * 5);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryStorage, type DiskFile } from '@diskfile/core';
-import { contentOf } from './support/content.ts';
+import { contentOf, mixedContentOf } from './support/content.ts';
 import { firstDifference, readAll } from './support/open-image.ts';
 import { verifyImage } from './support/verify-image.ts';
 import {
@@ -14,10 +14,12 @@ import {
 /** Option combinations, each with the size of the disk. */
 const COMBINATIONS: [name: string, options: CreateOptions, sizeBytes: number][] = [
   ['512-byte clusters', { cluster_size: 512 }, 150_000],
+  ['zstd', { cluster_size: 1024, compression_type: 'zstd' }, 200_192],
   ['version 2', { cluster_size: 512, compat: '0.10' }, 70_144],
   ['version 2 over backing', { ...backing(), cluster_size: 512, compat: '0.10' }, 70_144],
   ['over backing', { ...backing(), cluster_size: 1024 }, 200_000],
   ['1-bit refcounts', { cluster_size: 512, refcount_bits: 1 }, 100_000],
+  ['2-bit refcounts', { cluster_size: 1024, refcount_bits: 2 }, 100_000],
   ['64-bit refcounts', { cluster_size: 512, refcount_bits: 64 }, 100_000],
   ['4-bit refcounts', { cluster_size: 512, refcount_bits: 4, lazy_refcounts: true }, 100_000],
   ['lazy refcounts', { cluster_size: 512, lazy_refcounts: true }, 100_000],
@@ -51,7 +53,7 @@ interface Place {
 }
 
 type Change =
-  | ({ readonly op: 'write'; readonly fill: number } & Place)
+  | ({ readonly op: 'write' | 'compress'; readonly fill: number } & Place)
   | ({ readonly op: 'zero'; readonly unmap: boolean } & Place)
   | ({ readonly op: 'discard' } & Place);
 type Operation = Change | { readonly op: 'flush' } | { readonly op: 'reopen' };
@@ -64,6 +66,7 @@ const place = {
 
 const anyOperation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ op: fc.constant('write'), fill: fc.nat(99), ...place }) },
+  { weight: 4, arbitrary: fc.record({ op: fc.constant('compress'), fill: fc.nat(99), ...place }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('zero'), unmap: fc.boolean(), ...place }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('discard'), ...place }) },
   { weight: 2, arbitrary: fc.constantFrom({ op: 'flush' }, { op: 'reopen' }) },
@@ -105,7 +108,7 @@ class Subject {
     const { sizeBytes } = this.#disk;
     let offset = Math.floor((operation.at / 1001) * sizeBytes);
     let length = operation.length;
-    if (operation.aligned) {
+    if (operation.aligned || operation.op === 'compress') {
       offset -= offset % this.#clusterBytes;
       length += this.#clusterBytes - (length % this.#clusterBytes);
     }
@@ -114,6 +117,11 @@ class Subject {
     if (operation.op === 'write') {
       range.set(contentOf(operation.fill, length));
       this.#disk.writeSync(range, offset);
+    } else if (operation.op === 'compress') {
+      range.set(mixedContentOf(operation.fill, length));
+      // There is none with an external data file.
+      const { compression } = this.#disk.capabilities;
+      (compression ?? this.#disk).writeSync(range, offset);
     } else if (operation.op === 'zero') {
       range.fill(0);
       this.#disk.writeZeroesSync(offset, length, { mayUnmap: operation.unmap });

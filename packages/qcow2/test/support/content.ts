@@ -22,6 +22,21 @@ export function contentOf(fill: number, lengthBytes: number): Uint8Array {
   return bytes;
 }
 
+/** Content that compresses well in places, a little in others, and not at all elsewhere. */
+export function mixedContentOf(fill: number, lengthBytes: number): Uint8Array {
+  const bytes = contentOf(fill, lengthBytes);
+  let state = fill * 40_503 + 7;
+  const next = () => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) >>> 8;
+  for (let at = 0; at < lengthBytes;) {
+    const end = Math.min(lengthBytes, at + 300 + (next() % 3000));
+    const kind = next() % 4;
+    if (kind === 0) bytes.fill(0, at, end);
+    else if (kind === 1) bytes.set(bytes.subarray(at, end).map(next), at);
+    at = end;
+  }
+  return bytes;
+}
+
 /** What the disk holds, given what lies below it. */
 export function modelOf(
   clusters: readonly ClusterSpec[],
