@@ -26,6 +26,8 @@ export class MetadataMap {
   #regions: Region[] = [];
   /** Furthest end of a region up to each place in {@link #regions}, since they may overlap. */
   #furthestEnds: number[] = [];
+  /** The same clusters without overlaps, sorted: an image may pile very many tables up. */
+  #pieces: Region[] = [];
   /** L2 tables and refcount blocks, which take one cluster each. */
   readonly #clusters = new Map<number, MetadataKind>();
 
@@ -96,7 +98,14 @@ export class MetadataMap {
   #setRegions(regions: Region[]): void {
     this.#regions = regions.toSorted((a, b) => a.start - b.start);
     let furthest = 0;
-    this.#furthestEnds = this.#regions.map(({ end }) => (furthest = Math.max(furthest, end)));
+    this.#pieces = [];
+    this.#furthestEnds = this.#regions.map(({ kind, start, end }) => {
+      if (end > furthest) {
+        this.#pieces.push({ kind, start: Math.max(start, furthest), end });
+        furthest = end;
+      }
+      return furthest;
+    });
   }
 
   addCluster(kind: 'L2 table' | 'refcount block', clusterIndex: number): void {
@@ -119,21 +128,17 @@ export class MetadataMap {
 
   /** As {@link find}, for what takes more than one cluster. */
   findRegion(start: number, end: number): MetadataKind | undefined {
-    for (let index = this.#firstFrom(end) - 1; index >= 0; index--) {
-      if (this.#furthestEnds[index]! <= start) return undefined;
-      const region = this.#regions[index]!;
-      if (region.end > start) return region.kind;
-    }
-    return undefined;
+    const piece = this.#pieces[this.#firstEndingBehind(start)];
+    return piece !== undefined && piece.start < end ? piece.kind : undefined;
   }
 
-  /** Index of the first region that begins at `clusterIndex` or later. */
-  #firstFrom(clusterIndex: number): number {
+  /** Index of the first piece that ends behind `clusterIndex`. */
+  #firstEndingBehind(clusterIndex: number): number {
     let low = 0;
-    let high = this.#regions.length;
+    let high = this.#pieces.length;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      if (this.#regions[middle]!.start < clusterIndex) low = middle + 1;
+      if (this.#pieces[middle]!.end <= clusterIndex) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -104,7 +104,7 @@ describe('refuses to write into', () => {
     const { code, detail } = errorOf(() => disk.writeSync(contentOf(2, 512), 0));
     expect([code, detail]).toEqual(['corrupt', 'qcow2.l2-entry-bitmap']);
     disk.closeSync();
-    expect(files.imageBytes).toEqual(image);
+    expect(firstDifference(files.imageBytes, image)).toBe(-1);
   });
 });
 

@@ -1,0 +1,57 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type MetadataKind, MetadataMap } from '../src/overlap.ts';
+
+const CLUSTER = 512;
+const kinds: MetadataKind[] = ['L1 table', 'refcount table', 'snapshot table'];
+const regions = fc.array(
+  fc.record({
+    kind: fc.constantFrom(...kinds),
+    hostOffset: fc.nat(40 * CLUSTER),
+    lengthBytes: fc.nat(20 * CLUSTER),
+  }),
+  { maxLength: 12 },
+);
+const range = fc.record({ start: fc.nat(70), count: fc.integer({ min: 1, max: 6 }) });
+
+describe('a map of metadata', () => {
+  it('finds what a look at every region finds', () => {
+    fc.assert(
+      fc.property(regions, regions, range, fc.boolean(), (first, more, at, without) => {
+        const map = new MetadataMap(CLUSTER);
+        map.addRegions(first);
+        map.addRegions(more);
+        if (without) map.removeRegions('L1 table');
+        const all = [{ kind: 'header', hostOffset: 0, lengthBytes: CLUSTER }, ...first, ...more];
+        const overlapping = all.filter(
+          ({ kind, hostOffset, lengthBytes }) =>
+            lengthBytes > 0 &&
+            !(without && kind === 'L1 table') &&
+            Math.floor(hostOffset / CLUSTER) < at.start + at.count &&
+            Math.ceil((hostOffset + lengthBytes) / CLUSTER) > at.start,
+        );
+        const found = map.findRegion(at.start, at.start + at.count);
+        if (overlapping.length === 0) expect(found).toBeUndefined();
+        else expect(overlapping.map(({ kind }) => kind)).toContain(found);
+      }),
+    );
+  });
+
+  it('is quick where very many tables lie upon each other', () => {
+    const map = new MetadataMap(CLUSTER);
+    const piled = Array.from({ length: 65_536 }, (_, index) => ({
+      kind: "snapshot's L1 table" as const,
+      hostOffset: (10 + index) * CLUSTER,
+      lengthBytes: index === 0 ? 2 ** 36 : CLUSTER,
+    }));
+    map.addRegions(piled);
+    const began = performance.now();
+    let found = 0;
+    for (let cluster = 100_000; cluster < 200_000; cluster++) {
+      if (map.findRegion(cluster, cluster + 1) !== undefined) found += 1;
+    }
+    expect(found).toBe(100_000);
+    // Looking through all of them takes minutes.
+    expect(performance.now() - began).toBeLessThan(5000);
+  });
+});
