@@ -83,13 +83,20 @@ export class SnapshotModel {
     }
   }
 
-  /** What of the image is not what the model says; undefined when all is. */
-  difference(files: ImageFiles, disk: DiskFile): string | undefined {
+  /** What of the disk is not what the model says; undefined when all is. */
+  diskDifference(disk: DiskFile): string | undefined {
     const at = firstDifference(readAll(disk), this.active);
     if (at !== -1) return `the active state differs at ${at}`;
     const listed = disk.capabilities.snapshots!.list().map(({ id, name }) => `${id} ${name}`);
     const expected = this.kept.map(({ id, name }) => `${id} ${name}`);
-    if (listed.join() !== expected.join()) return `there are the snapshots ${listed.join()}`;
+    if (listed.join() === expected.join()) return undefined;
+    return `there are the snapshots ${listed.join()}`;
+  }
+
+  /** As {@link diskDifference}, and what every snapshot holds in the file. */
+  difference(files: ImageFiles, disk: DiskFile): string | undefined {
+    const differing = this.diskDifference(disk);
+    if (differing !== undefined) return differing;
     for (const { id, content } of this.kept) {
       const snapshot = openWritable(files, { writable: false, snapshot: id });
       const differs = firstDifference(readAll(snapshot), content);
