@@ -14,6 +14,7 @@ import type {
   Step,
 } from '@diskfile/core';
 import { Qcow2BackingWriter } from './backing-writer.ts';
+import { BitmapResizing } from './bitmaps/bitmap-resizing.ts';
 import { BitmapOperations } from './bitmaps/bitmap-operations.ts';
 import { LiveBitmaps } from './bitmaps/live-bitmaps.ts';
 import type { BitmapListing } from './bitmaps/bitmap-directory.ts';
@@ -64,7 +65,12 @@ export class Qcow2Writer implements ImageWriter {
     this.state = new LiveState(metadata, this.#bitmaps);
     this.#freeSpace = new FreeSpace(metadata);
     this.backing = new Qcow2BackingWriter(metadata, this.#writer);
-    this.resizer = new Qcow2Resizer({ tables: this.#tables, writer: this.#writer, limits });
+    this.resizer = new Qcow2Resizer({
+      tables: this.#tables,
+      writer: this.#writer,
+      limits,
+      follower: new BitmapResizing(this.#bitmaps),
+    });
     if (metadata.dataFile === undefined) {
       this.snapshots = new Qcow2SnapshotWriter(
         metadata,

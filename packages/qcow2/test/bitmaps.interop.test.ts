@@ -96,10 +96,10 @@ interface ByteRange {
 }
 
 /** Whole sectors, mostly few. */
-function randomRange(random: () => number): ByteRange {
-  const offset = Math.floor(random() * (SIZE / 512)) * 512;
+function randomRange(random: () => number, sizeBytes = SIZE): ByteRange {
+  const offset = Math.floor(random() * (sizeBytes / 512)) * 512;
   const length = (1 + Math.floor(random() * (random() < 0.7 ? 20 : 3000))) * 512;
-  return { offset, length: Math.min(length, SIZE - offset) };
+  return { offset, length: Math.min(length, sizeBytes - offset) };
 }
 
 function rangeText({ offset, length }: ByteRange): string {
@@ -123,6 +123,7 @@ class Twins {
     const kind = this.#random();
     const bitmaps = disk.capabilities.bitmaps!;
     const names = bitmaps.list().map(({ name }) => name);
+    if (kind < 0.1) return this.#resize(disk);
     if (kind < 0.45) return this.#change(disk);
     if (kind < 0.6 || names.length === 0) return this.#add(disk);
     const name = this.#pick(names);
@@ -165,8 +166,14 @@ class Twins {
     );
   }
 
+  #resize(disk: DiskFile): void {
+    const sizeBytes = (1 + Math.floor(this.#random() * (SIZE / 256))) * 512;
+    this.#directory.run('qemu-img', 'resize', '--shrink', 'theirs', String(sizeBytes));
+    disk.capabilities.resizing!.resizeSync(sizeBytes, { shrink: true });
+  }
+
   #change(disk: DiskFile): void {
-    const range = randomRange(this.#random);
+    const range = randomRange(this.#random, disk.sizeBytes);
     const kind = this.#random();
     const command = kind < 0.6 ? 'write' : kind < 0.8 ? 'write -z' : 'discard';
     const text = `${command} ${rangeText(range)}`;

@@ -49,7 +49,8 @@ export class DirtyBits {
     memory: BitmapMemory,
   ): DirtyBits | undefined {
     const bits = new DirtyBits(granularityBytes, memory);
-    if (!bits.resize(sizeBytes)) return undefined;
+    if (!bits.reserve(sizeBytes)) return undefined;
+    bits.resize(sizeBytes);
     bits.isModified = false;
     return bits;
   }
@@ -177,7 +178,7 @@ export class DirtyBits {
       if (this.#pages[index] !== FULL && !isAllZero(part)) this.#addToPage(index, at, part);
       done += part.length;
     }
-    this.#trimLastPage();
+    this.#trim(this.#bitCount);
   }
 
   #addToPage(index: number, at: number, part: Uint8Array): void {
@@ -214,47 +215,41 @@ export class DirtyBits {
     clearBitmapBits(dst, this.#bitCount - firstBit, end * 8 - firstBit);
   }
 
-  /**
-   * Goes on for a disk of another size; what is added is clean. False, with nothing changed, when
-   * there is no memory for it.
-   */
-  resize(sizeBytes: number): boolean {
-    const bitCount = granuleCount(sizeBytes, this.granularityBytes);
-    const pageCount = divideUp(bitCount, PAGE_BITS);
-    const moreBytes = (pageCount - this.#pages.length) * PAGE_SLOT_BYTES;
-    if (moreBytes > 0 && !this.#memory.take(moreBytes)) return false;
-    // The last page holds nothing behind the last bit, or is all ones: see to that first.
-    this.#splitLastPage();
-    for (let index = pageCount; index < this.#pages.length; index++) this.#dropPage(index);
-    while (this.#pages.length < pageCount) this.#pages.push(undefined);
-    this.#pages.length = pageCount;
-    if (moreBytes < 0) this.#memory.giveBack(-moreBytes);
-    this.#bitCount = bitCount;
-    this.#sizeBytes = sizeBytes;
-    this.#trimLastPage();
-    this.isModified = true;
+  /** Makes sure of the memory that a disk of that size takes while it is clean. */
+  reserve(sizeBytes: number): boolean {
+    const slots = divideUp(granuleCount(sizeBytes, this.granularityBytes), PAGE_BITS);
+    const missing = slots - this.#pages.length;
+    if (missing > 0 && !this.#memory.take(missing * PAGE_SLOT_BYTES)) return false;
+    while (this.#pages.length < slots) this.#pages.push(undefined);
     return true;
   }
 
-  /** Makes a last page that counts as all ones hold ones as far as there are granules. */
-  #splitLastPage(): void {
-    const used = this.#bitCount % PAGE_BITS;
-    const index = this.#pages.length - 1;
-    if (used === 0 || this.#pages[index] !== FULL) return;
-    if (!this.#memory.take(PAGE_BYTES)) {
-      this.#coarse = true;
-      return;
+  /** Goes on for a disk of another size, which is reserved; what is added is clean. */
+  resize(sizeBytes: number): void {
+    const bitCount = granuleCount(sizeBytes, this.granularityBytes);
+    // What is behind the last bit comes to light when the disk grows.
+    this.#trim(this.#bitCount);
+    this.#trim(bitCount);
+    for (let index = divideUp(bitCount, PAGE_BITS); index < this.#pages.length; index++) {
+      this.#dropPage(index);
     }
-    const page = new Uint8Array(PAGE_BYTES);
-    setBitmapBits(page, 0, used);
-    this.#pages[index] = page;
+    this.#bitCount = bitCount;
+    this.#sizeBytes = sizeBytes;
+    this.isModified = true;
   }
 
-  #trimLastPage(): void {
-    const used = this.#bitCount % PAGE_BITS;
-    const page = this.#pages[this.#pages.length - 1];
-    if (used === 0 || page === undefined || page === FULL) return;
-    clearBitmapBits(page, used, PAGE_BITS);
+  /** Clears the bits behind `bitCount` in the page that holds that bit. */
+  #trim(bitCount: number): void {
+    const used = bitCount % PAGE_BITS;
+    const index = (bitCount - used) / PAGE_BITS;
+    const page = this.#pages[index];
+    if (used === 0 || page === undefined) return;
+    if (page !== FULL) {
+      clearBitmapBits(page, used, PAGE_BITS);
+    } else if (this.#memory.take(PAGE_BYTES)) {
+      this.#pages[index] = new Uint8Array(PAGE_BYTES);
+      setBitmapBits(this.#pages[index], 0, used);
+    } else this.#coarse = true;
   }
 
   /** Gives the memory back; the bits must not be used any more. */

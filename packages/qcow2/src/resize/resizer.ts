@@ -13,6 +13,7 @@ import type { ImageResizer, Limits, Preallocation, ResizeRequest, Step } from '@
 import type { ClusterTables } from '../cluster-tables.ts';
 import { dropTables, visitTables } from '../content-removal.ts';
 import { AUTOCLEAR } from '../features.ts';
+import type { HeaderContent } from '../header-content.ts';
 import { MAX_L1_BYTES, neededL1Entries } from '../header.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 import { preallocate } from '../preallocation.ts';
@@ -24,16 +25,16 @@ import { zeroNewArea } from './new-area.ts';
 /** What of an image has to follow the size of its disk. */
 export interface SizeFollower {
   /** Before anything changes. @throws DiskError when the disk has to keep its size */
-  beforeResize(sizeBytes: number): Step<void>;
-  /** The header has the new size. */
-  afterResize(): void;
+  beforeResize(sizeBytes: number): void;
+  /** Changes the header to the new size, and with it what follows. Does all of it or nothing. */
+  resize(sizeBytes: number, change: (content: HeaderContent) => HeaderContent): Step<void>;
 }
 
 export interface ResizeParts {
   readonly tables: ClusterTables;
   readonly writer: MetadataWriter;
   readonly limits: Limits;
-  readonly follower?: SizeFollower;
+  readonly follower: SizeFollower;
 }
 
 export class Qcow2Resizer implements ImageResizer {
@@ -50,7 +51,7 @@ export class Qcow2Resizer implements ImageResizer {
     tables.refuseWhenCorrupt();
     this.#refuseVersion2Snapshots();
     this.#refuseTooLarge(sizeBytes);
-    if (follower !== undefined) yield* follower.beforeResize(sizeBytes);
+    follower.beforeResize(sizeBytes);
     if (sizeBytes > tables.metadata.header.sizeBytes) yield* this.#grow(request);
     else yield* this.#shrink(request);
   }
@@ -132,12 +133,10 @@ export class Qcow2Resizer implements ImageResizer {
   }
 
   *#setSize(sizeBytes: number): Step<void> {
-    const { tables, follower } = this.#parts;
-    yield* tables.metadata.headerWriter.update(({ fields, ...rest }) => ({
+    yield* this.#parts.follower.resize(sizeBytes, ({ fields, ...rest }) => ({
       ...rest,
       fields: { ...fields, size: sizeBytes },
     }));
-    follower?.afterResize();
   }
 
   /** In version 2, snapshots do not know how large the disk was. */
