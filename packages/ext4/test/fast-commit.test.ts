@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { crc32cRaw, encodeName, writeU16le, writeU32le } from '@diskfile/bytes';
 import { runSync } from '@diskfile/core';
 import { describe, expect, it } from 'vitest';
@@ -159,5 +160,31 @@ describe('changes to names', () => {
     expect(changes.apply('replaced', 50)).toBe(51);
     expect(changes.apply('other', 60)).toBe(60);
     expect([...changes.names()]).toEqual(['kept', 'renamed', 'replaced']);
+  });
+
+  it('come to what they come to one after the other', () => {
+    const inode = fc.nat(4);
+    const change = fc.record({ link: fc.boolean(), inode });
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 12 }), fc.option(inode), (list, onDisk) => {
+        const changes = new NameChanges();
+        let now = onDisk ?? undefined;
+        for (const { link, inode: changed } of list) {
+          changes.add('name', link ? 'link' : 'unlink', changed);
+          if (link) now ??= changed;
+          else if (now === changed) now = undefined;
+        }
+        expect(changes.apply('name', onDisk ?? undefined)).toBe(now);
+      }),
+    );
+  });
+
+  it('of one name may be very many, and asked for very often', () => {
+    const changes = new NameChanges();
+    for (let count = 0; count < 200_000; count++) changes.add('name', 'link', 30);
+    const began = performance.now();
+    for (let inode = 100; inode < 200_000; inode++) changes.apply('name', inode);
+    // Going through all of them each time takes minutes.
+    expect(performance.now() - began).toBeLessThan(5000);
   });
 });
