@@ -8,7 +8,7 @@ import {
   type Step,
 } from '@diskfile/core';
 import { Inspection } from './inspection.ts';
-import { repairImage } from './repair/repair.ts';
+import { Repair } from './repair/repair.ts';
 
 /** What `FormatDriver.check` says. */
 export function* checkQcow2(context: CheckContext): Step<CheckReport> {
@@ -18,7 +18,8 @@ export function* checkQcow2(context: CheckContext): Step<CheckReport> {
   if (!isWritable(storage)) throw readOnly(storage.name);
   const { limits } = context;
   const onProgress = context.onProgress.bind(context);
-  return reportOf(first, yield* repairImage({ storage, limits, repair, onProgress }, first));
+  const left = yield* new Repair({ storage, limits, repair, onProgress }).run(first);
+  return reportOf(first, left);
 }
 
 function reportOf(first: Inspection, last: Inspection): CheckReport {

@@ -2,7 +2,7 @@
  * Numbers of host clusters in table entries. Entries are looked at by the million, so this stays
  * within whole numbers that the processor handles at once: no division, no remainder.
  */
-import { bitField, hasAnyBit, maskBits } from '@diskfile/bytes';
+import { bitField, clearBits, hasAnyBit, maskBits } from '@diskfile/bytes';
 
 const TWO_32 = 0x1_0000_0000;
 const OFFSET_HIGH = 0x00ff_ffff;
@@ -24,6 +24,11 @@ export class HostClusterField {
   index(high: number, low: number): number {
     const inLow = bitField(low, this.#clusterBits, 32 - this.#clusterBits);
     return maskBits(high, OFFSET_HIGH) * this.#clustersPerHigh + inLow;
+  }
+
+  /** The lower half of the offset at which the cluster begins. */
+  alignDown(low: number): number {
+    return clearBits(low, this.#unalignedBits + MIN_CLUSTER_BYTES - 1);
   }
 
   /** Whether the offset is that of a whole cluster. */

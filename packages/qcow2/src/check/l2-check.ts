@@ -121,22 +121,21 @@ export class L2Check {
     const zero = !this.#extended && isZeroFlagged(low);
     if (hostOffset === 0 && !(this.#external && isCopied(high) && !zero)) {
       if (this.#extended && entries.getUint32(at + 12) !== 0) {
-        this.#broken(at, 'l2-bitmap', 'calls subclusters allocated and has no cluster');
+        this.#mendable(at, 'l2-bitmap', 'calls subclusters allocated and has no cluster');
       }
       return;
     }
     if (this.#extended && hasAnyBit(entries.getUint32(at + 8), entries.getUint32(at + 12))) {
-      this.#corruption(at, 'l2-bitmap', 'calls subclusters both allocated and zero');
+      this.#mendable(at, 'l2-bitmap', 'calls subclusters both allocated and zero');
     }
     this.#countStandard(hostOffset, 1);
-    const holdsData = this.#extended ? entries.getUint32(at + 12) !== 0 : !zero;
     if (!this.#hostCluster.isAligned(low)) {
-      this.#misplaced(at, holdsData, `names ${hex(hostOffset)}, where no cluster begins`);
+      this.#mendable(at, 'l2-entry-misplaced', `names ${hex(hostOffset)}, where no cluster begins`);
     }
     if (this.#external) return;
     const region = { hostOffset, lengthBytes: this.#clusterBytes };
     if (this.#references.isBeyondEnd(hostOffset, region.lengthBytes)) {
-      this.#misplaced(at, holdsData, `names ${hex(hostOffset)}, beyond the end of the file`);
+      this.#beyondEnd(at, hostOffset);
     } else this.#references.addRegion('cluster', region, this.#table.uses);
   }
 
@@ -155,38 +154,35 @@ export class L2Check {
       this.#mendable(at, 'l2-compressed-copied', 'has the copied flag, though it is compressed');
     }
     if (this.#external) {
-      this.#broken(at, 'l2-compressed-external', 'is compressed, though there is a data file');
+      this.#mendable(at, 'l2-compressed-external', 'is compressed, though there is a data file');
       return;
     }
     if (this.#extended && (entries.getUint32(at + 8) !== 0 || entries.getUint32(at + 12) !== 0)) {
-      this.#broken(at, 'l2-compressed-bitmap', 'has subclusters, though it is compressed');
+      this.#mendable(at, 'l2-compressed-bitmap', 'has subclusters, though it is compressed');
       return;
     }
     const { uses, activeUses } = this.#table;
     const hostOffset = compressedOffset(high, low, this.#clusterBits);
     const region = { hostOffset, lengthBytes: compressedLength(high, low, this.#clusterBits) };
-    this.#references.addRegion('compressed cluster', region, uses);
+    if (this.#references.isBeyondEnd(hostOffset, region.lengthBytes)) {
+      this.#beyondEnd(at, hostOffset);
+    } else this.#references.addRegion('compressed cluster', region, uses);
     this.allocatedClusters += activeUses;
     this.compressedClusters += activeUses;
     this.fragmentedClusters += activeUses;
   }
 
-  /** A cluster that cannot be where the entry says. If it is to hold nothing, nothing is lost. */
-  #misplaced(at: number, holdsData: boolean, message: string): void {
-    if (holdsData) this.#broken(at, 'l2-entry-misplaced', message);
-    else this.#mendable(at, 'l2-entry-misplaced', message);
-  }
-
-  #corruption(at: number, what: string, message: string): void {
-    this.#findings.corruption(this.#table.uses, () => this.#describe(at, what, message));
+  #beyondEnd(at: number, hostOffset: number): void {
+    this.#references.noteBeyondEnd(hostOffset);
+    this.#mendable(
+      at,
+      'l2-entry-misplaced',
+      `names ${hex(hostOffset)}, beyond the end of the file`,
+    );
   }
 
   #mendable(at: number, what: string, message: string): void {
     this.#findings.mendableEntry(this.#table.uses, () => this.#describe(at, what, message));
-  }
-
-  #broken(at: number, what: string, message: string): void {
-    this.#findings.brokenReference(this.#table.uses, () => this.#describe(at, what, message));
   }
 
   #describe(at: number, what: string, message: string) {

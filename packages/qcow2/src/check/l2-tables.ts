@@ -1,5 +1,5 @@
 /** The L2 tables of an image, each once, with how often L1 tables name it. */
-import { maskBits } from '@diskfile/bytes';
+import { hasAnyBit } from '@diskfile/bytes';
 import { type Limits, readBytes, type Step, type Storage } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
 import { clusterOffset } from '../l2-entry.ts';
@@ -70,28 +70,35 @@ export class L2Tables {
   }
 
   #addEntry(high: number, low: number, entryOffset: number, times: number, active: boolean): void {
-    if (maskBits(high, RESERVED_HIGH) !== 0 || maskBits(low, RESERVED_LOW) !== 0) {
-      this.#findings.mendableEntry(times, () => ({
-        detail: 'qcow2.check.l1-reserved-bits',
-        message: `The L1 entry at ${hex(entryOffset)} has reserved bits set`,
-        hostOffset: entryOffset,
-      }));
-    }
     const hostOffset = clusterOffset(high, low);
+    if (hasAnyBit(high, RESERVED_HIGH) || hasAnyBit(low, RESERVED_LOW)) {
+      this.#mendable(entryOffset, 'l1-reserved-bits', 'has reserved bits set', times);
+    }
+    // Flags without a table. QEMU takes the header for one, and so finds what is wrong.
+    if (hostOffset === 0) this.#findings.mendableEntries += times;
     const region = { hostOffset, lengthBytes: this.#clusterBytes };
-    this.#references.addRegion('L2 table', region, times);
+    if (this.#references.isBeyondEnd(hostOffset, this.#clusterBytes)) {
+      const problem = `names an L2 table at ${hex(hostOffset)}, beyond the end of the file`;
+      this.#references.noteBeyondEnd(hostOffset);
+      this.#mendable(entryOffset, 'l1-entry-misplaced', problem, times);
+    } else this.#references.addRegion('L2 table', region, times);
     if (hostOffset % this.#clusterBytes !== 0) {
-      this.#findings.brokenReference(times, () => ({
-        detail: 'qcow2.check.l2-table-unaligned',
-        message: `The L2 table at ${hex(hostOffset)} does not begin at a cluster`,
-        hostOffset: entryOffset,
-      }));
+      const problem = `names an L2 table at ${hex(hostOffset)}, where no cluster begins`;
+      this.#mendable(entryOffset, 'l1-entry-misplaced', problem, times);
     }
     // Beyond the end of the file is nothing but zeros.
     if (hostOffset >= this.#storage.sizeBytes) return;
     if (!this.#uses.has(hostOffset)) this.#bound(hostOffset, entryOffset);
     count(this.#uses, hostOffset, times);
     if (active) count(this.#activeUses, hostOffset, times);
+  }
+
+  #mendable(entryOffset: number, what: string, problem: string, times: number): void {
+    this.#findings.mendableEntry(times, () => ({
+      detail: `qcow2.check.${what}`,
+      message: `The L1 entry at ${hex(entryOffset)} ${problem}`,
+      hostOffset: entryOffset,
+    }));
   }
 
   /** Tables at the starts of clusters are no more than the file has; others could have no end. */

@@ -1,9 +1,15 @@
 /** Counts what the image refers to, and finds references to places where nothing can be. */
 import { divideUp } from '@diskfile/bytes';
 import { hex } from '../errors.ts';
+import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import type { ReferenceTally } from '../refcounts/reference-tally.ts';
 import { coverage } from './coverage.ts';
 import type { Findings } from './findings.ts';
+
+/** How far beyond the end of the file new structures may come to lie. */
+export const NEARBY_CLUSTERS = 2 ** 21;
+/** Places beyond the end that are remembered. */
+const MAX_NOTED = 10_000;
 
 export interface ReferenceBounds {
   readonly clusterBytes: number;
@@ -26,6 +32,9 @@ export class References {
   readonly #clusterBytes: number;
   readonly #countMax: number;
   readonly #findings: Findings;
+  /** Clusters not far beyond the end of the file that something names all the same. */
+  readonly #beyond = new ClusterRuns();
+  #beyondNoted = 0;
 
   constructor(bounds: ReferenceBounds, tally: ReferenceTally, findings: Findings) {
     this.tally = tally;
@@ -34,6 +43,12 @@ export class References {
     this.#clusterBytes = bounds.clusterBytes;
     this.#countMax = bounds.countMax;
     this.#findings = findings;
+  }
+
+  /** Whether new structures may lie there: no reference to what was beyond the end names it. */
+  isFree(start: number, end: number): boolean {
+    if (this.#beyondNoted > MAX_NOTED) return false;
+    return !this.#beyond.overlaps({ start, count: end - start });
   }
 
   /** Clusters that the file has, or that are referred to beyond its end. */
@@ -98,7 +113,17 @@ export class References {
     return within;
   }
 
-  #beyondEnd(what: string, { hostOffset }: HostRegion, times: number): void {
+  /** Something names a place beyond the end, which would come to be within if the file grew. */
+  noteBeyondEnd(hostOffset: number, lengthBytes = this.#clusterBytes): void {
+    const start = Math.floor(hostOffset / this.#clusterBytes);
+    if (start > this.fileClusters + NEARBY_CLUSTERS || this.#beyondNoted > MAX_NOTED) return;
+    const end = divideUp(hostOffset + lengthBytes, this.#clusterBytes);
+    this.#beyond.add({ start, count: end - start });
+    this.#beyondNoted += 1;
+  }
+
+  #beyondEnd(what: string, { hostOffset, lengthBytes }: HostRegion, times: number): void {
+    this.noteBeyondEnd(hostOffset, lengthBytes);
     this.#findings.brokenReference(times, () => ({
       detail: 'qcow2.check.beyond-end',
       message: `The ${what} at ${hex(hostOffset)} lies beyond the end of the file`,

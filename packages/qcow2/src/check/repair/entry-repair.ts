@@ -5,7 +5,13 @@
 import { clearBits, maskBits, setBits } from '@diskfile/bytes';
 import { flushStorage, type Step, type WritableStorage } from '@diskfile/core';
 import type { DirtyRange } from '../../dirty-range.ts';
-import { clusterOffset, isCompressed } from '../../l2-entry.ts';
+import {
+  clusterOffset,
+  compressedLength,
+  compressedOffset,
+  isCompressed,
+  isCopied,
+} from '../../l2-entry.ts';
 import type { ClusterRuns } from '../../refcounts/cluster-runs.ts';
 import { coverage } from '../coverage.ts';
 import { HostClusterField } from '../host-cluster.ts';
@@ -14,13 +20,17 @@ import type { HostRegion } from '../references.ts';
 import { TableRewriting } from './table-rewriting.ts';
 
 const COPIED_HIGH = 0x8000_0000;
+const COPIED_AND_OFFSET_HIGH = 0x80ff_ffff;
 const ZERO_FLAG = 1;
+const ALL_BITS = 0xffff_ffff;
 const L1_RESERVED_HIGH = 0x7f00_0000;
 const L1_RESERVED_LOW = 0x1ff;
 const L2_RESERVED_HIGH = 0x3f00_0000;
 const L2_RESERVED_LOW = 0x1fe;
 
 export class EntryRepair {
+  /** Whether L2 tables have been given up, and with them what nothing else knows of. */
+  gaveUpTables = false;
   readonly #storage: WritableStorage;
   readonly #inspection: Inspection;
   readonly #rewriting: TableRewriting;
@@ -36,18 +46,17 @@ export class EntryRepair {
     this.#metadata = inspection.metadataClusters();
   }
 
-  /** Clears what is reserved, and places that cannot be of clusters that hold nothing. */
+  /**
+   * Puts right all entries that are in tables of their own. What cannot be where an entry says, and
+   * is not found nearby either, is given up: it reads as zeros from then on.
+   */
   *mendEntries(): Step<void> {
     const { l1Regions, l2Tables } = this.#inspection;
-    yield* this.#eachL1Cluster(l1Regions, (entries, changed) => {
-      for (let at = 0; at + 8 <= entries.byteLength; at += 8) {
-        const high = clearBits(entries.getUint32(at), L1_RESERVED_HIGH);
-        const low = clearBits(entries.getUint32(at + 4), L1_RESERVED_LOW);
-        setEntry(entries, at, high, low, changed);
-      }
-    });
+    yield* this.#eachL1Cluster(l1Regions, (entries, changed) => this.#mendL1(entries, changed));
     const tables = l2Tables.hostOffsets.filter((hostOffset) => this.#isTableOnly(hostOffset));
-    yield* this.#rewriting.each(tables, (entries, _, changed) => this.#mendL2(entries, changed));
+    yield* this.#rewriting.each(tables, (entries, index, changed) => {
+      this.#mendL2(entries, l2Tables.usesOf(tables[index]!), changed);
+    });
     yield* flushStorage(this.#storage);
   }
 
@@ -82,34 +91,112 @@ export class EntryRepair {
     }
   }
 
-  #mendL2(entries: DataView, changed: DirtyRange): void {
-    const { header } = this.#inspection;
-    const entryBytes = header.extendedL2 ? 16 : 8;
-    for (let at = 0; at < entries.byteLength; at += entryBytes) {
+  #mendL1(entries: DataView, changed: DirtyRange): void {
+    for (let at = 0; at + 8 <= entries.byteLength; at += 8) {
       const high = entries.getUint32(at);
       const low = entries.getUint32(at + 4);
-      if (isCompressed(high)) {
-        setEntry(entries, at, clearBits(high, COPIED_HIGH), low, changed);
-      } else if (this.#isMisplaced(high, low) && !this.#holdsData(entries, at)) {
-        setEntry(entries, at, 0, header.extendedL2 ? 0 : maskBits(low, ZERO_FLAG), changed);
-      } else {
-        const newHigh = clearBits(high, L2_RESERVED_HIGH);
-        setEntry(entries, at, newHigh, clearBits(low, L2_RESERVED_LOW), changed);
+      if (clusterOffset(high, low) === 0) setEntry(entries, at, 0, 0, changed);
+      else if (!this.#isMisplaced(high, low)) {
+        const newHigh = clearBits(high, L1_RESERVED_HIGH);
+        setEntry(entries, at, newHigh, clearBits(low, L1_RESERVED_LOW), changed);
+      } else if (this.#isFoundNearby(high, low, 1)) this.#setNearby(entries, at, changed);
+      else {
+        this.gaveUpTables = true;
+        setEntry(entries, at, 0, 0, changed);
       }
     }
   }
 
-  #isMisplaced(high: number, low: number): boolean {
-    const { external, references } = this.#inspection;
-    const hostOffset = clusterOffset(high, low);
-    if (hostOffset === 0) return false;
-    if (!this.#hostCluster.isAligned(low)) return true;
-    return !external && hostOffset >= references.fileBytes;
+  #mendL2(entries: DataView, uses: number, changed: DirtyRange): void {
+    const { extendedL2 } = this.#inspection.header;
+    for (let at = 0; at < entries.byteLength; at += extendedL2 ? 16 : 8) {
+      const high = entries.getUint32(at);
+      if (isCompressed(high)) this.#mendCompressed(entries, at, changed);
+      else {
+        const low = entries.getUint32(at + 4);
+        if (this.#isMisplacedCluster(high, low)) this.#mendMisplaced(entries, at, uses, changed);
+        else {
+          const newHigh = clearBits(high, L2_RESERVED_HIGH);
+          setEntry(entries, at, newHigh, clearBits(low, L2_RESERVED_LOW), changed);
+        }
+        if (extendedL2) this.#mendBitmap(entries, at, changed);
+      }
+    }
   }
 
-  #holdsData(entries: DataView, at: number): boolean {
-    if (this.#inspection.header.extendedL2) return entries.getUint32(at + 12) !== 0;
-    return maskBits(entries.getUint32(at + 4), ZERO_FLAG) === 0;
+  #mendCompressed(entries: DataView, at: number, changed: DirtyRange): void {
+    const { external, references, header } = this.#inspection;
+    const high = entries.getUint32(at);
+    const low = entries.getUint32(at + 4);
+    const hostOffset = compressedOffset(high, low, header.clusterBits);
+    const lengthBytes = compressedLength(high, low, header.clusterBits);
+    if (external || references.isBeyondEnd(hostOffset, lengthBytes)) {
+      this.#setZeros(entries, at, ALL_BITS, changed);
+      return;
+    }
+    setEntry(entries, at, clearBits(high, COPIED_HIGH), low, changed);
+    if (header.extendedL2) setEntry(entries, at + 8, 0, 0, changed);
+  }
+
+  #mendMisplaced(entries: DataView, at: number, uses: number, changed: DirtyRange): void {
+    const high = entries.getUint32(at);
+    const low = entries.getUint32(at + 4);
+    const { extendedL2 } = this.#inspection.header;
+    const dataBits = extendedL2 ? entries.getUint32(at + 12) : clearBits(1, low);
+    if (dataBits !== 0 && this.#isFoundNearby(high, low, uses)) {
+      this.#setNearby(entries, at, changed);
+    } else this.#setZeros(entries, at, dataBits, changed);
+  }
+
+  /** What the entry had in a cluster reads as zeros; all else is as it was. */
+  #setZeros(entries: DataView, at: number, dataBits: number, changed: DirtyRange): void {
+    const { extendedL2, version } = this.#inspection.header;
+    if (!extendedL2) {
+      setEntry(entries, at, 0, version === 3 ? ZERO_FLAG : 0, changed);
+      return;
+    }
+    setEntry(entries, at, 0, 0, changed);
+    setEntry(entries, at + 8, setBits(entries.getUint32(at + 8), dataBits), 0, changed);
+  }
+
+  /** Data is kept where subclusters are said to be both; without a cluster there is none. */
+  #mendBitmap(entries: DataView, at: number, changed: DirtyRange): void {
+    const { external } = this.#inspection;
+    const high = entries.getUint32(at);
+    const zeroBits = entries.getUint32(at + 8);
+    const dataBits = entries.getUint32(at + 12);
+    const isHosted =
+      clusterOffset(high, entries.getUint32(at + 4)) !== 0 || (external && isCopied(high));
+    if (isHosted) setEntry(entries, at + 8, clearBits(zeroBits, dataBits), dataBits, changed);
+    else setEntry(entries, at + 8, setBits(zeroBits, dataBits), 0, changed);
+  }
+
+  #isMisplaced(high: number, low: number): boolean {
+    const { references } = this.#inspection;
+    return !this.#hostCluster.isAligned(low) || clusterOffset(high, low) >= references.fileBytes;
+  }
+
+  #isMisplacedCluster(high: number, low: number): boolean {
+    if (clusterOffset(high, low) === 0) return false;
+    if (this.#inspection.external) return !this.#hostCluster.isAligned(low);
+    return this.#isMisplaced(high, low);
+  }
+
+  /**
+   * Whether the cluster that an unaligned offset lies in has lost its owner: it counts as used once,
+   * and is named by nothing but this entry.
+   */
+  #isFoundNearby(high: number, low: number, uses: number): boolean {
+    const { external, references, stored } = this.#inspection;
+    const index = this.#hostCluster.index(high, low);
+    if (external || index === 0 || index >= references.fileClusters) return false;
+    return uses === 1 && references.tally.get(index) === 1 && stored.isOne(index) === true;
+  }
+
+  #setNearby(entries: DataView, at: number, changed: DirtyRange): void {
+    const high = maskBits(entries.getUint32(at), COPIED_AND_OFFSET_HIGH);
+    const low = this.#hostCluster.alignDown(entries.getUint32(at + 4));
+    setEntry(entries, at, high, low, changed);
   }
 
   /** Whether a cluster is an L2 table and nothing else. */

@@ -12,6 +12,7 @@ import {
   writeBytes,
 } from '@diskfile/core';
 import type { Inspection } from '../inspection.ts';
+import { NEARBY_CLUSTERS } from '../references.ts';
 import { DECODED_AT_ONCE } from '../stored-refcounts.ts';
 import { HeaderRepair } from './header-repair.ts';
 import { encodeSnapshotTable } from './snapshot-table.ts';
@@ -35,15 +36,20 @@ export class RefcountRebuild {
   readonly #storage: WritableStorage;
   readonly #inspection: Inspection;
   readonly #clusterBytes: number;
+  readonly #keepsUnowned: boolean;
   /** Empty when the table stays where it is. */
   readonly #snapshotTable: Uint8Array;
 
-  /** @param inspection whose counts are used up */
-  constructor(storage: WritableStorage, inspection: Inspection) {
+  /**
+   * @param inspection whose counts are used up
+   * @param keepUnowned whether clusters that nothing refers to are to stay in use
+   */
+  constructor(storage: WritableStorage, inspection: Inspection, keepUnowned: boolean) {
     const { header, snapshots } = inspection;
     this.#storage = storage;
     this.#inspection = inspection;
     this.#clusterBytes = header.clusterBytes;
+    this.#keepsUnowned = keepUnowned;
     this.#snapshotTable = snapshots.isMendable
       ? encodeSnapshotTable(snapshots.list, header.version, header.sizeBytes)
       : new Uint8Array(0);
@@ -54,7 +60,7 @@ export class RefcountRebuild {
     const { header, snapshots, references } = this.#inspection;
     const storage = this.#storage;
     this.#forgetOldStructures();
-    if (!this.#inspection.findings.areReferencesSound) yield* this.#keepUnowned();
+    if (this.#keepsUnowned) yield* this.#keepUnowned();
     const places = yield* this.#findPlaces();
     references.tally.addRun(places.start, places.end - places.start, 1);
     yield* writeBytes(storage, this.#snapshotTable, places.start * this.#clusterBytes);
@@ -108,13 +114,24 @@ export class RefcountRebuild {
 
   /** Behind the end of the file; where that cannot grow, behind all that is in use. */
   *#findPlaces(): Step<Places> {
-    const { references } = this.#inspection;
-    const atEnd = this.#placesFrom(references.clusters);
+    const atEnd = this.#placesBehindEnd();
     if (atEnd !== undefined && (yield* this.#grow(atEnd.end * this.#clusterBytes))) return atEnd;
     const behind = this.#placesFrom(this.#firstBehindAll());
     if (behind === undefined) throw tooFar();
     if (behind.end * this.#clusterBytes <= this.#storage.sizeBytes) return behind;
     throw noRoom(this.#storage.name);
+  }
+
+  /** As near to the end as there is nothing that something refers to, although it is not there. */
+  #placesBehindEnd(): Places | undefined {
+    const { references } = this.#inspection;
+    const { clusters } = references;
+    for (let start = clusters; start <= clusters + NEARBY_CLUSTERS;) {
+      const places = this.#placesFrom(start);
+      if (places === undefined || references.isFree(start, places.end)) return places;
+      start = places.end;
+    }
+    return undefined;
   }
 
   /** The old structures are still referred to by the header, whatever was counted. */

@@ -15,85 +15,112 @@ export interface RepairContext extends InspectionContext {
   readonly repair: RepairMode;
 }
 
-/** How often each action has been tried. */
-type Tries = ReadonlyMap<RepairAction, number>;
-
 interface RepairAction {
-  /** @param done what has been done before */
-  isNeeded(inspection: Inspection, mode: RepairMode, done: Tries): boolean;
-  run(storage: WritableStorage, inspection: Inspection): Step<void>;
+  isNeeded(inspection: Inspection): boolean;
+  run(inspection: Inspection): Step<void>;
 }
 
 /** One action may have to wait for another to clear its way. */
 const MAX_TRIES = 2;
 
-/** Clusters that seem unused may belong to a reference that is damaged; then they are kept. */
-const LOWER: RepairAction = {
-  isNeeded: ({ comparison, findings, needsRebuild }) =>
-    comparison.tooHigh > 0 && findings.areReferencesSound && !needsRebuild,
-  run: (storage, inspection) => new RefcountCorrection(storage, inspection, 'lower').run(),
-};
+export class Repair {
+  readonly #context: RepairContext;
+  readonly #storage: WritableStorage;
+  /** How often each action has been tried. */
+  readonly #tries = new Map<RepairAction, number>();
+  /** Something is unknown that clusters which seem unused may belong to. */
+  #gaveUpTables = false;
 
-/** In the order in which they are to be done. */
-const ACTIONS: readonly RepairAction[] = [
-  {
-    isNeeded: ({ areBitmapsDamaged }, mode) => mode === 'all' && areBitmapsDamaged,
-    run: (storage, { header }) => new HeaderRepair(storage, header).dropBitmaps(),
-  },
-  {
-    isNeeded: ({ findings }, mode) => mode === 'all' && findings.mendableEntries > 0,
-    run: (storage, inspection) => new EntryRepair(storage, inspection).mendEntries(),
-  },
-  {
-    isNeeded: ({ needsRebuild, snapshots }, mode) =>
-      mode === 'all' && (needsRebuild || snapshots.isMendable),
-    run: (storage, inspection) => new RefcountRebuild(storage, inspection).run(),
-  },
-  {
-    isNeeded: ({ comparison }, mode) => mode === 'all' && comparison.tooLow > 0,
-    run: (storage, inspection) => new RefcountCorrection(storage, inspection, 'raise').run(),
-  },
-  LOWER,
-  {
-    isNeeded: hasSettledFlags,
-    run: (storage, inspection) => new EntryRepair(storage, inspection).setCopiedFlags(),
-  },
-];
+  readonly #dropBitmaps: RepairAction = {
+    isNeeded: ({ areBitmapsDamaged }) => areBitmapsDamaged,
+    run: ({ header }) => new HeaderRepair(this.#storage, header).dropBitmaps(),
+  };
+  readonly #mendEntries: RepairAction = {
+    isNeeded: ({ findings }) => findings.mendableEntries > 0,
+    run: (inspection) => this.#mend(inspection),
+  };
+  readonly #rebuild: RepairAction = {
+    isNeeded: ({ needsRebuild, snapshots }) => needsRebuild || snapshots.isMendable,
+    run: (inspection) =>
+      new RefcountRebuild(this.#storage, inspection, !this.#isAllKnown(inspection)).run(),
+  };
+  readonly #raise: RepairAction = {
+    isNeeded: ({ comparison }) => comparison.tooLow > 0,
+    run: (inspection) => new RefcountCorrection(this.#storage, inspection, 'raise').run(),
+  };
+  readonly #lower: RepairAction = {
+    isNeeded: (inspection) =>
+      inspection.comparison.tooHigh > 0 && !inspection.needsRebuild && this.#isAllKnown(inspection),
+    run: (inspection) => new RefcountCorrection(this.#storage, inspection, 'lower').run(),
+  };
+  readonly #setFlags: RepairAction = {
+    isNeeded: ({ findings }) => findings.wrongCopiedFlags > 0,
+    run: (inspection) => new EntryRepair(this.#storage, inspection).setCopiedFlags(),
+  };
+  /** Who wants no more than leaks repaired gets flags right that go with them, or are all there is. */
+  readonly #setLeakFlags: RepairAction = {
+    isNeeded: ({ findings }) => {
+      const { wrongCopiedFlags, checkErrors, corruptions, leaks } = findings;
+      const areAll = checkErrors === 0 && leaks === 0 && corruptions === wrongCopiedFlags;
+      return wrongCopiedFlags > 0 && (areAll || this.#tries.has(this.#lower));
+    },
+    run: (inspection) => this.#setFlags.run(inspection),
+  };
 
-/**
- * The flags go by the stored refcounts. Who wants no more than leaks repaired gets them right where
- * the leaks were, or where they are all that is wrong.
- */
-function hasSettledFlags({ findings }: Inspection, mode: RepairMode, done: Tries): boolean {
-  const { wrongCopiedFlags, checkErrors, corruptions, leaks } = findings;
-  if (wrongCopiedFlags === 0) return false;
-  if (mode === 'all' || done.has(LOWER)) return true;
-  return checkErrors === 0 && leaks === 0 && corruptions === wrongCopiedFlags;
-}
+  constructor(context: RepairContext) {
+    this.#context = context;
+    this.#storage = context.storage;
+  }
 
-/**
- * @param first what was found before
- * @returns what is left
- */
-export function* repairImage(context: RepairContext, first: Inspection): Step<Inspection> {
-  const { storage, repair } = context;
-  const tries = new Map<RepairAction, number>();
-  let inspection = first;
-  for (;;) {
-    const action = ACTIONS.find(
-      (each) => (tries.get(each) ?? 0) < MAX_TRIES && each.isNeeded(inspection, repair, tries),
-    );
-    if (action === undefined) break;
-    if (tries.size === 0) {
-      yield* new HeaderRepair(storage, inspection.header).clearUnknownAutoclear();
+  /**
+   * @param first what was found before
+   * @returns what is left
+   */
+  *run(first: Inspection): Step<Inspection> {
+    let inspection = first;
+    for (;;) {
+      const action = this.#nextAction(inspection);
+      if (action === undefined) break;
+      if (this.#tries.size === 0) {
+        yield* new HeaderRepair(this.#storage, inspection.header).clearUnknownAutoclear();
+      }
+      this.#tries.set(action, (this.#tries.get(action) ?? 0) + 1);
+      yield* action.run(inspection);
+      inspection = yield* Inspection.run(this.#context);
     }
-    tries.set(action, (tries.get(action) ?? 0) + 1);
-    yield* action.run(storage, inspection);
-    inspection = yield* Inspection.run(context);
+    const { checkErrors, corruptions } = inspection.findings;
+    if (checkErrors === 0 && corruptions === 0) {
+      yield* new HeaderRepair(this.#storage, inspection.header).clearDirtyAndCorrupt();
+    }
+    return inspection;
   }
-  const { checkErrors, corruptions } = inspection.findings;
-  if (checkErrors === 0 && corruptions === 0) {
-    yield* new HeaderRepair(storage, inspection.header).clearDirtyAndCorrupt();
+
+  /** The first that is needed, in the order in which they are to be done. */
+  #nextAction(inspection: Inspection): RepairAction | undefined {
+    const inOrder =
+      this.#context.repair === 'leaks'
+        ? [this.#lower, this.#setLeakFlags]
+        : [
+            this.#dropBitmaps,
+            this.#mendEntries,
+            this.#rebuild,
+            this.#raise,
+            this.#lower,
+            this.#setFlags,
+          ];
+    return inOrder.find(
+      (action) => (this.#tries.get(action) ?? 0) < MAX_TRIES && action.isNeeded(inspection),
+    );
   }
-  return inspection;
+
+  *#mend(inspection: Inspection): Step<void> {
+    const entries = new EntryRepair(this.#storage, inspection);
+    yield* entries.mendEntries();
+    if (entries.gaveUpTables) this.#gaveUpTables = true;
+  }
+
+  /** Clusters that seem unused may belong to what is damaged, or was given up; then they are kept. */
+  #isAllKnown({ findings }: Inspection): boolean {
+    return findings.areReferencesSound && !this.#gaveUpTables;
+  }
 }
