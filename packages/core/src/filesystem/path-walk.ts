@@ -33,19 +33,19 @@ export function* resolvePath(
   }
   const root: Visited = { ...table.root, name: '' };
   let trail: Visited[] = [root];
-  const pending = path.split('/').toReversed();
+  const pending = namesOf(path);
   // A trailing slash asks for the directory behind a link.
   const follow = followLast || path.endsWith('/');
   let linksLeft = MAX_SYMLINKS;
   while (pending.length > 0) {
     const name = pending.pop()!;
-    if (name === '' || name === '.') continue;
+    if (name === '.') continue;
     if (name === '..') {
       if (trail.length > 1) trail.pop();
       continue;
     }
     const child = yield* lookup(table, trail, name);
-    const isLast = pending.every((rest) => rest === '');
+    const isLast = pending.length === 0;
     const target = isLast && !follow ? undefined : yield* linkTarget(child);
     if (target === undefined) {
       trail.push({ ...child, name });
@@ -54,10 +54,18 @@ export function* resolvePath(
     if (linksLeft === 0) throw tooManyLinks();
     linksLeft -= 1;
     if (target.startsWith('/')) trail = [root];
-    pending.push(...target.split('/').toReversed());
+    pending.push(...namesOf(target));
   }
   const { mount, inode } = trail.at(-1)!;
   return { mount, inode, path: pathOf(trail) };
+}
+
+/** The names of a path, the last one first. */
+function namesOf(path: string): string[] {
+  return path
+    .split('/')
+    .filter((name) => name !== '')
+    .toReversed();
 }
 
 function* lookup(table: MountTable, trail: readonly Visited[], name: string): Step<Place> {
