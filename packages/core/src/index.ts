@@ -63,6 +63,7 @@ export type { ExtentMap, FormatDetails, FormatImage, Topology } from './format/f
 export type { BitmapInfo, SnapshotInfo } from './format/snapshot-info.ts';
 export type { Allocation, ImageWriter } from './format/image-writer.ts';
 export type {
+  AmendContext,
   BackingWriter,
   BitmapReader,
   BitmapWriter,

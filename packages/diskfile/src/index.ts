@@ -57,6 +57,11 @@ export {
   checkDiskFileSync,
   type DiskFileCheckReport,
 } from './check/check-disk-file.ts';
+export {
+  amendDiskFile,
+  type AmendDiskFileOptions,
+  amendDiskFileSync,
+} from './chain/amend-disk-file.ts';
 export type { ChainOptions, ChainProgress, ChainResult } from './chain/chain-options.ts';
 export {
   commitDiskFile,

@@ -7,16 +7,18 @@ import { compressedDescriptor, compressedEnd } from './l2-entry.ts';
 
 export class CompressedClusterWriter implements CompressedWriter {
   readonly unitBytes: number;
-  readonly encoderId: string;
   readonly #tables: ClusterTables;
   readonly #prepare: () => Step<void>;
 
   /** @param prepare runs before each allocation; refuses it or keeps memory bounded */
   constructor(tables: ClusterTables, prepare: () => Step<void>) {
     this.unitBytes = tables.clusterBytes;
-    this.encoderId = CODEC_IDS[tables.metadata.header.compressionType];
     this.#tables = tables;
     this.#prepare = prepare;
+  }
+
+  get encoderId(): string {
+    return CODEC_IDS[this.#tables.metadata.header.compressionType];
   }
 
   /** Reaches no further than one slice of an L2 table. */

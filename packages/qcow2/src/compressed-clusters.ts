@@ -6,7 +6,7 @@ export const CODEC_IDS = { zlib: 'deflate-raw', zstd: 'zstd' } as const;
 
 export class CompressedClusters {
   readonly #decoders: DecoderSet;
-  readonly #decoderId: string;
+  #decoderId: string;
   /** Filled anew for each extent, so that a lookup allocates nothing. */
   readonly #unit: {
     readonly storage: Storage;
@@ -26,6 +26,13 @@ export class CompressedClusters {
       encodedLengthBytes: 0,
       decoder: undefined,
     };
+  }
+
+  /** From now on clusters are of another type; there are none yet. */
+  use(decoderId: string): void {
+    if (decoderId === this.#decoderId) return;
+    this.#decoderId = decoderId;
+    this.#unit.decoder = undefined;
   }
 
   /** Whether the decoder is loaded. */

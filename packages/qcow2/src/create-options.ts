@@ -1,7 +1,8 @@
 /** What an image is to be, from options under the names that qemu-img gives them with `-o`. */
-import { alignUp, DiskError, isPowerOfTwo } from '@diskfile/bytes';
+import { alignUp, type DiskError, isPowerOfTwo } from '@diskfile/bytes';
 import type { CreateContext, Preallocation } from '@diskfile/core';
 import { type CompressionType, MAX_BACKING_NAME_BYTES, MAX_L1_BYTES } from './header.ts';
+import { invalidOption, OptionValues } from './option-values.ts';
 
 export interface ImageLayout {
   readonly version: 2 | 3;
@@ -20,15 +21,13 @@ export interface ImageLayout {
   readonly l1Entries: number;
 }
 
-type Options = CreateContext['options'];
-
 const SECTOR_BYTES = 512;
 const MIN_CLUSTER_BYTES = 512;
 const MAX_CLUSTER_BYTES = 2 * 1024 * 1024;
 const MIN_EXTENDED_CLUSTER_BYTES = 16 * 1024;
 
-const VERSIONS: Readonly<Record<string, 2 | 3>> = { '0.10': 2, v2: 2, '1.1': 3, v3: 3 };
-const KNOWN_OPTIONS = new Set([
+/** What can be chosen when an image is made, besides its size and backing file. */
+export const CREATE_OPTIONS = new Set([
   'compat',
   'cluster_size',
   'refcount_bits',
@@ -42,23 +41,24 @@ const KNOWN_OPTIONS = new Set([
 
 /** @throws DiskError `invalid-argument` for options that contradict each other or make no image */
 export function parseCreateOptions({ options, sizeBytes, backing }: CreateContext): ImageLayout {
+  const values = new OptionValues(options, 'create');
   for (const name of Object.keys(options)) {
-    if (!KNOWN_OPTIONS.has(name)) throw unknownOption(name);
+    if (!CREATE_OPTIONS.has(name)) throw unknownOption(name);
   }
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
     throw invalid('size', `An image of ${sizeBytes} bytes is not possible`);
   }
   const layout = {
-    version: VERSIONS[choice(options, 'compat', Object.keys(VERSIONS), '1.1')]!,
+    version: values.version(3),
     sizeBytes: alignUp(sizeBytes, SECTOR_BYTES),
-    clusterBytes: clusterSize(options),
-    refcountBits: refcountBits(options),
-    extendedL2: flag(options, 'extended_l2'),
-    lazyRefcounts: flag(options, 'lazy_refcounts'),
-    compressionType: choice(options, 'compression_type', ['zlib', 'zstd'], 'zlib'),
-    preallocation: choice(options, 'preallocation', ['off', 'metadata', 'falloc', 'full'], 'off'),
-    dataFileName: text(options, 'data_file'),
-    dataFileRaw: flag(options, 'data_file_raw'),
+    clusterBytes: clusterSize(values),
+    refcountBits: values.refcountBits(16),
+    extendedL2: values.flag('extended_l2'),
+    lazyRefcounts: values.flag('lazy_refcounts'),
+    compressionType: values.choice('compression_type', ['zlib', 'zstd'], 'zlib'),
+    preallocation: values.choice('preallocation', ['off', 'metadata', 'falloc', 'full'], 'off'),
+    dataFileName: values.text('data_file'),
+    dataFileRaw: values.flag('data_file_raw'),
     backing,
   };
   const l1Entries = l1EntriesOf(layout);
@@ -138,66 +138,21 @@ function checkBacking({ name, format }: NonNullable<CreateContext['backing']>): 
   }
 }
 
-function clusterSize(options: Options): number {
-  const bytes = byteCount(options, 'cluster_size', 64 * 1024);
+function clusterSize(values: OptionValues): number {
+  const bytes = values.byteCount('cluster_size', 64 * 1024);
   const possible = bytes >= MIN_CLUSTER_BYTES && bytes <= MAX_CLUSTER_BYTES;
   if (possible && isPowerOfTwo(bytes)) return bytes;
   throw invalid('cluster_size', 'The cluster size is a power of two from 512 bytes to 2 MiB');
-}
-
-function refcountBits(options: Options): number {
-  const bits = byteCount(options, 'refcount_bits', 16);
-  if (bits <= 64 && isPowerOfTwo(bits)) return bits;
-  throw invalid('refcount_bits', 'The width of a refcount is a power of two up to 64');
-}
-
-/** A number, or text as command lines have it: digits and perhaps `k` or `M`. */
-function byteCount(options: Options, name: string, byDefault: number): number {
-  const value = options[name] ?? byDefault;
-  if (typeof value === 'number') return value;
-  const match = /^(\d{1,12})([kKmM]?)$/.exec(String(value));
-  if (match === null) throw invalid(name, `${name} is to be a number`);
-  const unit = { '': 1, k: 1024, m: 1024 * 1024 }[match[2]!.toLowerCase() as '' | 'k' | 'm'];
-  return Number(match[1]) * unit;
-}
-
-function flag(options: Options, name: string): boolean {
-  const value = options[name] ?? false;
-  if (typeof value === 'boolean') return value;
-  if (value === 'on' || value === 'off') return value === 'on';
-  throw invalid(name, `${name} is to be on or off`);
-}
-
-function text(options: Options, name: string): string | undefined {
-  const value = options[name];
-  if (value === undefined || (typeof value === 'string' && value !== '')) return value;
-  throw invalid(name, `${name} is to be a file name`);
-}
-
-function choice<T extends string>(
-  options: Options,
-  name: string,
-  values: readonly T[],
-  byDefault: T,
-): T {
-  const value = options[name] ?? byDefault;
-  const found = values.find((known) => known === value);
-  if (found !== undefined) return found;
-  throw invalid(name, `${name} is one of ${values.join(', ')}`);
 }
 
 function unknownOption(name: string): DiskError {
   return invalid(
     name,
     `qcow2 images have no option ${JSON.stringify(name)}`,
-    `Known options: ${[...KNOWN_OPTIONS].join(', ')}.`,
+    `Known options: ${[...CREATE_OPTIONS].join(', ')}.`,
   );
 }
 
 function invalid(option: string, message: string, hint?: string): DiskError {
-  return new DiskError('invalid-argument', `qcow2.create.${option}`, message, {
-    op: 'create',
-    format: 'qcow2',
-    ...(hint === undefined ? {} : { hint }),
-  });
+  return invalidOption('create', option, message, hint);
 }

@@ -89,9 +89,7 @@ function* openQcow2(context: OpenContext): Step<QcowImage> {
     dataMayBeSparse: dataFile === undefined && isMetadataPreallocated(storage, header.clusterBytes),
     storages: dataFile === undefined ? [storage] : [storage, dataFile],
     tables,
-    entries: header.extendedL2
-      ? new ExtendedEntries(clusters)
-      : new StandardEntries(clusters),
+    entries: header.extendedL2 ? new ExtendedEntries(clusters) : new StandardEntries(clusters),
     compressed,
     state: writer?.state ?? {
       sizeBytes,

@@ -19,7 +19,7 @@ import { namesTooLong } from './header-writer.ts';
 import { QCOW_MAGIC } from './structs.ts';
 
 /** Small headers do without the feature names, so that other things find room. */
-const FEATURE_NAMES_ABOVE_CLUSTER_BYTES = 4096;
+export const FEATURE_NAMES_ABOVE_CLUSTER_BYTES = 4096;
 
 /** Where the tables of the new image lie. */
 export interface TablePlaces {

@@ -41,7 +41,7 @@ type RawV3 = ReturnType<typeof headerV3.decode>;
 const SECTOR_BYTES = 512;
 const MIN_CLUSTER_BITS = 9;
 const MAX_CLUSTER_BITS = 21;
-const MAX_REFCOUNT_TABLE_BYTES = 8 * 1024 * 1024;
+export const MAX_REFCOUNT_TABLE_BYTES = 8 * 1024 * 1024;
 const MAX_SNAPSHOTS = 65_536;
 export const MAX_BACKING_NAME_BYTES = 1023;
 /** Bytes that the fixed fields of version 3 take together with those of version 2. */

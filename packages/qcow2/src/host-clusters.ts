@@ -1,7 +1,7 @@
 /** Where the clusters of an image lie, and what is refused of entries that point at them. */
 import { DiskError } from '@diskfile/bytes';
 import type { Extent, Storage } from '@diskfile/core';
-import type { CompressedClusters } from './compressed-clusters.ts';
+import { CODEC_IDS, type CompressedClusters } from './compressed-clusters.ts';
 import { checkReach, corrupt, hex } from './errors.ts';
 import type { EncryptionMethod, Qcow2Header } from './header.ts';
 import { type ClusterKind, compressedLength, compressedOffset } from './l2-entry.ts';
@@ -12,6 +12,8 @@ export class HostClusters {
   /** Holds the data clusters: the external data file where there is one. */
   readonly storage: Storage;
   readonly isExternal: boolean;
+  /** Version 2 has no zero flag; QEMU refuses images of that version which set it. */
+  zeroFlagAllowed: boolean;
   readonly #clusterBits: number;
   readonly #encryption: EncryptionMethod | undefined;
   readonly #compressed: CompressedClusters;
@@ -25,9 +27,16 @@ export class HostClusters {
     this.clusterBytes = header.clusterBytes;
     this.storage = dataFile ?? storage;
     this.isExternal = dataFile !== undefined;
+    this.zeroFlagAllowed = header.version >= 3;
     this.#clusterBits = header.clusterBits;
     this.#encryption = header.encryption;
     this.#compressed = compressed;
+  }
+
+  /** The image has another version now, or another compression type and no compressed clusters. */
+  follow({ version, compressionType }: Qcow2Header): void {
+    this.zeroFlagAllowed = version >= 3;
+    this.#compressed.use(CODEC_IDS[compressionType]);
   }
 
   /**

@@ -24,13 +24,10 @@ const COPIED_TYPE_AND_OFFSET_HIGH = 0xc0ff_ffff;
 
 export class StandardEntries implements L2Entries {
   readonly #clusters: HostClusters;
-  /** Version 2 has no zero flag; QEMU refuses images of that version which set it. */
-  readonly #zeroFlagAllowed: boolean;
   readonly #meaningfulHigh: number;
 
-  constructor(clusters: HostClusters, version: 2 | 3) {
+  constructor(clusters: HostClusters) {
     this.#clusters = clusters;
-    this.#zeroFlagAllowed = version >= 3;
     this.#meaningfulHigh = clusters.isExternal ? COPIED_TYPE_AND_OFFSET_HIGH : TYPE_AND_OFFSET_HIGH;
   }
 
@@ -57,7 +54,7 @@ export class StandardEntries implements L2Entries {
     const hostOffset = clusterOffset(high, low);
     const hosted = hasHostCluster(kind);
     if (hosted) clusters.check(hostOffset, guestOffset - skipBytes, slice.hostOffset + at);
-    if (!this.#zeroFlagAllowed && isZeroFlagged(low)) throw zeroFlagInVersion2(slice, at);
+    if (isZeroFlagged(low) && !clusters.zeroFlagAllowed) throw zeroFlagInVersion2(slice, at);
 
     const wanted = skipBytes + lengthBytes;
     const runEnd = Math.min(

@@ -7,12 +7,14 @@ import type {
   CompressedWriter,
   DiskWarning,
   Extent,
+  ImageAmender,
   ImageResizer,
   ImageWriter,
   Limits,
   SnapshotWriter,
   Step,
 } from '@diskfile/core';
+import { Qcow2Amender } from './amend/amender.ts';
 import { Qcow2BackingWriter } from './backing-writer.ts';
 import { BitmapResizing } from './bitmaps/bitmap-resizing.ts';
 import { BitmapOperations } from './bitmaps/bitmap-operations.ts';
@@ -43,6 +45,7 @@ export class Qcow2Writer implements ImageWriter {
   readonly metadata: ImageMetadata;
   readonly state: ImageState;
   readonly backing: BackingWriter;
+  readonly amender: ImageAmender;
   readonly resizer: ImageResizer;
   /** Undefined with an external data file: nothing counts how often its clusters are used. */
   readonly snapshots?: SnapshotWriter;
@@ -65,6 +68,13 @@ export class Qcow2Writer implements ImageWriter {
     this.state = new LiveState(metadata, this.#bitmaps);
     this.#freeSpace = new FreeSpace(metadata);
     this.backing = new Qcow2BackingWriter(metadata, this.#writer);
+    this.amender = new Qcow2Amender({
+      tables: this.#tables,
+      clusters,
+      writer: this.#writer,
+      state: this.state,
+      maxStructureBytes: limits.maxStructureBytes,
+    });
     this.resizer = new Qcow2Resizer({
       tables: this.#tables,
       writer: this.#writer,

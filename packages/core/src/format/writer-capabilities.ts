@@ -84,9 +84,17 @@ export interface BackingWriter {
   dropContent(): Step<void>;
 }
 
+export interface AmendContext {
+  /** Makes the disk larger. @throws DiskError when it would get smaller, or cannot be resized */
+  resize(sizeBytes: number): Step<void>;
+}
+
 export interface ImageAmender {
   /** Changes options of the format under the names that `qemu-img amend -o` has for them. */
-  amend(options: Readonly<Record<string, string | number | boolean>>): Step<void>;
+  amend(
+    options: Readonly<Record<string, string | number | boolean>>,
+    context: AmendContext,
+  ): Step<void>;
 }
 
 export interface CompressedWriter {

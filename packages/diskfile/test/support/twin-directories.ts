@@ -70,12 +70,24 @@ export class TwinDirectories implements Disposable {
 
   /** Internal snapshots read alike. */
   expectSnapshotAlike(name: string, snapshot: string): void {
-    const [theirs, ours] = [this.theirs, this.ours].map((directory, index) => {
-      const copy = join(this.#root, `snapshot${index}.raw`);
-      directory.img('convert', '-l', snapshot, '-O', 'raw', name, copy);
-      return copy;
-    });
-    this.ours.img('compare', '-q', '-f', 'raw', '-F', 'raw', theirs!, ours!);
+    const theirs = this.#copySnapshot(this.theirs, name, snapshot, 'theirs');
+    this.expectSnapshot(name, snapshot, theirs);
+  }
+
+  /** A flat copy of what an internal snapshot holds now. */
+  contentOfSnapshot(name: string, snapshot: string): string {
+    return this.#copySnapshot(this.ours, name, snapshot, 'before');
+  }
+
+  expectSnapshot(name: string, snapshot: string, expected: string): void {
+    const ours = this.#copySnapshot(this.ours, name, snapshot, 'ours');
+    this.ours.img('compare', '-q', '-f', 'raw', '-F', 'raw', ours, expected);
+  }
+
+  #copySnapshot(directory: QemuDirectory, name: string, snapshot: string, as: string): string {
+    const copy = join(this.#root, `${name}.${snapshot}.${as}`);
+    directory.img('convert', '-l', snapshot, '-O', 'raw', name, copy);
+    return copy;
   }
 
   /** The image reads as before, whatever its size is told to be. */

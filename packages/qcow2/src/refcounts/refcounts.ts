@@ -26,10 +26,10 @@ export interface RefcountGeometry {
 
 export class Refcounts {
   readonly table: RefcountTable;
-  readonly clustersPerBlock: number;
   readonly clusterBytes: number;
   readonly #storage: Storage;
-  readonly #width: RefcountWidth;
+  #width: RefcountWidth;
+  #clustersPerBlock: number;
   readonly #maxBlocks: number;
   /** Least recently used first. */
   readonly #blocks = new Map<number, RefcountBlock>();
@@ -45,9 +45,13 @@ export class Refcounts {
     this.#storage = storage;
     this.table = table;
     this.clusterBytes = clusterBytes;
-    this.clustersPerBlock = (clusterBytes * 8) / refcountBits;
+    this.#clustersPerBlock = (clusterBytes * 8) / refcountBits;
     this.#width = refcountWidth(refcountBits);
     this.#maxBlocks = Math.max(MIN_BLOCKS, Math.floor(cacheBytes / clusterBytes));
+  }
+
+  get clustersPerBlock(): number {
+    return this.#clustersPerBlock;
   }
 
   blockIndexOf(clusterIndex: number): number {
@@ -106,6 +110,13 @@ export class Refcounts {
     this.#blocks.clear();
     this.#last = undefined;
     this.table.replace(hostOffset, bytes);
+  }
+
+  /** As {@link replaceTable}, with blocks in which counts have another width. */
+  convert(hostOffset: number, bytes: Uint8Array, refcountBits: number): void {
+    this.replaceTable(hostOffset, bytes);
+    this.#width = refcountWidth(refcountBits);
+    this.#clustersPerBlock = (this.clusterBytes * 8) / refcountBits;
   }
 
   /**

@@ -1,7 +1,9 @@
 /** Changing options of the format of an image that is there already. */
+import { DiskError } from '@diskfile/bytes';
 import type { DiskAmending, FormatOptions } from '../../disk-capabilities.ts';
 import { runAsync, runSync, type Step } from '../../step.ts';
 import type { CapabilityTarget } from './disk-change.ts';
+import { resizeWith } from './resizing.ts';
 
 export class Amending implements DiskAmending {
   readonly #target: CapabilityTarget;
@@ -23,7 +25,19 @@ export class Amending implements DiskAmending {
     return this.#target.change(
       'amend',
       ({ amender }) => amender,
-      (amender) => amender.amend(options),
+      (amender) => amender.amend(options, { resize: (sizeBytes) => this.#resize(sizeBytes) }),
     );
   }
+
+  *#resize(sizeBytes: number): Step<void> {
+    const { resizer } = this.#target.image.writer!;
+    if (resizer === undefined) throw notResizable();
+    yield* resizeWith(this.#target, resizer, sizeBytes, {});
+  }
+}
+
+function notResizable(): DiskError {
+  return new DiskError('unsupported', 'disk.not-capable', 'The image cannot be resized', {
+    op: 'amend',
+  });
 }

@@ -28,26 +28,28 @@ export class Resizing implements DiskResizing {
     return this.#target.change(
       'resize',
       ({ resizer }) => resizer,
-      (resizer) => this.#resizeWith(resizer, sizeBytes, options),
+      (resizer) => resizeWith(this.#target, resizer, sizeBytes, options),
     );
   }
+}
 
-  *#resizeWith(resizer: ImageResizer, sizeBytes: number, options: ResizeOptions): Step<void> {
-    const { shrink = false, preallocation = 'off' } = options;
-    const { image, backingBytes } = this.#target;
-    const smaller = sizeBytes < image.sizeBytes;
-    if (smaller && !shrink) throw shrinkRefused(sizeBytes, image.sizeBytes);
-    if (!resizer.preallocations.includes(preallocation)) {
-      throw refused('disk.preallocation', `There is no preallocation ${preallocation} here`);
-    }
-    if (smaller && preallocation !== 'off') {
-      throw refused('disk.preallocation', 'A disk that gets smaller has nothing to preallocate');
-    }
-    if (sizeBytes === image.sizeBytes) return;
-    const writeZeros = (guestOffset: number, lengthBytes: number) =>
-      this.#target.writeZeros(guestOffset, lengthBytes);
-    yield* resizer.resize({ sizeBytes, preallocation, backingBytes, writeZeros });
+/** Part of a change. The size is a whole number of sectors. */
+export function* resizeWith(
+  { image, backingBytes, writeZeros }: CapabilityTarget,
+  resizer: ImageResizer,
+  sizeBytes: number,
+  { shrink = false, preallocation = 'off' }: ResizeOptions,
+): Step<void> {
+  const smaller = sizeBytes < image.sizeBytes;
+  if (smaller && !shrink) throw shrinkRefused(sizeBytes, image.sizeBytes);
+  if (!resizer.preallocations.includes(preallocation)) {
+    throw refused('disk.preallocation', `There is no preallocation ${preallocation} here`);
   }
+  if (smaller && preallocation !== 'off') {
+    throw refused('disk.preallocation', 'A disk that gets smaller has nothing to preallocate');
+  }
+  if (sizeBytes === image.sizeBytes) return;
+  yield* resizer.resize({ sizeBytes, preallocation, backingBytes, writeZeros });
 }
 
 function wholeSectors(sizeBytes: number): number {
