@@ -24,8 +24,8 @@ import { RangeOverlay } from './range-overlay.ts';
 
 /** Inode records that are kept, in bytes. */
 const MAX_RECORD_BYTES = 64 * 1024 * 1024;
-/** Ranges of one file that are kept; what a fast commit area of usual size can hold. */
-const MAX_RANGES = 65_536;
+/** Changes of one file's map that are kept; more than the longest fast commit area can hold. */
+const MAX_RANGES = 2 ** 20;
 
 /** @param parts the volume as full commits left it */
 export function* replayFastCommits(
