@@ -169,6 +169,26 @@ describe.each(ways)('%s', (_name, create) => {
     expect(noted()['options']).toEqual(options);
   });
 
+  it.each([false, true])(
+    'refuses to make one file twice, and changes nothing (overwriting: %s)',
+    async (overwrite) => {
+      const other = join(root, 'other.img');
+      if (overwrite) fs.writeFileSync(path, 'precious');
+      const before = fs.readdirSync(root);
+      const common = { format: 'notes', sizeBytes: 512, formats, overwrite };
+      const refused = { code: 'invalid-argument', detail: 'create.names-itself' };
+      const backing = { name: './new.img', format: 'raw' };
+      await expect(create(path, { ...common, backing })).rejects.toMatchObject(refused);
+      const options = { data_file: path };
+      await expect(create(path, { ...common, options })).rejects.toMatchObject(refused);
+      expect(fs.readdirSync(root)).toEqual(before);
+      if (overwrite) expect(fs.readFileSync(path, 'utf8')).toBe('precious');
+      const elsewhere = { name: 'nbd://new.img', format: 'raw' };
+      await create(other, { ...common, backing: elsewhere });
+      expect(noted(other)['backing']).toEqual(elsewhere);
+    },
+  );
+
   it('takes size and format from the backing image where they are left out', async () => {
     fs.writeFileSync(join(root, 'base.raw'), 'x'.repeat(3000));
     const backing = { name: 'base.raw' };

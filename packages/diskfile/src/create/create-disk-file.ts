@@ -1,5 +1,5 @@
 /** Creating virtual disks. */
-import { dirname, isAbsolute, join } from 'node:path';
+import { basename, dirname, isAbsolute, resolve, sep } from 'node:path';
 import { alignUp, DiskError } from '@diskfile/bytes';
 import { decoders } from '@diskfile/codec';
 import {
@@ -76,6 +76,8 @@ class Creation {
   readonly #locking: ImageLocking;
   /** The image first, then what else it names. */
   readonly #files: NewFile[] = [];
+  /** Where they will be. */
+  readonly #paths = new Set<string>();
 
   constructor(path: string, options: CreateDiskFileOptions) {
     this.#path = path;
@@ -93,6 +95,7 @@ class Creation {
       const { sizeBytes, backing } = yield* this.#sizeAndBacking(image);
       yield* create({
         storage: image.storage,
+        fileName: basename(this.#path),
         sizeBytes: this.#wholeSectors(sizeBytes),
         options: this.#options.options ?? {},
         backing,
@@ -147,6 +150,8 @@ class Creation {
 
   *#newFile(path: string): Step<NewFile> {
     const overwrite = this.#options.overwrite ?? false;
+    if (this.#paths.has(resolve(path))) throw this.#namedTwice(path);
+    this.#paths.add(resolve(path));
     const file = yield* NewFile.create(path, { overwrite, locking: this.#locking });
     this.#files.push(file);
     return file;
@@ -154,8 +159,24 @@ class Creation {
 
   /** A further file, named by the caller, so no gate stands before it. */
   *#createNamed({ filename }: NamedFile): Step<NewFile['storage']> {
-    const path = isAbsolute(filename) ? filename : join(dirname(this.#path), filename);
-    return (yield* this.#newFile(path)).storage;
+    return (yield* this.#newFile(this.#pathOf(filename))).storage;
+  }
+
+  /** Host path of a name in the image. Not normalised: `..` after a symbolic link is the host's. */
+  #pathOf(filename: string): string {
+    return isAbsolute(filename) ? filename : dirname(this.#path) + sep + filename;
+  }
+
+  /** Replaced by the new image, the image below would be gone. What is no file is no such thing. */
+  #refuseItselfBelow(name: string): void {
+    let filename: string;
+    try {
+      ({ filename } = parseImageName(name, 'backing'));
+    } catch (error) {
+      if (error instanceof DiskError && error.code === 'unsupported') return;
+      throw error;
+    }
+    if (this.#paths.has(resolve(this.#pathOf(filename)))) throw this.#namedTwice(filename);
   }
 
   /** Looks into the backing image only for what the caller left out. */
@@ -165,6 +186,7 @@ class Creation {
     const { sizeBytes, backing } = this.#options;
     if (backing === undefined) return { sizeBytes: sizeBytes!, backing };
     const { name, format } = backing;
+    this.#refuseItselfBelow(name);
     if (sizeBytes !== undefined && format !== undefined) {
       return { sizeBytes, backing: { name, format } };
     }
@@ -200,6 +222,12 @@ class Creation {
       writable: false,
       followBacking: false,
     });
+  }
+
+  #namedTwice(path: string): DiskError {
+    const message = `${quote(path)} would be one file of the new image and another one as well`;
+    const hint = 'Give each file a name of its own.';
+    return this.#refused('invalid-argument', 'create.names-itself', message, hint);
   }
 
   #refused(
