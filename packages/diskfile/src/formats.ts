@@ -4,6 +4,14 @@ import { qcow2Driver, qcowDriver } from '@diskfile/qcow2';
 import { rawDriver } from '@diskfile/raw';
 import { vdiDriver } from '@diskfile/vdi';
 import { vhdDriver } from '@diskfile/vhd';
+import { vmdkDriver } from '@diskfile/vmdk';
 
 /** Raw answers `maybe` to everything, so its place does not matter; it stands last for readers. */
-export const ALL_FORMATS: readonly FormatDriver[] = [qcow2Driver, qcowDriver, vdiDriver, vhdDriver, rawDriver];
+export const ALL_FORMATS: readonly FormatDriver[] = [
+  qcow2Driver,
+  qcowDriver,
+  vdiDriver,
+  vhdDriver,
+  vmdkDriver,
+  rawDriver,
+];

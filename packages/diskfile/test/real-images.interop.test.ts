@@ -28,8 +28,8 @@ function expectedImages(): Expected[] {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => line.split('\t'))
-    .filter(([, , , format]) => ['qcow2', 'raw', 'vpc'].includes(format!))
-    .filter(([name]) => /\.(qcow2|raw|vhd)$/.test(name!))
+    .filter(([, , , format]) => ['qcow2', 'raw', 'vpc', 'vmdk'].includes(format!))
+    .filter(([name]) => /\.(qcow2|raw|vhd|vmdk)$/.test(name!))
     .map(([name, sha256, size]) => ({ name: name!, sha256: sha256!, sizeBytes: Number(size) }));
 }
 

@@ -72,6 +72,7 @@ export function hostGate(options: HostGateOptions = {}, access: HostAccess = {})
 const ROLE_NAMES: Readonly<Record<FileRole, string>> = {
   backing: 'backing file',
   'data-file': 'data file',
+  extent: 'extent',
 };
 
 /** One file that an image names, on its way through the checks. */

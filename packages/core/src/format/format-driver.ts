@@ -60,6 +60,8 @@ export interface FormatDriver {
 export interface CreateContext {
   /** Empty. */
   readonly storage: WritableStorage;
+  /** Name that the image's file will have, without directories, for formats that note it. */
+  readonly fileName?: string;
   readonly sizeBytes: number;
   /** What the format alone knows, under the names that qemu-img gives with `-o`. */
   readonly options: Readonly<Record<string, string | number | boolean>>;

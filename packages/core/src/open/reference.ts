@@ -15,7 +15,7 @@ export interface BackingReference {
   readonly alternatives?: readonly string[];
 }
 
-export type FileRole = 'backing' | 'data-file';
+export type FileRole = 'backing' | 'data-file' | 'extent';
 
 /** A host file that an image asks for. */
 export interface NamedFile {

@@ -14,9 +14,6 @@ interface ForeignMagic {
 
 /** From each format's own specification or manual. */
 const MAGICS: readonly ForeignMagic[] = [
-  { format: 'VMDK', at: 0, bytes: 'KDMV' },
-  { format: 'VMDK', at: 0, bytes: 'COWD' },
-  { format: 'VMDK', at: 0, bytes: '# Disk DescriptorFile' },
   { format: 'VHDX', at: 0, bytes: 'vhdxfile' },
   { format: 'QED', at: 0, bytes: 'QED\0' },
   { format: 'Parallels', at: 0, bytes: 'WithoutFreeSpace' },

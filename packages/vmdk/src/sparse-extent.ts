@@ -1,0 +1,248 @@
+/** Sparse extents of hosted products (KDMV) and of ESX Server (COWD). */
+import { DiskError, hasAnyBit, readU32le } from '@diskfile/bytes';
+import {
+  BLOCK,
+  type BlockTable,
+  type Decoder,
+  type DecoderSet,
+  type Extent,
+  lookupBlocks,
+  readBytes,
+  type Step,
+  type Storage,
+} from '@diskfile/core';
+import { GrainTables, type GrainGeometry, tableCount } from './grain-tables.ts';
+import { corrupt, unsupported } from './refusals.ts';
+import {
+  COMPRESSION,
+  COWD_MAGIC,
+  COWD_TABLE_ENTRIES,
+  cowdHeader,
+  FLAG,
+  GRAIN_MARKER_BYTES,
+  SECTOR_BYTES,
+  SPARSE_MAGIC,
+  sparseExtentHeader,
+  ZLIB_HEADER_BYTES,
+} from './structs.ts';
+
+const MAX_GRAIN_BYTES = 32 * 1024 * 1024;
+const MAX_TABLE_ENTRIES = 4096;
+const NO_OFFSET = 0xffff_ffff;
+/** The footer lies before the end-of-stream marker. */
+const FOOTER_FROM_END = 1024;
+
+export interface SparseHeader extends GrainGeometry {
+  /** Second directory; 0 for none. */
+  readonly redundantOffset: number;
+  readonly compressed: boolean;
+  /** Behind all that is not grains. */
+  readonly overheadBytes: number;
+  readonly descriptor: { readonly offset: number; readonly lengthBytes: number } | undefined;
+  readonly uncleanShutdown: boolean;
+  readonly version: number;
+}
+
+export function isSparseMagic(head: Uint8Array): boolean {
+  if (head.length < 4) return false;
+  const magic = readU32le(head, 0);
+  return magic === SPARSE_MAGIC || magic === COWD_MAGIC;
+}
+
+export function* readSparseHeader(storage: Storage): Step<SparseHeader> {
+  const bytes = yield* readBytes(storage, 0, SECTOR_BYTES);
+  if (readU32le(bytes, 0) === COWD_MAGIC) return parseCowd(bytes);
+  if (readU32le(bytes, 0) !== SPARSE_MAGIC) {
+    throw corrupt('vmdk.sparse-magic', 'The file is no sparse extent of a VMDK disk', 0);
+  }
+  const header = parseSparse(bytes);
+  if (header.directoryOffset !== 0) return header;
+  // The header was written before the directory had a place; the footer was written last.
+  const footerOffset = storage.sizeBytes - FOOTER_FROM_END;
+  if (footerOffset < SECTOR_BYTES) throw noFooter(footerOffset);
+  const footer = yield* readBytes(storage, footerOffset, SECTOR_BYTES);
+  if (readU32le(footer, 0) !== SPARSE_MAGIC) throw noFooter(footerOffset);
+  const last = parseSparse(footer);
+  if (last.directoryOffset === 0) throw noFooter(footerOffset);
+  return { ...last, descriptor: header.descriptor };
+}
+
+function noFooter(offset: number): DiskError {
+  return corrupt(
+    'vmdk.no-footer',
+    'The stream has no footer: it was cut, or is still being written',
+    offset,
+  );
+}
+
+function parseSparse(bytes: Uint8Array): SparseHeader {
+  const raw = sparseExtentHeader.decode(bytes);
+  if (raw.version < 1 || raw.version > 3) {
+    throw unsupported(
+      'vmdk.version',
+      `The extent has version ${raw.version}`,
+      'Versions 1 to 3 can be read.',
+    );
+  }
+  const compressed = hasAnyBit(raw.flags, FLAG.compressed);
+  if (compressed && raw.compressAlgorithm !== COMPRESSION.deflate) {
+    throw unsupported(
+      'vmdk.compression',
+      `The extent is compressed by the unknown algorithm ${raw.compressAlgorithm}`,
+      'Only deflate is known.',
+    );
+  }
+  const atEnd = raw.gdOffsetLow === NO_OFFSET && raw.gdOffsetHigh === NO_OFFSET;
+  const primary = raw.gdOffsetHigh * 2 ** 32 + raw.gdOffsetLow;
+  const { descriptorOffset, descriptorSize } = raw;
+  return checked({
+    sizeBytes: raw.capacity * SECTOR_BYTES,
+    grainBytes: raw.grainSize * SECTOR_BYTES,
+    entriesPerTable: raw.numGTEsPerGT,
+    directoryOffset: atEnd ? 0 : primary * SECTOR_BYTES,
+    redundantOffset: hasAnyBit(raw.flags, FLAG.useRedundantTable)
+      ? raw.rgdOffset * SECTOR_BYTES
+      : 0,
+    zeroedGrains: hasAnyBit(raw.flags, FLAG.zeroedGrains),
+    compressed,
+    overheadBytes: raw.overHead * SECTOR_BYTES,
+    descriptor:
+      descriptorOffset === 0
+        ? undefined
+        : { offset: descriptorOffset * SECTOR_BYTES, lengthBytes: descriptorSize * SECTOR_BYTES },
+    uncleanShutdown: raw.uncleanShutdown !== 0,
+    version: raw.version,
+  });
+}
+
+function parseCowd(bytes: Uint8Array): SparseHeader {
+  const raw = cowdHeader.decode(bytes);
+  return checked({
+    sizeBytes: raw.numSectors * SECTOR_BYTES,
+    grainBytes: raw.grainSize * SECTOR_BYTES,
+    entriesPerTable: COWD_TABLE_ENTRIES,
+    directoryOffset: raw.gdOffset * SECTOR_BYTES,
+    redundantOffset: 0,
+    zeroedGrains: false,
+    compressed: false,
+    overheadBytes: raw.freeSector * SECTOR_BYTES,
+    descriptor: undefined,
+    uncleanShutdown: false,
+    version: raw.version,
+  });
+}
+
+function checked(header: SparseHeader): SparseHeader {
+  const { sizeBytes, grainBytes, entriesPerTable, directoryOffset, redundantOffset } = header;
+  const isPower = Number.isInteger(Math.log2(grainBytes));
+  if (!isPower || grainBytes < SECTOR_BYTES || grainBytes > MAX_GRAIN_BYTES) {
+    throw corrupt('vmdk.grain-size', `Grains of ${grainBytes} bytes are not possible`, 20);
+  }
+  if (entriesPerTable < 1 || entriesPerTable > MAX_TABLE_ENTRIES) {
+    throw corrupt('vmdk.table-size', `Grain tables of ${entriesPerTable} entries`, 44);
+  }
+  const largest = Math.max(sizeBytes, directoryOffset, redundantOffset, header.overheadBytes);
+  if (Number.isSafeInteger(largest + grainBytes)) return header;
+  throw corrupt('vmdk.offset', 'The header names an offset beyond what any file holds', 12);
+}
+
+/** One sparse extent, as a map of its own bytes. */
+export class SparseExtent {
+  readonly header: SparseHeader;
+  readonly #table: BlockTable;
+  readonly #decoders: DecoderSet;
+  #decoder: Decoder | undefined;
+
+  constructor(header: SparseHeader, table: BlockTable, decoders: DecoderSet) {
+    this.header = header;
+    this.#table = table;
+    this.#decoders = decoders;
+  }
+
+  lookup(offset: number, lengthBytes: number, extent: Extent): boolean {
+    if (!this.header.compressed) return lookupBlocks(this.#table, offset, lengthBytes, extent);
+    const { grainBytes, sizeBytes } = this.header;
+    const grainIndex = Math.floor(offset / grainBytes);
+    const hostOffset = this.#table.find(grainIndex);
+    if (hostOffset < 0) return lookupBlocks(this.#table, offset, lengthBytes, extent);
+    const decoder = this.#decoder;
+    if (decoder === undefined) return false;
+    const skip = offset % grainBytes;
+    // The last grain holds no more than the extent has, in some writers' images.
+    const unitLengthBytes = Math.min(grainBytes, sizeBytes - grainIndex * grainBytes);
+    const streamAt = GRAIN_MARKER_BYTES + ZLIB_HEADER_BYTES;
+    extent.setEncoded(
+      {
+        storage: this.#table.storage,
+        hostOffset: hostOffset + streamAt,
+        encodedLengthBytes: longestStream(grainBytes),
+        unitLengthBytes,
+        decoder,
+      },
+      skip,
+      Math.min(lengthBytes, unitLengthBytes - skip),
+    );
+    return true;
+  }
+
+  *load(offset: number): Step<void> {
+    const grainIndex = Math.floor(offset / this.header.grainBytes);
+    yield* this.#table.load(grainIndex);
+    if (!this.header.compressed || this.#decoder !== undefined) return;
+    if (this.#table.find(grainIndex) < 0) return;
+    this.#decoder = yield* this.#decoders.load('deflate-raw');
+    // While that took its time, other operations may have pushed the table out.
+    yield* this.#table.load(grainIndex);
+  }
+}
+
+/** Bytes that a deflate stream of a grain takes at most, stored blocks and checksum included. */
+function longestStream(grainBytes: number): number {
+  return grainBytes + Math.ceil(grainBytes / 128) + 64;
+}
+
+/** Whether every grain table has a place, as all writers lay them out. */
+export function hasAllTables(directory: Uint8Array, header: SparseHeader): boolean {
+  const view = new DataView(directory.buffer, directory.byteOffset, directory.length);
+  for (let at = 0; at < tableCount(header) * 4; at += 4) {
+    if (view.getUint32(at, true) === 0) return false;
+  }
+  return true;
+}
+
+/**
+ * Behind the last grain and table.
+ * @throws DiskError `corrupt` where two grains share a place: a write to one would change the other
+ */
+export function* findUsedEnd(table: GrainTables, header: SparseHeader): Step<number> {
+  const { grainBytes, sizeBytes, entriesPerTable, overheadBytes } = header;
+  const grains = Math.ceil(sizeBytes / grainBytes);
+  const seen = new Set<number>();
+  let end = overheadBytes;
+  for (let index = 0; index < grains; index++) {
+    if (table.find(index) === BLOCK.unknown) yield* table.load(index);
+    const hostOffset = table.find(index);
+    if (hostOffset === BLOCK.none && index % entriesPerTable === 0 && isEmpty(table, index)) {
+      index += entriesPerTable - 1;
+      continue;
+    }
+    if (hostOffset < 0) continue;
+    if (hostOffset < overheadBytes) {
+      throw corrupt('vmdk.grain-in-metadata', 'A grain lies where tables are', hostOffset);
+    }
+    if (seen.has(hostOffset)) {
+      throw corrupt('vmdk.grain-twice', 'Two grains of the disk have the same place', hostOffset);
+    }
+    seen.add(hostOffset);
+    end = Math.max(end, hostOffset + grainBytes);
+  }
+  return end;
+}
+
+/** Whether a table that begins with grain `index` names none at all. */
+function isEmpty(table: GrainTables, index: number): boolean {
+  for (let at = index; at < index + table.geometry.entriesPerTable; at++) {
+    if (table.find(at) !== BLOCK.none) return false;
+  }
+  return true;
+}

@@ -1,0 +1,103 @@
+/** Grain tables of an extent that is written: every change goes to both copies of a table. */
+import {
+  AppendSpace,
+  flushStorage,
+  type Limits,
+  type Step,
+  type WritableBlockTable,
+  type WritableStorage,
+  writeBytes,
+} from '@diskfile/core';
+import { type GrainGeometry, type GrainTable, GrainTables } from './grain-tables.ts';
+import { corrupt } from './refusals.ts';
+import { SECTOR_BYTES } from './structs.ts';
+
+const ENTRY_BYTES = 4;
+/** Bytes of changed tables at which they are written early. */
+const MAX_DIRTY_BYTES = 4 * 1024 * 1024;
+/** Sector numbers are 32 bits wide. */
+const MAX_END = 2 ** 32 * SECTOR_BYTES;
+
+export interface GrainWritingParts {
+  readonly directory: Uint8Array<ArrayBuffer>;
+  /** The second directory, when there is one: its tables mirror the first ones. */
+  readonly redundant: Uint8Array<ArrayBuffer> | undefined;
+  /** Behind all grains and tables. */
+  readonly usedEnd: number;
+}
+
+export class WritableGrainTables extends GrainTables implements WritableBlockTable {
+  declare readonly storage: WritableStorage;
+  readonly maxReservation = Infinity;
+  readonly #redundant: DataView | undefined;
+  readonly #space: AppendSpace;
+  #dirtyCount = 0;
+
+  constructor(
+    storage: WritableStorage,
+    geometry: GrainGeometry,
+    { directory, redundant, usedEnd }: GrainWritingParts,
+    limits: Limits,
+  ) {
+    super(storage, geometry, directory, limits);
+    this.#redundant = redundant && new DataView(redundant.buffer);
+    this.#space = new AppendSpace(storage, usedEnd, geometry.grainBytes);
+  }
+
+  get isDirty(): boolean {
+    return this.#dirtyCount > 0;
+  }
+
+  *reserve(count: number): Step<number> {
+    const lengthBytes = count * this.blockBytes;
+    const dirtyBytes = this.#dirtyCount * this.geometry.entriesPerTable * ENTRY_BYTES;
+    if (dirtyBytes > MAX_DIRTY_BYTES) yield* this.flush();
+    if (this.#space.end + lengthBytes > MAX_END) {
+      throw corrupt(
+        'vmdk.extent-full',
+        'The extent file has reached its largest size',
+        this.#space.end,
+      );
+    }
+    return this.#space.reserve(lengthBytes);
+  }
+
+  *unreserve(hostOffset: number, count: number): Step<void> {
+    yield* this.#space.unreserve(hostOffset, count * this.blockBytes);
+  }
+
+  link(grainIndex: number, hostOffset: number): void {
+    const { entriesPerTable } = this.geometry;
+    const table = this.tables.get(Math.floor(grainIndex / entriesPerTable));
+    if (table === undefined) throw noTable(grainIndex);
+    const at = (grainIndex % entriesPerTable) * ENTRY_BYTES;
+    table.entries.setUint32(at, hostOffset / SECTOR_BYTES, true);
+    if (!table.dirty) this.#dirtyCount += 1;
+    table.dirty = true;
+  }
+
+  *flush(): Step<void> {
+    yield* flushStorage(this.storage);
+    if (this.#dirtyCount === 0) return;
+    const dirty = [...this.tables.values()].filter((table) => table.dirty);
+    for (const table of dirty) yield* this.#write(table);
+    yield* flushStorage(this.storage);
+    for (const table of dirty) table.dirty = false;
+    this.#dirtyCount = 0;
+  }
+
+  *#write({ index, hostOffset, entries }: GrainTable): Step<void> {
+    const bytes = new Uint8Array(entries.buffer);
+    yield* writeBytes(this.storage, bytes, hostOffset);
+    const mirror = this.#redundant?.getUint32(index * ENTRY_BYTES, true) ?? 0;
+    if (mirror === 0 || mirror * SECTOR_BYTES === hostOffset) return;
+    yield* writeBytes(this.storage, bytes, mirror * SECTOR_BYTES);
+  }
+
+  *close(): Step<void> {}
+}
+
+/** Every writer lays out all tables from the start; without one there is nowhere to write to. */
+function noTable(grainIndex: number): Error {
+  return corrupt('vmdk.no-grain-table', `There is no table for grain ${grainIndex}`, 0);
+}
