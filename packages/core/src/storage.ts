@@ -3,6 +3,7 @@
  * A {@link ByteSource} is the part of it that readers need; an opened disk is one as well, so that
  * partitions, filesystems and images within images stand on either.
  */
+import { DiskError } from '@diskfile/bytes';
 import { type HostCall, hostCall, type Step } from './step.ts';
 
 export interface ByteSource {
@@ -169,4 +170,26 @@ export function* readBytes(
 /** A step that closes a storage. */
 export function* closeStorage(storage: Storage): Step<void> {
   yield { runSync: () => storage.closeSync(), run: () => storage.close() };
+}
+
+/** A step that closes storages: all of them, and only then reports the first failure. */
+export function* closeStorages(storages: readonly Storage[]): Step<void> {
+  let failed: { readonly error: unknown } | undefined;
+  for (const storage of storages) {
+    try {
+      yield* closeStorage(storage);
+    } catch (error) {
+      failed ??= { error };
+    }
+  }
+  if (failed !== undefined) throw failed.error;
+}
+
+/** A step that closes storages after something else has failed, which is what matters then. */
+export function* abandonStorages(storages: readonly Storage[]): Step<void> {
+  try {
+    yield* closeStorages(storages);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+  }
 }

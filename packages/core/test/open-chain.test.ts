@@ -2,6 +2,7 @@ import { DiskError } from '@diskfile/bytes';
 import { describe, expect, it } from 'vitest';
 import {
   closedGate,
+  createImageDisk,
   DEFAULT_LIMITS,
   type FormatDriver,
   type FormatImage,
@@ -104,6 +105,37 @@ describe('opening a chain', () => {
       'base',
     ]);
     expect([...open].toSorted()).toEqual(['base', 'mid', 'top']);
+  });
+
+  it.each([true, false])('closes all of it, whatever one of them says (sync: %s)', async (sync) => {
+    const open = new Set<string>();
+    class Failing extends NamedStorage {
+      override closeSync(): void {
+        super.closeSync();
+        throw new DiskError('io', 'test.close', `${this.name} fails to close`);
+      }
+
+      override async close(): Promise<void> {
+        this.closeSync();
+      }
+    }
+    const gate: OpenGate = {
+      *open({ file: { filename } }) {
+        return new Failing(filename === 'mid' ? 'link:base' : 'text', filename, open);
+      },
+    };
+    const run = (step: Step<unknown>) => (sync ? (async () => runSync(step))() : runAsync(step));
+    const limits = { ...DEFAULT_LIMITS, maxChainLength: 2 };
+    const { start } = setUp({ top: 'link:mid' }, { gate, limits });
+    await expect(run(start('top'))).rejects.toMatchObject({ detail: 'open.chain-too-long' });
+    expect([...open]).toEqual([]);
+
+    const chain = runSync(setUp({ top: 'link:mid' }, { gate }).start('top'));
+    const disk = createImageDisk(chain, { limits: DEFAULT_LIMITS, opening: undefined });
+    expect(open.size).toBe(2);
+    const closing = sync ? (async () => disk.closeSync())() : disk.close();
+    await expect(closing).rejects.toThrowError('mid fails to close');
+    expect([...open]).toEqual([]);
   });
 
   it('takes the given format and never probes it away', () => {

@@ -15,7 +15,7 @@ import type { FormatImage, Topology } from '../format/format-image.ts';
 import type { Limits } from '../limits.ts';
 import type { ImageChain } from '../open/open-chain.ts';
 import { runAsync, runSync, type Step } from '../step.ts';
-import { closeStorage } from '../storage.ts';
+import { abandonStorages, closeStorages } from '../storage.ts';
 import { type BlockStatus, nextBlockStatus } from './block-status.ts';
 import { capabilitiesOf } from './capabilities/disk-capabilities.ts';
 import type { CapabilityTarget } from './capabilities/disk-change.ts';
@@ -117,12 +117,23 @@ class ImageDisk implements DiskFile {
     return {
       image: this.#top,
       backingBytes: layers[1]?.sizeBytes ?? 0,
-      read: (op, body) => this.#whole(op, body),
+      read: (op, body) => this.#whole(op, () => this.#reading(body)),
       change: (op, pick, body) => this.#whole(op, () => this.#writable(op).changeStep(pick, body)),
       writeZeros: (offset, length) => this.#writable('resize').zeroBytesStep(offset, length),
       compress: this.#shared.writer?.canCompress ? this.#compressStep.bind(this) : undefined,
       needSync: (op) => this.#needSync(op),
     };
+  }
+
+  /** Keeps space that is freed in the meantime from being used for something else. */
+  *#reading<T>(body: () => Step<T>): Step<T> {
+    const { writer } = this.#shared;
+    const epoch = writer?.epochs.begin();
+    try {
+      return yield* body();
+    } finally {
+      if (epoch !== undefined) writer!.epochs.end(epoch);
+    }
   }
 
   get #top(): FormatImage {
@@ -375,10 +386,10 @@ class ImageDisk implements DiskFile {
     try {
       if (writer !== undefined) yield* writer.closeStep();
     } catch (error) {
+      yield* abandonStorages(chain.storages);
       throw this.#located(error, 0, this.sizeBytes, 'close');
-    } finally {
-      for (const storage of chain.storages) yield* closeStorage(storage);
     }
+    yield* closeStorages(chain.storages);
   }
 
   [Symbol.dispose](): void {

@@ -11,7 +11,7 @@ import {
 } from '../format/format-driver.ts';
 import type { FormatImage } from '../format/format-image.ts';
 import type { Limits } from '../limits.ts';
-import { readBytes, closeStorage, type Storage } from '../storage.ts';
+import { abandonStorages, readBytes, type Storage } from '../storage.ts';
 import type { Step } from '../step.ts';
 import type { OpenGate } from './gate.ts';
 import { type BackingReference, type NamedFile, parseImageName, quote } from './reference.ts';
@@ -49,7 +49,7 @@ export function* openChain(storage: Storage, options: OpenChainOptions): Step<Im
   try {
     return yield* opening.run();
   } catch (error) {
-    for (const opened of opening.storages) yield* closeStorage(opened);
+    yield* abandonStorages(opening.storages);
     throw error;
   }
 }
