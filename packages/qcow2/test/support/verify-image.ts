@@ -21,6 +21,7 @@ interface Header {
 const OFFSET_MASK = 0x00ff_ffff_ffff_fe00n;
 const COPIED = 1n << 63n;
 const COMPRESSED = 1n << 62n;
+const BITMAPS_EXTENSION = 0x2385_2875;
 
 /** One use of a cluster: what for, and by which state of the disk. */
 interface Use {
@@ -65,6 +66,7 @@ class Verifier {
     }
     this.#walkL1(0, Number(view.getBigUint64(40)), view.getUint32(36));
     this.#walkSnapshots();
+    this.#walkBitmaps();
     return this.#compare(refcountTable, tableBytes);
   }
 
@@ -81,6 +83,46 @@ class Verifier {
       at += 40 + extra + view.getUint16(at + 12) + view.getUint16(at + 14);
     }
     if (snapshots > 0) this.#use(table, at - table, 'snapshot table');
+  }
+
+  #walkBitmaps(): void {
+    const { view } = this.#header;
+    const known = view.getUint32(4) === 3 && (view.getBigUint64(88) & 1n) !== 0n;
+    let extension = known ? view.getUint32(100) : 0;
+    while (extension > 0 && view.getUint32(extension) !== BITMAPS_EXTENSION) {
+      const next = extension + 8 + Math.ceil(view.getUint32(extension + 4) / 8) * 8;
+      extension = view.getUint32(extension) === 0 ? 0 : next;
+    }
+    if (extension === 0) {
+      if (known) this.#errors.push('bitmaps are announced and there are none');
+      return;
+    }
+    const length = Number(view.getBigUint64(extension + 16));
+    const directory = Number(view.getBigUint64(extension + 24));
+    this.#use(directory, length, 'bitmap directory');
+    let count = 0;
+    for (let at = directory; at < directory + length; count++) {
+      this.#walkBitmap(at);
+      at += Math.ceil((24 + view.getUint16(at + 18) + view.getUint32(at + 20)) / 8) * 8;
+    }
+    if (count !== view.getUint32(extension + 8)) this.#errors.push(`${count} bitmaps are there`);
+  }
+
+  #walkBitmap(entry: number): void {
+    const { view, clusterBytes } = this.#header;
+    const table = Number(view.getBigUint64(entry));
+    const entries = view.getUint32(entry + 8);
+    const name = `bitmap entry 0x${entry.toString(16)}`;
+    const bits = Math.ceil(Number(view.getBigUint64(24)) / 2 ** view.getUint8(entry + 17));
+    const inUse = view.getUint32(entry + 12) % 2 === 1;
+    if (!inUse && entries !== Math.ceil(bits / 8 / clusterBytes)) {
+      this.#errors.push(`the table of ${name} has ${entries} entries`);
+    }
+    this.#use(table, entries * 8, `table of ${name}`);
+    for (let at = table; at < table + entries * 8; at += 8) {
+      const cluster = Number(view.getBigUint64(at));
+      if (cluster > 1) this.#use(cluster, clusterBytes, `bits of ${name}`);
+    }
   }
 
   #use(offset: number, length: number, what: string, role: Use['role'] = 'metadata', tree = 0) {

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import type { DiskFile } from '@diskfile/core';
+import { BitmapModel, perform } from './support/bitmap-model.ts';
+import { randomFrom } from './support/crash-storage.ts';
+import { verifyImage } from './support/verify-image.ts';
+import {
+  createImage,
+  type CreateOptions,
+  ImageFiles,
+  openWritable,
+} from './support/writable-image.ts';
+
+const COMBINATIONS: [name: string, options: CreateOptions][] = [
+  ['512-byte clusters', { cluster_size: 512 }],
+  ['64 KiB clusters', {}],
+  ['1-bit refcounts', { cluster_size: 512, refcount_bits: 1 }],
+  ['64-bit refcounts', { cluster_size: 1024, refcount_bits: 64 }],
+  ['lazy refcounts', { cluster_size: 512, lazy_refcounts: true }],
+  ['extended L2', { cluster_size: 16_384, extended_l2: true }],
+  ['a data file', { cluster_size: 4096, data_file: 'data' }],
+  ['a raw data file', { cluster_size: 512, data_file: 'data', data_file_raw: true }],
+  ['preallocated', { cluster_size: 4096, preallocation: 'metadata' }],
+];
+
+const SIZE = 200_192;
+
+function expectModel(disk: DiskFile, model: BitmapModel): void {
+  expect(disk.warnings).toEqual([]);
+  expect(BitmapModel.found(disk)).toEqual(model.expected());
+}
+
+describe('bitmaps of a disk that is written', () => {
+  it.each(COMBINATIONS)('hold what changed while they were enabled: %s', (_, options) => {
+    for (let seed = 0; seed < Number(process.env['MODEL_RUNS'] ?? 4); seed++) {
+      const random = randomFrom(seed);
+      const files = createImage(new ImageFiles(), SIZE, options);
+      let model = new BitmapModel(SIZE);
+      for (let round = 0; round < 6; round++) {
+        const disk = openWritable(files);
+        for (let step = 0; step < 20; step++) {
+          const work = model.randomWork(random);
+          perform(disk, work);
+          model = model.after(work);
+          if (random() < 0.3) expectModel(disk, model);
+        }
+        expectModel(disk, model);
+        disk.closeSync();
+        expect(verifyImage(files.imageBytes)).toEqual({ errors: [], leaks: [] });
+        expectModel(openWritable(files, { writable: false }), model);
+      }
+    }
+  });
+});
