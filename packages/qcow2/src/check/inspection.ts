@@ -10,12 +10,11 @@ import {
 } from '@diskfile/core';
 import { INCOMPATIBLE } from '../features.ts';
 import type { Qcow2Header } from '../header.ts';
-import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import { ReferenceTally } from '../refcounts/reference-tally.ts';
 import { BitmapReferences, bitmapsOf } from './bitmap-references.ts';
 import { type CheckedHeader, readCheckedHeader } from './checked-header.ts';
 import { CopiedFlags } from './copied-flags.ts';
-import { coverage } from './coverage.ts';
+import { type CoveredPart, coverage } from './coverage.ts';
 import { Findings } from './findings.ts';
 import { GuestPlaces } from './guest-places.ts';
 import { L2Check } from './l2-check.ts';
@@ -59,6 +58,8 @@ export class Inspection {
   readonly l1: Uint8Array;
   /** The L1 tables within the file, of the active state and of snapshots. */
   readonly l1Regions: HostRegion[] = [];
+  /** What L1 entries call L2 tables, and hardly is one. */
+  readonly oddTables = new Set<number>();
   snapshots: SnapshotEntries = NO_SNAPSHOTS;
   blockPlaces: RefcountBlockPlaces = { isBroken: false, counted: [] };
   areBitmapsDamaged = false;
@@ -133,22 +134,19 @@ export class Inspection {
     return this.blockPlaces.isBroken || this.comparison.lacksBlocks;
   }
 
-  /** Clusters that hold metadata of other kinds than L2 tables. */
-  metadataClusters(): ClusterRuns {
+  /** Clusters that hold metadata of other kinds than L2 tables, and how many such things. */
+  metadataClusters(): CoveredPart[] {
     const { clusterBytes } = this.header;
     const blocks = this.blockPlaces.counted.map((hostOffset) => ({
       hostOffset,
       lengthBytes: clusterBytes,
     }));
-    const parts = coverage(
+    return coverage(
       [...this.#regions, ...blocks].map(({ hostOffset, lengthBytes }) => ({
         start: Math.floor(hostOffset / clusterBytes),
         end: divideUp(hostOffset + lengthBytes, clusterBytes),
       })),
     );
-    const clusters = new ClusterRuns();
-    for (const { start, end } of parts) clusters.add({ start, count: end - start });
-    return clusters;
   }
 
   *#run(): Step<void> {
@@ -247,7 +245,8 @@ export class Inspection {
       const hostOffset = hostOffsets[index]!;
       const uses = this.l2Tables.usesOf(hostOffset);
       const activeUses = this.l2Tables.activeUsesOf(hostOffset);
-      this.#l2Check.check(entries, { hostOffset, uses, activeUses });
+      const isOdd = this.#l2Check.check(entries, { hostOffset, uses, activeUses });
+      if (isOdd) this.oddTables.add(hostOffset);
     };
     const context = this.#context;
     let done = 0;

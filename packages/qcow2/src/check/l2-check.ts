@@ -59,6 +59,8 @@ export class L2Check {
   #table: CheckedTable = { hostOffset: 0, uses: 0, activeUses: 0 };
   /** Where the next cluster would lie if the file were in order; 0 before the first. */
   #expectedOffset = 0;
+  /** Entries that no writer would write, even if the file was longer once. */
+  #oddEntries = 0;
 
   constructor({ header, external, references, findings, places, flags }: L2CheckParts) {
     this.#clusterBits = header.clusterBits;
@@ -73,11 +75,16 @@ export class L2Check {
     this.#runs = new EntryRuns(header.clusterBytes, header.extendedL2);
   }
 
-  /** Looks at all entries of a table. */
-  check(entries: DataView, table: CheckedTable): void {
+  /**
+   * Looks at all entries of a table.
+   * @returns whether most of them are odd, as when something else than a table is looked at
+   */
+  check(entries: DataView, table: CheckedTable): boolean {
     const { hostOffset, activeUses } = table;
     this.#table = table;
     this.#expectedOffset = 0;
+    this.#oddEntries = 0;
+    let used = 0;
     const flags = activeUses > 0 && this.#flags.isComparable(hostOffset) ? this.#flags : undefined;
     const onWrongFlag = (at: number, shouldBeSet: boolean) => {
       this.#findings.wrongCopiedFlag(hostOffset + at, shouldBeSet, activeUses);
@@ -87,7 +94,9 @@ export class L2Check {
       if (isCompressed(runs.high)) this.#checkCompressed(entries, runs.at, runs.high, runs.low);
       else if (!this.#checkRun(entries)) this.#checkEach(entries);
       flags?.compareRun(entries, runs, onWrongFlag);
+      used += runs.length;
     }
+    return this.#oddEntries > 0 && this.#oddEntries * 2 >= used;
   }
 
   /** Counts a run of which nothing is wrong; false for any other. */
@@ -115,22 +124,22 @@ export class L2Check {
 
   #checkStandard(entries: DataView, at: number, high: number, low: number): void {
     if (hasAnyBit(high, RESERVED_HIGH) || hasAnyBit(low, RESERVED_LOW)) {
-      this.#mendable(at, 'l2-reserved-bits', 'has reserved bits set');
+      this.#odd(at, 'l2-reserved-bits', 'has reserved bits set');
     }
     const hostOffset = clusterOffset(high, low);
     const zero = !this.#extended && isZeroFlagged(low);
     if (hostOffset === 0 && !(this.#external && isCopied(high) && !zero)) {
       if (this.#extended && entries.getUint32(at + 12) !== 0) {
-        this.#mendable(at, 'l2-bitmap', 'calls subclusters allocated and has no cluster');
+        this.#odd(at, 'l2-bitmap', 'calls subclusters allocated and has no cluster');
       }
       return;
     }
     if (this.#extended && hasAnyBit(entries.getUint32(at + 8), entries.getUint32(at + 12))) {
-      this.#mendable(at, 'l2-bitmap', 'calls subclusters both allocated and zero');
+      this.#odd(at, 'l2-bitmap', 'calls subclusters both allocated and zero');
     }
     this.#countStandard(hostOffset, 1);
     if (!this.#hostCluster.isAligned(low)) {
-      this.#mendable(at, 'l2-entry-misplaced', `names ${hex(hostOffset)}, where no cluster begins`);
+      this.#odd(at, 'l2-entry-misplaced', `names ${hex(hostOffset)}, where no cluster begins`);
     }
     if (this.#external) return;
     const region = { hostOffset, lengthBytes: this.#clusterBytes };
@@ -151,14 +160,14 @@ export class L2Check {
 
   #checkCompressed(entries: DataView, at: number, high: number, low: number): void {
     if (isCopied(high)) {
-      this.#mendable(at, 'l2-compressed-copied', 'has the copied flag, though it is compressed');
+      this.#odd(at, 'l2-compressed-copied', 'has the copied flag, though it is compressed');
     }
     if (this.#external) {
-      this.#mendable(at, 'l2-compressed-external', 'is compressed, though there is a data file');
+      this.#odd(at, 'l2-compressed-external', 'is compressed, though there is a data file');
       return;
     }
     if (this.#extended && (entries.getUint32(at + 8) !== 0 || entries.getUint32(at + 12) !== 0)) {
-      this.#mendable(at, 'l2-compressed-bitmap', 'has subclusters, though it is compressed');
+      this.#odd(at, 'l2-compressed-bitmap', 'has subclusters, though it is compressed');
       return;
     }
     const { uses, activeUses } = this.#table;
@@ -179,6 +188,11 @@ export class L2Check {
       'l2-entry-misplaced',
       `names ${hex(hostOffset)}, beyond the end of the file`,
     );
+  }
+
+  #odd(at: number, what: string, message: string): void {
+    this.#oddEntries += 1;
+    this.#mendable(at, what, message);
   }
 
   #mendable(at: number, what: string, message: string): void {

@@ -28,6 +28,8 @@ export class L2Tables {
   readonly #uses = new Map<number, number>();
   readonly #activeUses = new Map<number, number>();
   #unalignedBytes = 0;
+  #activeEntries = 0;
+  #oddActiveEntries = 0;
 
   constructor(
     storage: Storage,
@@ -46,6 +48,11 @@ export class L2Tables {
   /** Host offsets of the tables, in order; those with nothing in the file left out. */
   get hostOffsets(): Float64Array {
     return Float64Array.from(this.#uses.keys()).toSorted();
+  }
+
+  /** Whether most entries of the active L1 table are such as no writer would write. */
+  get isActiveTableOdd(): boolean {
+    return this.#oddActiveEntries > 0 && this.#oddActiveEntries * 2 >= this.#activeEntries;
   }
 
   usesOf(hostOffset: number): number {
@@ -71,6 +78,7 @@ export class L2Tables {
 
   #addEntry(high: number, low: number, entryOffset: number, times: number, active: boolean): void {
     const hostOffset = clusterOffset(high, low);
+    if (active) this.#noteActive(high, low);
     if (hasAnyBit(high, RESERVED_HIGH) || hasAnyBit(low, RESERVED_LOW)) {
       this.#mendable(entryOffset, 'l1-reserved-bits', 'has reserved bits set', times);
     }
@@ -91,6 +99,15 @@ export class L2Tables {
     if (!this.#uses.has(hostOffset)) this.#bound(hostOffset, entryOffset);
     count(this.#uses, hostOffset, times);
     if (active) count(this.#activeUses, hostOffset, times);
+  }
+
+  #noteActive(high: number, low: number): void {
+    this.#activeEntries += 1;
+    const isOdd =
+      hasAnyBit(high, RESERVED_HIGH) ||
+      hasAnyBit(low, RESERVED_LOW) ||
+      clusterOffset(high, low) % this.#clusterBytes !== 0;
+    if (isOdd) this.#oddActiveEntries += 1;
   }
 
   #mendable(entryOffset: number, what: string, problem: string, times: number): void {

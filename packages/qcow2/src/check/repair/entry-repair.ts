@@ -12,7 +12,7 @@ import {
   isCompressed,
   isCopied,
 } from '../../l2-entry.ts';
-import type { ClusterRuns } from '../../refcounts/cluster-runs.ts';
+import { ClusterRuns } from '../../refcounts/cluster-runs.ts';
 import { coverage } from '../coverage.ts';
 import { HostClusterField } from '../host-cluster.ts';
 import type { Inspection } from '../inspection.ts';
@@ -35,7 +35,9 @@ export class EntryRepair {
   readonly #inspection: Inspection;
   readonly #rewriting: TableRewriting;
   readonly #hostCluster: HostClusterField;
-  readonly #metadata: ClusterRuns;
+  /** Clusters that hold known metadata, and those that hold several kinds of it. */
+  readonly #metadata = new ClusterRuns();
+  readonly #sharedMetadata = new ClusterRuns();
 
   constructor(storage: WritableStorage, inspection: Inspection) {
     const { clusterBytes, clusterBits } = inspection.header;
@@ -43,17 +45,21 @@ export class EntryRepair {
     this.#inspection = inspection;
     this.#rewriting = new TableRewriting(storage, clusterBytes);
     this.#hostCluster = new HostClusterField(clusterBits);
-    this.#metadata = inspection.metadataClusters();
+    for (const { start, end, times } of inspection.metadataClusters()) {
+      const run = { start, count: end - start };
+      this.#metadata.add(run);
+      if (times > 1) this.#sharedMetadata.add(run);
+    }
   }
 
   /**
-   * Puts right all entries that are in tables of their own. What cannot be where an entry says, and
+   * Puts right all entries of tables. What cannot be where an entry says, and
    * is not found nearby either, is given up: it reads as zeros from then on.
    */
   *mendEntries(): Step<void> {
     const { l1Regions, l2Tables } = this.#inspection;
     yield* this.#eachL1Cluster(l1Regions, (entries, changed) => this.#mendL1(entries, changed));
-    const tables = l2Tables.hostOffsets.filter((hostOffset) => this.#isTableOnly(hostOffset));
+    const tables = l2Tables.hostOffsets.filter((hostOffset) => this.#isTable(hostOffset));
     yield* this.#rewriting.each(tables, (entries, index, changed) => {
       this.#mendL2(entries, l2Tables.usesOf(tables[index]!), changed);
     });
@@ -95,8 +101,9 @@ export class EntryRepair {
     for (let at = 0; at + 8 <= entries.byteLength; at += 8) {
       const high = entries.getUint32(at);
       const low = entries.getUint32(at + 4);
-      if (clusterOffset(high, low) === 0) setEntry(entries, at, 0, 0, changed);
-      else if (!this.#isMisplaced(high, low)) {
+      const hostOffset = clusterOffset(high, low);
+      if (hostOffset === 0) setEntry(entries, at, 0, 0, changed);
+      else if (!this.#isMisplaced(high, low) && this.#isTable(hostOffset)) {
         const newHigh = clearBits(high, L1_RESERVED_HIGH);
         setEntry(entries, at, newHigh, clearBits(low, L1_RESERVED_LOW), changed);
       } else if (this.#isFoundNearby(high, low, 1)) this.#setNearby(entries, at, changed);
@@ -199,32 +206,38 @@ export class EntryRepair {
     setEntry(entries, at, high, low, changed);
   }
 
-  /** Whether a cluster is an L2 table and nothing else. */
-  #isTableOnly(hostOffset: number): boolean {
-    const { header, references, l2Tables } = this.#inspection;
+  /**
+   * Whether what an L1 entry names is an L2 table. When something else names it as well, one of the
+   * two is wrong: the L1 entry where the other is a table whose place is known, or where the content
+   * is not that of a table.
+   */
+  #isTable(hostOffset: number): boolean {
+    const { header, references, l2Tables, oddTables } = this.#inspection;
     if (hostOffset === 0 || hostOffset % header.clusterBytes !== 0) return false;
-    const uses = references.tally.get(hostOffset / header.clusterBytes);
-    return uses === l2Tables.usesOf(hostOffset);
+    const cluster = hostOffset / header.clusterBytes;
+    if (references.tally.get(cluster) === l2Tables.usesOf(hostOffset)) return true;
+    return !this.#metadata.has(cluster) && !oddTables.has(hostOffset);
   }
 
   /**
-   * Whether a cluster is an L2 table above all. When one is named as data as well, then either that
-   * or the L1 entry is wrong; if all that the table says makes sense, it is the table.
+   * Whether a cluster is part of an L1 table and of no other table. The active one may be named by
+   * entries as well, which are wrong then, unless the header is, which its content would show.
    */
-  #isTable(hostOffset: number): boolean {
-    if (this.#isTableOnly(hostOffset)) return true;
-    const { header, findings } = this.#inspection;
-    if (hostOffset === 0 || !findings.areReferencesSound) return false;
-    return !this.#metadata.has(hostOffset / header.clusterBytes);
+  #isL1Cluster(hostOffset: number): boolean {
+    const { header, references, l2Tables } = this.#inspection;
+    const { offset, entries } = header.l1Table;
+    const cluster = Math.floor(hostOffset / header.clusterBytes);
+    if (references.tally.get(cluster) === 1) return true;
+    const isActive = hostOffset >= offset && hostOffset < offset + entries * 8;
+    return isActive && !this.#sharedMetadata.has(cluster) && !l2Tables.isActiveTableOdd;
   }
 
-  /** Shows L1 tables cluster by cluster, those left out that are anything else as well. */
+  /** Shows L1 tables cluster by cluster. */
   *#eachL1Cluster(
     regions: readonly HostRegion[],
     change: (entries: DataView, changed: DirtyRange) => void,
   ): Step<void> {
-    const { header, references } = this.#inspection;
-    const { clusterBytes } = header;
+    const { clusterBytes } = this.#inspection.header;
     const offsets: number[] = [];
     const lengths: number[] = [];
     const parts = coverage(
@@ -235,7 +248,7 @@ export class EntryRepair {
     );
     for (const { start, end } of parts) {
       for (let hostOffset = start; hostOffset < end; hostOffset += clusterBytes) {
-        if (references.tally.get(Math.floor(hostOffset / clusterBytes)) !== 1) continue;
+        if (!this.#isL1Cluster(hostOffset)) continue;
         offsets.push(hostOffset);
         lengths.push(Math.min(clusterBytes, end - hostOffset));
       }

@@ -36,7 +36,8 @@ export class Repair {
     run: ({ header }) => new HeaderRepair(this.#storage, header).dropBitmaps(),
   };
   readonly #mendEntries: RepairAction = {
-    isNeeded: ({ findings }) => findings.mendableEntries > 0,
+    isNeeded: ({ findings: { mendableEntries, wrongCopiedFlags } }) =>
+      mendableEntries > 0 || (wrongCopiedFlags > 0 && this.#tries.has(this.#setFlags)),
     run: (inspection) => this.#mend(inspection),
   };
   readonly #rebuild: RepairAction = {
