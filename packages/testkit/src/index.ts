@@ -16,7 +16,7 @@ export { haveTools } from './oracles/tools.ts';
 export { type Case, pairwise } from './pairwise.ts';
 export { CrashLog, type Mutation, type RecordedMutation } from './storage/crash-log.ts';
 export { type CrashOptions, type CrashState, crashStates } from './storage/crash-states.ts';
-export { type FaultPlan, FaultStorage } from './storage/fault-storage.ts';
+export { type FaultPlan, Faults, FaultStorage } from './storage/fault-storage.ts';
 export { Random } from './storage/random.ts';
 export { RecordingStorage } from './storage/recording-storage.ts';
 export { StorageWrapper } from './storage/storage-wrapper.ts';
@@ -29,3 +29,9 @@ export type { OpenSubjectOptions, Subject, Verdict } from './subject/subject.ts'
 export { type CrashReport, type CrashRunOptions, runCrashes } from './crash/crash-run.ts';
 export { QCOW2_WORKLOADS } from './crash/qcow2-workloads.ts';
 export type { Workload } from './crash/workload.ts';
+export {
+  type FaultKind,
+  type FaultReport,
+  type FaultRunOptions,
+  runFaults,
+} from './fault/fault-run.ts';

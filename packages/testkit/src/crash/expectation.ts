@@ -4,26 +4,25 @@ import { firstDifference, firstForeignSector } from '../model/mismatch.ts';
 import type { FoundDisk } from './found-disk.ts';
 import type { WorkloadStep } from './workload.ts';
 
+interface Possible {
+  /** Size and snapshots, unless a step that is done as a whole has been. */
+  readonly before: DiskModel;
+  /** Each sector has to be as in one of these. */
+  readonly contents: readonly Uint8Array[];
+  /** What a step that is in progress, and is done as a whole, makes of the disk. */
+  readonly next: DiskModel | undefined;
+  /** The same of steps that failed: they may be done or not until something is durable again. */
+  readonly uncertain: readonly DiskModel[];
+}
+
 export class Expectation {
   /** Tells apart those of one workload. */
   readonly key: string;
-  /** Apart from its content, what the disk is unless the step in progress is done. */
-  readonly #before: DiskModel;
-  /** Each sector has to be as in one of these. */
-  readonly #contents: readonly Uint8Array[];
-  /** All of the disk may instead be this. */
-  readonly #atomic: DiskModel | undefined;
+  readonly #possible: Possible;
 
-  private constructor(
-    key: string,
-    before: DiskModel,
-    contents: readonly Uint8Array[],
-    atomic: DiskModel | undefined,
-  ) {
+  private constructor(key: string, possible: Possible) {
     this.key = key;
-    this.#before = before;
-    this.#contents = contents;
-    this.#atomic = atomic;
+    this.#possible = possible;
   }
 
   /** What has to be there when the power goes right after `point`. */
@@ -35,36 +34,44 @@ export class Expectation {
     const base = begun[flushed]?.after ?? begin;
     const since = begun.slice(flushed + 1);
     const last = since.at(-1);
-    const isOpen = last?.operation.isAtomic === true && last.end > point;
+    const isOpen =
+      last?.operation.isAtomic === true && last.end > point && last.meant === undefined;
     const partial = isOpen ? since.slice(0, -1) : since;
-    const contents = [base.content, ...partial.flatMap((step) => step.contents)];
-    const before = partial.at(-1)?.after ?? base;
-    const key = `${flushed} ${begun.length} ${isOpen}`;
-    return new Expectation(key, before, contents, isOpen ? last.after : undefined);
+    const failed = partial.filter(({ operation }) => operation.isAtomic === true);
+    return new Expectation(`${flushed} ${begun.length} ${isOpen}`, {
+      before: partial.at(-1)?.after ?? base,
+      contents: [base.content, ...partial.flatMap((step) => step.contents)],
+      next: isOpen ? last.after : undefined,
+      uncertain: failed.flatMap(({ meant }) => meant ?? []),
+    });
   }
 
   /** @returns what is wrong with a disk that was found; undefined when nothing is */
   fault(found: FoundDisk): string | undefined {
-    const isNew = this.#atomic !== undefined && isEqual(found, this.#atomic);
-    return isNew ? undefined : this.#faultOfOld(found);
-  }
-
-  #faultOfOld({ content, snapshots }: FoundDisk): string | undefined {
-    const before = this.#before;
-    if (content.length !== before.content.length) {
-      return `it has ${content.length} bytes, not ${before.content.length}`;
+    const { before, contents, next, uncertain } = this.#possible;
+    if (next !== undefined && isEqual(found, next)) return undefined;
+    const models = [before, ...uncertain];
+    const all = [...contents, ...uncertain.map(({ content }) => content)];
+    if (!models.some(({ content }) => content.length === found.content.length)) {
+      return `it has ${found.content.length} bytes, not ${before.content.length}`;
     }
-    const names = (list: readonly { name: string }[]) => list.map(({ name }) => name).join(', ');
-    if (names(snapshots) !== names(before.snapshots)) {
-      return `its snapshots are [${names(snapshots)}], not [${names(before.snapshots)}]`;
+    if (!models.some(({ snapshots }) => namesOf(snapshots) === namesOf(found.snapshots))) {
+      return `its snapshots are [${namesOf(found.snapshots)}], not [${namesOf(before.snapshots)}]`;
     }
-    for (const [index, snapshot] of snapshots.entries()) {
-      const at = firstDifference(snapshot.content, before.snapshots[index]!.content);
-      if (at !== -1) return `snapshot ${snapshot.name} differs at ${at}`;
+    for (const { name, content } of found.snapshots) {
+      const known = models.flatMap(({ snapshots }) => snapshots.filter((one) => one.name === name));
+      const may = known.map((one) => one.content);
+      // What was written after a snapshot that failed may be in it.
+      const sector = firstForeignSector(content, uncertain.length === 0 ? may : [...may, ...all]);
+      if (sector !== -1) return `sector ${sector} of snapshot ${name} is wrong`;
     }
-    const sector = firstForeignSector(content, this.#contents);
+    const sector = firstForeignSector(found.content, all);
     return sector === -1 ? undefined : `sector ${sector} holds what was never written there`;
   }
+}
+
+function namesOf(snapshots: readonly { readonly name: string }[]): string {
+  return snapshots.map(({ name }) => name).join(', ');
 }
 
 function isEqual({ content, snapshots }: FoundDisk, model: DiskModel): boolean {

@@ -7,6 +7,8 @@ import { Batch } from '../model/operations/batch.ts';
 import { Discard } from '../model/operations/discard.ts';
 import { Flush } from '../model/operations/flush.ts';
 import { CloneHandle, Reopen } from '../model/operations/handles.ts';
+import { Resize } from '../model/operations/resize.ts';
+import { ApplySnapshot, CreateSnapshot, DeleteSnapshot } from '../model/operations/snapshots.ts';
 import { Write } from '../model/operations/write.ts';
 import { WriteZeroes } from '../model/operations/write-zeroes.ts';
 import type { Place } from '../model/place.ts';
@@ -20,6 +22,10 @@ const VERBS: Readonly<Record<string, (...args: readonly string[]) => Operation>>
   flush: (handle = '0') => new Flush(Number(handle)),
   clone: () => new CloneHandle(0),
   reopen: () => new Reopen(),
+  snapshot: (name = '') => new CreateSnapshot(name),
+  apply: (number) => new ApplySnapshot(Number(number)),
+  delete: (number) => new DeleteSnapshot(Number(number)),
+  resize: (sectors) => Resize.to(Number(sectors)),
 };
 
 function place(unit: Place['unit'], start = '', length = ''): Place {

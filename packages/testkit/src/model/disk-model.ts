@@ -1,7 +1,6 @@
 /** A disk as plain bytes: what every real one has to agree with. */
 
 export interface SnapshotModel {
-  readonly id: string;
   readonly name: string;
   readonly content: Uint8Array;
 }
@@ -22,6 +21,10 @@ export interface GuestWindow {
 /** What a model needs to know of the real disk besides its bytes. */
 export interface ModelTraits {
   readonly clusterBytes: number;
+  /** Size when it was new. */
+  readonly startBytes: number;
+  /** More snapshots than these may be refused. */
+  readonly maxSnapshots: number;
   readonly canResize: boolean;
   readonly canSnapshot: boolean;
   readonly canKeepBitmaps: boolean;

@@ -3,7 +3,14 @@ import type { DiskFile } from '@diskfile/core';
 import type { Subject } from '../subject/subject.ts';
 import type { SubjectFiles } from '../subject/subject-files.ts';
 import { DiskModel, type GuestWindow } from './disk-model.ts';
-import { expectEqual, firstForeignByte, isZero, Mismatch, readAll } from './mismatch.ts';
+import {
+  expectEqual,
+  firstDifference,
+  firstForeignByte,
+  isZero,
+  Mismatch,
+  readAll,
+} from './mismatch.ts';
 
 export class DiskTrial {
   readonly subject: Subject;
@@ -46,9 +53,9 @@ export class DiskTrial {
     for (const handle of handles) handle.closeSync();
   }
 
-  reopen(): void {
+  reopen(options: { readonly readOnly?: boolean } = {}): void {
     this.close();
-    this.#handles = [this.subject.open(this.files)];
+    this.#handles = [this.subject.open(this.files, options)];
   }
 
   /** What the disk is now, as a model; for a fresh image, which keeps nothing yet. */
@@ -57,6 +64,8 @@ export class DiskTrial {
     const { resizing, snapshots, bitmaps } = disk.capabilities;
     return new DiskModel(readAll(disk), {
       clusterBytes: subject.clusterBytes,
+      startBytes: subject.sizeBytes,
+      maxSnapshots: subject.maxSnapshots,
       canResize: resizing !== undefined,
       canSnapshot: snapshots !== undefined,
       canKeepBitmaps: bitmaps !== undefined,
@@ -85,6 +94,13 @@ export class DiskTrial {
     model.content.set(found);
   }
 
+  /** Whether the disk has the content, and the list of snapshots, of a model. */
+  shows({ content, snapshots }: DiskModel): boolean {
+    const list = this.disk.capabilities.snapshots?.list() ?? [];
+    const isSame = list.map(({ name }) => name).join() === snapshots.map(({ name }) => name).join();
+    return isSame && firstDifference(readAll(this.disk), content) === -1;
+  }
+
   /** Compares everything that can be seen through the open disk. */
   expectAll(model: DiskModel): void {
     const { disk } = this;
@@ -93,6 +109,20 @@ export class DiskTrial {
     }
     expectEqual(readAll(disk), model.content, 'the disk');
     this.#expectStatus(model);
+    this.#expectSnapshots(model);
+  }
+
+  /** Snapshots are durable at once, so that another reader of the files sees them. */
+  #expectSnapshots({ snapshots }: DiskModel): void {
+    const list = this.disk.capabilities.snapshots?.list() ?? [];
+    const names = list.map(({ name }) => name).join(', ');
+    const expected = snapshots.map(({ name }) => name).join(', ');
+    if (names !== expected) throw new Mismatch(`the snapshots are [${names}], not [${expected}]`);
+    for (const { name, content } of snapshots) {
+      const disk = this.subject.open(this.files, { readOnly: true, snapshot: name });
+      expectEqual(readAll(disk), content, `snapshot ${name}`);
+      disk.closeSync();
+    }
   }
 
   /** Block status tiles the disk, and what it calls zero is. */

@@ -2,15 +2,13 @@
  * Random sequences of operations on one subject, compared with the model after each. fast-check
  * makes the sequences and shrinks those that fail.
  */
-import { DiskError } from '@diskfile/bytes';
 import fc from 'fast-check';
 import type { Subject } from '../subject/subject.ts';
 import type { DiskModel } from './disk-model.ts';
 import { DiskTrial } from './disk-trial.ts';
-import { Mismatch } from './mismatch.ts';
 import type { Operation } from './operation.ts';
 import { operations } from './operations/index.ts';
-import { adoptOutcome } from './outcome.ts';
+import { adoptOutcome, isDone } from './outcome.ts';
 import { expectSound } from './sound.ts';
 
 /** Longest sequence; those that fast-check makes have half as many operations on average. */
@@ -59,8 +57,9 @@ export function runModel(
     });
     const property = fc.property(commands, (sequence) => {
       const trial = new DiskTrial(subject);
-      fc.modelRun(() => ({ model: trial.modelNow(), real: trial }), sequence);
-      expectSound(trial);
+      const model = trial.modelNow();
+      fc.modelRun(() => ({ model, real: trial }), sequence);
+      expectSound(trial, model);
     });
     fc.assert(property, { numRuns: 10, seed: seed + round, verbose: false });
   }
@@ -99,18 +98,6 @@ class ModelCommand implements fc.Command<DiskModel, DiskTrial> {
 
   toString(): string {
     return this.#operation.toString();
-  }
-}
-
-/** False when the disk refuses, and may. */
-function isDone(operation: Operation, trial: DiskTrial, model: DiskModel): boolean {
-  try {
-    operation.perform(trial, model);
-    return true;
-  } catch (error) {
-    if (error instanceof Mismatch || !(error instanceof DiskError)) throw error;
-    if (operation.mayBeRefused?.(model) !== true) throw error;
-    return false;
   }
 }
 

@@ -1,3 +1,4 @@
+import { DiskError } from '@diskfile/bytes';
 import type { DiskModel } from './disk-model.ts';
 import type { DiskTrial } from './disk-trial.ts';
 import type { Operation } from './operation.ts';
@@ -29,4 +30,16 @@ export function statesOf(model: DiskModel, operation: Operation): Uint8Array[] {
     states.push(model.content.slice());
   }
   return states;
+}
+
+/** False when the disk refuses, and may. */
+export function isDone(operation: Operation, trial: DiskTrial, model: DiskModel): boolean {
+  try {
+    operation.perform(trial, model);
+    return true;
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    if (operation.mayBeRefused?.(model) !== true) throw error;
+    return false;
+  }
 }

@@ -15,20 +15,22 @@ export interface FaultPlan {
   readonly lasting?: boolean;
 }
 
+const SECTOR_BYTES = 512;
+
 type Operation = 'read' | 'write' | 'flush' | 'truncate' | 'punch' | 'allocate';
 
 const TAKE_SPACE: ReadonlySet<Operation> = new Set<Operation>(['write', 'truncate', 'allocate']);
 
-/** Faults are {@link DiskError}s like those of a file, with the detail `test.fault`. */
-export class FaultStorage extends StorageWrapper {
+/** Counts the operations of one or more files, and says which are to fail. */
+export class Faults {
   /** Operations that the plan's error may strike, so far. */
   operations = 0;
   /** How many failed. */
   faults = 0;
   #plan: FaultPlan;
+  #isPaused = false;
 
-  constructor(inner: WritableStorage, plan: FaultPlan) {
-    super(inner);
+  constructor(plan: FaultPlan) {
     this.#plan = plan;
   }
 
@@ -37,7 +39,18 @@ export class FaultStorage extends StorageWrapper {
     this.#plan = { ...this.#plan, failAt: Infinity };
   }
 
-  #strikes(op: Operation): boolean {
+  /** Does something that neither fails nor counts. */
+  paused<T>(work: () => T): T {
+    this.#isPaused = true;
+    try {
+      return work();
+    } finally {
+      this.#isPaused = false;
+    }
+  }
+
+  strikes(op: Operation): boolean {
+    if (this.#isPaused) return false;
     const { errno, failAt, lasting = false } = this.#plan;
     if (errno === 'ENOSPC' && !TAKE_SPACE.has(op)) return false;
     this.operations += 1;
@@ -46,15 +59,46 @@ export class FaultStorage extends StorageWrapper {
     return strikes;
   }
 
+  errorOf(op: Operation, path: string): DiskError {
+    const { errno } = this.#plan;
+    const code = errno === 'EIO' ? 'io' : 'no-space';
+    const context = { op, path, layer: 'storage' };
+    return new DiskError(code, 'test.fault', `${errno} on purpose`, context);
+  }
+}
+
+/** Faults are {@link DiskError}s like those of a file, with the detail `test.fault`. */
+export class FaultStorage extends StorageWrapper {
+  readonly #faults: Faults;
+
+  /** @param plan of this file alone, or what it shares with others */
+  constructor(inner: WritableStorage, plan: FaultPlan | Faults) {
+    super(inner);
+    this.#faults = plan instanceof Faults ? plan : new Faults(plan);
+  }
+
+  get operations(): number {
+    return this.#faults.operations;
+  }
+
+  get faults(): number {
+    return this.#faults.faults;
+  }
+
+  heal(): void {
+    this.#faults.heal();
+  }
+
+  #strikes(op: Operation): boolean {
+    return this.#faults.strikes(op);
+  }
+
   #refuse(op: Operation): void {
     if (this.#strikes(op)) throw this.#fault(op);
   }
 
   #fault(op: Operation): DiskError {
-    const { errno } = this.#plan;
-    const code = errno === 'EIO' ? 'io' : 'no-space';
-    const context = { op, path: this.name, layer: 'storage' };
-    return new DiskError(code, 'test.fault', `${errno} on purpose`, context);
+    return this.#faults.errorOf(op, this.name);
   }
 
   override readSync(dst: Uint8Array, offset: number): void {
@@ -77,10 +121,10 @@ export class FaultStorage extends StorageWrapper {
     await super.readv(buffers, offset);
   }
 
-  /** A write that fails has written the first half. */
+  /** A write that fails has written the first half, up to the end of a sector. */
   override writeSync(src: Uint8Array, offset: number): void {
     if (this.#strikes('write')) {
-      super.writeSync(firstHalf(src), offset);
+      super.writeSync(firstHalf(src, offset), offset);
       throw this.#fault('write');
     }
     super.writeSync(src, offset);
@@ -88,7 +132,7 @@ export class FaultStorage extends StorageWrapper {
 
   override async write(src: Uint8Array, offset: number): Promise<void> {
     if (this.#strikes('write')) {
-      await super.write(firstHalf(src), offset);
+      await super.write(firstHalf(src, offset), offset);
       throw this.#fault('write');
     }
     await super.write(src, offset);
@@ -135,6 +179,8 @@ export class FaultStorage extends StorageWrapper {
   }
 }
 
-function firstHalf(src: Uint8Array): Uint8Array {
-  return src.subarray(0, Math.floor(src.length / 2));
+/** Hosts take space in whole sectors at least, so no sector is torn. */
+function firstHalf(src: Uint8Array, offset: number): Uint8Array {
+  const end = offset + Math.floor(src.length / 2);
+  return src.subarray(0, Math.max(0, end - (end % SECTOR_BYTES) - offset));
 }

@@ -21,6 +21,8 @@ export interface FormatSubjectOptions {
   readonly sizeBytes: number;
   readonly clusterBytes: number;
   readonly options?: FormatOptions;
+  /** Any number when left out. */
+  readonly maxSnapshots?: number;
   /** Content of a raw backing image. */
   readonly backing?: Uint8Array;
   readonly limits?: Partial<Limits>;
@@ -34,6 +36,7 @@ export class FormatSubject implements Subject {
   readonly options: FormatOptions;
   readonly sizeBytes: number;
   readonly clusterBytes: number;
+  readonly maxSnapshots: number;
   readonly backing: Uint8Array | undefined;
   readonly #driver: FormatDriver;
   readonly #limits: Partial<Limits>;
@@ -45,6 +48,7 @@ export class FormatSubject implements Subject {
     this.options = given.options ?? {};
     this.sizeBytes = given.sizeBytes;
     this.clusterBytes = given.clusterBytes;
+    this.maxSnapshots = given.maxSnapshots ?? Infinity;
     this.backing = given.backing;
     this.#driver = findDriver(ALL_FORMATS, given.format)!;
     this.#limits = given.limits ?? {};

@@ -55,10 +55,16 @@ export function qcow2Subject(candidate: Qcow2Case): Subject {
     sizeBytes,
     clusterBytes: candidate.clusterBytes,
     options: optionsOf(candidate),
+    maxSnapshots: maxSnapshots(candidate),
     ...(backing === undefined ? {} : { backing }),
     limits: { metadataCacheBytes: CACHE_BYTES },
     verify: (files) => verifyQcow2(files.bytes()),
   });
+}
+
+/** As many as there can be references to a cluster, besides that of the active state. */
+function maxSnapshots({ refcountBits, dataFile }: Qcow2Case): number {
+  return dataFile === 'none' ? 2 ** refcountBits - 2 : 0;
 }
 
 function optionsOf(candidate: Qcow2Case): FormatOptions {

@@ -32,6 +32,8 @@ export interface Subject {
   readonly sizeBytes: number;
   /** Unit of allocation, near whose borders mistakes are likely. */
   readonly clusterBytes: number;
+  /** How many snapshots it can always keep; it may refuse more. */
+  readonly maxSnapshots: number;
   /** What lies below the image; undefined when it stands alone. */
   readonly backing: Uint8Array | undefined;
   /** A fresh image and everything that it names, in memory. */

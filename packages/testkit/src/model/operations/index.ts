@@ -6,6 +6,8 @@ import { discards } from './discard.ts';
 import { flushes } from './flush.ts';
 import { handleOperations } from './handles.ts';
 import { reads } from './read.ts';
+import { resizes } from './resize.ts';
+import { snapshotOperations } from './snapshots.ts';
 import { writes } from './write.ts';
 import { zeroWrites } from './write-zeroes.ts';
 
@@ -17,6 +19,8 @@ const WEIGHTED: readonly { weight: number; arbitrary: fc.Arbitrary<Operation> }[
   { weight: 2, arbitrary: flushes },
   { weight: 2, arbitrary: handleOperations },
   { weight: 2, arbitrary: batches },
+  { weight: 2, arbitrary: snapshotOperations },
+  { weight: 1, arbitrary: resizes },
 ];
 
 export const operations: fc.Arbitrary<Operation> = fc.oneof(...WEIGHTED);
