@@ -68,6 +68,12 @@ export {
   type CommitDiskFileOptions,
   commitDiskFileSync,
 } from './chain/commit-disk-file.ts';
+export {
+  forkDiskFile,
+  type ForkDiskFileOptions,
+  forkDiskFileSync,
+  type ForkResult,
+} from './chain/fork-disk-file.ts';
 export { flattenDiskFile, flattenDiskFileSync } from './chain/flatten-disk-file.ts';
 export {
   rebaseDiskFile,

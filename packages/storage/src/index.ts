@@ -12,8 +12,9 @@ export {
 export { type HostAccess, hostGate, type HostGateOptions } from './host-gate.ts';
 export { hostPathOf } from './host-path.ts';
 export { canFindHoles } from './host-ranges.ts';
+export { addFileName, removeFileName } from './file-names.ts';
 export { canLockImages, type ImageLocking } from './image-lock.ts';
-export { NewFile, type NewFileOptions } from './new-file.ts';
+export { fileAccess, type FileAccess, NewFile, type NewFileOptions } from './new-file.ts';
 export {
   createFileStorage,
   type CreateFileOptions,

@@ -7,7 +7,13 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { basename, dirname, sep } from 'node:path';
 import { DiskError } from '@diskfile/bytes';
-import { closeStorage, hostCall, type Step, type WritableStorage } from '@diskfile/core';
+import {
+  closeStorage,
+  hostCall,
+  type Step,
+  type Storage,
+  type WritableStorage,
+} from '@diskfile/core';
 import { hostError } from './host-error.ts';
 import { nodeHostFiles } from './host-files.ts';
 import type { ImageLocking } from './image-lock.ts';
@@ -18,13 +24,22 @@ export interface NewFileOptions {
   readonly overwrite: boolean;
   /** How to see whether the file to be replaced is in use. */
   readonly locking: ImageLocking;
+  /** Who may use the file; by default who may use the replaced one. */
+  readonly access?: FileAccess;
+}
+
+/** Owner and permissions of a file. */
+export interface FileAccess {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
 }
 
 /** The file that is to be replaced, held so that nobody takes it into use meanwhile. */
 interface Replaced {
   readonly storage: WritableStorage;
   readonly path: string;
-  readonly mode: number;
+  readonly access: FileAccess;
 }
 
 /** The bits of a mode that chmod(2) sets. */
@@ -36,16 +51,29 @@ export class NewFile {
   readonly #path: string;
   readonly #temporaryPath: string;
   readonly #replaced: Replaced | undefined;
+  readonly #access: FileAccess | undefined;
 
   private constructor(
     storage: WritableStorage,
     paths: { path: string; temporaryPath: string },
     replaced: Replaced | undefined,
+    access: FileAccess | undefined,
   ) {
     this.storage = storage;
     this.#path = paths.path;
     this.#temporaryPath = paths.temporaryPath;
     this.#replaced = replaced;
+    this.#access = access;
+  }
+
+  /** The file that is to be replaced; undefined when there is none. */
+  get replaced(): Storage | undefined {
+    return this.#replaced?.storage;
+  }
+
+  /** Who may use the file; undefined for whoever the host lets use new ones. */
+  get access(): FileAccess | undefined {
+    return this.#access;
   }
 
   /**
@@ -62,9 +90,10 @@ export class NewFile {
       // Names in the new image count from where it will be, which has to exist to be looked up.
       const hostPath = replaced === undefined ? temporaryPath : path;
       // Nobody may read what is being written who could not read what it replaces.
-      const mode = replaced === undefined ? {} : { mode: replaced.mode };
+      const access = options.access ?? replaced?.access;
+      const mode = access === undefined ? {} : { mode: access.mode };
       const storage = yield* createFileStorage(temporaryPath, { name: path, hostPath, ...mode });
-      return new NewFile(storage, { path: target, temporaryPath }, replaced);
+      return new NewFile(storage, { path: target, temporaryPath }, replaced, access);
     } catch (error) {
       if (replaced !== undefined) yield* closeStorage(replaced.storage);
       throw error;
@@ -75,7 +104,7 @@ export class NewFile {
   *publish(): Step<void> {
     yield* closeStorage(this.storage);
     try {
-      if (this.#replaced !== undefined) yield* setMode(this.#temporaryPath, this.#replaced.mode);
+      if (this.#access !== undefined) yield* setAccess(this.#temporaryPath, this.#access);
       yield* syncPath(this.#temporaryPath, 'r+');
       if (this.#replaced === undefined) yield* linkNew(this.#temporaryPath, this.#path);
       else yield* rename(this.#temporaryPath, this.#path);
@@ -117,7 +146,7 @@ function* findReplaced(path: string, options: NewFileOptions): Step<Replaced | u
   try {
     // The file behind symbolic links is replaced, not the link.
     const realPath = yield* nodeHostFiles.realpath(path);
-    return { storage, path: realPath, mode: yield* modeOf(realPath) };
+    return { storage, path: realPath, access: yield* fileAccess(realPath) };
   } catch (error) {
     yield* closeStorage(storage);
     throw error;
@@ -136,23 +165,39 @@ function* isThere(path: string): Step<boolean> {
   }
 }
 
-function* modeOf(path: string): Step<number> {
+/** Who may use a file that is there. */
+export function* fileAccess(path: string): Step<FileAccess> {
   try {
-    const mode = yield* hostCall(
-      () => fs.statSync(path).mode,
-      async () => (await fs.promises.stat(path)).mode,
+    const { uid, gid, mode } = yield* hostCall(
+      () => fs.statSync(path),
+      () => fs.promises.stat(path),
     );
-    return mode % MODE_BITS;
+    return { uid, gid, mode: mode % MODE_BITS };
   } catch (cause) {
     throw hostError(cause, 'create', path);
   }
 }
 
-function* setMode(path: string, mode: number): Step<void> {
+/** Only a privileged process can give files away; those of others belong to who makes them. */
+function* setAccess(path: string, { uid, gid, mode }: FileAccess): Step<void> {
+  const made = yield* fileAccess(path);
+  if (made.uid !== uid || made.gid !== gid) yield* tryChangeOwner(path, uid, gid);
   yield* hostCall(
     () => fs.chmodSync(path, mode),
     () => fs.promises.chmod(path, mode),
   );
+}
+
+function* tryChangeOwner(path: string, uid: number, gid: number): Step<void> {
+  try {
+    yield* hostCall(
+      () => fs.chownSync(path, uid, gid),
+      () => fs.promises.chown(path, uid, gid),
+    );
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code !== 'EPERM') throw error;
+  }
 }
 
 /** Gives a file its name unless that is taken. */
@@ -205,7 +250,7 @@ function* syncPath(path: string, flags: 'r' | 'r+'): Step<void> {
 }
 
 /** Makes a new name durable, where the host lets directories be opened for that. */
-function* syncDirectory(path: string): Step<void> {
+export function* syncDirectory(path: string): Step<void> {
   try {
     yield* syncPath(path, 'r');
   } catch (error) {

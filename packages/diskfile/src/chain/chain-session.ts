@@ -42,6 +42,8 @@ export interface ChainAccess {
   /** See `OpenChainOptions`. */
   readonly writableDepth?: number;
   readonly followBacking?: boolean;
+  /** Whether to find out the format although the caller of the work has stated one. */
+  readonly probe?: boolean;
 }
 
 export class ChainSession {
@@ -73,13 +75,24 @@ export class ChainSession {
         path: storage.name,
       });
     }
-    return yield* this.#openChain(storage, this.#options.format, access);
+    const format = access.probe === true ? undefined : this.#options.format;
+    return yield* this.#openChain(storage, format, access);
   }
 
   *#storageOf(target: ChainTarget, writable: boolean): Step<Storage> {
     if (typeof target === 'object' && !(target instanceof URL)) return target;
     const path = target instanceof URL ? fileURLToPath(target) : target;
     return yield* openHostFile(path, { writable, locking: this.#locking });
+  }
+
+  /** What an image is by itself; its storage stays open, unless this fails. */
+  *inspect(storage: Storage): Step<FormatImage> {
+    const { layers, storages } = yield* this.#openLayers(storage, this.#options.format, {
+      writable: false,
+      followBacking: false,
+    });
+    for (const other of storages.slice(1)) yield* closeStorage(other);
+    return layers[0]!;
   }
 
   /** Opens what `reference` means when `image` names it, with its chain, for reading. */
@@ -105,8 +118,17 @@ export class ChainSession {
   *#openChain(
     storage: Storage,
     format: string | undefined,
-    { writable, writableDepth, followBacking = true }: ChainAccess,
+    access: ChainAccess,
   ): Step<OpenedChain> {
+    const chain = yield* this.#openLayers(storage, format, access);
+    return { disk: this.#keep(chain), layers: chain.layers };
+  }
+
+  *#openLayers(
+    storage: Storage,
+    format: string | undefined,
+    { writable, writableDepth, followBacking = true }: ChainAccess,
+  ): Step<ImageChain> {
     const chain = yield* openChain(storage, {
       drivers: this.#options.formats ?? ALL_FORMATS,
       decoders: decoders(),
@@ -122,7 +144,7 @@ export class ChainSession {
       yield* refuseForeignFormat(storage, chain.storages);
     }
     this.warnings.push(...chain.warnings);
-    return { disk: this.#keep(chain), layers: chain.layers };
+    return chain;
   }
 
   /** The lower part of an opened chain as a disk of its own; it is written separately. */
