@@ -23,7 +23,7 @@ const SNAPSHOT_WORK: readonly WorkKind[] = ['create', 'apply', 'delete'];
 const COMBINATIONS: [name: string, options: CreateOptions, sizeBytes: number][] = [
   ['512-byte clusters', { cluster_size: 512 }, 70_000],
   ['64-bit refcounts', { cluster_size: 512, refcount_bits: 64 }, 40_000],
-  ['4-bit refcounts', { cluster_size: 512, refcount_bits: 4 }, 40_000],
+  ['8-bit refcounts', { cluster_size: 512, refcount_bits: 8 }, 40_000],
   ['version 2', { cluster_size: 512, compat: '0.10' }, 40_000],
   ['over backing', { cluster_size: 1024, backing_file: 'base', backing_fmt: 'raw' }, 40_000],
   ['lazy refcounts', { cluster_size: 512, lazy_refcounts: true }, 40_000],

@@ -46,7 +46,7 @@ export class ClusterTree {
   ): Step<ClusterTree> {
     const { storage, header } = metadata;
     const { offset, entries } = l1Table;
-    checkTable("snapshot's L1 table", offset, entries, header.clusterBytes, 64);
+    checkTable('snapshot L1 table', offset, entries, header.clusterBytes, 64);
     if (entries * 8 > maxBytes) throw tooLarge(offset, maxBytes);
     const bytes = yield* readBytes(storage, offset, entries * 8);
     const tree = new ClusterTree(metadata, l1Table, new DataView(bytes.buffer));

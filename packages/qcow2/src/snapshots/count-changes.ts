@@ -93,6 +93,17 @@ export class CountChanges {
     return changes;
   }
 
+  /**
+   * Refuses tables that go on being used and that nothing counts.
+   * @throws DiskError `corrupt`
+   */
+  *refuseUncounted(clusters: Iterable<number>): Step<void> {
+    for (const cluster of clusters) {
+      const count = yield* this.#refcounts.get(cluster);
+      if (count <= this.lowered.get(cluster)) throw this.#refcounts.notInUse(cluster, count);
+    }
+  }
+
   /** The count that a cluster gets. */
   readonly countAfter = (clusterIndex: number, count: number): number =>
     count + this.raised.get(clusterIndex) - this.lowered.get(clusterIndex);

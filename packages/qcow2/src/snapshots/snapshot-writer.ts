@@ -51,7 +51,7 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
     const copies = yield* this.#addReferences(active, changes.raised);
     changes.refuseDataIn(this.#metadata.map, [active]);
     this.#addShared(active, copies, changes);
-    yield* changes.evaluate();
+    yield* this.#evaluate(changes, active, copies);
     yield* this.#switchTo({
       ...this.#sharing(active, copies, changes),
       l1Entries: header.l1Table.entries,
@@ -76,7 +76,7 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
     changes.refuseDataIn(this.#metadata.map, [tree, dropped]);
     this.#addShared(tree, copies, changes);
     this.#addTables(dropped, changes.lowered);
-    yield* changes.evaluate();
+    yield* this.#evaluate(changes, tree, copies);
     yield* this.#switchTo({
       ...this.#sharing(tree, copies, changes),
       sizeBytes,
@@ -203,6 +203,12 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
     for (const position of tree.tableOffsets.keys()) {
       if (!copied.has(position)) changes.raised.addRun(this.#clusterOf(tree, position), 1, 1);
     }
+  }
+
+  /** The snapshot keeps the tables that the active state gets copies of. */
+  *#evaluate(changes: CountChanges, tree: ClusterTree, copies: readonly number[]): Step<void> {
+    yield* changes.evaluate();
+    yield* changes.refuseUncounted(copies.map((position) => this.#clusterOf(tree, position)));
   }
 
   #addTables(tree: ClusterTree, tally: ReferenceTally): void {

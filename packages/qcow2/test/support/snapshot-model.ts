@@ -10,11 +10,13 @@ interface KeptState {
   readonly content: Uint8Array;
 }
 
-export type WorkKind = 'write' | 'zero' | 'discard' | 'flush' | 'create' | 'apply' | 'delete';
+export type WorkKind = GuestWork | 'flush' | 'create' | 'apply' | 'delete';
+type GuestWork = 'write' | 'compress' | 'zero' | 'discard';
 
 /** How often each kind of work is done, as weights. */
 const WEIGHTS: readonly (readonly [WorkKind, number])[] = [
-  ['write', 12],
+  ['write', 10],
+  ['compress', 4],
   ['zero', 3],
   ['discard', 3],
   ['flush', 1],
@@ -67,7 +69,8 @@ export class SnapshotModel {
     } else this.#change(disk, kind, random);
   }
 
-  #change(disk: DiskFile, kind: 'write' | 'zero' | 'discard', random: () => number): void {
+  #change(disk: DiskFile, kind: GuestWork, random: () => number): void {
+    if (kind === 'compress') return this.#compress(disk, random);
     const offset = Math.floor(random() * this.active.length);
     const wanted = 1 + Math.floor(random() * (random() < 0.6 ? 3000 : 60_000));
     const range = this.active.subarray(offset, Math.min(offset + wanted, this.active.length));
@@ -81,6 +84,18 @@ export class SnapshotModel {
       disk.discardSync(offset, range.length);
       disk.readSync(range, offset);
     }
+  }
+
+  /** A few whole units. */
+  #compress(disk: DiskFile, random: () => number): void {
+    const compression = disk.capabilities.compression!;
+    const { unitBytes } = compression;
+    const units = Math.floor(this.active.length / unitBytes);
+    const first = Math.floor(random() * units);
+    const count = Math.min(1 + Math.floor(random() * 6), units - first);
+    const range = this.active.subarray(first * unitBytes, (first + count) * unitBytes);
+    range.set(contentOf(Math.floor(random() * 1000), range.length));
+    compression.writeSync(range, first * unitBytes);
   }
 
   /** What of the disk is not what the model says; undefined when all is. */
