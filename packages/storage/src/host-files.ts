@@ -41,6 +41,8 @@ export interface HostFiles {
   status(path: string): Step<HostFileStatus>;
   /** Opens and never waits, not even for the writer of a FIFO; creates nothing. */
   open(path: string, options: HostOpenOptions): Step<OpenedFile>;
+  /** Where an opened file truly is; undefined where the host cannot tell. */
+  openedPath(fd: number): Step<string | undefined>;
   /** Makes a file, and opens it for reading and writing; leaves the content of an existing one. */
   create(path: string, options: HostCreateOptions): Step<OpenedFile>;
 }
@@ -93,6 +95,16 @@ export const nodeHostFiles: HostFiles = {
   *open(path, { followSymlink, writable }) {
     const access = writable ? constants.O_RDWR : constants.O_RDONLY;
     return yield* openWith(path, access + NEVER_WAIT + (followSymlink ? 0 : NO_FOLLOW), 'open');
+  },
+
+  // eslint-disable-next-line require-yield
+  *openedPath(fd) {
+    try {
+      // Answered from memory: not worth a thread.
+      return fs.readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return undefined;
+    }
   },
 
   *create(path, { exclusive, mode }) {

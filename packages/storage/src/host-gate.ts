@@ -4,7 +4,7 @@
  * An image is attacker input, and so is every name in it. The order of the checks matters. First
  * the name alone is judged, before the host is asked anything, so that nothing outside the allowed
  * directories is even looked at. Then symbolic links are resolved and the true path is judged. Only
- * then is the file opened, and it has to be the one that was judged.
+ * then is the file opened, and where it turns out to be is judged once more.
  */
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { DiskError } from '@diskfile/bytes';
@@ -116,6 +116,9 @@ class NamedFileOpening {
       hostPath: path,
       kinds: ['regular file'],
       followSymlink: false,
+      judge: (truePath) => {
+        if (!isWithin(truePath, real)) throw this.#denied(path);
+      },
       writable: this.#writable,
       ...this.#access,
     });

@@ -35,6 +35,8 @@ export interface OpenFileOptions extends NamingOptions {
   readonly kinds?: readonly HostFileKind[];
   /** False to refuse a path whose last component is a symbolic link. */
   readonly followSymlink?: boolean;
+  /** Throws unless the file may be used; asked once it is open, where the host can tell its place. */
+  readonly judge?: (truePath: string) => void;
 }
 
 export interface CreateFileOptions extends NamingOptions {
@@ -67,6 +69,7 @@ export function* openFileStorage(path: string, options: OpenFileOptions = {}): S
   try {
     const { fd, status } = opened;
     refuseOtherFile(expected, status, name);
+    yield* judgePlace(fd, files, options.judge);
     if (locking !== undefined) lockImage({ fd, name, writable }, locking);
     const { deviceNumber } = status;
     const sizeBytes =
@@ -79,6 +82,12 @@ export function* openFileStorage(path: string, options: OpenFileOptions = {}): S
     fs.closeSync(opened.fd);
     throw error;
   }
+}
+
+/** A directory of the path may have been replaced by a link since the path was looked at. */
+function* judgePlace(fd: number, files: HostFiles, judge: OpenFileOptions['judge']): Step<void> {
+  const truePath = judge === undefined ? undefined : yield* files.openedPath(fd);
+  if (truePath !== undefined) judge!(truePath);
 }
 
 /**

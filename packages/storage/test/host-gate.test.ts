@@ -10,7 +10,13 @@ import {
   runSync,
   type WritableStorage,
 } from '@diskfile/core';
-import { hostGate, type HostGateOptions, hostPathOf } from '../src/index.ts';
+import {
+  type HostFiles,
+  hostGate,
+  type HostGateOptions,
+  hostPathOf,
+  nodeHostFiles,
+} from '../src/index.ts';
 import { bothFail, bothWays } from './support/drivers.ts';
 import { asImage, HostRecord, named } from './support/gate.ts';
 import { tempDirectory } from './support/temp.ts';
@@ -261,6 +267,40 @@ it('closes the file when its window does not fit', async () => {
     }
     expect(record.fds).toHaveLength(2);
     for (const fd of record.fds) expect(() => fs.fstatSync(fd)).toThrowError(/EBADF/);
+  });
+});
+
+describe('a directory that becomes a link meanwhile', () => {
+  it.runIf(process.platform === 'linux')('leads nowhere', async () => {
+    const swap = () => {
+      fs.renameSync(join(home, 'sub'), join(home, 'moved'));
+      fs.symlinkSync(join(root, 'elsewhere'), join(home, 'sub'));
+    };
+    fs.writeFileSync(join(home, 'sub/base.img'), 'within');
+    for (const drive of [runSync, runAsync]) {
+      const fds: number[] = [];
+      const files: HostFiles = {
+        ...nodeHostFiles,
+        *status(path) {
+          if (path.endsWith('/sub/base.img')) swap();
+          return yield* nodeHostFiles.status(path);
+        },
+        *open(path, options) {
+          const opened = yield* nodeHostFiles.open(path, options);
+          fds.push(opened.fd);
+          return opened;
+        },
+      };
+      await asImage(image, async (namedBy) => {
+        const request = { file: named('sub/base.img'), namedBy, writable: false };
+        const opening = async () => await drive(hostGate({}, { files }).open(request));
+        await expect(opening()).rejects.toMatchObject({ code: 'denied', detail: 'gate.outside' });
+      });
+      expect(fds).toHaveLength(1);
+      expect(() => fs.fstatSync(fds[0]!)).toThrowError('EBADF');
+      fs.rmSync(join(home, 'sub'));
+      fs.renameSync(join(home, 'moved'), join(home, 'sub'));
+    }
   });
 });
 
