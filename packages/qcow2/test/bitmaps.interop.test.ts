@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { writeU64be } from '@diskfile/bytes';
 import { type BitmapInfo, type DiskFile, MemoryStorage } from '@diskfile/core';
+import { bitmapPlaces } from './support/bitmap-places.ts';
 import { contentOf } from './support/content.ts';
 import { randomFrom } from './support/crash-storage.ts';
 import { dirtyRangesByQemu, dirtyRangesOf, joined } from './support/dirty-ranges.ts';
@@ -197,6 +199,113 @@ describe('bitmaps that we made', () => {
         });
         compare(directory, 'ours', 'theirs');
       }
+    }
+  });
+});
+
+describe('the tools take what we leave', () => {
+  it.each(COMBINATIONS)('of a bitmap that calls all dirty: %s', (_, options, granule) => {
+    using directory = new WorkDirectory();
+    for (const name of ['ours', 'theirs']) {
+      directory.createQcow2(name, SIZE, options);
+      directory.run('qemu-img', 'bitmap', '--add', '-g', String(granule), name, 'bits');
+    }
+    directory.run('qemu-io', '-c', `discard 0 ${SIZE}`, 'theirs');
+    edit(directory, 'ours', (disk) => disk.discardSync(0, SIZE));
+    compare(directory, 'ours', 'theirs');
+    for (const name of ['ours', 'theirs']) {
+      directory.run('qemu-img', 'bitmap', '--add', '-g', '512', name, 'copy');
+      directory.run('qemu-img', 'bitmap', '--merge', 'bits', name, 'copy');
+    }
+    compare(directory, 'ours', 'theirs');
+  });
+
+  it('of an image that was not closed, as of their own', () => {
+    using directory = new WorkDirectory();
+    for (const name of ['ours', 'theirs']) {
+      directory.createQcow2(name, SIZE, {});
+      for (const bitmap of ['on', 'off']) {
+        directory.run('qemu-img', 'bitmap', '--add', name, bitmap);
+      }
+      directory.run('qemu-io', '-c', 'write 0 100k', name);
+      directory.run('qemu-img', 'bitmap', '--disable', name, 'off');
+    }
+    const files = load(directory, 'ours');
+    const disk = openWritable(files);
+    disk.writeSync(contentOf(1, 4096), 700_000);
+    disk.flushSync();
+    directory.write('ours', files.imageBytes);
+    const crash = ['-c', 'write 700000 4k', '-c', 'flush', '-c', 'abort'];
+    expect(() => directory.run('qemu-io', ...crash, 'theirs')).toThrow();
+    directory.check('ours');
+    const flags = (name: string) => bitmapsByQemu(directory, name).map((each) => each.flags);
+    // What is not enabled is not touched here, so that it is not lost either.
+    expect(flags('ours')).toEqual([[], ['in-use', 'auto']]);
+    expect(flags('theirs')).toEqual([['in-use'], ['in-use', 'auto']]);
+    const before = joined(dirtyRangesByQemu(directory, 'ours', 'off'));
+    expect(before).toEqual([{ guestOffset: 0, lengthBytes: 131_072 }]);
+    for (const name of ['ours', 'theirs']) {
+      const left = openWritable(load(directory, name), { writable: false });
+      expect(left.capabilities.bitmaps!.list()).toHaveLength(2);
+      expect(() => dirtyRangesOf(left, 'on')).toThrow('was not saved properly');
+    }
+    edit(directory, 'theirs', (left) => {
+      for (const name of ['on', 'off']) left.capabilities.bitmaps!.removeSync(name);
+    });
+    directory.check('theirs');
+    expect(bitmapsByQemu(directory, 'theirs')).toEqual([]);
+  });
+
+  it('of a bitmap that kept them from opening the image', () => {
+    using directory = new WorkDirectory();
+    directory.createQcow2('image', SIZE, {});
+    for (const name of ['bad', 'good']) directory.run('qemu-img', 'bitmap', '--add', 'image', name);
+    directory.run('qemu-io', '-c', 'write 0 100k', 'image');
+    const image = directory.read('image');
+    writeU64be(image, bitmapPlaces(image).bitmaps[0]!.table, 520);
+    directory.write('image', image);
+    expect(() => directory.run('qemu-io', '-c', 'write 0 4k', 'image')).toThrow();
+    const files = load(directory, 'image');
+    const disk = openWritable(files);
+    expect(disk.warnings.map(({ detail }) => detail)).toEqual(['qcow2.bitmap-given-up']);
+    disk.writeSync(contentOf(1, 512), 2_000_000);
+    disk.closeSync();
+    directory.write('image', files.imageBytes);
+    directory.run('qemu-io', '-c', 'write 0 4k', 'image');
+    expect(bitmapsByQemu(directory, 'image').map(({ flags }) => flags)).toEqual([
+      ['in-use', 'auto'],
+      ['auto'],
+    ]);
+    edit(directory, 'image', (again) => again.capabilities.bitmaps!.removeSync('bad'));
+    // What a damaged table names may be anyone's: it is leaked rather than given back.
+    expect(directory.report('image')).toMatchObject({ leaks: 2 });
+    directory.run('qemu-img', 'check', '-q', '-r', 'leaks', 'image');
+    compare(directory, 'image');
+  });
+
+  it('of bitmaps that another program left behind', () => {
+    using directory = new WorkDirectory();
+    for (const name of ['ours', 'theirs']) {
+      directory.createQcow2(name, SIZE, {});
+      directory.run('qemu-img', 'bitmap', '--add', name, 'bits');
+      const image = directory.read(name);
+      image[95] = 0;
+      directory.write(name, image);
+    }
+    directory.run('qemu-io', '-c', 'write 0 4k', 'theirs');
+    const files = load(directory, 'ours');
+    const disk = openWritable(files);
+    disk.writeSync(contentOf(1, 4096), 0);
+    disk.closeSync();
+    directory.write('ours', files.imageBytes);
+    const leaks = (name: string) => {
+      expect(() => directory.check(name)).toThrow();
+      return directory.report(name)['leaks'];
+    };
+    expect(leaks('ours')).toEqual(leaks('theirs'));
+    for (const name of ['ours', 'theirs']) {
+      directory.run('qemu-img', 'check', '-q', '-r', 'leaks', name);
+      expect(bitmapsByQemu(directory, name)).toEqual([]);
     }
   });
 });

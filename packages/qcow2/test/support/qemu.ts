@@ -1,5 +1,5 @@
 /** The genuine tools, on files in a directory of their own. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,6 +40,13 @@ export class WorkDirectory implements Disposable {
   /** Refuses what `qemu-img check` calls an error or a leak. */
   check(name: string): void {
     this.run('qemu-img', 'check', '-q', '-f', 'qcow2', name);
+  }
+
+  /** What `qemu-img check` counts, whatever it finds. */
+  report(name: string): Record<string, unknown> {
+    const args = ['check', '--output=json', '-f', 'qcow2', name];
+    const { stdout } = spawnSync('qemu-img', args, { cwd: this.path, encoding: 'utf8' });
+    return JSON.parse(stdout) as Record<string, unknown>;
   }
 
   /** What the tool reads from the disk. */
