@@ -34,7 +34,7 @@ const { metafile } = await build({
   metafile: true,
   define: { DISK_CAT_VERSION: JSON.stringify(version) },
   external: Object.keys(REQUIRED_PACKAGES),
-  plugins: [askForBuiltins()],
+  plugins: [askForBuiltins(), leaveOutEncoders()],
   chunkNames: 'chunks/[name]-[hash]',
   logLevel: 'warning',
 });
@@ -59,6 +59,19 @@ function askForBuiltins() {
           path === 'node:child_process'
             ? 'module.exports = {};'
             : `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+      }));
+    },
+  };
+}
+
+/** These commands only read; what compresses would be loaded by every start for nothing. */
+function leaveOutEncoders() {
+  return {
+    name: 'leave-out-encoders',
+    setup({ onLoad }) {
+      const names = ['encoders', 'makeEncoders', 'encoderImplementations'];
+      onLoad({ filter: /codec[\\/]dist[\\/]encoders\.js$/ }, () => ({
+        contents: names.map((name) => `export const ${name} = () => undefined;`).join('\n'),
       }));
     },
   };
