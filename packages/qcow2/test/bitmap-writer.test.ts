@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { DiskFile } from '@diskfile/core';
+import { type DiskFile, MemoryStorage } from '@diskfile/core';
 import { BitmapModel, perform } from './support/bitmap-model.ts';
 import { randomFrom } from './support/crash-storage.ts';
+import { dirtyRangesOf } from './support/dirty-ranges.ts';
 import { verifyImage } from './support/verify-image.ts';
 import {
   createImage,
@@ -49,5 +50,29 @@ describe('bitmaps of a disk that is written', () => {
         expectModel(openWritable(files, { writable: false }), model);
       }
     }
+  });
+});
+
+describe('bitmaps of an image whose refcounts are out of date', () => {
+  it('are counted with everything else', () => {
+    const options = { cluster_size: 512, lazy_refcounts: true };
+    const files = createImage(new ImageFiles(), SIZE, options);
+    const first = openWritable(files);
+    perform(first, { kind: 'create', name: 'kept', granularityBytes: 512, enabled: true });
+    perform(first, { kind: 'write', offset: 3000, length: 100 });
+    perform(first, { kind: 'disable', name: 'kept' });
+    perform(first, { kind: 'write', offset: 0, length: 100_000 });
+    first.flushSync();
+    const left = new ImageFiles(new MemoryStorage(files.imageBytes, 'left'));
+    const reading = openWritable(left, { writable: false });
+    expect(reading.warnings.map(({ detail }) => detail)).toEqual(['qcow2.marked-dirty']);
+    const disk = openWritable(left);
+    expect(verifyImage(left.imageBytes)).toEqual({ errors: [], leaks: [] });
+    perform(disk, { kind: 'write', offset: 120_000, length: 50_000 });
+    disk.closeSync();
+    expect(verifyImage(left.imageBytes)).toEqual({ errors: [], leaks: [] });
+    expect(dirtyRangesOf(openWritable(left, { writable: false }), 'kept')).toEqual([
+      { guestOffset: 2560, lengthBytes: 1024 },
+    ]);
   });
 });

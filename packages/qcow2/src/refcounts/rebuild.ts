@@ -1,6 +1,10 @@
 /** Counts anew what refers to each host cluster, and sets the refcounts to that. */
 import { divideUp } from '@diskfile/bytes';
 import type { Limits, Step } from '@diskfile/core';
+import { BitmapReferences } from '../check/bitmap-references.ts';
+import { Findings } from '../check/findings.ts';
+import { References } from '../check/references.ts';
+import { AUTOCLEAR } from '../features.ts';
 import { MetadataWriter } from '../metadata-writer.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import type { SnapshotTable } from '../snapshots.ts';
@@ -53,7 +57,23 @@ export function* tallyReferences(
   yield* tables.addL1(l1Table);
   for (const snapshot of snapshots.list) yield* tables.addL1(snapshot.l1Table);
   yield* tables.addTables();
+  yield* tallyBitmaps(metadata, tally, limits);
   return tally;
+}
+
+/** What is wrong with bitmaps is dealt with when they are taken over. */
+function* tallyBitmaps(
+  { storage, header, headerWriter, refcounts }: ImageMetadata,
+  tally: ReferenceTally,
+  limits: Limits,
+): Step<void> {
+  const { bitmaps } = headerWriter.extensions;
+  if (bitmaps === undefined || !header.features.autoclear.has(AUTOCLEAR.bitmaps)) return;
+  const { clusterBytes } = header;
+  const bounds = { clusterBytes, fileBytes: storage.sizeBytes, countMax: refcounts.maxCount };
+  const findings = new Findings();
+  const references = new References(bounds, tally, findings);
+  yield* new BitmapReferences(storage, clusterBytes, limits, references, findings).add(bitmaps);
 }
 
 /** Sets the counts: first in the blocks that there are, so that free clusters are known. */
