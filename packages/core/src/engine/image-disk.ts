@@ -136,17 +136,6 @@ class ImageDisk implements DiskFile {
     }
   }
 
-  /** Keeps space that is freed in the meantime from being used for something else. */
-  *#reading<T>(body: () => Step<T>): Step<T> {
-    const { writer } = this.#shared;
-    const epoch = writer?.epochs.begin();
-    try {
-      return yield* body();
-    } finally {
-      if (epoch !== undefined) writer!.epochs.end(epoch);
-    }
-  }
-
   get #top(): FormatImage {
     return this.#shared.chain.layers[0]!;
   }
