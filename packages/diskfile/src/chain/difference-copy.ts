@@ -87,17 +87,18 @@ export class DifferenceCopy {
     const future = this.#new.subarray(0, to - from);
     if (this.#below === undefined) future.fill(0);
     else yield* readInto(asStorage(this.#below), future, from);
-    yield* this.#writeDifferences(from, Buffer.from(old.buffer, 0, old.length), future);
+    yield* this.#writeDifferences(from, old, future);
     return to;
   }
 
   /** Neighbouring units of one kind are written together. */
-  *#writeDifferences(guestOffset: number, old: Buffer, future: Uint8Array): Step<void> {
+  *#writeDifferences(guestOffset: number, old: Uint8Array, future: Uint8Array): Step<void> {
+    const comparable = Buffer.from(old.buffer, old.byteOffset, old.length);
     let runStart = 0;
     let runKind: UnitKind = 'same';
     for (let at = 0; at < old.length; at += this.#unitBytes) {
       const end = Math.min(at + this.#unitBytes, old.length);
-      const differs = old.compare(future, at, end, at, end) !== 0;
+      const differs = comparable.compare(future, at, end, at, end) !== 0;
       const kind = differs ? (isAllZero(old.subarray(at, end)) ? 'zeros' : 'data') : 'same';
       if (kind === runKind) continue;
       yield* this.#write(runKind, old.subarray(runStart, at), guestOffset + runStart);

@@ -36,12 +36,12 @@ export class RecordingStorage extends StorageWrapper {
   }
 
   override writeSync(src: Uint8Array, offset: number): void {
-    const mutation = { op: 'write' as const, offset, bytes: src.slice() };
+    const mutation = { op: 'write' as const, offset, bytes: copyOf(src) };
     this.#recordSync(mutation, () => super.writeSync(src, offset));
   }
 
   override write(src: Uint8Array, offset: number): Promise<void> {
-    const mutation = { op: 'write' as const, offset, bytes: src.slice() };
+    const mutation = { op: 'write' as const, offset, bytes: copyOf(src) };
     return this.#record(mutation, () => super.write(src, offset));
   }
 
@@ -84,4 +84,9 @@ export class RecordingStorage extends StorageWrapper {
     await super.flush();
     this.#log.endFlush(flushed);
   }
+}
+
+/** A `Buffer` has a `slice()` that copies nothing. */
+function copyOf(src: Uint8Array): Uint8Array {
+  return new Uint8Array(src);
 }
