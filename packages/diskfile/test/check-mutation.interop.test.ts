@@ -14,7 +14,7 @@ import { countsOf, exitCodeOf, qemuCheck } from './support/check/oracle.ts';
 import { RECIPES, type RecipeName } from './support/check/recipes.ts';
 
 const haveQemu = haveTools('qemu-img', 'qemu-io');
-const RUNS_PER_IMAGE = Number(process.env['MUTATION_RUNS'] ?? 15);
+const RUNS_PER_IMAGE = Number(process.env['MUTATION_RUNS'] ?? 8);
 const FIRST_SEED = Number(process.env['MUTATION_SEED'] ?? 1);
 
 /** The content of each guest cluster that can be read. */
@@ -79,6 +79,12 @@ describe.skipIf(!haveQemu)('randomly damaged images', () => {
       statistics.cleanAfterRepair += 1;
       expect(after.exitCode, done).toBe(0);
     } else expect(left.findings.some((finding) => !finding.repaired)).toBe(true);
+    if (exitCodeOf(left) === 3) {
+      // Kept, in case they are what lost tables stood for; the next repair lets go of them.
+      expect(left.warnings.map(({ detail }) => detail)).toContain('qcow2.check.leaks-kept');
+      checkDiskFileSync(repaired, { repair: 'leaks' });
+      expect(qemuCheck(repaired).exitCode, done).toBe(0);
+    }
     const now = readClusters(repaired, image.clusterBytes);
     for (const [offset, content] of contents.get(recipe)!) {
       const wasGood = before.get(offset)?.equals(content) === true;

@@ -10,7 +10,7 @@ import type { Qcow2Header } from './header.ts';
  * @throws DiskError `corrupt` when the header asks for one and does not name it.
  */
 export function* openDataFile(
-  context: OpenContext,
+  context: Pick<OpenContext, 'openNamed'>,
   { features }: Qcow2Header,
   name: string | undefined,
 ): Step<Storage | undefined> {

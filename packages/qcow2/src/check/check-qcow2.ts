@@ -4,22 +4,39 @@ import {
   type CheckContext,
   type CheckFinding,
   type CheckReport,
+  closeStorage,
   isWritable,
   type Step,
 } from '@diskfile/core';
+import { openDataFile } from '../data-file.ts';
 import { Inspection } from './inspection.ts';
 import { Repair } from './repair/repair.ts';
 
 /** What `FormatDriver.check` says. */
 export function* checkQcow2(context: CheckContext): Step<CheckReport> {
-  const { storage, repair } = context;
+  const { storage, repair, limits } = context;
   const first = yield* Inspection.run(context);
+  if (first.external) yield* lookAtDataFile(context, first);
   if (repair === undefined) return reportOf(first, first);
   if (!isWritable(storage)) throw readOnly(storage.name);
-  const { limits } = context;
+  const warn = context.warn.bind(context);
   const onProgress = context.onProgress.bind(context);
-  const left = yield* new Repair({ storage, limits, repair, onProgress }).run(first);
+  const left = yield* new Repair({ storage, limits, repair, warn, onProgress }).run(first);
   return reportOf(first, left);
+}
+
+/** The image is in order without it, but of little use. */
+function* lookAtDataFile(context: CheckContext, { header, dataFileName }: Inspection): Step<void> {
+  try {
+    const file = yield* openDataFile(context, header, dataFileName);
+    if (file !== undefined) yield* closeStorage(file);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    context.warn({
+      detail: 'qcow2.check.data-file',
+      message: `The external data file cannot be opened: ${error.message}`,
+    });
+  }
 }
 
 function reportOf(first: Inspection, last: Inspection): CheckReport {

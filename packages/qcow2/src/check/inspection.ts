@@ -10,6 +10,7 @@ import {
 } from '@diskfile/core';
 import { INCOMPATIBLE } from '../features.ts';
 import type { Qcow2Header } from '../header.ts';
+import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import { ReferenceTally } from '../refcounts/reference-tally.ts';
 import { BitmapReferences, bitmapsOf } from './bitmap-references.ts';
 import { type CheckedHeader, readCheckedHeader } from './checked-header.ts';
@@ -129,6 +130,10 @@ export class Inspection {
     };
   }
 
+  get dataFileName(): string | undefined {
+    return this.#checked.extensions.dataFileName;
+  }
+
   /** Whether the refcounts cannot be put right where they are. */
   get needsRebuild(): boolean {
     return this.blockPlaces.isBroken || this.comparison.lacksBlocks;
@@ -159,7 +164,20 @@ export class Inspection {
     this.#checkL1Flags();
     const { clusterBytes } = this.header;
     this.blockPlaces = checkRefcountBlocks(this.stored, this.references, clusterBytes, findings);
+    this.#noteMisnamedTables();
     yield* this.comparison.run();
+  }
+
+  /** QEMU finds nothing wrong with L1 entries that name tables of other kinds. */
+  #noteMisnamedTables(): void {
+    const metadata = new ClusterRuns();
+    for (const { start, end } of this.metadataClusters()) {
+      metadata.add({ start, count: end - start });
+    }
+    for (const hostOffset of this.l2Tables.hostOffsets) {
+      if (!metadata.has(Math.floor(hostOffset / this.header.clusterBytes))) continue;
+      this.findings.mendableEntries += this.l2Tables.usesOf(hostOffset);
+    }
   }
 
   /** Everything that takes clusters but L2 tables, what they map, and refcount blocks. */

@@ -6,8 +6,8 @@ import type { ReferenceTally } from '../refcounts/reference-tally.ts';
 import { coverage } from './coverage.ts';
 import type { Findings } from './findings.ts';
 
-/** How far beyond the end of the file new structures may come to lie. */
-export const NEARBY_CLUSTERS = 2 ** 21;
+/** How far beyond the end of the file new structures may begin. */
+export const NEARBY_BYTES = 64 * 1024 * 1024;
 /** Places beyond the end that are remembered. */
 const MAX_NOTED = 10_000;
 
@@ -116,7 +116,7 @@ export class References {
   /** Something names a place beyond the end, which would come to be within if the file grew. */
   noteBeyondEnd(hostOffset: number, lengthBytes = this.#clusterBytes): void {
     const start = Math.floor(hostOffset / this.#clusterBytes);
-    if (start > this.fileClusters + NEARBY_CLUSTERS || this.#beyondNoted > MAX_NOTED) return;
+    if (hostOffset > this.fileBytes + 2 * NEARBY_BYTES || this.#beyondNoted > MAX_NOTED) return;
     const end = divideUp(hostOffset + lengthBytes, this.#clusterBytes);
     this.#beyond.add({ start, count: end - start });
     this.#beyondNoted += 1;

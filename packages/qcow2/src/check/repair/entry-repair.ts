@@ -29,8 +29,10 @@ const L2_RESERVED_HIGH = 0x3f00_0000;
 const L2_RESERVED_LOW = 0x1fe;
 
 export class EntryRepair {
-  /** Whether L2 tables have been given up, and with them what nothing else knows of. */
-  gaveUpTables = false;
+  /** L2 tables that have been given up, and with them what nothing else knows of. */
+  tablesGivenUp = 0;
+  /** Clusters of the disk whose data is not to be found. */
+  clustersGivenUp = 0;
   readonly #storage: WritableStorage;
   readonly #inspection: Inspection;
   readonly #rewriting: TableRewriting;
@@ -108,7 +110,7 @@ export class EntryRepair {
         setEntry(entries, at, newHigh, clearBits(low, L1_RESERVED_LOW), changed);
       } else if (this.#isFoundNearby(high, low, 1)) this.#setNearby(entries, at, changed);
       else {
-        this.gaveUpTables = true;
+        this.tablesGivenUp += 1;
         setEntry(entries, at, 0, 0, changed);
       }
     }
@@ -158,6 +160,7 @@ export class EntryRepair {
   /** What the entry had in a cluster reads as zeros; all else is as it was. */
   #setZeros(entries: DataView, at: number, dataBits: number, changed: DirtyRange): void {
     const { extendedL2, version } = this.#inspection.header;
+    if (dataBits !== 0) this.clustersGivenUp += 1;
     if (!extendedL2) {
       setEntry(entries, at, 0, version === 3 ? ZERO_FLAG : 0, changed);
       return;

@@ -12,7 +12,7 @@ import {
   writeBytes,
 } from '@diskfile/core';
 import type { Inspection } from '../inspection.ts';
-import { NEARBY_CLUSTERS } from '../references.ts';
+import { NEARBY_BYTES } from '../references.ts';
 import { DECODED_AT_ONCE } from '../stored-refcounts.ts';
 import { HeaderRepair } from './header-repair.ts';
 import { encodeSnapshotTable } from './snapshot-table.ts';
@@ -126,7 +126,8 @@ export class RefcountRebuild {
   #placesBehindEnd(): Places | undefined {
     const { references } = this.#inspection;
     const { clusters } = references;
-    for (let start = clusters; start <= clusters + NEARBY_CLUSTERS;) {
+    const last = clusters + NEARBY_BYTES / this.#clusterBytes;
+    for (let start = clusters; start <= last;) {
       const places = this.#placesFrom(start);
       if (places === undefined || references.isFree(start, places.end)) return places;
       start = places.end;

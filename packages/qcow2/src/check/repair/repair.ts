@@ -3,7 +3,7 @@
  * is interrupted: what is in use counts as used before anything else is given up. After each step
  * the image is looked at anew, so no step builds on what an earlier one was thought to have done.
  */
-import type { RepairMode, Step, WritableStorage } from '@diskfile/core';
+import type { DiskWarning, RepairMode, Step, WritableStorage } from '@diskfile/core';
 import { Inspection, type InspectionContext } from '../inspection.ts';
 import { EntryRepair } from './entry-repair.ts';
 import { HeaderRepair } from './header-repair.ts';
@@ -13,6 +13,7 @@ import { RefcountRebuild } from './refcount-rebuild.ts';
 export interface RepairContext extends InspectionContext {
   readonly storage: WritableStorage;
   readonly repair: RepairMode;
+  warn(warning: DiskWarning): void;
 }
 
 interface RepairAction {
@@ -28,8 +29,8 @@ export class Repair {
   readonly #storage: WritableStorage;
   /** How often each action has been tried. */
   readonly #tries = new Map<RepairAction, number>();
-  /** Something is unknown that clusters which seem unused may belong to. */
-  #gaveUpTables = false;
+  #tablesGivenUp = 0;
+  #clustersGivenUp = 0;
 
   readonly #dropBitmaps: RepairAction = {
     isNeeded: ({ areBitmapsDamaged }) => areBitmapsDamaged,
@@ -89,6 +90,7 @@ export class Repair {
       yield* action.run(inspection);
       inspection = yield* Inspection.run(this.#context);
     }
+    this.#warn(inspection);
     const { checkErrors, corruptions } = inspection.findings;
     if (checkErrors === 0 && corruptions === 0) {
       yield* new HeaderRepair(this.#storage, inspection.header).clearDirtyAndCorrupt();
@@ -117,11 +119,31 @@ export class Repair {
   *#mend(inspection: Inspection): Step<void> {
     const entries = new EntryRepair(this.#storage, inspection);
     yield* entries.mendEntries();
-    if (entries.gaveUpTables) this.#gaveUpTables = true;
+    this.#tablesGivenUp += entries.tablesGivenUp;
+    this.#clustersGivenUp += entries.clustersGivenUp;
   }
 
   /** Clusters that seem unused may belong to what is damaged, or was given up; then they are kept. */
   #isAllKnown({ findings }: Inspection): boolean {
-    return findings.areReferencesSound && !this.#gaveUpTables;
+    return findings.areReferencesSound && this.#tablesGivenUp === 0;
+  }
+
+  #warn({ findings: { leaks } }: Inspection): void {
+    if (this.#tablesGivenUp + this.#clustersGivenUp > 0) {
+      this.#context.warn({
+        detail: 'qcow2.check.data-lost',
+        message:
+          `The data of ${this.#clustersGivenUp} clusters of the disk, and ${this.#tablesGivenUp} ` +
+          'tables of such clusters, could not be found: that part of the disk no longer shows them',
+      });
+    }
+    if (leaks === 0) return;
+    this.#context.warn({
+      detail: 'qcow2.check.leaks-kept',
+      message:
+        this.#tablesGivenUp > 0
+          ? 'Clusters that seem unused may be what the lost tables stood for, and were kept; repairing leaks gives them up'
+          : 'Clusters that seem unused may be what damaged entries stand for, and were kept',
+    });
   }
 }
