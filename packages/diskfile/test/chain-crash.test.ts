@@ -96,7 +96,8 @@ class Expectation {
     this.images = scenario.make();
     this.#top = this.images.content('top');
     const { base } = scenario;
-    this.#base = base && { old: this.images.content(base), new: this.#top };
+    this.#base =
+      base === undefined ? undefined : { old: this.images.content(base), new: this.#top };
     const names = base === undefined ? ['top'] : ['top', base];
     this.written = [...this.images.files.keys()].filter((name) => names.includes(name));
   }
