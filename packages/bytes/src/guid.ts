@@ -32,6 +32,13 @@ export function parseUuid(text: string): Uint8Array {
   );
 }
 
+/** The reverse of {@link formatGuid}. */
+export function parseGuid(text: string): Uint8Array {
+  const bytes = parseUuid(text);
+  const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+  return Uint8Array.from(order, (from) => bytes[from]!);
+}
+
 /** A new random UUID in network order (RFC 9562, version 4). */
 export function randomUuid(): Uint8Array {
   const uuid = globalThis.crypto.getRandomValues(new Uint8Array(16));

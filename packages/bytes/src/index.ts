@@ -18,7 +18,7 @@ export {
   type DiskErrorContext,
   type DiskErrorOptions,
 } from './disk-error.ts';
-export { formatGuid, formatUuid, parseUuid, randomUuid, toHex } from './guid.ts';
+export { formatGuid, formatUuid, parseGuid, parseUuid, randomUuid, toHex } from './guid.ts';
 export {
   bitField,
   clearBits,

@@ -4,6 +4,7 @@ import { qcow2Driver, qcowDriver } from '@diskfile/qcow2';
 import { rawDriver } from '@diskfile/raw';
 import { vdiDriver } from '@diskfile/vdi';
 import { vhdDriver } from '@diskfile/vhd';
+import { vhdxDriver } from '@diskfile/vhdx';
 import { vmdkDriver } from '@diskfile/vmdk';
 
 /** Raw answers `maybe` to everything, so its place does not matter; it stands last for readers. */
@@ -12,6 +13,7 @@ export const ALL_FORMATS: readonly FormatDriver[] = [
   qcowDriver,
   vdiDriver,
   vhdDriver,
+  vhdxDriver,
   vmdkDriver,
   rawDriver,
 ];

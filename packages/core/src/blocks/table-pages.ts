@@ -1,4 +1,5 @@
 /** A table of an image file in memory, page by page: bounded in bytes, changes kept until written. */
+import { alignDown, alignUp } from '@diskfile/bytes';
 import { type HostCall, ParallelCalls, type Step } from '../step.ts';
 import { readInto, type Storage, type WritableStorage } from '../storage.ts';
 import { DirtyRange } from './dirty-range.ts';
@@ -120,6 +121,18 @@ export class TablePages {
       runSync: () => storage.writeSync(src, offset),
       run: () => storage.write(src, offset),
     };
+  }
+
+  /** What has changed, in pieces that begin and end at multiples of `alignment` within the file. */
+  *changedPieces(alignment: number): Iterable<{ hostOffset: number; bytes: Uint8Array }> {
+    for (const { index, view, dirty } of this.#pages.values()) {
+      if (dirty.isEmpty) continue;
+      const to = Math.min(alignUp(dirty.to, alignment), view.byteLength);
+      for (let at = alignDown(dirty.from, alignment); at < to; at += alignment) {
+        const bytes = new Uint8Array(view.buffer, at, Math.min(alignment, to - at));
+        yield { hostOffset: this.place.hostOffset + index * PAGE_BYTES + at, bytes };
+      }
+    }
   }
 
   /** The file has the table as it is in memory, durably. */

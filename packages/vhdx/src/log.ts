@@ -1,0 +1,249 @@
+/**
+ * The log ([MS-VHDX] 2.3): changes of metadata that were made durable before they were applied. What
+ * a crash left behind is found here, and applied to the file, or only to what is seen of it.
+ */
+import { formatGuid, readU32le, writeU32le } from '@diskfile/bytes';
+import { readBytes, type Step, type Storage } from '@diskfile/core';
+import { checksumOf, type VhdxHeader } from './header.ts';
+import { corrupt } from './refusals.ts';
+import { LOG_SECTOR_BYTES, logDescriptor, logEntryHeader } from './structs.ts';
+
+/** One change of the file. */
+export type LogChange =
+  | { readonly kind: 'data'; readonly fileOffset: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'zero'; readonly fileOffset: number; readonly lengthBytes: number };
+
+export interface LogReplay {
+  /** In the order in which they are to be applied. */
+  readonly changes: readonly LogChange[];
+  /** What the file has to be long enough for when all is applied. */
+  readonly fileBytes: number;
+}
+
+interface LogEntry {
+  readonly offset: number;
+  readonly lengthBytes: number;
+  readonly tail: number;
+  readonly sequenceNumber: number;
+  readonly flushedFileOffset: number;
+  readonly lastFileOffset: number;
+  readonly changes: readonly LogChange[];
+}
+
+/** Longer logs are nowhere made; reading one at once has to stay within memory. */
+const MAX_LOG_BYTES = 256 * 1024 * 1024;
+
+/**
+ * The changes of the newest whole sequence of entries; undefined when there is nothing to replay.
+ * @throws DiskError `corrupt` when the header promises a log and none is whole
+ */
+export function* readLog(storage: Storage, header: VhdxHeader): Step<LogReplay | undefined> {
+  const { logGuid, logOffset, logBytes } = header;
+  if (logGuid === undefined) return undefined;
+  if (logBytes > MAX_LOG_BYTES || logOffset + logBytes > storage.sizeBytes) {
+    throw corrupt('vhdx.log-cut', `A log of ${logBytes} bytes at ${logOffset}`, logOffset);
+  }
+  const ring = yield* readBytes(storage, logOffset, logBytes);
+  const entries = findEntries(ring, logGuid);
+  const sequence = newestSequence(entries, logBytes);
+  if (sequence === undefined) {
+    throw corrupt(
+      'vhdx.log-empty',
+      'The header says that the log holds changes, and none is whole',
+      logOffset,
+    );
+  }
+  const head = sequence.at(-1)!;
+  if (head.flushedFileOffset > storage.sizeBytes) {
+    throw corrupt(
+      'vhdx.file-cut',
+      `The file has ${storage.sizeBytes} bytes, and had ${head.flushedFileOffset} when the log was written`,
+      storage.sizeBytes,
+    );
+  }
+  return {
+    changes: sequence.flatMap(({ changes }) => changes),
+    fileBytes: head.lastFileOffset,
+  };
+}
+
+/** All whole entries, by where they begin. */
+function findEntries(ring: Uint8Array, logGuid: string): ReadonlyMap<number, LogEntry> {
+  const entries = new Map<number, LogEntry>();
+  // Every entry is checked by its checksum; a ring that is full of headers must not cost its square.
+  let budget = ring.length * 4;
+  for (let offset = 0; offset < ring.length; offset += LOG_SECTOR_BYTES) {
+    const lengthBytes = readU32le(ring, offset + logEntryHeader.offsetOf('entryLength'));
+    if (!isEntry(ring, offset, lengthBytes)) continue;
+    budget -= lengthBytes;
+    if (budget < 0) throw corrupt('vhdx.log-crowded', 'The entries of the log overlap', 0);
+    const entry = parseEntry(unrolled(ring, offset, lengthBytes), offset, logGuid);
+    if (entry !== undefined) entries.set(offset, entry);
+  }
+  return entries;
+}
+
+function isEntry(ring: Uint8Array, offset: number, lengthBytes: number): boolean {
+  const signature = String.fromCharCode(...ring.subarray(offset, offset + 4));
+  const fits = lengthBytes >= LOG_SECTOR_BYTES && lengthBytes <= ring.length;
+  return signature === 'loge' && fits && lengthBytes % LOG_SECTOR_BYTES === 0;
+}
+
+/** The bytes of an entry, which may go on at the start of the ring. */
+function unrolled(ring: Uint8Array, offset: number, lengthBytes: number): Uint8Array {
+  if (offset + lengthBytes <= ring.length) return ring.subarray(offset, offset + lengthBytes);
+  const bytes = new Uint8Array(lengthBytes);
+  const first = ring.subarray(offset);
+  bytes.set(first);
+  bytes.set(ring.subarray(0, lengthBytes - first.length), first.length);
+  return bytes;
+}
+
+/** Undefined for an entry of an older log, or one that is not whole. */
+function parseEntry(bytes: Uint8Array, offset: number, logGuid: string): LogEntry | undefined {
+  const raw = logEntryHeader.decode(bytes);
+  if (formatGuid(raw.logGuid) !== logGuid || raw.checksum !== checksumOf(bytes)) return undefined;
+  const changes = parseChanges(bytes, raw.descriptorCount, raw.sequenceNumber);
+  if (changes === undefined || raw.sequenceNumber === 0) return undefined;
+  if (raw.tail % LOG_SECTOR_BYTES !== 0) return undefined;
+  return {
+    offset,
+    lengthBytes: bytes.length,
+    tail: raw.tail,
+    sequenceNumber: raw.sequenceNumber,
+    flushedFileOffset: raw.flushedFileOffset,
+    lastFileOffset: raw.lastFileOffset,
+    changes,
+  };
+}
+
+/** Descriptors come first, in whole sectors; then a data sector for each that has one. */
+function parseChanges(
+  bytes: Uint8Array,
+  descriptorCount: number,
+  sequenceNumber: number,
+): LogChange[] | undefined {
+  const { spanBytes } = logDescriptor;
+  const descriptorsEnd = logEntryHeader.spanBytes + descriptorCount * spanBytes;
+  let sectorAt = Math.ceil(descriptorsEnd / LOG_SECTOR_BYTES) * LOG_SECTOR_BYTES;
+  if (sectorAt > bytes.length) return undefined;
+  const changes: LogChange[] = [];
+  for (let index = 0; index < descriptorCount; index++) {
+    const raw = logDescriptor.decode(bytes, logEntryHeader.spanBytes + index * spanBytes);
+    const { fileOffset } = raw;
+    const signature = String.fromCharCode(...raw.signature);
+    const fits = raw.sequenceNumber === sequenceNumber && fileOffset % LOG_SECTOR_BYTES === 0;
+    if (!fits) return undefined;
+    if (signature === 'zero') {
+      const lengthBytes = readU32le(raw.leadingBytes, 4) * 2 ** 32 + readU32le(raw.leadingBytes, 0);
+      if (lengthBytes % LOG_SECTOR_BYTES !== 0) return undefined;
+      if (!Number.isSafeInteger(fileOffset + lengthBytes)) return undefined;
+      changes.push({ kind: 'zero', fileOffset, lengthBytes });
+      continue;
+    }
+    const sector = bytes.subarray(sectorAt, sectorAt + LOG_SECTOR_BYTES);
+    if (signature !== 'desc' || !isDataSector(sector, sequenceNumber)) return undefined;
+    sectorAt += LOG_SECTOR_BYTES;
+    const data = sector.slice();
+    data.set(raw.leadingBytes, 0);
+    data.set(raw.trailingBytes, LOG_SECTOR_BYTES - 4);
+    changes.push({ kind: 'data', fileOffset, bytes: data });
+  }
+  return changes;
+}
+
+/** The first eight and last four bytes of a data sector are in its descriptor. */
+function isDataSector(sector: Uint8Array, sequenceNumber: number): boolean {
+  if (sector.length < LOG_SECTOR_BYTES) return false;
+  const high = readU32le(sector, 4);
+  const low = readU32le(sector, LOG_SECTOR_BYTES - 4);
+  return (
+    String.fromCharCode(...sector.subarray(0, 4)) === 'data' &&
+    high * 2 ** 32 + low === sequenceNumber
+  );
+}
+
+/**
+ * The sequence whose last entry is the newest: entries that follow one another, from the tail that
+ * the last one names ([MS-VHDX] 2.3.2 "Log Sequence").
+ */
+function newestSequence(
+  entries: ReadonlyMap<number, LogEntry>,
+  logBytes: number,
+): readonly LogEntry[] | undefined {
+  const newestFirst = [...entries.values()].toSorted((a, b) => b.sequenceNumber - a.sequenceNumber);
+  let steps = entries.size * 4;
+  for (const head of newestFirst) {
+    const sequence: LogEntry[] = [];
+    let entry = entries.get(head.tail);
+    while (entry !== undefined && steps > 0) {
+      steps -= 1;
+      const last = sequence.at(-1);
+      if (last !== undefined && entry.sequenceNumber !== last.sequenceNumber + 1) break;
+      sequence.push(entry);
+      if (entry === head) return sequence;
+      entry = entries.get((entry.offset + entry.lengthBytes) % logBytes);
+    }
+  }
+  return undefined;
+}
+
+export interface NewLogEntry {
+  readonly sequenceNumber: number;
+  readonly logGuid: Uint8Array;
+  /** Place in the log of this entry, and of the oldest that has not been applied. */
+  readonly tail: number;
+  readonly fileBytes: number;
+  readonly sectors: readonly { readonly fileOffset: number; readonly bytes: Uint8Array }[];
+}
+
+/** Sectors that one entry of a log can hold. */
+export function entryCapacity(logBytes: number): number {
+  const perSector = LOG_SECTOR_BYTES + logDescriptor.spanBytes;
+  return Math.floor((logBytes - LOG_SECTOR_BYTES - logEntryHeader.spanBytes) / perSector);
+}
+
+export function encodeLogEntry(entry: NewLogEntry): Uint8Array {
+  const { sectors, sequenceNumber, logGuid, tail, fileBytes } = entry;
+  const descriptorsEnd = logEntryHeader.spanBytes + sectors.length * logDescriptor.spanBytes;
+  const dataAt = Math.ceil(descriptorsEnd / LOG_SECTOR_BYTES) * LOG_SECTOR_BYTES;
+  const bytes = new Uint8Array(dataAt + sectors.length * LOG_SECTOR_BYTES);
+  for (const [index, { fileOffset, bytes: data }] of sectors.entries()) {
+    const descriptor = {
+      signature: ascii('desc'),
+      trailingBytes: data.slice(LOG_SECTOR_BYTES - 4),
+      leadingBytes: data.slice(0, 8),
+      fileOffset,
+      sequenceNumber,
+    };
+    logDescriptor.encode(
+      descriptor,
+      bytes,
+      logEntryHeader.spanBytes + index * logDescriptor.spanBytes,
+    );
+    const at = dataAt + index * LOG_SECTOR_BYTES;
+    bytes.set(data, at);
+    bytes.set(ascii('data'), at);
+    writeU32le(bytes, at + 4, Math.floor(sequenceNumber / 2 ** 32));
+    writeU32le(bytes, at + LOG_SECTOR_BYTES - 4, sequenceNumber % 2 ** 32);
+  }
+  const header = {
+    signature: ascii('loge'),
+    checksum: 0,
+    entryLength: bytes.length,
+    tail,
+    sequenceNumber,
+    descriptorCount: sectors.length,
+    reserved: 0,
+    logGuid,
+    flushedFileOffset: fileBytes,
+    lastFileOffset: fileBytes,
+  };
+  logEntryHeader.encode(header, bytes);
+  logEntryHeader.encode({ ...header, checksum: checksumOf(bytes) }, bytes);
+  return bytes;
+}
+
+function ascii(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}

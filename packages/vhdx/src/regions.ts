@@ -1,0 +1,78 @@
+/** The region table ([MS-VHDX] 2.2.3): where the metadata and the block allocation table lie. */
+import { formatGuid, hasAnyBit } from '@diskfile/bytes';
+import { readBytes, type Step, type Storage } from '@diskfile/core';
+import { checksumOf } from './header.ts';
+import { corrupt, unsupported } from './refusals.ts';
+import {
+  MIB,
+  PLACES,
+  REGION,
+  REGION_TABLE_BYTES,
+  regionTableEntry,
+  regionTableHeader,
+} from './structs.ts';
+
+export interface Region {
+  readonly offset: number;
+  readonly lengthBytes: number;
+}
+
+export interface Regions {
+  readonly bat: Region;
+  readonly metadata: Region;
+}
+
+const MAX_ENTRIES = 2047;
+
+export function* readRegions(storage: Storage): Step<Regions> {
+  for (const offset of PLACES.regionTables) {
+    const bytes = yield* readBytes(storage, offset, REGION_TABLE_BYTES);
+    const raw = regionTableHeader.decode(bytes);
+    const isTable = String.fromCharCode(...raw.signature) === 'regi';
+    if (!isTable || raw.entryCount > MAX_ENTRIES || raw.checksum !== checksumOf(bytes)) continue;
+    return parseRegions(bytes, raw.entryCount, offset);
+  }
+  throw corrupt(
+    'vhdx.no-region-table',
+    'Neither of the two region tables is whole',
+    PLACES.regionTables[0],
+  );
+}
+
+function parseRegions(bytes: Uint8Array, entryCount: number, tableOffset: number): Regions {
+  const found = new Map<string, Region>();
+  for (let index = 0; index < entryCount; index++) {
+    const at = regionTableHeader.spanBytes + index * regionTableEntry.spanBytes;
+    const raw = regionTableEntry.decode(bytes, at);
+    const guid = formatGuid(raw.guid);
+    const region = { offset: raw.fileOffset, lengthBytes: raw.length };
+    const isKnown = guid === REGION.bat || guid === REGION.metadata;
+    if (!isKnown) {
+      if (!hasAnyBit(raw.required, 1)) continue;
+      throw unsupported(
+        'vhdx.required-region',
+        `The file needs a region that is not known here: ${guid}`,
+        'Convert it with the program that wrote it.',
+      );
+    }
+    checkRegion(region, tableOffset + at);
+    for (const other of found.values()) checkApart(region, other, tableOffset + at);
+    found.set(guid, region);
+  }
+  const bat = found.get(REGION.bat);
+  const metadata = found.get(REGION.metadata);
+  if (bat !== undefined && metadata !== undefined) return { bat, metadata };
+  throw corrupt('vhdx.region-missing', 'The region table lacks a region', tableOffset);
+}
+
+function checkRegion({ offset, lengthBytes }: Region, entryOffset: number): void {
+  const aligned = offset % MIB === 0 && lengthBytes % MIB === 0;
+  if (aligned && offset >= PLACES.end && lengthBytes > 0) return;
+  throw corrupt('vhdx.region-place', 'A region lies where none can be', entryOffset);
+}
+
+function checkApart(one: Region, other: Region, entryOffset: number): void {
+  const overlaps =
+    one.offset < other.offset + other.lengthBytes && other.offset < one.offset + one.lengthBytes;
+  if (overlaps) throw corrupt('vhdx.region-overlap', 'Two regions overlap', entryOffset);
+}

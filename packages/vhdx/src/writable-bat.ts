@@ -1,0 +1,168 @@
+/** The block allocation table of a disk that is written. New blocks lie behind all that is there. */
+import { DiskError } from '@diskfile/bytes';
+import {
+  AppendSpace,
+  BLOCK,
+  flushStorage,
+  type Limits,
+  type Step,
+  truncateStorage,
+  type WritableBlockTable,
+  type WritableStorage,
+} from '@diskfile/core';
+import { BlockAllocationTable } from './bat.ts';
+import type { LogWriter } from './log-writer.ts';
+import type { VhdxMetadata } from './metadata.ts';
+import { corrupt } from './refusals.ts';
+import type { Region } from './regions.ts';
+import { LOG_SECTOR_BYTES, MIB, PAYLOAD } from './structs.ts';
+
+const TWO_32 = 2 ** 32;
+/** Bytes of changed table pages at which they are written early. */
+const MAX_DIRTY_BYTES = 8 * MIB;
+
+export interface BatWritingParts {
+  readonly metadata: VhdxMetadata;
+  readonly region: Region;
+  readonly log: LogWriter;
+  /** Behind all blocks, regions and the log. */
+  readonly usedEnd: number;
+}
+
+export class WritableBat extends BlockAllocationTable {
+  declare readonly storage: WritableStorage;
+  readonly #log: LogWriter;
+  readonly #space: AppendSpace;
+
+  constructor(
+    storage: WritableStorage,
+    { metadata, region, log, usedEnd }: BatWritingParts,
+    limits: Limits,
+  ) {
+    super(storage, metadata, region, limits);
+    this.#log = log;
+    this.#space = new AppendSpace(storage, usedEnd, MIB);
+  }
+
+  *reserve(count: number): Step<number> {
+    if (this.pages.dirtyBytes > MAX_DIRTY_BYTES) yield* this.flush();
+    const start = this.#space.end;
+    // What a crash has left behind the end would not read as zeros.
+    if (this.storage.sizeBytes > start) yield* truncateStorage(this.storage, start);
+    if (start + count * this.blockBytes > Number.MAX_SAFE_INTEGER) throw fileTooLarge();
+    return this.#space.reserve(count * this.blockBytes);
+  }
+
+  *unreserve(hostOffset: number, count: number): Step<void> {
+    yield* this.#space.unreserve(hostOffset, count * this.blockBytes);
+  }
+
+  link(blockIndex: number, hostOffset: number): void {
+    const at = this.payloadAt(blockIndex);
+    const page = this.pages.find(at);
+    if (page === undefined) throw new Error('assertion failed: linking in a page that is gone');
+    const inPage = this.pages.offsetInPage(at);
+    page.view.setUint32(inPage, (hostOffset % TWO_32) + PAYLOAD.fullyPresent, true);
+    page.view.setUint32(inPage + 4, Math.floor(hostOffset / TWO_32), true);
+    this.pages.markDirty(page, inPage, inPage + 8);
+  }
+
+  /** Data first; then the table, by way of the log. */
+  *flush(): Step<void> {
+    // A block has to be in the file to its end before the table names it.
+    const { end } = this.#space;
+    if (this.pages.isDirty && this.storage.sizeBytes < end) {
+      yield* truncateStorage(this.storage, end);
+    }
+    yield* flushStorage(this.storage);
+    if (!this.pages.isDirty) return;
+    yield* this.#log.write([...this.pages.changedPieces(LOG_SECTOR_BYTES)]);
+    this.pages.markClean();
+  }
+
+  *close(): Step<void> {
+    yield* this.#log.end();
+  }
+}
+
+/** What the engine writes through: blocks that are there in part are replaced as a whole. */
+export class WholeBlocks implements WritableBlockTable {
+  readonly blockBytes: number;
+  readonly storage: WritableStorage;
+  readonly maxReservation = Infinity;
+  readonly #bat: WritableBat;
+  readonly #log: LogWriter;
+
+  constructor(bat: WritableBat, log: LogWriter) {
+    this.blockBytes = bat.blockBytes;
+    this.storage = bat.storage;
+    this.#bat = bat;
+    this.#log = log;
+  }
+
+  find(blockIndex: number): number {
+    const place = this.#bat.find(blockIndex);
+    return place >= 0 && this.#bat.isPartial(blockIndex) ? BLOCK.none : place;
+  }
+
+  load(blockIndex: number): Step<void> {
+    return this.#bat.load(blockIndex);
+  }
+
+  reserve(count: number): Step<number> {
+    return this.#bat.reserve(count);
+  }
+
+  unreserve(hostOffset: number, count: number): Step<void> {
+    return this.#bat.unreserve(hostOffset, count);
+  }
+
+  link(blockIndex: number, hostOffset: number): void {
+    this.#bat.link(blockIndex, hostOffset);
+  }
+
+  /** The header tells other disks that were made over this one that it has changed. */
+  *flush(): Step<void> {
+    yield* this.#log.begin();
+    yield* this.#bat.flush();
+  }
+
+  close(): Step<void> {
+    return this.#bat.close();
+  }
+}
+
+/**
+ * Behind the last block.
+ * @throws DiskError `corrupt` where blocks overlap each other or what else is in the file
+ */
+export function* findUsedEnd(bat: BlockAllocationTable, regions: readonly Region[]): Step<number> {
+  const starts: number[] = [];
+  for (let index = 0; index < bat.blockCount; index++) {
+    if (bat.find(index) === BLOCK.unknown) yield* bat.load(index);
+    const place = bat.find(index);
+    if (place >= 0) starts.push(place);
+  }
+  const blocks = Float64Array.from(starts).toSorted();
+  for (const [index, start] of blocks.entries()) {
+    const next = blocks[index + 1] ?? Infinity;
+    if (next < start + bat.blockBytes) throw overlap(start);
+  }
+  let end = blocks.length === 0 ? 0 : blocks.at(-1)! + bat.blockBytes;
+  for (const { offset, lengthBytes } of regions) {
+    const overlaps = blocks.some(
+      (start) => start < offset + lengthBytes && offset < start + bat.blockBytes,
+    );
+    if (overlaps) throw overlap(offset);
+    end = Math.max(end, offset + lengthBytes);
+  }
+  return end;
+}
+
+function overlap(hostOffset: number): DiskError {
+  return corrupt('vhdx.overlap', 'A block lies where something else is', hostOffset);
+}
+
+function fileTooLarge(): DiskError {
+  return new DiskError('limit', 'vhdx.file-too-large', 'The file has reached its largest size');
+}
