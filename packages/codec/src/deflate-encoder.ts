@@ -25,6 +25,7 @@ export function nativeDeflate(zlib: NodeZlib, level: number, reuse?: boolean): E
     {
       id: 'deflate-raw',
       smallBytes: SMALL_BYTES,
+      smallBytesOnce: SMALL_BYTES,
       endMode: Z_FINISH,
       createStream: () => zlib.createDeflateRaw(settings),
       encodeSync: (src, options) => zlib.deflateRawSync(src, { ...options, ...settings }),

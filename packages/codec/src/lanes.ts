@@ -1,24 +1,24 @@
-/** Runs tasks side by side, but not too many: each takes memory from when it is started. */
+/** Things that are used by one task at a time, so that not too many tasks run side by side. */
 
-export class Lanes {
-  #free: number;
-  /** In the order in which they came. */
-  readonly #waiting: (() => void)[] = [];
+export class Lanes<T> {
+  /** The one that was used last comes first again. */
+  readonly #free: T[];
+  /** Tasks that wait for one, in the order in which they came. */
+  readonly #waiting: ((lane: T) => void)[] = [];
 
-  constructor(count: number) {
-    this.#free = count;
+  constructor(lanes: readonly T[]) {
+    this.#free = [...lanes];
   }
 
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  async run<R>(task: (lane: T) => Promise<R>): Promise<R> {
+    const lane =
+      this.#free.pop() ?? (await new Promise<T>((resolve) => this.#waiting.push(resolve)));
     try {
-      return await task();
+      return await task(lane);
     } finally {
-      // Whoever waits longest takes over the lane.
       const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
+      if (next === undefined) this.#free.push(lane);
+      else next(lane);
     }
   }
 }

@@ -5,7 +5,7 @@ import type { ZlibOptions } from './platform.ts';
 import { canReuseZlib, ReusedZlib } from './reused-zlib.ts';
 
 /** The four threads of the pool are kept busy while results are taken and given. */
-const LANES = 8;
+const LANES = 6;
 /** Shortest first buffer that `node:zlib` accepts. */
 const MIN_CHUNK_BYTES = 64;
 const ANY_HEADERS_BYTES = 1024;
@@ -15,6 +15,8 @@ export interface NativeCodec {
   readonly id: string;
   /** Up to here, encoding takes less time than the way to another thread and back. */
   readonly smallBytes: number;
+  /** The same where that way includes a new stream. */
+  readonly smallBytesOnce: number;
   /** The flush mode that ends a stream. */
   readonly endMode: number;
   createStream(): unknown;
@@ -29,28 +31,42 @@ export interface NativeCodec {
 export class NativeEncoder implements Encoder {
   readonly id: string;
   readonly #codec: NativeCodec;
-  readonly #lanes = new Lanes(LANES);
   readonly #reused: ReusedZlib | undefined;
+  readonly #lanes: Lanes<ReusedZlib | undefined>;
 
   constructor(codec: NativeCodec, reuse = canReuseZlib()) {
+    const open = () =>
+      reuse ? new ReusedZlib(() => codec.createStream(), codec.endMode) : undefined;
     this.id = codec.id;
     this.#codec = codec;
-    this.#reused = reuse ? new ReusedZlib(() => codec.createStream(), codec.endMode) : undefined;
+    this.#reused = open();
+    this.#lanes = new Lanes(Array.from({ length: LANES }, open));
   }
 
   encodeSync(src: Uint8Array, dst: Uint8Array): number | undefined {
     const lengthBytes = this.#reused?.run(src, dst);
-    if (lengthBytes !== undefined) return lengthBytes < dst.length ? lengthBytes : undefined;
+    if (lengthBytes !== undefined) return shorter(lengthBytes, dst);
     return deliver(this.#codec.encodeSync(src, room(src, dst)), dst);
   }
 
   async encode(src: Uint8Array, dst: Uint8Array): Promise<number | undefined> {
-    if (src.length <= this.#codec.smallBytes) return this.encodeSync(src, dst);
-    const encoded = await this.#lanes.run(() => this.#encodeAside(src, room(src, dst)));
-    return deliver(encoded, dst);
+    const { smallBytes, smallBytesOnce } = this.#codec;
+    const small = this.#reused === undefined ? smallBytesOnce : smallBytes;
+    if (src.length <= small) return this.encodeSync(src, dst);
+    return await this.#lanes.run((lane) => this.#encodeAside(lane, src, dst));
   }
 
-  #encodeAside(src: Uint8Array, options: ZlibOptions): Promise<Uint8Array> {
+  async #encodeAside(
+    lane: ReusedZlib | undefined,
+    src: Uint8Array,
+    dst: Uint8Array,
+  ): Promise<number | undefined> {
+    const lengthBytes = await lane?.runAside(src, dst);
+    if (lengthBytes !== undefined) return shorter(lengthBytes, dst);
+    return deliver(await this.#encodeOnce(src, room(src, dst)), dst);
+  }
+
+  #encodeOnce(src: Uint8Array, options: ZlibOptions): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       this.#codec.encode(src, options, (failure, encoded) => {
         if (failure === null) resolve(encoded);
@@ -58,6 +74,11 @@ export class NativeEncoder implements Encoder {
       });
     });
   }
+}
+
+/** Output that fills all of its room may not be at its end. */
+function shorter(lengthBytes: number, dst: Uint8Array): number | undefined {
+  return lengthBytes < dst.length ? lengthBytes : undefined;
 }
 
 /** One buffer for all that can be used, and a bound that no codec comes near to. */

@@ -16,19 +16,27 @@ const NEWEST_NODE = 26;
 /** libzstd's ZSTD_e_continue: more input may come. */
 const CONTINUE = 0;
 
+type Write = (
+  flush: number,
+  src: Uint8Array,
+  srcOffset: number,
+  srcLength: number,
+  dst: Uint8Array,
+  dstOffset: number,
+  dstLength: number,
+) => void;
+
 /** The part of the handle that is used here. */
 interface Handle {
   reset(): void;
   /** Sets {@link ZlibStream._writeState}; reports what goes wrong through `onerror`. */
-  writeSync(
-    flush: number,
-    src: Uint8Array,
-    srcOffset: number,
-    srcLength: number,
-    dst: Uint8Array,
-    dstOffset: number,
-    dstLength: number,
-  ): void;
+  writeSync: Write;
+  /** The same on another thread. Calls {@link cb} at the end, or `onerror`. */
+  write: Write;
+  /** Called by the stream, which does nothing else with what was written when it is destroyed. */
+  cb?: () => void;
+  /** The input of that write, so that it is not collected meanwhile. */
+  buffer?: Uint8Array | null;
   onerror: () => void;
 }
 
@@ -51,6 +59,7 @@ export class ReusedZlib {
   readonly #room = new Uint8Array(1);
   #stream: ZlibStream | undefined;
   #isBroken = false;
+  #onError: (() => void) | undefined;
 
   /** @param flush mode of zlib or libzstd for the one write that a unit is */
   constructor(create: () => unknown, flush: number) {
@@ -64,16 +73,27 @@ export class ReusedZlib {
    */
   run(src: Uint8Array, dst: Uint8Array): number | undefined {
     if (src.length === 0 || dst.length === 0) return undefined;
-    this.#isBroken = false;
-    this.#stream ??= this.#open();
-    const { _handle, _writeState } = this.#stream;
-    _handle.reset();
+    const { _handle, _writeState } = this.#started();
     _handle.writeSync(this.#flush, src, 0, src.length, dst, 0, dst.length);
     if (!this.#isBroken) return dst.length - _writeState[0]!;
-    // Some versions of Node keep reporting an error that was there once.
-    this.#stream.close();
-    this.#stream = undefined;
+    this.#drop();
     return undefined;
+  }
+
+  /** As {@link run} on another thread; one at a time, and nothing else meanwhile. */
+  runAside(src: Uint8Array, dst: Uint8Array): Promise<number | undefined> {
+    if (src.length === 0 || dst.length === 0) return Promise.resolve(undefined);
+    const { _handle, _writeState } = this.#started();
+    return new Promise((resolve) => {
+      const settle = () => {
+        if (this.#isBroken) this.#drop();
+        resolve(this.#isBroken ? undefined : dst.length - _writeState[0]!);
+      };
+      _handle.buffer = src;
+      _handle.cb = settle;
+      this.#onError = settle;
+      _handle.write(this.#flush, src, 0, src.length, dst, 0, dst.length);
+    });
   }
 
   /**
@@ -88,11 +108,29 @@ export class ReusedZlib {
     return !this.#isBroken && _writeState[0] === 1;
   }
 
+  /** The stream, ready for another unit. */
+  #started(): ZlibStream {
+    this.#isBroken = false;
+    this.#onError = undefined;
+    this.#stream ??= this.#open();
+    this.#stream._handle.reset();
+    return this.#stream;
+  }
+
   #open(): ZlibStream {
     const stream = this.#create() as ZlibStream;
+    // Keeps it from taking the output for itself when another thread has written it.
+    Object.defineProperty(stream, 'destroyed', { value: true });
     stream._handle.onerror = () => {
       this.#isBroken = true;
+      this.#onError?.();
     };
     return stream;
+  }
+
+  /** Some versions of Node keep reporting an error that was there once. */
+  #drop(): void {
+    this.#stream?.close();
+    this.#stream = undefined;
   }
 }

@@ -11,11 +11,11 @@ export const DEFAULT_ZSTD_LEVEL = 3;
 const ZSTD_END = 2;
 /** libzstd's ZSTD_c_compressionLevel. */
 const COMPRESSION_LEVEL = 100;
-/** The way to another thread includes a context, which takes as long to set up as to use. */
-const SMALL_BYTES = 256 * 1024;
+const SMALL_BYTES = 16 * 1024;
+/** A new context takes as long to set up as to use. */
+const SMALL_BYTES_ONCE = 256 * 1024;
 /** From here on it takes several times as long to encode. */
 const SLOW_LEVEL = 6;
-const SMALL_BYTES_WHEN_SLOW = 16 * 1024;
 
 export function nativeZstd(zlib: Required<NodeZlib>, level: number, reuse?: boolean): Encoder {
   const settings = { params: { [COMPRESSION_LEVEL]: level } };
@@ -27,7 +27,8 @@ export function nativeZstd(zlib: Required<NodeZlib>, level: number, reuse?: bool
   return new NativeEncoder(
     {
       id: 'zstd',
-      smallBytes: level < SLOW_LEVEL ? SMALL_BYTES : SMALL_BYTES_WHEN_SLOW,
+      smallBytes: SMALL_BYTES,
+      smallBytesOnce: level < SLOW_LEVEL ? SMALL_BYTES_ONCE : SMALL_BYTES,
       endMode: ZSTD_END,
       createStream: () => zlib.createZstdCompress(settings),
       encodeSync: (src, options) => zlib.zstdCompressSync(src, settingsFor(src, options)),
