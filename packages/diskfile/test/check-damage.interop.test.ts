@@ -7,7 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { haveTools, QemuDirectory } from '@diskfile/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkDiskFileSync, DiskError, openDiskFileSync } from '../src/index.ts';
+import {
+  checkDiskFileSync,
+  DiskError,
+  type DiskFileCheckReport,
+  openDiskFileSync,
+} from '../src/index.ts';
 import { DAMAGES, type Damage } from './support/check/damages.ts';
 import { ImageEditor } from './support/check/image-editor.ts';
 import { countsOf, exitCodeOf, qemuCheck } from './support/check/oracle.ts';
@@ -84,7 +89,7 @@ describe.skipIf(!haveQemu)('damaged images', () => {
     const repaired = checkDiskFileSync(ours, { repair: 'all' });
     const after = qemuCheck(ours);
     if (damage.qemuRefuses === undefined) expect(after.counts).toEqual(countsOf(repaired));
-    if (theirVerdict === 0) expect(after.exitCode, after.stderr).toBe(0);
+    if (theirVerdict === 0) expectClean(ours, repaired);
     const isOpened = before !== undefined || exitCodeOf(repaired) === 0;
     if (isOpened && damage.notOpened === undefined) {
       const changed = changedClusters(ours, recipe, clusterBytes);
@@ -100,6 +105,19 @@ describe.skipIf(!haveQemu)('damaged images', () => {
     const changed = changedClusters(leaks, recipe, clusterBytes);
     expect(changed.filter((index) => !before.has(index))).toEqual([]);
   });
+
+  /**
+   * Where tables are lost we keep what seems unused, because it may be what they stood for; QEMU
+   * lets go of it. The next repair, of leaks, ends that.
+   */
+  function expectClean(path: string, { warnings }: DiskFileCheckReport): void {
+    if (warnings.some(({ detail }) => detail === 'qcow2.check.leaks-kept')) {
+      expect(qemuCheck(path).exitCode).toBe(3);
+      checkDiskFileSync(path, { repair: 'leaks' });
+    }
+    const { exitCode, stderr } = qemuCheck(path);
+    expect(exitCode, stderr).toBe(0);
+  }
 
   /** Undefined when the image cannot even be opened. */
   function changedBefore(path: string, recipe: RecipeName, clusterBytes: number) {

@@ -139,15 +139,14 @@ export class Inspection {
     return this.blockPlaces.isBroken || this.comparison.lacksBlocks;
   }
 
-  /** Clusters that hold metadata of other kinds than L2 tables, and how many such things. */
+  /**
+   * Clusters of which it is known that they hold other metadata than L2 tables, and how many such
+   * things. Refcount blocks are not among them: what names them is no better than an L1 entry.
+   */
   metadataClusters(): CoveredPart[] {
     const { clusterBytes } = this.header;
-    const blocks = this.blockPlaces.counted.map((hostOffset) => ({
-      hostOffset,
-      lengthBytes: clusterBytes,
-    }));
     return coverage(
-      [...this.#regions, ...blocks].map(({ hostOffset, lengthBytes }) => ({
+      this.#regions.map(({ hostOffset, lengthBytes }) => ({
         start: Math.floor(hostOffset / clusterBytes),
         end: divideUp(hostOffset + lengthBytes, clusterBytes),
       })),

@@ -113,10 +113,14 @@ export class References {
     return within;
   }
 
-  /** Something names a place beyond the end, which would come to be within if the file grew. */
+  /**
+   * Something names a place beyond the end, which would come to be within if the file grew. What
+   * begins before the end is damaged as a whole, and does not keep anything off.
+   */
   noteBeyondEnd(hostOffset: number, lengthBytes = this.#clusterBytes): void {
+    const isNear = hostOffset <= this.fileBytes + 2 * NEARBY_BYTES;
     const start = Math.floor(hostOffset / this.#clusterBytes);
-    if (hostOffset > this.fileBytes + 2 * NEARBY_BYTES || this.#beyondNoted > MAX_NOTED) return;
+    if (!isNear || start < this.fileClusters || this.#beyondNoted > MAX_NOTED) return;
     const end = divideUp(hostOffset + lengthBytes, this.#clusterBytes);
     this.#beyond.add({ start, count: end - start });
     this.#beyondNoted += 1;
