@@ -1,8 +1,9 @@
 /** Refusals that all parts of the package word alike. */
 import { DiskError, type DiskErrorOptions } from '@diskfile/bytes';
 
-const REPAIR_HINT =
-  'Run "qemu-img check" on a copy of the image, or restore it; the rest of it may still be readable.';
+/** How to mend an image that cannot be used as it is. */
+export const REPAIR_HINT =
+  'Restore the image, or repair a copy of it with checkDiskFile(…, { repair: "all" }); the rest of it may still be readable.';
 
 /** An image that contradicts the specification. `offset` is where in the image file it does. */
 export function corrupt(

@@ -1,6 +1,6 @@
 /** The header of qcow2: parsed, checked, and handed on as what the rest needs to know. */
 import { DiskError, divideUp, isAligned, joinU64, powerOfTwo } from '@diskfile/bytes';
-import { corrupt, hex } from './errors.ts';
+import { corrupt, hex, REPAIR_HINT } from './errors.ts';
 import { COMPATIBLE, type FeatureBits, featureBits, INCOMPATIBLE } from './features.ts';
 import { headerV2, headerV3, QCOW_MAGIC } from './structs.ts';
 
@@ -223,7 +223,7 @@ function parseSnapshotTable(raw: RawV2, clusterBytes: number): TableReference {
       'limit',
       'qcow2.snapshot-count',
       `The header counts ${entries} snapshots; up to ${MAX_SNAPSHOTS} are possible`,
-      { offset: 60, hint: 'Repair a copy of the image with "qemu-img check -r all".' },
+      { offset: 60, hint: REPAIR_HINT },
     );
   }
   return { offset: joinU64(high, low, 'snapshots_offset'), entries };

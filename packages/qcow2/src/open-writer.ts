@@ -45,7 +45,10 @@ export function refuseWriting(
     throw corrupt(
       'qcow2.marked-corrupt',
       'The image is marked as corrupt, and writing to it could destroy more of it',
-      { offset: 72, hint: 'Open it read-only, or repair a copy with "qemu-img check -r all".' },
+      {
+        offset: 72,
+        hint: 'Open it read-only, or repair it with checkDiskFile(…, { repair: "all" }).',
+      },
     );
   }
   if (encryption !== undefined) throw encrypted(encryption);

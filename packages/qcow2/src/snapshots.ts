@@ -81,7 +81,7 @@ function* readSnapshot(cursor: StorageCursor, header: Qcow2Header): Step<Snapsho
     throw corrupt(
       'qcow2.snapshot-extra-data',
       `A snapshot has ${raw.extra_data_size} bytes of extra data; up to ${MAX_EXTRA_BYTES} are possible`,
-      { offset: entryOffset, hint: 'Repair a copy of the image with "qemu-img check -r all".' },
+      { offset: entryOffset },
     );
   }
   const extra = (yield* cursor.take(raw.extra_data_size)).slice();
