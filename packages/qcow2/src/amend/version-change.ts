@@ -76,8 +76,8 @@ export function* downgrade(
 ): Step<void> {
   refuseSnapshots(metadata);
   yield* writer.finish();
-  const tableOffsets = yield* readTables(metadata, maxBytes);
-  yield* new ZeroExpansion(metadata, writer, tableOffsets).run();
+  const tableClusters = yield* readTables(metadata, maxBytes);
+  yield* new ZeroExpansion(metadata, writer, tableClusters).run();
   yield* metadata.headerWriter.update(asVersion2);
 }
 
@@ -89,17 +89,17 @@ function refuseSnapshots({ snapshots, header }: ImageMetadata): void {
   }
 }
 
-/** Where all L2 tables lie, those of snapshots among them. */
+/** Host clusters of all L2 tables, those of snapshots among them. */
 function* readTables(metadata: ImageMetadata, maxBytes: number): Step<Set<number>> {
   const { header, snapshots } = metadata;
   const l1Tables = [header.l1Table, ...snapshots.list.map(({ l1Table }) => l1Table)];
-  const offsets = new Set<number>();
+  const clusters = new Set<number>();
   for (const l1Table of l1Tables) {
     const tree = yield* ClusterTree.read(metadata, l1Table, maxBytes);
     if (header.compressionType === 'zstd') yield* refuseCompressed(tree);
-    for (const offset of tree.tableOffsets) offsets.add(offset);
+    for (const cluster of tree.tableClusters()) clusters.add(cluster);
   }
-  return offsets;
+  return clusters;
 }
 
 function* refuseCompressed(tree: ClusterTree): Step<void> {

@@ -119,24 +119,35 @@ export class Refcounts {
     this.#clustersPerBlock = (this.clusterBytes * 8) / refcountBits;
   }
 
-  /**
-   * The content of a block that is there, with other counts; the block itself stays as it is.
-   * @param countOf gives the new count of a cluster from the one of now
-   */
-  *changedBlock(
-    index: number,
-    countOf: (clusterIndex: number, count: number) => number,
-  ): Step<Uint8Array> {
+  /** A copy of the content of a block that is there. */
+  *copyBlock(index: number): Step<Uint8Array> {
     const block = yield* this.load(index);
     if (block === undefined) throw new Error('assertion failed: a refcount block is gone');
-    const bytes = block.bytes.slice();
-    const first = index * this.clustersPerBlock;
-    for (let slot = 0; slot < this.clustersPerBlock; slot++) {
-      const before = this.#width.get(bytes, slot);
-      const count = countOf(first + slot, before);
-      if (count !== before) this.#width.set(bytes, slot, count);
+    return block.bytes.slice();
+  }
+
+  /**
+   * Changes counts in the content of a block; none leaves its bounds.
+   * @param firstCluster the one that the first element of both lists is about
+   */
+  adjust(block: Uint8Array, firstCluster: number, raised: Uint32Array, lowered: Uint32Array): void {
+    const firstSlot = firstCluster % this.clustersPerBlock;
+    const width = this.#width;
+    for (let index = 0; index < raised.length; index++) {
+      const change = raised[index]! - lowered[index]!;
+      if (change === 0) continue;
+      width.set(block, firstSlot + index, width.get(block, firstSlot + index) + change);
     }
-    return bytes;
+  }
+
+  /** Counts of clusters that all belong to one block. */
+  *counts({ start, count }: ClusterRun): Step<Float64Array> {
+    const counts = new Float64Array(count);
+    const block = yield* this.load(this.blockIndexOf(start));
+    if (block === undefined) return counts;
+    const firstSlot = start % this.clustersPerBlock;
+    for (let index = 0; index < count; index++) counts[index] = block.get(firstSlot + index);
+    return counts;
   }
 
   *get(clusterIndex: number): Step<number> {

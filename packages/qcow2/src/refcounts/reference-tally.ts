@@ -137,6 +137,12 @@ export class ReferenceTally {
     return true;
   }
 
+  /** Runs that hold all clusters that are referred to, and others, in order. */
+  runs(): ClusterRun[] {
+    const indexes = [...this.#pages.keys()].toSorted((a, b) => a - b);
+    return indexes.map((index) => ({ start: index * PAGE_CLUSTERS, count: PAGE_CLUSTERS }));
+  }
+
   /** Indexes of the refcount blocks that count what is referred to, in order. */
   blocks(clustersPerBlock: number): number[] {
     const blocks = new Set<number>();

@@ -1,6 +1,7 @@
 /** An L1 table with all that hangs on it: the active state of the disk, or a snapshot. */
 import { DiskError, divideUp } from '@diskfile/bytes';
 import { type HostCall, ParallelCalls, readBytes, type Step, type Storage } from '@diskfile/core';
+import { EntryRuns } from '../check/entry-runs.ts';
 import { compressedClusters } from '../cluster-entry.ts';
 import { checkReach, corrupt, hex } from '../errors.ts';
 import { checkTable, type Qcow2Header, type TableReference } from '../header.ts';
@@ -13,10 +14,8 @@ const MAX_BATCH_TABLES = 64;
 
 export class ClusterTree {
   readonly l1Table: TableReference;
-  /** L1 entries that name an L2 table. */
-  readonly indexes: readonly number[];
-  /** Host offset of each of these tables. */
-  readonly tableOffsets: readonly number[];
+  /** L1 entries that name an L2 table; positions below are places in this list. */
+  readonly #indexes: Uint32Array;
   readonly #l1: DataView;
   readonly #storage: Storage;
   readonly #clusterBytes: number;
@@ -27,12 +26,8 @@ export class ClusterTree {
     this.#l1 = l1;
     this.#storage = storage;
     this.#clusterBytes = header.clusterBytes;
-    const indexes: number[] = [];
-    for (let index = 0; index < l1Table.entries; index++) {
-      if (this.#offsetAt(index) !== 0) indexes.push(index);
-    }
-    this.indexes = indexes;
-    this.tableOffsets = this.indexes.map((index) => this.#offsetAt(index));
+    this.#indexes = new Uint32Array(l1Table.entries).map((_, index) => index);
+    this.#indexes = this.#indexes.filter((index) => this.#offsetAt(index) !== 0);
   }
 
   /**
@@ -58,25 +53,45 @@ export class ClusterTree {
     return clusterOffset(this.#l1.getUint32(index * 8), this.#l1.getUint32(index * 8 + 4));
   }
 
+  /** How many L2 tables there are. */
+  get tableCount(): number {
+    return this.#indexes.length;
+  }
+
+  /** Which L1 entry names a table. */
+  l1IndexOf(position: number): number {
+    return this.#indexes[position]!;
+  }
+
+  /** Host cluster of a table. */
+  clusterOf(position: number): number {
+    return this.#offsetAt(this.l1IndexOf(position)) / this.#clusterBytes;
+  }
+
+  /** Host clusters of all tables. */
+  *tableClusters(): Iterable<number> {
+    for (let position = 0; position < this.tableCount; position++) yield this.clusterOf(position);
+  }
+
   /** Whether the entry of a table calls it the tree's own. */
   isCopied(position: number): boolean {
-    return isCopied(this.#l1.getUint32(this.indexes[position]! * 8));
+    return isCopied(this.#l1.getUint32(this.l1IndexOf(position) * 8));
   }
 
   #checkTables(): void {
     const { sizeBytes } = this.#storage;
     const clusterBytes = this.#clusterBytes;
     // More tables than the file has clusters are the same ones again and again, without an end.
-    if (this.indexes.length > divideUp(sizeBytes, clusterBytes)) {
+    if (this.tableCount > divideUp(sizeBytes, clusterBytes)) {
       throw corrupt(
         'qcow2.l2-tables-repeated',
         'An L1 table names more L2 tables than the file has room for',
         { offset: this.l1Table.offset },
       );
     }
-    for (const [position, offset] of this.tableOffsets.entries()) {
+    for (const index of this.#indexes) {
+      const offset = this.#offsetAt(index);
       if (offset % clusterBytes === 0 && offset < sizeBytes) continue;
-      const index = this.indexes[position]!;
       throw corrupt(
         'qcow2.l2-table-place',
         `Entry ${index} of the L1 table at ${hex(this.l1Table.offset)} places an L2 table at ${hex(offset)}, where none can be`,
@@ -85,15 +100,16 @@ export class ClusterTree {
     }
   }
 
-  /** Calls back with the content of each L2 table and its place in {@link tableOffsets}. */
+  /** Calls back with the content of each L2 table and its position. */
   *visitTables(visit: (l2: DataView, position: number) => void): Step<void> {
     const clusterBytes = this.#clusterBytes;
-    const batch = batchClusters(clusterBytes);
-    const buffer = new Uint8Array(Math.min(batch, this.tableOffsets.length) * clusterBytes);
-    for (let start = 0; start < this.tableOffsets.length; start += batch) {
-      const offsets = this.tableOffsets.slice(start, start + batch);
-      yield* readClusters(this.#storage, offsets, buffer, clusterBytes);
-      for (const at of offsets.keys()) {
+    const batch = Math.min(batchClusters(clusterBytes), this.tableCount);
+    const buffer = new Uint8Array(batch * clusterBytes);
+    for (let start = 0; start < this.tableCount; start += batch) {
+      const count = Math.min(batch, this.tableCount - start);
+      const clusters = Array.from({ length: count }, (_, at) => this.clusterOf(start + at));
+      yield* readClusters(this.#storage, clusters, buffer, clusterBytes);
+      for (let at = 0; at < count; at++) {
         visit(new DataView(buffer.buffer, at * clusterBytes, clusterBytes), start + at);
       }
     }
@@ -105,23 +121,28 @@ export function batchClusters(clusterBytes: number): number {
   return Math.min(MAX_BATCH_TABLES, Math.max(1, BATCH_BYTES / clusterBytes));
 }
 
-/** Fills `buffer` with the clusters at `offsets`, one after another. */
+/** Fills `buffer` with these host clusters, one after another. */
 export function* readClusters(
   storage: Storage,
-  offsets: readonly number[],
+  clusters: readonly number[],
   buffer: Uint8Array,
   clusterBytes: number,
 ): Step<void> {
-  const calls = offsets.map((offset, at): HostCall => {
+  const calls = clusters.map((cluster, at): HostCall => {
+    const offset = cluster * clusterBytes;
     const dst = buffer.subarray(at * clusterBytes, (at + 1) * clusterBytes);
     return { runSync: () => storage.readSync(dst, offset), run: () => storage.read(dst, offset) };
   });
   yield new ParallelCalls(calls);
 }
 
-/** Called for each entry that uses host clusters. Only one that is not compressed has a flag. */
+/**
+ * Called for entries whose host clusters follow each other, or for one that is compressed. Only
+ * those that are not compressed have a flag, and all of them the same one.
+ */
 export type ReferenceVisitor = (
   entryAt: number,
+  entries: number,
   firstCluster: number,
   clusters: number,
   flagged: boolean,
@@ -136,19 +157,34 @@ export function visitReferences(
   { clusterBits, clusterBytes, extendedL2 }: Qcow2Header,
   visit: ReferenceVisitor,
 ): void {
-  const entryBytes = extendedL2 ? 16 : 8;
-  for (let at = 0; at < l2.byteLength; at += entryBytes) {
-    const high = l2.getUint32(at);
+  const runs = new EntryRuns(clusterBytes, extendedL2);
+  runs.start(l2);
+  while (runs.next()) {
+    const { at, high, low, length } = runs;
     if (isCompressed(high)) {
       const { start, count } = compressedClusters(l2, at, clusterBits);
-      visit(at, start, count, false);
+      visit(at, 1, start, count, false);
       continue;
     }
-    const offset = clusterOffset(high, l2.getUint32(at + 4));
+    const offset = clusterOffset(high, low);
     if (offset === 0) continue;
     checkReach(offset, at);
     if (offset % clusterBytes !== 0) throw unaligned(offset);
-    visit(at, offset / clusterBytes, 1, true);
+    visit(at, length, offset / clusterBytes, length, true);
+  }
+}
+
+/** Calls back with each entry of a run of {@link ReferenceVisitor}: where it is, and its cluster. */
+export function visitEntries(
+  { extendedL2 }: Qcow2Header,
+  entryAt: number,
+  entries: number,
+  firstCluster: number,
+  visit: (entryAt: number, cluster: number) => void,
+): void {
+  const entryBytes = extendedL2 ? 16 : 8;
+  for (let index = 0; index < entries; index++) {
+    visit(entryAt + index * entryBytes, firstCluster + index);
   }
 }
 

@@ -7,7 +7,7 @@ import { corrupt, hex } from '../errors.ts';
 import type { MetadataMap } from '../overlap.ts';
 import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import { ReferenceTally } from '../refcounts/reference-tally.ts';
-import type { Refcounts } from '../refcounts/refcounts.ts';
+import type { ClusterRun, Refcounts } from '../refcounts/refcounts.ts';
 import type { ClusterTree } from './cluster-tree.ts';
 
 /** What becomes of a cluster that loses references. */
@@ -20,8 +20,8 @@ export class CountChanges {
   readonly lowered: ReferenceTally;
   /** Clusters that nothing will refer to. */
   readonly unused = new ClusterRuns();
-  /** Indexes of the refcount blocks that change. */
-  readonly blocks: number[] = [];
+  /** Clusters whose counts may change, by the index of the block that counts them. */
+  readonly #changedParts = new Map<number, ClusterRun[]>();
   readonly #refcounts: Refcounts;
   readonly #fates: ReferenceTally;
 
@@ -40,16 +40,16 @@ export class CountChanges {
   refuseDataIn(map: MetadataMap, trees: readonly ClusterTree[]): void {
     const { clusterBytes } = this.#refcounts;
     const refuse = (kind: string, cluster: number) => {
-      if (this.raised.get(cluster) === 0 && this.lowered.get(cluster) === 0) return;
+      if (!this.#isTouched(cluster)) return;
       throw overlapping('guest data', kind, cluster * clusterBytes);
     };
     for (const { kind, clusterIndex } of map.clusters()) refuse(kind, clusterIndex);
-    for (const { tableOffsets } of trees) {
-      for (const offset of tableOffsets) {
-        const cluster = offset / clusterBytes;
+    for (const tree of trees) {
+      for (const cluster of tree.tableClusters()) {
         refuse('L2 table', cluster);
         const kind = map.find(cluster, cluster + 1);
-        if (kind !== undefined && kind !== 'L2 table') throw overlapping('L2 table', kind, offset);
+        if (kind === undefined || kind === 'L2 table') continue;
+        throw overlapping('L2 table', kind, cluster * clusterBytes);
       }
     }
   }
@@ -59,38 +59,83 @@ export class CountChanges {
    * @throws DiskError `corrupt` where a count is too low, `limit` where one gets too high
    */
   *evaluate(): Step<void> {
-    const { clustersPerBlock } = this.#refcounts;
-    const touched = [
-      ...this.raised.blocks(clustersPerBlock),
-      ...this.lowered.blocks(clustersPerBlock),
-    ];
-    for (const index of [...new Set(touched)].toSorted((a, b) => a - b)) {
-      if (yield* this.#evaluateBlock(index)) this.blocks.push(index);
+    for (let { start, count } of this.#touchedRuns()) {
+      while (count > 0) {
+        const part = this.#refcounts.withinBlock({ start, count });
+        if (yield* this.#evaluatePart(part)) this.#noteChange(part);
+        start += part.count;
+        count -= part.count;
+      }
     }
   }
 
-  /** Returns whether the block changes. */
-  *#evaluateBlock(index: number): Step<boolean> {
+  #touchedRuns(): ClusterRun[] {
+    const runs = [...this.raised.runs(), ...this.lowered.runs()];
+    const byStart = new Map(runs.map((run) => [run.start, run]));
+    return [...byStart.values()].toSorted((a, b) => a.start - b.start);
+  }
+
+  /** @param part clusters of one block. Returns whether the count of one changes. */
+  *#evaluatePart(part: ClusterRun): Step<boolean> {
+    const { start, count } = part;
+    const { raised, lowered } = this.#deltas(part);
+    let first = 0;
+    while (first < count && raised[first] === 0 && lowered[first] === 0) first += 1;
+    if (first === count) return false;
     const refcounts = this.#refcounts;
-    const block = yield* refcounts.load(index);
-    const first = index * refcounts.clustersPerBlock;
+    const before = yield* refcounts.counts(part);
     let changes = false;
-    for (let slot = 0; slot < refcounts.clustersPerBlock; slot++) {
-      const cluster = first + slot;
-      const raised = this.raised.get(cluster);
-      const lowered = this.lowered.get(cluster);
-      if (raised === 0 && lowered === 0) continue;
-      const before = block?.get(slot) ?? 0;
-      if (before < raised + lowered) throw refcounts.notInUse(cluster, before);
-      const after = before + raised - lowered;
-      if (after > refcounts.maxCount) throw refcounts.saturated(cluster);
-      if (after !== before) changes = true;
-      if (after === 0) this.unused.add({ start: cluster, count: 1 });
-      if (lowered > 0 && after <= 1) {
-        this.#fates.addRun(cluster, 1, after === 1 ? FATE.single : FATE.unused);
-      }
+    for (let index = first; index < count; index++) {
+      const up = raised[index]!;
+      const down = lowered[index]!;
+      if (up === 0 && down === 0) continue;
+      if (before[index]! < up + down) throw refcounts.notInUse(start + index, before[index]);
+      const after = before[index]! + up - down;
+      if (after > refcounts.maxCount) throw refcounts.saturated(start + index);
+      if (up !== down) changes = true;
+      if (down > 0 && after <= 1) this.#noteFate(start + index, after);
     }
     return changes;
+  }
+
+  /** What is added to and taken off the counts of clusters. */
+  #deltas({ start, count }: ClusterRun): { raised: Uint32Array; lowered: Uint32Array } {
+    const raised = new Uint32Array(count);
+    const lowered = new Uint32Array(count);
+    this.raised.copyCounts(start, raised);
+    this.lowered.copyCounts(start, lowered);
+    return { raised, lowered };
+  }
+
+  #noteFate(cluster: number, after: number): void {
+    if (after === 0) this.unused.add({ start: cluster, count: 1 });
+    this.#fates.addRun(cluster, 1, after === 0 ? FATE.unused : FATE.single);
+  }
+
+  #isTouched(clusterIndex: number): boolean {
+    return this.raised.get(clusterIndex) > 0 || this.lowered.get(clusterIndex) > 0;
+  }
+
+  #noteChange(part: ClusterRun): void {
+    const index = this.#refcounts.blockIndexOf(part.start);
+    const parts = this.#changedParts.get(index);
+    if (parts === undefined) this.#changedParts.set(index, [part]);
+    else parts.push(part);
+  }
+
+  /** Indexes of the refcount blocks that change, in order. */
+  get blocks(): readonly number[] {
+    return [...this.#changedParts.keys()];
+  }
+
+  /** What a block is to hold. */
+  *changedBlock(index: number): Step<Uint8Array> {
+    const bytes = yield* this.#refcounts.copyBlock(index);
+    for (const part of this.#changedParts.get(index)!) {
+      const { raised, lowered } = this.#deltas(part);
+      this.#refcounts.adjust(bytes, part.start, raised, lowered);
+    }
+    return bytes;
   }
 
   /**
@@ -104,9 +149,10 @@ export class CountChanges {
     }
   }
 
-  /** The count that a cluster gets. */
-  readonly countAfter = (clusterIndex: number, count: number): number =>
-    count + this.raised.get(clusterIndex) - this.lowered.get(clusterIndex);
+  /** Whether any of these clusters may lose references: a quick first look. */
+  isLowered(firstCluster: number, clusters: number): boolean {
+    return !this.lowered.isBlank(firstCluster, firstCluster + clusters);
+  }
 
   /** Whether the count of a cluster comes down to exactly one. */
   becomesSingle(clusterIndex: number): boolean {

@@ -39,12 +39,13 @@ export class NewTables {
 
   /** Takes clusters for all tables. */
   *allocate(): Step<void> {
-    const { copies, l1Entries, changes } = this.#plan;
+    const { copies, l1Entries } = this.#plan;
+    const { blocks } = this.#plan.changes;
     this.#copies = yield* this.#takePieces(copies.length);
     this.#l1Offset = yield* this.#take(l1Entries * ENTRY_BYTES);
     this.#snapshotOffset = yield* this.#take(this.#snapshotBytes.length);
-    this.#blocks = yield* this.#takePieces(changes.blocks.length);
-    if (changes.blocks.length > 0) this.#refcountTableOffset = yield* this.#takeRefcountTable();
+    this.#blocks = yield* this.#takePieces(blocks.length);
+    if (blocks.length > 0) this.#refcountTableOffset = yield* this.#takeRefcountTable();
   }
 
   /** Neighbouring clusters for a table. Returns where it begins. */
@@ -87,8 +88,8 @@ export class NewTables {
     for (const { start, count } of this.#copies) {
       const buffer = new Uint8Array(count * this.#clusterBytes);
       const sources = copies.slice(position, position + count);
-      const offsets = sources.map((source) => active.tableOffsets[source]!);
-      yield* readClusters(storage, offsets, buffer, this.#clusterBytes);
+      const clusters = sources.map((source) => active.clusterOf(source));
+      yield* readClusters(storage, clusters, buffer, this.#clusterBytes);
       for (let at = 0; at < buffer.length; at += this.#clusterBytes) {
         setFlags(new DataView(buffer.buffer, at, this.#clusterBytes));
       }
@@ -100,18 +101,18 @@ export class NewTables {
   *writeL1(): Step<NewTable> {
     const { active, copies, l1Entries, isOwn } = this.#plan;
     const bytes = new Uint8Array(l1Entries * ENTRY_BYTES);
-    const put = (position: number, hostOffset: number, own: boolean) => {
-      const at = active.indexes[position]! * ENTRY_BYTES;
-      writeU64be(bytes, at, hostOffset);
+    const put = (position: number, cluster: number, own: boolean) => {
+      const at = active.l1IndexOf(position) * ENTRY_BYTES;
+      writeU64be(bytes, at, cluster * this.#clusterBytes);
       if (own) bytes[at] = COPIED_BYTE;
     };
-    for (const [position, hostOffset] of active.tableOffsets.entries()) {
-      put(position, hostOffset, isOwn(position));
+    for (let position = 0; position < active.tableCount; position++) {
+      put(position, active.clusterOf(position), isOwn(position));
     }
     let copied = 0;
     for (const { start, count } of this.#copies) {
       for (let cluster = start; cluster < start + count; cluster++) {
-        put(copies[copied]!, cluster * this.#clusterBytes, true);
+        put(copies[copied]!, cluster, true);
         copied += 1;
       }
     }
@@ -134,15 +135,15 @@ export class NewTables {
   *writeRefcounts(): Step<NewTable | undefined> {
     const { storage, refcounts } = this.#metadata;
     const { changes } = this.#plan;
-    if (changes.blocks.length === 0) return undefined;
+    const { blocks } = changes;
+    if (blocks.length === 0) return undefined;
     const table = refcounts.table.bytes.slice();
     let position = 0;
     for (const { start, count } of this.#blocks) {
       const buffer = new Uint8Array(count * this.#clusterBytes);
       for (let piece = 0; piece < count; piece++) {
-        const index = changes.blocks[position]!;
-        const bytes = yield* refcounts.changedBlock(index, changes.countAfter);
-        buffer.set(bytes, piece * this.#clusterBytes);
+        const index = blocks[position]!;
+        buffer.set(yield* changes.changedBlock(index), piece * this.#clusterBytes);
         writeU64be(table, index * ENTRY_BYTES, (start + piece) * this.#clusterBytes);
         position += 1;
       }

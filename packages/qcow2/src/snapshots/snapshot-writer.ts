@@ -10,7 +10,7 @@ import type { MetadataWriter } from '../metadata-writer.ts';
 import type { ClusterRun } from '../refcounts/refcounts.ts';
 import type { ReferenceTally } from '../refcounts/reference-tally.ts';
 import type { Snapshot } from '../snapshots.ts';
-import { ClusterTree, visitReferences } from './cluster-tree.ts';
+import { ClusterTree, visitEntries, visitReferences } from './cluster-tree.ts';
 import { CountChanges } from './count-changes.ts';
 import type { ImagePlan } from './image-plan.ts';
 import { switchImage } from './shadow-switch.ts';
@@ -106,12 +106,12 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
       copies,
       setFlags: (l2) => this.#setGained(l2, changes),
       isOwn: (position) =>
-        active.isCopied(position) || changes.becomesSingle(this.#clusterOf(active, position)),
+        active.isCopied(position) || changes.becomesSingle(active.clusterOf(position)),
       snapshots: snapshots.list.filter((other) => other !== snapshot),
       givenUp: [
         this.#runOf(snapshot.l1Table),
         this.#runOf(header.l1Table),
-        ...copies.map((position) => ({ start: this.#clusterOf(active, position), count: 1 })),
+        ...copies.map((position) => ({ start: active.clusterOf(position), count: 1 })),
       ],
     });
   }
@@ -188,7 +188,7 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
     const owning: number[] = [];
     yield* tree.visitTables((l2, position) => {
       let owns = false;
-      visitReferences(l2, header, (at, firstCluster, clusters, flagged) => {
+      visitReferences(l2, header, (at, _entries, firstCluster, clusters, flagged) => {
         tally.addRun(firstCluster, clusters, 1);
         if (flagged && isCopied(l2.getUint32(at))) owns = true;
       });
@@ -200,25 +200,19 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
   /** Tables that own nothing are used by the active state and the snapshot together. */
   #addShared(tree: ClusterTree, copies: readonly number[], changes: CountChanges): void {
     const copied = new Set(copies);
-    for (const position of tree.tableOffsets.keys()) {
-      if (!copied.has(position)) changes.raised.addRun(this.#clusterOf(tree, position), 1, 1);
+    for (let position = 0; position < tree.tableCount; position++) {
+      if (!copied.has(position)) changes.raised.addRun(tree.clusterOf(position), 1, 1);
     }
   }
 
   /** The snapshot keeps the tables that the active state gets copies of. */
   *#evaluate(changes: CountChanges, tree: ClusterTree, copies: readonly number[]): Step<void> {
     yield* changes.evaluate();
-    yield* changes.refuseUncounted(copies.map((position) => this.#clusterOf(tree, position)));
+    yield* changes.refuseUncounted(copies.map((position) => tree.clusterOf(position)));
   }
 
   #addTables(tree: ClusterTree, tally: ReferenceTally): void {
-    for (const position of tree.tableOffsets.keys()) {
-      tally.addRun(this.#clusterOf(tree, position), 1, 1);
-    }
-  }
-
-  #clusterOf({ tableOffsets }: ClusterTree, position: number): number {
-    return tableOffsets[position]! / this.#metadata.header.clusterBytes;
+    for (const cluster of tree.tableClusters()) tally.addRun(cluster, 1, 1);
   }
 
   #runOf({ offset, entries }: TableReference): ClusterRun {
@@ -235,8 +229,11 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
       active,
       copies,
       setFlags: (l2: DataView) =>
-        visitReferences(l2, header, (at, _firstCluster, _clusters, flagged) => {
-          if (flagged) l2.setUint32(at, clearBits(l2.getUint32(at), COPIED_HIGH));
+        visitReferences(l2, header, (runAt, entries, firstCluster, _clusters, flagged) => {
+          if (!flagged || !isCopied(l2.getUint32(runAt))) return;
+          visitEntries(header, runAt, entries, firstCluster, (at) => {
+            l2.setUint32(at, clearBits(l2.getUint32(at), COPIED_HIGH));
+          });
         }),
       isOwn: () => false,
     };
@@ -247,12 +244,15 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
     const { header } = this.#metadata;
     const gained: number[] = [];
     yield* active.visitTables((l2, position) => {
-      changes.refuseUnused(this.#clusterOf(active, position));
+      changes.refuseUnused(active.clusterOf(position));
       let gains = false;
-      visitReferences(l2, header, (at, firstCluster, clusters, flagged) => {
-        for (let index = 0; index < clusters; index++) changes.refuseUnused(firstCluster + index);
-        if (!flagged || isCopied(l2.getUint32(at))) return;
-        if (changes.becomesSingle(firstCluster)) gains = true;
+      visitReferences(l2, header, (at, _entries, firstCluster, clusters, flagged) => {
+        if (!changes.isLowered(firstCluster, clusters)) return;
+        const isOwn = flagged && isCopied(l2.getUint32(at));
+        for (let cluster = firstCluster; cluster < firstCluster + clusters; cluster++) {
+          changes.refuseUnused(cluster);
+          if (flagged && !isOwn && changes.becomesSingle(cluster)) gains = true;
+        }
       });
       if (gains) gained.push(position);
     });
@@ -260,9 +260,13 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
   }
 
   #setGained(l2: DataView, changes: CountChanges): void {
-    visitReferences(l2, this.#metadata.header, (at, firstCluster, _clusters, flagged) => {
-      if (!flagged || !changes.becomesSingle(firstCluster)) return;
-      l2.setUint32(at, setBits(l2.getUint32(at), COPIED_HIGH));
+    const { header } = this.#metadata;
+    visitReferences(l2, header, (runAt, entries, firstCluster, clusters, flagged) => {
+      if (!flagged || !changes.isLowered(firstCluster, clusters)) return;
+      visitEntries(header, runAt, entries, firstCluster, (at, cluster) => {
+        if (!changes.becomesSingle(cluster)) return;
+        l2.setUint32(at, setBits(l2.getUint32(at), COPIED_HIGH));
+      });
     });
   }
 
