@@ -42,12 +42,11 @@ export class ZeroExpansion {
   /** Clusters that they no longer name. */
   #released: ClusterRun[] = [];
 
-  /** @param tableOffsets of all L2 tables; the file has all changes of before */
-  constructor(metadata: ImageMetadata, writer: MetadataWriter, tableOffsets: ReadonlySet<number>) {
-    const { clusterBytes } = metadata.header;
+  /** @param tableClusters all of them; the file has all changes of before */
+  constructor(metadata: ImageMetadata, writer: MetadataWriter, tableClusters: ReadonlySet<number>) {
     this.#metadata = metadata;
     this.#writer = writer;
-    this.#tableClusters = new Set([...tableOffsets].map((offset) => offset / clusterBytes));
+    this.#tableClusters = tableClusters;
   }
 
   *run(): Step<void> {
