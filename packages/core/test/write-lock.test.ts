@@ -167,6 +167,24 @@ describe('the write lock', () => {
     expect(requests.lock.isBusy).toBe(false);
   });
 
+  it.each([
+    ['the same range', () => ({ start: 0, end: 1 }), false],
+    ['ranges of their own, and then all of it', (at: number) => ({ start: at, end: at + 1 }), true],
+  ])('does not get slow when very many ask for %s', async (_what, rangeOf, widening) => {
+    const lock = new WriteLock();
+    const began = performance.now();
+    const work = Array.from({ length: 10_000 }, async (_, index) => {
+      const hold = await runAsync(lock.hold(rangeOf(index)));
+      if (widening) await runAsync(lock.widen(hold));
+      await Promise.resolve();
+      lock.release(hold);
+    });
+    await Promise.all(work);
+    expect(lock.isBusy).toBe(false);
+    // Looking at all that wait, each time that one is done, takes much longer.
+    expect(performance.now() - began).toBeLessThan(4000);
+  });
+
   it('never grants two that overlap, and leaves nobody behind', async () => {
     const request = fc.record({
       start: fc.nat(20),

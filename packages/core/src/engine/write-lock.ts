@@ -31,7 +31,7 @@ export interface Hold {
 export class WriteLock {
   readonly #held = new Set<Hold>();
   /** In order of arrival. */
-  #waiting: Hold[] = [];
+  readonly #waiting: Hold[] = [];
   /** Those that prepare. */
   readonly #reserved = new Set<Hold>();
   #arrivals = 0;
@@ -61,14 +61,14 @@ export class WriteLock {
   /** Waits for its turn with what was reserved: alone, until it steps back or is released. */
   *enter(hold: Hold): Step<void> {
     this.#reserved.delete(hold);
-    yield* this.#enter(hold);
+    yield* this.#enter(hold, hold.guest);
   }
 
   /** Back to preparing, at the same place in the order. */
   stepBack(hold: Hold): void {
     this.#held.delete(hold);
     this.#reserved.add(hold);
-    this.#grant();
+    this.#grant(hold.range);
   }
 
   #newHold(range: LockRange, guest: LockRange): Hold {
@@ -84,19 +84,21 @@ export class WriteLock {
   *widen(hold: Hold): Step<void> {
     // Given up meanwhile: of two requests that widen, each would wait for the other.
     this.#held.delete(hold);
+    const givenUp = hold.range;
     hold.range = WHOLE_DISK;
-    yield* this.#enter(hold);
+    yield* this.#enter(hold, givenUp);
   }
 
   release(hold: Hold): void {
     this.#held.delete(hold);
     this.#reserved.delete(hold);
-    this.#grant();
+    this.#grant(hold.range);
   }
 
-  *#enter(hold: Hold): Step<void> {
-    const earlier = this.#waiting.filter(({ arrival }) => arrival < hold.arrival);
-    if (!this.#isKeptBack(hold, earlier)) {
+  /** @param givenUp what the request has just let go of */
+  *#enter(hold: Hold, givenUp?: LockRange): Step<void> {
+    const place = this.#placeOf(hold);
+    if (!this.#isKeptBack(hold, place)) {
       this.#held.add(hold);
       return;
     }
@@ -112,44 +114,61 @@ export class WriteLock {
       run: () =>
         new Promise<void>((resolve) => {
           hold.granted = resolve;
-          this.#waiting.splice(earlier.length, 0, hold);
-          this.#grant();
+          this.#waiting.splice(place, 0, hold);
+          if (givenUp !== undefined) this.#grant(givenUp);
         }),
     };
   }
 
-  /** @param earlier those that wait before it */
-  #isKeptBack(hold: Hold, earlier: Iterable<Hold>): boolean {
-    if (overlapsAny(hold, this.#held) || overlapsAny(hold, earlier)) return true;
-    for (const { arrival, guest } of this.#reserved) {
-      if (arrival < hold.arrival && overlap(guest, hold.guest)) return true;
+  /** How many of those that wait came before. */
+  #placeOf({ arrival }: Hold): number {
+    let low = 0;
+    let high = this.#waiting.length;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.#waiting[middle]!.arrival < arrival) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** @param place how many of those that wait go before it */
+  #isKeptBack({ arrival, guest, range }: Hold, place: number): boolean {
+    if (range === WHOLE_DISK && (place > 0 || this.#held.size > 0)) return true;
+    // Neighbours in time are often neighbours on the disk, so the latest are looked at first.
+    for (let index = place - 1; index >= 0; index--) {
+      if (overlap(range, this.#waiting[index]!.range)) return true;
+    }
+    for (const held of this.#held) if (overlap(range, held.range)) return true;
+    for (const reserved of this.#reserved) {
+      if (reserved.arrival < arrival && overlap(reserved.guest, guest)) return true;
     }
     return false;
   }
 
-  /** Grants every waiting request that overlaps nothing held and nothing that waits before it. */
-  #grant(): void {
-    const blocked: Hold[] = [];
-    for (const [index, hold] of this.#waiting.entries()) {
-      if (this.#isKeptBack(hold, blocked)) {
-        blocked.push(hold);
-        if (hold.range !== WHOLE_DISK) continue;
-        // All others overlap this one.
-        this.#waiting = [...blocked, ...this.#waiting.slice(index + 1)];
-        return;
+  /**
+   * Grants what waited for a range that has been given up, in order of arrival. Very many may wait,
+   * so no more of them are looked at than it can concern.
+   */
+  #grant(givenUp: LockRange): void {
+    const waiting = this.#waiting;
+    let kept = 0;
+    let index = 0;
+    for (let isOver = false; index < waiting.length && !isOver; index++) {
+      const hold = waiting[index]!;
+      const concerned = overlap(hold.range, givenUp);
+      if (concerned && !this.#isKeptBack(hold, kept)) {
+        this.#held.add(hold);
+        hold.granted();
+      } else {
+        waiting[kept] = hold;
+        kept += 1;
       }
-      this.#held.add(hold);
-      hold.granted();
+      // Whatever else waited for that range now waits for this one.
+      isOver = concerned && hold.range.start <= givenUp.start && hold.range.end >= givenUp.end;
     }
-    this.#waiting = blocked;
+    waiting.splice(kept, index - kept);
   }
-}
-
-function overlapsAny({ range }: Hold, others: Iterable<Hold>): boolean {
-  for (const { range: other } of others) {
-    if (overlap(range, other)) return true;
-  }
-  return false;
 }
 
 function overlap(a: LockRange, b: LockRange): boolean {
