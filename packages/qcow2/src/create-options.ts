@@ -1,6 +1,7 @@
 /** What an image is to be, from options under the names that qemu-img gives them with `-o`. */
-import { alignUp, type DiskError, isPowerOfTwo } from '@diskfile/bytes';
+import { alignUp, type DiskError, encodeName, isPowerOfTwo } from '@diskfile/bytes';
 import type { CreateContext, Preallocation } from '@diskfile/core';
+import { MAX_FORMAT_NAME_BYTES } from './header-extensions.ts';
 import { type CompressionType, MAX_BACKING_NAME_BYTES, MAX_L1_BYTES } from './header.ts';
 import { invalidOption, OptionValues } from './option-values.ts';
 
@@ -129,10 +130,11 @@ function checkBacking({ name, format }: NonNullable<CreateContext['backing']>): 
       `A backing file name has 1 to ${MAX_BACKING_NAME_BYTES} bytes; this one has ${nameBytes}`,
     );
   }
-  if (format === undefined || format === '') {
+  const formatBytes = format === undefined ? 0 : encodeName(format).length;
+  if (formatBytes === 0 || formatBytes > MAX_FORMAT_NAME_BYTES) {
     throw invalid(
       'backing_fmt',
-      'The format of the backing file has to be stated',
+      `The format of the backing file has to be stated, in 1 to ${MAX_FORMAT_NAME_BYTES} bytes`,
       'Without it the file would be probed, and a raw disk can look like anything.',
     );
   }

@@ -46,6 +46,11 @@ describe('create', () => {
     ['unknown preallocation', { preallocation: 'some' }, 'preallocation'],
     ['unknown option', { colour: 'blue' }, 'colour'],
     ['backing without format', { backing_file: 'base', backing_fmt: '' }, 'backing_fmt'],
+    [
+      'backing with a format that cannot be read back',
+      { backing_file: 'base', backing_fmt: 'x'.repeat(16) },
+      'backing_fmt',
+    ],
     ['backing without name', { backing_file: '', backing_fmt: 'raw' }, 'backing_file'],
     [
       'backing name too long',
