@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MemoryStorage } from '@diskfile/core';
+import { type DiskSnapshots, MemoryStorage } from '@diskfile/core';
 import { randomFrom } from './support/crash-storage.ts';
 import { contentOf } from './support/content.ts';
 import { firstDifference, readAll } from './support/open-image.ts';
@@ -198,5 +198,58 @@ describe('a snapshot of another size', () => {
     directory.write('image', files.imageBytes);
     directory.check('image');
     expect(firstDifference(directory.contentOf('image'), large)).toBe(-1);
+  });
+});
+
+describe('saved VM state', () => {
+  it('stays with its snapshot, and comes back with it', () => {
+    using directory = new WorkDirectory();
+    directory.createQcow2('image', SIZE_BYTES, { cluster_size: 4096 });
+    directory.run('qemu-io', '-c', 'write -P 3 0 100k', '-c', 'write -b -P 77 0 40k', 'image');
+    const work = (action: (snapshots: DiskSnapshots) => void) => {
+      const files = load(directory);
+      const disk = openWritable(files);
+      action(disk.capabilities.snapshots!);
+      disk.closeSync();
+      directory.write('image', files.imageBytes);
+      directory.check('image');
+    };
+    const expectState = (pattern: number) => {
+      const read = `read -b -P ${pattern} 0 40k`;
+      expect(directory.run('qemu-io', '-c', read, 'image')).not.toContain('verification failed');
+    };
+    work((snapshots) => snapshots.createSync('with state'));
+    expectState(77);
+    directory.run('qemu-io', '-c', 'write -b -P 78 0 40k', 'image');
+    directory.run('qemu-img', 'snapshot', '-c', 'other state', 'image');
+    work((snapshots) => snapshots.applySync('with state'));
+    expectState(77);
+    work((snapshots) => {
+      snapshots.deleteSync('with state');
+      snapshots.applySync('other state');
+      snapshots.deleteSync('other state');
+    });
+    expectState(78);
+  });
+});
+
+describe('an empty disk', () => {
+  it('has snapshots as well', () => {
+    using directory = new WorkDirectory();
+    directory.createQcow2('image', 0, {});
+    for (let round = 0; round < 2; round++) {
+      const files = load(directory);
+      const disk = openWritable(files);
+      disk.capabilities.snapshots!.createSync('first');
+      disk.capabilities.snapshots!.createSync('second');
+      disk.capabilities.snapshots!.applySync('first');
+      disk.capabilities.snapshots!.deleteSync('first');
+      disk.closeSync();
+      directory.write('image', files.imageBytes);
+      directory.check('image');
+      directory.run('qemu-img', 'snapshot', '-a', 'second', 'image');
+      directory.run('qemu-img', 'snapshot', '-d', 'second', 'image');
+      directory.check('image');
+    }
   });
 });

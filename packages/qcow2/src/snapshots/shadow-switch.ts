@@ -66,10 +66,11 @@ function newHeader(
   { l1, snapshotTable, refcountTable }: NewPlaces,
   content: HeaderContent,
 ): HeaderContent {
-  const { clusterBytes } = metadata.header;
+  const { clusterBytes, sizeBytes } = metadata.header;
   const fields = {
     ...content.fields,
-    size: plan.sizeBytes,
+    // A size that is no whole number of sectors stays as it is.
+    size: plan.sizeBytes === sizeBytes ? content.fields.size : plan.sizeBytes,
     l1_size: plan.l1Entries,
     l1_table_offset: l1.hostOffset,
     nb_snapshots: plan.snapshots.length,
