@@ -10,12 +10,14 @@ import {
 import { corrupt, hex } from './errors.ts';
 import type { MetadataWriter } from './metadata-writer.ts';
 import type { ImageMetadata } from './metadata.ts';
+import { giveUpEmptyBlocks } from './refcounts/empty-blocks.ts';
 import type { ClusterRun } from './refcounts/refcounts.ts';
 
 /** Makes every cluster unallocated. When this fails, part of the content may be given up. */
 export function* dropContent(metadata: ImageMetadata, writer: MetadataWriter): Step<void> {
   yield* dropTables(metadata, writer, 0);
-  yield* writer.sync();
+  yield* writer.finish();
+  yield* giveUpEmptyBlocks(metadata, writer);
   yield* emptyDataFile(metadata);
 }
 

@@ -87,6 +87,15 @@ export class Refcounts {
     return this.#keep(block);
   }
 
+  /** Takes a block out of the table. Nothing that it counts is in use. */
+  remove(index: number): void {
+    const block = this.#blocks.get(index);
+    if (block !== undefined && !block.dirty.isEmpty) this.markClean([block]);
+    this.#blocks.delete(index);
+    if (this.#last?.index === index) this.#last = undefined;
+    this.table.setBlockOffset(index, 0);
+  }
+
   #makeBlock(index: number, hostOffset: number, bytes: Uint8Array): RefcountBlock {
     return new RefcountBlock(index, hostOffset, bytes, this.#width, () => (this.#dirtyCount += 1));
   }
