@@ -110,7 +110,7 @@ function* writeTables(
   const { preallocation, sizeBytes } = layout;
   if (sizeBytes > 0 || preallocation !== 'metadata') {
     const tables = new ClusterTables(metadata, hostClusters(metadata));
-    yield* preallocate(tables, { preallocation, from: 0, to: sizeBytes }, writer);
+    yield* preallocate(tables, { preallocation, from: 0, to: sizeBytes, asData: false }, writer);
   }
   yield* writer.finish();
   const { table } = refcounts;

@@ -19,6 +19,11 @@ export interface PreallocationPlan {
   readonly from: number;
   /** The end of the disk, as it is to be. */
   readonly to: number;
+  /**
+   * Whether extended entries call the clusters data, which is zeros, and so hide an image below.
+   * Standard ones cannot but do so.
+   */
+  readonly asData: boolean;
 }
 
 /** An external data file has the size that the disk is to have. */
@@ -176,7 +181,7 @@ function* mapAll(
       yield* writer.makeRoom();
       const { endGuestOffset } = yield* tables.ownSlice(at);
       const end = Math.min(plan.to, endGuestOffset);
-      yield* mapRun(tables, at, end, yield* places.place(at, end - at));
+      yield* mapRun(tables, plan, { start: at, end }, yield* places.place(at, end - at));
       places.mapped();
       at = end;
     }
@@ -188,12 +193,11 @@ function* mapAll(
 
 function* mapRun(
   tables: ClusterTables,
-  start: number,
-  end: number,
+  { asData }: PreallocationPlan,
+  { start, end }: { readonly start: number; readonly end: number },
   hostOffset: number,
 ): Step<void> {
-  // Extended entries say that nothing is in the cluster yet.
-  const dataBits = isExtended(tables) ? 0 : 1;
+  const dataBits = asData || !isExtended(tables) ? tables.format.allBits : 0;
   yield* tables.change(start, end, (entry, at) => {
     entry.hosted = true;
     entry.copied = true;

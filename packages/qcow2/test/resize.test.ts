@@ -172,7 +172,7 @@ describe('resizing against a model', () => {
         for (const next of operations) subject.run(next);
         subject.finish();
       }),
-      { numRuns: Number(process.env['MODEL_RUNS'] ?? 50) },
+      { numRuns: Number(process.env['MODEL_RUNS'] ?? 25) },
     );
   });
 });

@@ -5,21 +5,21 @@ import type { ClusterTables } from '../cluster-tables.ts';
 import { zeroing } from '../cluster-zeroing.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 
-/** The unit that holds the old end has been dealt with. */
+/** Does so for whole units; the one that holds the old end has been dealt with. */
 export function* zeroNewArea(
   tables: ClusterTables,
-  oldBytes: number,
-  { sizeBytes, backingBytes, writeZeros }: ResizeRequest,
+  area: { readonly from: number; readonly to: number },
+  { backingBytes, writeZeros }: Pick<ResizeRequest, 'backingBytes' | 'writeZeros'>,
   writer: MetadataWriter,
 ): Step<void> {
-  const from = alignUp(oldBytes, tables.unitBytes);
+  const from = alignUp(area.from, tables.unitBytes);
   if (tables.metadata.header.version === 2) {
     // There are no zero clusters, so it takes data.
-    const to = Math.min(sizeBytes, backingBytes);
+    const to = Math.min(area.to, backingBytes);
     if (to > from) yield* writeZeros(from, to - from);
     return;
   }
-  const end = alignUp(sizeBytes, tables.unitBytes);
+  const end = alignUp(area.to, tables.unitBytes);
   for (let at = from; at < end;) {
     yield* writer.makeRoom();
     const slice = yield* tables.ownSlice(at);

@@ -85,9 +85,22 @@ export class Qcow2Resizer implements ImageResizer {
       unallocated: showsBacking || preallocation !== 'off',
     });
     const from = alignUp(oldBytes, clusterBytes);
-    if (sizeBytes > from)
-      yield* preallocate(tables, { preallocation, from, to: sizeBytes }, writer);
-    if (showsBacking) yield* zeroNewArea(tables, oldBytes, request, writer);
+    const asData = showsBacking && this.#isData(preallocation);
+    if (sizeBytes > from) {
+      yield* preallocate(tables, { preallocation, from, to: sizeBytes, asData }, writer);
+    }
+    if (!showsBacking) return;
+    const area = { from: oldBytes, to: asData ? Math.min(from, sizeBytes) : sizeBytes };
+    yield* zeroNewArea(tables, area, request, writer);
+  }
+
+  /** Whether what is preallocated had best be data that is zeros, in place of zeros without data. */
+  #isData(preallocation: Preallocation): boolean {
+    const { dataFile, header } = this.#parts.tables.metadata;
+    const isReserved = preallocation === 'falloc' || preallocation === 'full';
+    return (
+      dataFile === undefined && (isReserved || (header.version === 2 && preallocation !== 'off'))
+    );
   }
 
   /** Without the image, a raw data file has to read the same: every cluster is in use there. */
