@@ -188,7 +188,7 @@ function failEverywhere(run: Run, work: BitmapWork): number {
     const more = { kind: 'write', offset: 0, length: 512 } as const;
     perform(disk, more);
     disk.closeSync();
-    expect(verifyImage(attempt.storage.bytes.slice()).errors).toEqual([]);
+    expect(verifyImage(attempt.storage.bytes.slice())).toEqual({ errors: [], leaks: [] });
     checkLeft(attempt.storage.bytes.slice(), [now!.after(more)], false);
   }
 }

@@ -141,7 +141,9 @@ export class BitmapModel {
     if (kind < 0.45) return this.#randomWrite(random);
     if (kind < 0.5) return { kind: 'flush' };
     if (kind < 0.56) {
-      return { kind: 'resize', sizeBytes: (1 + Math.floor(random() * 800)) * 512 };
+      // A stored bitmap of 512-byte clusters and granules gets longer every 2 MiB.
+      const most = random() < 0.6 ? 800 : 12_000;
+      return { kind: 'resize', sizeBytes: (1 + Math.floor(random() * most)) * 512 };
     }
     const names = this.bitmaps.map(({ name }) => name);
     if (names.length === 0 || (kind < 0.66 && names.length < 6)) {
