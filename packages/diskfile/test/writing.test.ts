@@ -69,6 +69,26 @@ describe('a disk opened for writing', () => {
     expect(() => open({ readOnly: false })).toThrowError(busy);
   });
 
+  it.each([
+    [{ limits: { maxChainLength: 0 } }, 'open.limits'],
+    [{ forceShare: true, readOnly: false }, 'open.force-share'],
+  ])('closes the storage that it was given when %j is refused', async (options, detail) => {
+    const closed: string[] = [];
+    class Closing extends MemoryStorage {
+      override closeSync(): void {
+        closed.push('sync');
+      }
+
+      override async close(): Promise<void> {
+        closed.push('async');
+      }
+    }
+    const refused = expect.objectContaining({ code: 'invalid-argument', detail });
+    expect(() => openDiskFileSync(new Closing(), options)).toThrowError(refused);
+    await expect(openDiskFile(new Closing(), options)).rejects.toEqual(refused);
+    expect(closed).toEqual(['sync', 'async']);
+  });
+
   it('is described to no other thread, which could not know what it changes', () => {
     using reading = openDiskFileSync(path);
     expect(reading.descriptor).toBeDefined();

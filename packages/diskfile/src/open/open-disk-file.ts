@@ -93,11 +93,21 @@ export function openDiskFileSync(
 
 function* openLocked(given: string | URL | Storage, options: OpenDiskFileOptions): Step<DiskFile> {
   const target = checkedTarget(given);
-  const { readOnly = true, forceShare = false } = options;
-  if (forceShare && !readOnly) throw writersDoNotShare();
+  const { forceShare = false } = options;
+  try {
+    refuseBadOptions(options);
+  } catch (error) {
+    if (typeof target !== 'string') yield* closeStorage(target);
+    throw error;
+  }
   const warnings: DiskWarning[] = [];
   const locking: ImageLocking = { forceShare, warn: (warning) => void warnings.push(warning) };
   return yield* openDiskStep(target, options, { locking, warnings });
+}
+
+function refuseBadOptions({ readOnly = true, forceShare, limits }: OpenDiskFileOptions): void {
+  if (forceShare === true && !readOnly) throw writersDoNotShare();
+  checkedLimits(limits);
 }
 
 /** How files are locked, and the warnings that this gives. */
