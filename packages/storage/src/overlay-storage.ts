@@ -249,14 +249,20 @@ export class OverlayStorage implements WritableStorage {
   }
 
   closeSync(): void {
-    this.#top.closeSync();
-    this.#base.closeSync();
+    try {
+      this.#top.closeSync();
+    } finally {
+      this.#base.closeSync();
+    }
   }
 
   async close(): Promise<void> {
     await this.#lastWrite;
-    await this.#top.close();
-    await this.#base.close();
+    try {
+      await this.#top.close();
+    } finally {
+      await this.#base.close();
+    }
   }
 }
 

@@ -111,4 +111,25 @@ describe('an overlay', () => {
     overlay.readSync(gap, sizeBytes);
     expect(gap.every((byte) => byte === 0)).toBe(true);
   });
+
+  it.each(['close', 'closeSync'] as const)(
+    'closes its base whatever its top says: %s',
+    async (how) => {
+      const closed: string[] = [];
+      class Closing extends MemoryStorage {
+        override closeSync(): void {
+          closed.push(this.name);
+          if (this.name === 'top') throw new Error('top fails');
+        }
+
+        override async close(): Promise<void> {
+          this.closeSync();
+        }
+      }
+      const none = new Uint8Array(0);
+      const overlay = new OverlayStorage(new Closing(none, 'base'), new Closing(none, 'top'));
+      await expect((async () => await overlay[how]())()).rejects.toThrowError('top fails');
+      expect(closed).toEqual(['top', 'base']);
+    },
+  );
 });
