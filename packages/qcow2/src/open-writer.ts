@@ -65,7 +65,7 @@ export function* openWriter(context: OpenContext, parts: WritableImageParts): St
   yield* headerWriter.clearAutoclear(parts.bitmaps.state === 'none' ? [] : [AUTOCLEAR.bitmaps]);
   const writer = new Qcow2Writer(metadata, parts.clusters, context.limits);
   if (header.features.incompatible.has(INCOMPATIBLE.dirty)) {
-    yield* rebuildRefcounts(metadata, parts.snapshots, context.limits);
+    yield* rebuildRefcounts(metadata, context.limits);
     yield* writer.finishRefcounts();
   }
   yield* writer.takeBitmaps(parts.bitmaps, (warning) => context.warn(warning));

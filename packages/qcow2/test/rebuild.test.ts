@@ -84,7 +84,7 @@ describe('an image that was left dirty', () => {
     const before = image.slice();
     const files = new ImageFiles(new MemoryStorage(image, 'image'));
     const { code, detail } = errorOf(() => openWritable(files));
-    expect([code, detail]).toEqual(['corrupt', 'qcow2.beyond-file']);
+    expect([code, detail]).toEqual(['corrupt', 'qcow2.dirty-and-damaged']);
     expect(firstDifference(files.imageBytes, before)).toBe(-1);
   });
 });

@@ -22,6 +22,9 @@ export class Findings {
   readonly listed: CheckFinding[] = [];
   omitted = 0;
 
+  /** The first thing that is wrong besides counts and copied flags. */
+  firstDamage: Described | undefined;
+
   /** Whether everything that refers to clusters makes sense, so that nothing is missed. */
   get areReferencesSound(): boolean {
     return this.checkErrors + this.brokenReferences + this.mendableEntries === 0;
@@ -30,6 +33,7 @@ export class Findings {
   /** Something could not be checked. */
   checkError(times: number, describe: () => Described): void {
     this.checkErrors += times;
+    this.firstDamage ??= describe();
     this.#list('error', describe);
   }
 
@@ -38,10 +42,16 @@ export class Findings {
     this.#list('error', describe);
   }
 
+  /** A corruption of more than counts. */
+  damage(times: number, describe: () => Described): void {
+    this.firstDamage ??= describe();
+    this.corruption(times, describe);
+  }
+
   /** A corruption that leaves clusters without an owner. */
   brokenReference(times: number, describe: () => Described): void {
     this.brokenReferences += times;
-    this.corruption(times, describe);
+    this.damage(times, describe);
   }
 
   /** An L1 or L2 entry whose copied flag is not as the stored refcount would have it. */
@@ -56,9 +66,15 @@ export class Findings {
     }));
   }
 
+  /** An entry that is wrong, and that QEMU does not count as such. */
+  misnamingEntry(times: number, describe: () => Described): void {
+    this.mendableEntries += times;
+    this.firstDamage ??= describe();
+  }
+
   mendableEntry(times: number, describe: () => Described): void {
     this.mendableEntries += times;
-    this.corruption(times, describe);
+    this.damage(times, describe);
   }
 
   leak(times: number, describe: () => Described): void {

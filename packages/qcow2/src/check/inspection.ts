@@ -10,6 +10,7 @@ import {
 } from '@diskfile/core';
 import { INCOMPATIBLE } from '../features.ts';
 import type { Qcow2Header } from '../header.ts';
+import { hex } from '../errors.ts';
 import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import { ReferenceTally } from '../refcounts/reference-tally.ts';
 import { BitmapReferences, bitmapsOf } from './bitmap-references.ts';
@@ -175,7 +176,11 @@ export class Inspection {
     }
     for (const hostOffset of this.l2Tables.hostOffsets) {
       if (!metadata.has(Math.floor(hostOffset / this.header.clusterBytes))) continue;
-      this.findings.mendableEntries += this.l2Tables.usesOf(hostOffset);
+      this.findings.misnamingEntry(this.l2Tables.usesOf(hostOffset), () => ({
+        detail: 'qcow2.check.l1-entry-misplaced',
+        message: `What is at ${hex(hostOffset)} is no L2 table, though an L1 entry names it`,
+        hostOffset,
+      }));
     }
   }
 
@@ -208,7 +213,10 @@ export class Inspection {
     const { clusterBytes } = this.header;
     const { references, findings } = this;
     const bitmaps = new BitmapReferences(storage, clusterBytes, limits, references, findings);
+    const { brokenReferences } = findings;
     yield* bitmaps.add(extension);
+    // What a damaged bitmap refers to is of no use without it.
+    findings.brokenReferences = brokenReferences;
     this.areBitmapsDamaged = bitmaps.isDamaged;
     for (const region of bitmaps.regions) this.#regions.push(region);
   }

@@ -82,8 +82,14 @@ export class L2Tables {
     if (hasAnyBit(high, RESERVED_HIGH) || hasAnyBit(low, RESERVED_LOW)) {
       this.#mendable(entryOffset, 'l1-reserved-bits', 'has reserved bits set', times);
     }
-    // Flags without a table. QEMU takes the header for one, and so finds what is wrong.
-    if (hostOffset === 0) this.#findings.mendableEntries += times;
+    if (hostOffset === 0) {
+      // QEMU takes the header for a table, and so finds something or other.
+      this.#findings.misnamingEntry(times, () => ({
+        detail: 'qcow2.check.l1-entry-misplaced',
+        message: `The L1 entry at ${hex(entryOffset)} has flags and no table`,
+        hostOffset: entryOffset,
+      }));
+    }
     const region = { hostOffset, lengthBytes: this.#clusterBytes };
     if (this.#references.isBeyondEnd(hostOffset, this.#clusterBytes)) {
       const problem = `names an L2 table at ${hex(hostOffset)}, beyond the end of the file`;

@@ -22,7 +22,7 @@ export function checkRefcountBlocks(
   const counted: number[] = [];
   const broken = (index: number, problem: string) => {
     isBroken = true;
-    findings.corruption(1, () => ({
+    findings.damage(1, () => ({
       detail: 'qcow2.check.refcount-block',
       message: `The refcount block ${index} ${problem}`,
       hostOffset: stored.tableOffset + index * 8,
