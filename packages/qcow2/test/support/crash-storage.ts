@@ -14,6 +14,8 @@ type Change =
 export class CrashStorage extends MemoryStorage {
   /** Fails the host operation with this number, counted from 0; none when undefined. */
   failAt: number | undefined = undefined;
+  /** Whether reads are operations of the host as well. */
+  countsReads = false;
   /** For how many operations it goes on failing. */
   failures = 1;
   operations = 0;
@@ -21,6 +23,11 @@ export class CrashStorage extends MemoryStorage {
   onOperation: () => void = () => {};
   #durable = new Uint8Array(0);
   #pending: Change[] = [];
+
+  override readSync(dst: Uint8Array, offset: number): void {
+    if (this.countsReads) this.#count();
+    super.readSync(dst, offset);
+  }
 
   override writeSync(src: Uint8Array, offset: number): void {
     this.#count();
