@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type DiskFile, type FormatOptions, MemoryStorage } from '@diskfile/core';
 import { contentOf } from './support/content.ts';
 import { CrashStorage, randomFrom } from './support/crash-storage.ts';
-import { errorOf, firstDifference, readAll } from './support/open-image.ts';
+import { errorOf, firstDifference, openImage, readAll } from './support/open-image.ts';
 import { verifyImage } from './support/verify-image.ts';
 import {
   createImage,
@@ -251,6 +251,49 @@ describe('amending', () => {
     );
     disk.closeSync();
     expect(detailsOf(reopen(files))).toMatchObject({ compat: '1.1' });
+  });
+
+  it.each<[name: string, create: CreateOptions, options: FormatOptions]>([
+    ['version 2', {}, { compat: '0.10' }],
+    ['version 2, over a base', OVER_BASE, { compat: '0.10' }],
+    ['wider refcounts', OVER_BASE, { refcount_bits: 64 }],
+  ])('keeps what snapshots hold, also when the power goes: %s', (_, create, options) => {
+    const random = randomFrom(4);
+    const storage = new CrashStorage(new Uint8Array(0), 'image');
+    const files = makeFiles(create, storage);
+    const disk = openWritable(files);
+    disk.capabilities.snapshots!.createSync('kept');
+    // The active state and the snapshot differ in who uses the clusters behind their zeros.
+    disk.writeZeroesSync(3072, 8192, { mayUnmap: false });
+    disk.writeZeroesSync(40_960, 2048, { mayUnmap: true });
+    disk.flushSync();
+    const active = readAll(disk);
+    const readKept = (image: Uint8Array) =>
+      readAll(openImage(image, { snapshot: 'kept', files: { base: BASE } }));
+    const kept = readKept(storage.bytes.slice());
+    expect(firstDifference(active, kept)).not.toBe(-1);
+    let states = 0;
+    const crash = () => {
+      for (const share of [0, 0.4, 0.8, 1]) {
+        const image = storage.crashed(() => random() < share);
+        expect(firstDifference(readKept(image.slice()), kept)).toBe(-1);
+        const crashed = openWritable(filesFor(new CrashStorage(image, 'image')));
+        expect(firstDifference(readAll(crashed), active)).toBe(-1);
+        states += 1;
+      }
+    };
+    storage.onOperation = crash;
+    disk.capabilities.amending!.amendSync(options);
+    disk.closeSync();
+    crash();
+    expect(states).toBeGreaterThan(20);
+    storage.onOperation = () => {};
+    const reverted = openWritable(files);
+    reverted.capabilities.snapshots!.applySync('kept');
+    expect(firstDifference(readAll(reverted), kept)).toBe(-1);
+    reverted.capabilities.snapshots!.deleteSync('kept');
+    reverted.closeSync();
+    expect(verifyImage(files.imageBytes)).toEqual({ errors: [], leaks: [] });
   });
 
   it.each(AMENDED)('%s: leaves leaks at most when the power goes', (_, create, options) => {
