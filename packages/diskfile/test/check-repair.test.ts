@@ -1,6 +1,10 @@
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { MemoryStorage } from '@diskfile/core';
 import { describe, expect, it } from 'vitest';
-import { checkDiskFile, checkDiskFileSync, DiskError } from '../src/index.ts';
+import { checkDiskFile, checkDiskFileSync, DiskError, openDiskFileSync } from '../src/index.ts';
 import { COPIED, ImageEditor, ZERO } from './support/check/image-editor.ts';
 import {
   changedClusters,
@@ -113,7 +117,7 @@ const CASES: readonly RepairCase[] = [
   {
     name: 'an L2 table in the L1 table',
     damage: (image) => image.setU64(image.l1, COPIED | BigInt(image.l1)),
-    found: ['refcount-too-low', 'leak'],
+    found: ['l1-entry-misplaced', 'refcount-too-low', 'leak'],
     lost: [...range(0, 10), ...range(40, 60)],
     warnings: ['data-lost', 'leaks-kept'],
   },
@@ -275,6 +279,36 @@ describe('checkDiskFile()', () => {
     expect(() => checkDiskFileSync(storage, options)).toThrowError(
       expect.objectContaining({ code, detail: detailOfError }),
     );
+  });
+
+  it('keeps off images that others use, and keeps others off', () => {
+    const root = fs.mkdtempSync(join(tmpdir(), 'diskfile-'));
+    const path = join(root, 'disk.qcow2');
+    fs.writeFileSync(path, makeImage().bytes);
+    const busy = expect.objectContaining({ code: 'busy', detail: 'storage.locked' });
+    try {
+      using reader = openDiskFileSync(path);
+      expect(isClean(checkDiskFileSync(path))).toBe(true);
+      expect(() => checkDiskFileSync(path, { repair: 'all' })).toThrowError(busy);
+      reader.closeSync();
+      using writer = openDiskFileSync(path, { readOnly: false });
+      expect(() => checkDiskFileSync(path)).toThrowError(busy);
+      const { warnings } = checkDiskFileSync(pathToFileURL(path), { forceShare: true });
+      expect(warnings).toHaveLength(1);
+      writer.closeSync();
+      let isKeptOff = false;
+      checkDiskFileSync(path, {
+        repair: 'leaks',
+        onProgress() {
+          expect(() => openDiskFileSync(path)).toThrowError(busy);
+          isKeptOff = true;
+        },
+      });
+      expect(isKeptOff).toBe(true);
+      openDiskFileSync(path, { readOnly: false }).closeSync();
+    } finally {
+      fs.rmSync(root, { recursive: true });
+    }
   });
 
   it('refuses a header that says too little', () => {

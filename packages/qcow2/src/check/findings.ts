@@ -70,6 +70,7 @@ export class Findings {
   misnamingEntry(times: number, describe: () => Described): void {
     this.mendableEntries += times;
     this.firstDamage ??= describe();
+    this.#list('error', describe);
   }
 
   mendableEntry(times: number, describe: () => Described): void {
