@@ -97,6 +97,15 @@ describe('a snapshot is refused', () => {
     expect(verifyImage(narrow.imageBytes)).toEqual({ errors: [], leaks: [] });
   });
 
+  it('where counting takes more memory than it may', () => {
+    const files = newFiles();
+    const disk = openWritable(files, { limits: { maxStructureBytes: 10_000 } });
+    const before = files.imageBytes;
+    const { code, detail } = errorOf(() => snapshotsOf(disk).createSync('a'));
+    expect([code, detail]).toEqual(['limit', 'qcow2.too-many-clusters']);
+    expect(firstDifference(files.imageBytes, before)).toBe(-1);
+  });
+
   it('where an external data file holds the clusters', () => {
     const files = newFiles({ data_file: 'data' });
     const disk = openWritable(files);

@@ -1,5 +1,5 @@
 /** Creates, applies and deletes internal snapshots: works out what that makes of the image. */
-import { DiskError, divideUp, setBits, clearBits } from '@diskfile/bytes';
+import { clearBits, DiskError, divideUp, setBits } from '@diskfile/bytes';
 import type { SnapshotInfo, SnapshotRequest, SnapshotWriter, Step } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
 import { MAX_L1_BYTES, neededL1Entries, type TableReference } from '../header.ts';
@@ -118,8 +118,8 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
 
   /** Writes what is pending, so that the file is what memory is, and looks at what there is. */
   *#begin(): Step<void> {
-    const { headerWriter, snapshots, header, map, storage } = this.#metadata;
     yield* this.#writer.finish();
+    const { headerWriter, snapshots, header, map, storage } = this.#metadata;
     if (headerWriter.isCorrupt) {
       throw corrupt('qcow2.marked-corrupt', 'The image was marked as corrupt');
     }
@@ -155,7 +155,7 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
         'unsupported',
         'qcow2.snapshot-size',
         `The snapshot has another size (${sizeBytes} bytes), and an image of version 2 that has snapshots cannot be resized`,
-        { hint: 'Convert the image to version 3 ("compat=1.1") first.' },
+        { hint: 'Amend the image to version 3 ("compat=1.1") first.' },
       );
     }
     if (neededL1Entries(header, sizeBytes) * 8 > Math.min(MAX_L1_BYTES, this.#maxBytes)) {
@@ -163,6 +163,7 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
         'limit',
         'qcow2.snapshot-size',
         `A disk of ${sizeBytes} bytes is too large`,
+        { hint: 'Open the snapshot itself to read it.' },
       );
     }
     if ((this.#state.bitmaps ?? []).length === 0) return;
