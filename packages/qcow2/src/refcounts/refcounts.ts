@@ -2,7 +2,6 @@
 import { DiskError } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
-import type { ReferenceTally } from './reference-tally.ts';
 import { RefcountBlock } from './refcount-block.ts';
 import type { RefcountTable } from './refcount-table.ts';
 import { type RefcountWidth, refcountWidth } from './refcount-width.ts';
@@ -17,6 +16,13 @@ const RECOUNT_SLOTS = 16_384;
 export interface ClusterRun {
   readonly start: number;
   readonly count: number;
+}
+
+/** How often clusters are referred to. */
+export interface CountedReferences {
+  /** True only when no cluster from `start` to before `end` is referred to: a quick first look. */
+  isBlank(start: number, end: number): boolean;
+  get(clusterIndex: number): number;
 }
 
 export interface RefcountGeometry {
@@ -213,7 +219,7 @@ export class Refcounts {
    * Sets all counts of a block, which exists, to those of a tally.
    * @throws DiskError `limit` for a count that does not fit
    */
-  *recount(index: number, tally: ReferenceTally): Step<void> {
+  *recount(index: number, tally: CountedReferences): Step<void> {
     const block = yield* this.load(index);
     if (block === undefined) throw new Error('assertion failed: a refcount block is gone');
     const first = index * this.clustersPerBlock;
