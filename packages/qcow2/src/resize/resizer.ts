@@ -17,6 +17,7 @@ import type { HeaderContent } from '../header-content.ts';
 import { MAX_L1_BYTES, neededL1Entries } from '../header.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 import { preallocate } from '../preallocation.ts';
+import { giveUpEmptyBlocks } from '../refcounts/empty-blocks.ts';
 import { cutDataFile, growDataFile } from './data-file-size.ts';
 import { clearEnd, clearEntriesBehind } from './disk-end.ts';
 import { growL1 } from './l1-growth.ts';
@@ -133,8 +134,9 @@ export class Qcow2Resizer implements ImageResizer {
     yield* this.#clearBehind(sizeBytes);
     // Others that make the disk larger again may not look at what its last cluster holds.
     yield* clearEnd(tables, sizeBytes, request, { unallocated: false });
-    yield* writer.sync();
-    if (tables.metadata.dataFile !== undefined) yield* cutDataFile(tables, sizeBytes);
+    yield* cutDataFile(tables, sizeBytes);
+    yield* writer.finish();
+    yield* giveUpEmptyBlocks(tables.metadata, writer);
   }
 
   /** Gives up what the tables map behind the end, but for the last cluster. */
