@@ -94,7 +94,10 @@ export interface DiskBacking {
    */
   setReference(backing: BackingReference | undefined): Promise<void>;
   setReferenceSync(backing: BackingReference | undefined): void;
-  /** Gives up everything that the image itself holds, so that the image below is seen. */
+  /**
+   * Gives up everything that the image itself holds, so that the image below is seen. Internal
+   * snapshots keep theirs. When it fails, part may be given up, and it can be repeated.
+   */
   dropContent(): Promise<void>;
   dropContentSync(): void;
 }

@@ -187,12 +187,25 @@ describe('a chain is refused', () => {
     const format = { format: 'raw' };
     const path = at('disk.raw');
     expect(() => rebaseDiskFileSync(path, { ...format, backing: 'base' })).toThrowError(
-      refused('chain.no-backing-files'),
+      refused('chain.not-rebasable'),
     );
     expect(() => amendDiskFileSync(path, { size: 8192 }, format)).toThrowError(
       refused('chain.not-amendable'),
     );
     expect(() => commitDiskFileSync(path, format)).toThrowError(refused('chain.stands-alone'));
+  });
+});
+
+describe('an image of another format', () => {
+  it('lies below under the name that QEMU has for it', () => {
+    createDiskFileSync(at('base.vhd'), { format: 'vhd', sizeBytes: SIZE });
+    const before = read('top');
+    rebaseDiskFileSync(at('top'), { backing: 'base.vhd' });
+    expect(backingOf('top')).toEqual({ name: 'base.vhd', format: 'vpc' });
+    expect(same(read('top'), before)).toBe(true);
+    commitDiskFileSync(at('top'));
+    expect(same(read('base.vhd').subarray(0, SIZE), before)).toBe(true);
+    expect(same(read('top'), before)).toBe(true);
   });
 });
 

@@ -80,7 +80,10 @@ export interface BitmapReader {
 export interface BackingWriter {
   /** Changes which image is named as the one below; what the disk reads there is the caller's. */
   setBacking(backing: BackingReference | undefined): Step<void>;
-  /** Gives up everything that the image itself holds, so that the image below is seen. */
+  /**
+   * Gives up everything that the image itself holds, so that the image below is seen. A failure may
+   * leave part of it given up.
+   */
   dropContent(): Step<void>;
 }
 

@@ -28,7 +28,7 @@ export interface CommitDiskFileOptions extends ChainOptions {
    * use. With a base that is chosen, the top keeps its content.
    */
   readonly base?: string;
-  /** Whether the image keeps what it holds. By default it is empty afterwards. */
+  /** Whether the image keeps what it holds. By default it is empty afterwards, if it can be. */
   readonly keepContent?: boolean;
 }
 
@@ -102,8 +102,9 @@ function* grow(base: DiskFile, sizeBytes: number): Step<void> {
   );
 }
 
-function* dropContent({ capabilities }: DiskFile): Step<void> {
-  const backing = capabilities.backing!;
+/** A format that cannot be emptied keeps what it holds: it only repeats the base now. */
+function* dropContent({ capabilities: { backing } }: DiskFile): Step<void> {
+  if (backing === undefined) return;
   yield* hostCall(
     () => backing.dropContentSync(),
     () => backing.dropContent(),

@@ -21,6 +21,7 @@ import type { ChainOptions, ChainResult } from './chain-options.ts';
 import { type ChainSession, inSession, type OpenedChain } from './chain-session.ts';
 import { nextStatus } from './disk-steps.ts';
 import { type ForkFile, isRelativeName, isSameName, locate, relativeName } from './fork-names.ts';
+import { storedFormat } from './stored-format.ts';
 
 export interface ForkDiskFileOptions extends Omit<ChainOptions, 'onProgress' | 'signal'> {
   /** Path that the image itself gets. Nothing may have it yet; on the same file system. */
@@ -213,7 +214,7 @@ class Fork {
       storage: file.storage,
       sizeBytes,
       options: this.#options.overlayOptions ?? {},
-      backing: { name: relativeName(at, this.#files.base), format },
+      backing: { name: relativeName(at, this.#files.base), format: storedFormat(format) },
       *createNamed() {
         throw new DiskError('invalid-argument', 'fork.data-file', 'Overlays have no data files');
       },

@@ -10,6 +10,7 @@ import {
 } from './chain-session.ts';
 import { DifferenceCopy } from './difference-copy.ts';
 import { flushDisk } from './disk-steps.ts';
+import { storedFormat } from './stored-format.ts';
 
 export interface RebaseDiskFileOptions extends ChainOptions {
   /**
@@ -35,7 +36,7 @@ export interface RebaseDiskFileOptions extends ChainOptions {
  * Internal snapshots are not looked at: what they do not hold they read from the new chain.
  *
  * @param target a path or `file:` URL, or a storage, which is closed in the end
- * @throws DiskError `unsupported` for formats without backing images; `invalid-argument` for a name
+ * @throws DiskError `unsupported` for formats other than qcow2; `invalid-argument` for a name
  *   that does not fit or an image below itself; `busy`, `no-space`, `io`, `aborted`, and what opening
  *   the image, its old chain or (unless unsafe) its new chain throws
  * @example
@@ -72,12 +73,11 @@ export function* moveOnto(
   image: OpenedChain,
   backing: BackingReference | undefined,
 ): Step<void> {
-  refuseWithoutBacking(image);
+  refuseOtherFormats(image);
   const below = backing && (yield* session.openBelow(image, backing));
   yield* new DifferenceCopy(session, image, below).run();
   yield* flushDisk(image.disk);
-  const format = backing?.format ?? below?.layers[0]!.format;
-  yield* setReference(image, backing && { ...backing, format });
+  yield* setReference(image, backing && { ...backing, format: formatOf(backing, below) });
 }
 
 /** Looks into the new backing image only for the format that the caller left out. */
@@ -86,12 +86,17 @@ function* rename(
   image: OpenedChain,
   backing: BackingReference | undefined,
 ): Step<void> {
-  refuseWithoutBacking(image);
-  let format = backing?.format;
-  if (backing !== undefined && format === undefined) {
-    format = (yield* session.openBelow(image, backing)).layers[0]!.format;
-  }
-  yield* setReference(image, backing && { ...backing, format });
+  refuseOtherFormats(image);
+  const isKnown = backing === undefined || backing.format !== undefined;
+  const below = isKnown ? undefined : yield* session.openBelow(image, backing);
+  yield* setReference(image, backing && { ...backing, format: formatOf(backing, below) });
+}
+
+function formatOf(
+  { format }: BackingReference,
+  below: OpenedChain | undefined,
+): string | undefined {
+  return format ?? (below && storedFormat(below.layers[0]!.format));
 }
 
 function* setReference(image: OpenedChain, reference: BackingReference | undefined): Step<void> {
@@ -102,12 +107,12 @@ function* setReference(image: OpenedChain, reference: BackingReference | undefin
   );
 }
 
-function refuseWithoutBacking({ disk }: OpenedChain): void {
+function refuseOtherFormats({ disk }: OpenedChain): void {
   if (disk.capabilities.backing !== undefined) return;
   throw new DiskError(
     'unsupported',
-    'chain.no-backing-files',
-    `Images of format ${disk.format} have no backing images`,
+    'chain.not-rebasable',
+    `Images of format ${disk.format} cannot be put onto another image, or off one`,
     { path: disk.name, format: disk.format, hint: 'Convert it to qcow2 first.' },
   );
 }
