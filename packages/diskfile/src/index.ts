@@ -118,3 +118,14 @@ export {
   readPartitions,
   readPartitionsSync,
 } from './partitions/partitions.ts';
+export {
+  compareDisks,
+  type CompareDisksOptions,
+  compareDisksSync,
+  type Comparison,
+} from './convert/compare-disks.ts';
+export {
+  convertDiskFile,
+  type ConvertDiskFileOptions,
+  convertDiskFileSync,
+} from './convert/convert-disk-file.ts';

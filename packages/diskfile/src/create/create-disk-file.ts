@@ -1,14 +1,17 @@
 /** Creating virtual disks. */
 import { basename, dirname, isAbsolute, resolve, sep } from 'node:path';
 import { alignUp, DiskError } from '@diskfile/bytes';
-import { decoders } from '@diskfile/codec';
+import { decoders, encoders } from '@diskfile/codec';
 import {
   type BackingReference,
   closeStorage,
   type CreateContext,
-  type FormatDetails,
+  createImageDisk,
+  type DiskFile,
   findDriver,
+  type FormatDetails,
   type FormatDriver,
+  hostCall,
   type ImageChain,
   type Limits,
   type NamedFile,
@@ -19,6 +22,7 @@ import {
   runAsync,
   runSync,
   type Step,
+  type Storage,
 } from '@diskfile/core';
 import { hostGate, type HostGateOptions, type ImageLocking, NewFile } from '@diskfile/storage';
 import { checkedLimits } from '../open/limits.ts';
@@ -68,19 +72,35 @@ export function createDiskFileSync(path: string, options: CreateDiskFileOptions)
   runSync(new Creation(path, options).run());
 }
 
+/**
+ * Creates an image and lets `fill` write to it before it appears under its name. The disk is closed
+ * when `fill` has ended.
+ */
+export function createFilled(
+  path: string,
+  options: CreateDiskFileOptions,
+  fill: (disk: DiskFile) => Step<void>,
+): Step<void> {
+  return new Creation(path, options, fill).run();
+}
+
 class Creation {
   readonly #path: string;
+  readonly #fill: ((disk: DiskFile) => Step<void>) | undefined;
   readonly #options: CreateDiskFileOptions;
   readonly #drivers: readonly FormatDriver[];
   readonly #limits: Limits;
   readonly #locking: ImageLocking;
   /** The image first, then what else it names. */
   readonly #files: NewFile[] = [];
+  /** Those besides the image, by the names that it has for them. */
+  readonly #named = new Map<string, NewFile>();
   /** Where they will be. */
   readonly #paths = new Set<string>();
 
-  constructor(path: string, options: CreateDiskFileOptions) {
+  constructor(path: string, options: CreateDiskFileOptions, fill?: (disk: DiskFile) => Step<void>) {
     this.#path = path;
+    this.#fill = fill;
     this.#options = options;
     this.#drivers = options.formats ?? ALL_FORMATS;
     this.#limits = checkedLimits(options.limits);
@@ -102,12 +122,52 @@ class Creation {
         ...(backing === undefined ? {} : { describeBacking: () => this.#describeBacking(image) }),
         createNamed: (file) => this.#createNamed(file),
       });
+      if (this.#fill !== undefined) yield* this.#fillDisk(image, this.#fill);
       // The image last: once it is there, so is everything that it names.
       for (const file of this.#files.toReversed()) yield* file.publish();
     } catch (error) {
       for (const file of this.#files) yield* file.discard();
       throw this.#located(error);
     }
+  }
+
+  *#fillDisk(image: NewFile, fill: (disk: DiskFile) => Step<void>): Step<void> {
+    const chain = yield* openChain(image.storage, {
+      drivers: this.#drivers,
+      decoders: decoders(),
+      gate: this.#fillingGate(),
+      limits: this.#limits,
+      format: this.#options.format,
+      snapshot: undefined,
+      writable: true,
+      followBacking: true,
+    });
+    const disk = createImageDisk(chain, {
+      limits: this.#limits,
+      encoders: encoders(),
+      opening: undefined,
+    });
+    try {
+      yield* fill(disk);
+    } finally {
+      yield* hostCall(
+        () => disk.closeSync(),
+        () => disk.close(),
+      );
+    }
+  }
+
+  /** Finds the files of the new image, which do not have their names yet. */
+  #fillingGate(): OpenGate {
+    const gate = this.#gate();
+    return {
+      open: (request) => {
+        const { filename, role } = request.file;
+        const own = this.#named.get(filename);
+        if (role === 'backing' || own === undefined) return gate.open(request);
+        return storageOf(own);
+      },
+    };
   }
 
   #creator(): (context: CreateContext) => Step<void> {
@@ -159,7 +219,9 @@ class Creation {
 
   /** A further file, named by the caller, so no gate stands before it. */
   *#createNamed({ filename }: NamedFile): Step<NewFile['storage']> {
-    return (yield* this.#newFile(this.#pathOf(filename))).storage;
+    const file = yield* this.#newFile(this.#pathOf(filename));
+    this.#named.set(filename, file);
+    return file.storage;
   }
 
   /** Host path of a name in the image. Not normalised: `..` after a symbolic link is the host's. */
@@ -208,8 +270,7 @@ class Creation {
   }
 
   *#openBacking(image: NewFile, backing: { name: string; format?: string }): Step<ImageChain> {
-    const { gate: given = {} } = this.#options;
-    const gate = 'open' in given ? given : hostGate(given, { locking: this.#locking });
+    const gate = this.#gate();
     const file = parseImageName(backing.name, 'backing');
     const storage = yield* gate.open({ file, namedBy: image.storage, writable: false });
     return yield* openChain(storage, {
@@ -230,6 +291,11 @@ class Creation {
     return this.#refused('invalid-argument', 'create.names-itself', message, hint);
   }
 
+  #gate(): OpenGate {
+    const { gate = {} } = this.#options;
+    return 'open' in gate ? gate : hostGate(gate, { locking: this.#locking });
+  }
+
   #refused(
     code: 'invalid-argument' | 'unsupported',
     detail: string,
@@ -243,4 +309,9 @@ class Creation {
     if (!(error instanceof DiskError)) return error;
     return error.addContext({ op: 'create', path: this.#path, format: this.#options.format });
   }
+}
+
+// eslint-disable-next-line require-yield
+function* storageOf({ storage }: NewFile): Step<Storage> {
+  return storage;
 }
