@@ -9,6 +9,7 @@ import {
   DEFAULT_LIMITS,
   type DiskFile,
   openChain,
+  type Preallocation,
   runSync,
 } from '@diskfile/core';
 import { canFindHoles, openFileStorage } from '@diskfile/storage';
@@ -18,12 +19,12 @@ const directory = fs.mkdtempSync(join(tmpdir(), 'diskfile-'));
 afterAll(() => fs.rmSync(directory, { recursive: true }));
 
 function qemuImg(...args: string[]): string {
-  return execFileSync('qemu-img', args, { encoding: 'utf8' });
+  return execFileSync('qemu-img', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-function open(path: string): DiskFile {
+function open(path: string, writable = false): DiskFile {
   const chain = runSync(
-    openChain(runSync(openFileStorage(path)), {
+    openChain(runSync(openFileStorage(path, { writable })), {
       drivers: [rawDriver],
       decoders: {
         load: () => {
@@ -34,7 +35,7 @@ function open(path: string): DiskFile {
       limits: DEFAULT_LIMITS,
       format: 'raw',
       snapshot: undefined,
-      writable: false,
+      writable,
       followBacking: true,
     }),
   );
@@ -89,5 +90,57 @@ describe('compared with qemu-img', () => {
       map.map(({ start, length, zero, data, offset }) => ({ start, length, zero, data, offset })),
     );
     disk.closeSync();
+  });
+});
+
+describe('resized as qemu-img does it', () => {
+  const STEPS: readonly (readonly [sizeBytes: number, preallocation: Preallocation])[] = [
+    [1_000_448, 'off'],
+    [2_000_384, 'falloc'],
+    [2_500_608, 'full'],
+    [300_032, 'off'],
+    [300_544, 'full'],
+    [4_000_256, 'off'],
+    [512, 'off'],
+  ];
+
+  it.each([0, 512, 1000, 99_840])('from a file of %d bytes', (fileBytes) => {
+    const [theirs, ours] = ['theirs', 'ours'].map((name) => join(directory, name));
+    const content = Uint8Array.from({ length: fileBytes }, (_, at) => (at % 251) + 1);
+    for (const path of [theirs!, ours!]) fs.writeFileSync(path, content);
+    for (const [sizeBytes, preallocation] of STEPS) {
+      const oldBytes = fs.statSync(theirs!).size;
+      const shrink = sizeBytes < oldBytes;
+      const flags = shrink ? ['--shrink'] : [`--preallocation=${preallocation}`];
+      qemuImg('resize', '-q', '-f', 'raw', ...flags, theirs!, String(sizeBytes));
+      using disk = open(ours!, true);
+      disk.capabilities.resizing!.resizeSync(sizeBytes, { shrink, preallocation });
+      expect(disk.sizeBytes).toBe(sizeBytes);
+      expect(Buffer.compare(fs.readFileSync(ours!), fs.readFileSync(theirs!))).toBe(0);
+      if (preallocation === 'off') continue;
+      // Up to a block of the file system at each end.
+      const taken = fs.statSync(ours!).blocks * 512;
+      expect(taken).toBeGreaterThanOrEqual(sizeBytes - oldBytes - 8192);
+    }
+  });
+
+  it('refuses what it refuses', () => {
+    const path = join(directory, 'refused');
+    fs.writeFileSync(path, new Uint8Array(4096));
+    const resize = (sizeBytes: number, preallocation: Preallocation, shrink = true) => {
+      using disk = open(path, true);
+      disk.capabilities.resizing!.resizeSync(sizeBytes, { shrink, preallocation });
+    };
+    const cases: [string[], () => void][] = [
+      [['--preallocation=metadata', path, '8192'], () => resize(8192, 'metadata')],
+      [['--shrink', '--preallocation=full', path, '512'], () => resize(512, 'full')],
+      [[path, '512'], () => resize(512, 'off', false)],
+      [[path, '9E'], () => resize(9 * 2 ** 60, 'off')],
+    ];
+    for (const [args, body] of cases) {
+      expect(() => qemuImg('resize', '-f', 'raw', ...args)).toThrow();
+      expect(body).toThrowError(expect.objectContaining({ code: 'invalid-argument' }));
+      expect(fs.statSync(path).size).toBe(4096);
+    }
   });
 });
