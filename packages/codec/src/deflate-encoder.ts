@@ -27,6 +27,7 @@ export function nativeDeflate(zlib: NodeZlib, level: number, reuse?: boolean): E
       smallBytes: SMALL_BYTES,
       smallBytesOnce: SMALL_BYTES,
       endMode: Z_FINISH,
+      resets: true,
       createStream: () => zlib.createDeflateRaw(settings),
       encodeSync: (src, options) => zlib.deflateRawSync(src, { ...options, ...settings }),
       encode: (src, options, done) => zlib.deflateRaw(src, { ...options, ...settings }, done),

@@ -8,7 +8,6 @@ import { canReuseZlib, ReusedZlib } from './reused-zlib.ts';
 const LANES = 6;
 /** Shortest first buffer that `node:zlib` accepts. */
 const MIN_CHUNK_BYTES = 64;
-const ANY_HEADERS_BYTES = 1024;
 
 /** One codec of `node:zlib` with its settings. */
 export interface NativeCodec {
@@ -19,6 +18,8 @@ export interface NativeCodec {
   readonly smallBytesOnce: number;
   /** The flush mode that ends a stream. */
   readonly endMode: number;
+  /** Whether a stream that has not come to its end can be used for the next unit all the same. */
+  readonly resets: boolean;
   createStream(): unknown;
   encodeSync(src: Uint8Array, options: ZlibOptions): Uint8Array;
   encode(
@@ -28,69 +29,90 @@ export interface NativeCodec {
   ): void;
 }
 
+/** A stream that is kept, for one unit at a time. */
+class Lane {
+  readonly #stream: ReusedZlib;
+  readonly #alwaysEnds: boolean;
+  #room = new Uint8Array(0);
+
+  constructor(codec: NativeCodec) {
+    this.#stream = new ReusedZlib(() => codec.createStream(), codec.endMode, codec.resets);
+    this.#alwaysEnds = !codec.resets;
+  }
+
+  run(src: Uint8Array, dst: Uint8Array): number | undefined {
+    const output = this.#outputFor(src, dst);
+    return deliver(output, this.#stream.run(src, output), dst);
+  }
+
+  async runAside(src: Uint8Array, dst: Uint8Array): Promise<number | undefined> {
+    const output = this.#outputFor(src, dst);
+    return deliver(output, await this.#stream.runAside(src, output), dst);
+  }
+
+  #outputFor(src: Uint8Array, dst: Uint8Array): Uint8Array {
+    if (!this.#alwaysEnds) return dst;
+    const mostBytes = Math.max(dst.length, boundOf(src));
+    if (this.#room.length < mostBytes) this.#room = new Uint8Array(mostBytes);
+    return this.#room;
+  }
+}
+
 export class NativeEncoder implements Encoder {
   readonly id: string;
   readonly #codec: NativeCodec;
-  readonly #reused: ReusedZlib | undefined;
-  readonly #lanes: Lanes<ReusedZlib | undefined>;
+  /** For the synchronous form. Undefined where streams cannot be kept. */
+  readonly #lane: Lane | undefined;
+  readonly #lanes: Lanes<Lane | undefined>;
 
   constructor(codec: NativeCodec, reuse = canReuseZlib()) {
-    const open = () =>
-      reuse ? new ReusedZlib(() => codec.createStream(), codec.endMode) : undefined;
+    const open = () => (reuse ? new Lane(codec) : undefined);
     this.id = codec.id;
     this.#codec = codec;
-    this.#reused = open();
+    this.#lane = open();
     this.#lanes = new Lanes(Array.from({ length: LANES }, open));
   }
 
   encodeSync(src: Uint8Array, dst: Uint8Array): number | undefined {
-    const lengthBytes = this.#reused?.run(src, dst);
-    if (lengthBytes !== undefined) return shorter(lengthBytes, dst);
-    return deliver(this.#codec.encodeSync(src, room(src, dst)), dst);
+    if (this.#lane !== undefined) return this.#lane.run(src, dst);
+    const encoded = this.#codec.encodeSync(src, optionsFor(src, dst));
+    return deliver(encoded, encoded.length, dst);
   }
 
   async encode(src: Uint8Array, dst: Uint8Array): Promise<number | undefined> {
     const { smallBytes, smallBytesOnce } = this.#codec;
-    const small = this.#reused === undefined ? smallBytesOnce : smallBytes;
+    const small = this.#lane === undefined ? smallBytesOnce : smallBytes;
     if (src.length <= small) return this.encodeSync(src, dst);
-    return await this.#lanes.run((lane) => this.#encodeAside(lane, src, dst));
+    return await this.#lanes.run((lane) => lane?.runAside(src, dst) ?? this.#once(src, dst));
   }
 
-  async #encodeAside(
-    lane: ReusedZlib | undefined,
-    src: Uint8Array,
-    dst: Uint8Array,
-  ): Promise<number | undefined> {
-    const lengthBytes = await lane?.runAside(src, dst);
-    if (lengthBytes !== undefined) return shorter(lengthBytes, dst);
-    return deliver(await this.#encodeOnce(src, room(src, dst)), dst);
-  }
-
-  #encodeOnce(src: Uint8Array, options: ZlibOptions): Promise<Uint8Array> {
+  #once(src: Uint8Array, dst: Uint8Array): Promise<number | undefined> {
     return new Promise((resolve, reject) => {
-      this.#codec.encode(src, options, (failure, encoded) => {
-        if (failure === null) resolve(encoded);
+      this.#codec.encode(src, optionsFor(src, dst), (failure, encoded) => {
+        if (failure === null) resolve(deliver(encoded, encoded.length, dst));
         else reject(failure);
       });
     });
   }
 }
 
-/** Output that fills all of its room may not be at its end. */
-function shorter(lengthBytes: number, dst: Uint8Array): number | undefined {
-  return lengthBytes < dst.length ? lengthBytes : undefined;
+/** @returns the length; undefined for output that fills its room, and so may not be all */
+function deliver(
+  output: Uint8Array,
+  lengthBytes: number | undefined,
+  dst: Uint8Array,
+): number | undefined {
+  if (lengthBytes === undefined || lengthBytes >= dst.length) return undefined;
+  if (output !== dst) dst.set(output.subarray(0, lengthBytes));
+  return lengthBytes;
 }
 
-/** One buffer for all that can be used, and a bound that no codec comes near to. */
-function room(src: Uint8Array, dst: Uint8Array): ZlibOptions {
-  return {
-    chunkSize: dst.length + MIN_CHUNK_BYTES,
-    maxOutputLength: src.length * 2 + ANY_HEADERS_BYTES,
-  };
+/** No codec comes near to this. */
+function boundOf(src: Uint8Array): number {
+  return src.length + Math.ceil(src.length / 64) + 1024;
 }
 
-function deliver(encoded: Uint8Array, dst: Uint8Array): number | undefined {
-  if (encoded.length >= dst.length) return undefined;
-  dst.set(encoded);
-  return encoded.length;
+/** One buffer for all that can be used. */
+function optionsFor(src: Uint8Array, dst: Uint8Array): ZlibOptions {
+  return { chunkSize: dst.length + MIN_CHUNK_BYTES, maxOutputLength: boundOf(src) };
 }

@@ -56,15 +56,21 @@ export function canReuseZlib(major = nodeMajor()): boolean {
 export class ReusedZlib {
   readonly #create: () => unknown;
   readonly #flush: number;
+  readonly #resets: boolean;
   readonly #room = new Uint8Array(1);
   #stream: ZlibStream | undefined;
   #isBroken = false;
   #onError: (() => void) | undefined;
 
-  /** @param flush mode of zlib or libzstd for the one write that a unit is */
-  constructor(create: () => unknown, flush: number) {
+  /**
+   * @param flush mode of zlib or libzstd for the one write that a unit is
+   * @param resets whether a stream is reset before each unit. For encoding by zstd it must not be:
+   *   until Node 26 the settings are lost by that. A stream that has come to its end needs no reset.
+   */
+  constructor(create: () => unknown, flush: number, resets = true) {
     this.#create = create;
     this.#flush = flush;
+    this.#resets = resets;
   }
 
   /**
@@ -75,9 +81,7 @@ export class ReusedZlib {
     if (src.length === 0 || dst.length === 0) return undefined;
     const { _handle, _writeState } = this.#started();
     _handle.writeSync(this.#flush, src, 0, src.length, dst, 0, dst.length);
-    if (!this.#isBroken) return dst.length - _writeState[0]!;
-    this.#drop();
-    return undefined;
+    return this.#filledBytes(dst, _writeState[0]!);
   }
 
   /** As {@link run} on another thread; one at a time, and nothing else meanwhile. */
@@ -85,15 +89,19 @@ export class ReusedZlib {
     if (src.length === 0 || dst.length === 0) return Promise.resolve(undefined);
     const { _handle, _writeState } = this.#started();
     return new Promise((resolve) => {
-      const settle = () => {
-        if (this.#isBroken) this.#drop();
-        resolve(this.#isBroken ? undefined : dst.length - _writeState[0]!);
-      };
+      const settle = () => resolve(this.#filledBytes(dst, _writeState[0]!));
       _handle.buffer = src;
       _handle.cb = settle;
       this.#onError = settle;
       _handle.write(this.#flush, src, 0, src.length, dst, 0, dst.length);
     });
+  }
+
+  #filledBytes(dst: Uint8Array, unusedBytes: number): number | undefined {
+    const mayGoOn = unusedBytes === 0 && !this.#resets;
+    // Some versions of Node keep reporting an error that was there once.
+    if (this.#isBroken || mayGoOn) this.#drop();
+    return this.#isBroken ? undefined : dst.length - unusedBytes;
   }
 
   /**
@@ -113,7 +121,7 @@ export class ReusedZlib {
     this.#isBroken = false;
     this.#onError = undefined;
     this.#stream ??= this.#open();
-    this.#stream._handle.reset();
+    if (this.#resets) this.#stream._handle.reset();
     return this.#stream;
   }
 
@@ -128,7 +136,6 @@ export class ReusedZlib {
     return stream;
   }
 
-  /** Some versions of Node keep reporting an error that was there once. */
   #drop(): void {
     this.#stream?.close();
     this.#stream = undefined;

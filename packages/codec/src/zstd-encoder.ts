@@ -30,6 +30,7 @@ export function nativeZstd(zlib: Required<NodeZlib>, level: number, reuse?: bool
       smallBytes: SMALL_BYTES,
       smallBytesOnce: level < SLOW_LEVEL ? SMALL_BYTES_ONCE : SMALL_BYTES,
       endMode: ZSTD_END,
+      resets: false,
       createStream: () => zlib.createZstdCompress(settings),
       encodeSync: (src, options) => zlib.zstdCompressSync(src, settingsFor(src, options)),
       encode: (src, options, done) => zlib.zstdCompress(src, settingsFor(src, options), done),

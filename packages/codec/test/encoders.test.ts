@@ -28,6 +28,20 @@ function noise(lengthBytes: number): Uint8Array {
   });
 }
 
+/** Words that come again in no order, so that more effort finds more of them. */
+function contentOf(lengthBytes: number): Uint8Array {
+  const words = noise(2000);
+  const bytes = new Uint8Array(lengthBytes);
+  const picks = noise(lengthBytes);
+  for (let at = 0, pick = 0; at < lengthBytes; pick += 2) {
+    const start = (picks[pick]! * 256 + picks[pick + 1]!) % 1900;
+    const word = words.subarray(start, start + 4 + (picks[pick]! % 30));
+    bytes.set(word.subarray(0, lengthBytes - at), at);
+    at += word.length;
+  }
+  return bytes;
+}
+
 describe.each(IDS)('%s', (id) => {
   const decoders = [true, false].map((native) => runSync(makeDecoders({ native }).load(id)));
 
@@ -69,6 +83,26 @@ describe.each(IDS)('%s', (id) => {
       expect(await encoder.encode(noise(65_536), new Uint8Array(65_536))).toBeUndefined();
     });
 
+    it('goes on as before after a unit that did not fit', async () => {
+      const bytes = contentOf(60_000);
+      const first = new Uint8Array(60_000);
+      const length = encoder.encodeSync(bytes, first)!;
+      for (let round = 0; round < 3; round++) {
+        expect(encoder.encodeSync(noise(60_000), new Uint8Array(60_000))).toBeUndefined();
+        const again = new Uint8Array(60_000);
+        expect(encoder.encodeSync(bytes, again)).toBe(length);
+        expect(Buffer.compare(again, first)).toBe(0);
+        await Promise.all(
+          Array.from({ length: 20 }, async (_unused, index) => {
+            const unit = index % 2 === 0 ? bytes : noise(60_000);
+            const encoded = new Uint8Array(60_000);
+            expect(await encoder.encode(unit, encoded)).toBe(index % 2 === 0 ? length : undefined);
+            if (index % 2 === 0) expect(Buffer.compare(encoded, first)).toBe(0);
+          }),
+        );
+      }
+    });
+
     it('takes the largest unit', () => {
       const bytes = new Uint8Array(2 * 1024 * 1024);
       for (let at = 0; at < bytes.length - 3000; at += 3000) {
@@ -96,6 +130,18 @@ describe.each(IDS)('%s', (id) => {
         expect(Buffer.compare(decoded, unit)).toBe(0);
       }
     });
+  });
+
+  it('keeps its level from unit to unit', () => {
+    const bytes = contentOf(60_000);
+    const lengths = [1, undefined, 9].map((level) => {
+      const encoder = runSync(makeEncoders().load(id, level));
+      const all = [1, 2, 3].map(() => encoder.encodeSync(bytes, new Uint8Array(60_000))!);
+      expect(new Set(all).size).toBe(1);
+      return all[0]!;
+    });
+    expect(lengths[0]).toBeGreaterThan(lengths[1]!);
+    expect(lengths[1]).toBeGreaterThan(lengths[2]!);
   });
 
   it('does what is documented where streams cannot be reused', () => {
