@@ -35,27 +35,24 @@ class Unit implements HostCall {
   readonly plain: Uint8Array;
   /** How long the encoded form is; undefined when it is no smaller. */
   encodedBytes: number | undefined;
+  /** As long as a unit; the encoded form is at its start. */
+  readonly room: Uint8Array;
   readonly #encoder: Encoder;
   readonly #whole: Uint8Array;
-  readonly #dst: Uint8Array;
 
-  constructor(encoder: Encoder, plain: Uint8Array, dst: Uint8Array) {
+  constructor(encoder: Encoder, plain: Uint8Array, room: Uint8Array) {
     this.plain = plain;
+    this.room = room;
     this.#encoder = encoder;
-    this.#dst = dst;
-    this.#whole = plain.length === dst.length ? plain : padded(plain, dst.length);
-  }
-
-  get encoded(): Uint8Array {
-    return this.#dst.subarray(0, this.encodedBytes);
+    this.#whole = plain.length === room.length ? plain : padded(plain, room.length);
   }
 
   runSync(): void {
-    this.encodedBytes = this.#encoder.encodeSync(this.#whole, this.#dst);
+    this.encodedBytes = this.#encoder.encodeSync(this.#whole, this.room);
   }
 
   async run(): Promise<void> {
-    this.encodedBytes = await this.#encoder.encode(this.#whole, this.#dst);
+    this.encodedBytes = await this.#encoder.encode(this.#whole, this.room);
   }
 }
 
@@ -67,6 +64,10 @@ function padded(bytes: Uint8Array, lengthBytes: number): Uint8Array {
 
 export class CompressingWriter {
   readonly #target: CompressionTarget;
+  /** Room for encoded units, to be used again: fresh arrays cost a good part of fast encoding. */
+  readonly #free: Uint8Array[] = [];
+  /** What goes to the host at once; only one request at a time is placed. */
+  #joined = new Uint8Array(0);
 
   constructor(target: CompressionTarget) {
     this.#target = target;
@@ -97,26 +98,31 @@ export class CompressingWriter {
     try {
       const encoder = yield* encoders.load(format.encoderId, level);
       const windowBytes = format.unitBytes * windowUnits(format.unitBytes);
-      const buffers: Uint8Array[] = [];
       for (let done = 0; done < src.length; done += windowBytes) {
-        const units = this.#split(encoder, src.subarray(done, done + windowBytes), buffers);
+        const units = this.#split(encoder, src.subarray(done, done + windowBytes));
         yield new ParallelCalls(units);
         yield* turns.takeTurn(hold, () => this.#place(units, guestOffset + done));
+        this.#giveBack(units);
       }
     } finally {
       turns.release(hold);
     }
   }
 
-  /** @param buffers for the encoded units; made as needed, and used for each window again */
-  #split(encoder: Encoder, window: Uint8Array, buffers: Uint8Array[]): Unit[] {
+  #split(encoder: Encoder, window: Uint8Array): Unit[] {
     const { unitBytes } = this.#target.format;
     const units: Unit[] = [];
     for (let at = 0; at < window.length; at += unitBytes) {
-      const buffer = (buffers[units.length] ??= new Uint8Array(unitBytes));
-      units.push(new Unit(encoder, window.subarray(at, at + unitBytes), buffer));
+      const room = this.#free.pop() ?? new Uint8Array(unitBytes);
+      units.push(new Unit(encoder, window.subarray(at, at + unitBytes), room));
     }
     return units;
+  }
+
+  /** Keeps as much room as one window takes. */
+  #giveBack(units: readonly Unit[]): void {
+    const most = windowUnits(this.#target.format.unitBytes);
+    for (const { room } of units) if (this.#free.length < most) this.#free.push(room);
   }
 
   *#place(units: readonly Unit[], guestOffset: number): Step<void> {
@@ -146,13 +152,19 @@ export class CompressingWriter {
     const lengths = units.map(({ encodedBytes }) => encodedBytes!);
     const allocation = yield* this.#target.format.allocate(guestOffset, lengths);
     try {
-      yield new ParallelCalls(hostWrites(allocation, units));
+      yield new ParallelCalls(hostWrites(allocation, units, this.#roomFor(lengths)));
     } catch (error) {
       yield* cancelAllocation(allocation);
       throw error;
     }
     yield* allocation.commit();
     return allocation.hostOffsets.length;
+  }
+
+  #roomFor(lengths: readonly number[]): Uint8Array {
+    const lengthBytes = lengths.reduce((sum, length) => sum + length, 0);
+    if (lengthBytes > this.#joined.length) this.#joined = new Uint8Array(lengthBytes);
+    return this.#joined;
   }
 }
 
@@ -161,19 +173,26 @@ function windowUnits(unitBytes: number): number {
   return Math.max(MIN_WINDOW_UNITS, Math.min(wanted, MAX_WINDOW_UNITS));
 }
 
-/** Writes of the units; those that lie one behind the other make one. */
+/**
+ * Writes of the units; those that lie one behind the other make one.
+ * @param room for all of them
+ */
 function hostWrites(
   { storage, hostOffsets }: EncodedAllocation,
   units: readonly Unit[],
+  room: Uint8Array,
 ): HostCall[] {
   const calls: HostCall[] = [];
-  for (let first = 0; first < hostOffsets.length;) {
-    const start = hostOffsets[first]!;
-    let hostEnd = start;
-    let end = first;
-    for (; hostOffsets[end] === hostEnd; end++) hostEnd += units[end]!.encodedBytes!;
-    const bytes = new Uint8Array(hostEnd - start);
-    for (; first < end; first++) bytes.set(units[first]!.encoded, hostOffsets[first]! - start);
+  let filled = 0;
+  for (let index = 0; index < hostOffsets.length;) {
+    const start = hostOffsets[index]!;
+    const from = filled;
+    for (; hostOffsets[index] === start + filled - from; index++) {
+      const { room: encoded, encodedBytes } = units[index]!;
+      room.set(encoded.subarray(0, encodedBytes), filled);
+      filled += encodedBytes!;
+    }
+    const bytes = room.subarray(from, filled);
     calls.push({
       runSync: () => storage.writeSync(bytes, start),
       run: () => storage.write(bytes, start),
