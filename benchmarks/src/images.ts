@@ -63,6 +63,11 @@ export class Images {
     return fileBytes + randomBytes + holeBytes;
   }
 
+  /** Files of a guest, at the start of the disk. */
+  get fileBytes(): number {
+    return this.#sizes.fileBytes;
+  }
+
   /** The disk as qcow2: stored as it is, or compressed. */
   async qcow2(kind: 'plain' | 'zlib' | 'zstd'): Promise<string> {
     const raw = await this.raw();

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { findProgram, scratchDirectory } from './host.ts';
 import { FULL_SIZES, Images, QUICK_SIZES } from './images.ts';
+import { compressing } from './suites/compressing.ts';
 import { memory } from './suites/memory.ts';
 import { random } from './suites/random.ts';
 import { sequential } from './suites/sequential.ts';
@@ -11,7 +12,13 @@ import { startup } from './suites/startup.ts';
 import type { Bench, Suite } from './suites/suite.ts';
 import { formatSection, type Section } from './table.ts';
 
-const SUITES: Readonly<Record<string, Suite>> = { startup, sequential, random, memory };
+const SUITES: Readonly<Record<string, Suite>> = {
+  startup,
+  sequential,
+  random,
+  memory,
+  compressing,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
