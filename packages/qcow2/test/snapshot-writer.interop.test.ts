@@ -253,3 +253,29 @@ describe('an empty disk', () => {
     }
   });
 });
+
+describe('bitmaps', () => {
+  it('stay what they are beside snapshots, and keep one from being applied, as with qemu-img', () => {
+    using directory = new WorkDirectory();
+    directory.createQcow2('image', SIZE_BYTES, { cluster_size: 4096 });
+    directory.run('qemu-img', 'bitmap', '--add', 'image', 'nightly');
+    directory.run('qemu-io', '-c', 'write -P 3 0 100k', 'image');
+    directory.run('qemu-img', 'snapshot', '-c', 'theirs', 'image');
+    const before = directory.run('qemu-img', 'map', '--output=json', 'image');
+    const files = load(directory);
+    const disk = openWritable(files);
+    const snapshots = disk.capabilities.snapshots!;
+    const ranges = [...disk.capabilities.bitmaps!.dirtyRangesSync('nightly')];
+    snapshots.createSync('ours');
+    snapshots.deleteSync('theirs');
+    expect(() => snapshots.applySync('ours')).toThrow('bitmaps');
+    disk.closeSync();
+    directory.write('image', files.imageBytes);
+    directory.check('image');
+    expect(directory.run('qemu-img', 'map', '--output=json', 'image')).toBe(before);
+    expect(() => directory.run('qemu-img', 'snapshot', '-a', 'ours', 'image')).toThrow('bitmaps');
+    const again = openWritable(load(directory), { writable: false });
+    expect(ranges).toEqual([{ guestOffset: 0, lengthBytes: 102_400 }]);
+    expect([...again.capabilities.bitmaps!.dirtyRangesSync('nightly')]).toEqual(ranges);
+  });
+});
