@@ -1,7 +1,7 @@
 /** What every opened disk is, whatever its format: the interface that people program against. */
 import type { DiskCapabilities } from './disk-capabilities.ts';
 import type { BlockStatus } from './engine/block-status.ts';
-import type { DiskWarning } from './format/format-driver.ts';
+import type { DiskWarning } from './format/disk-warning.ts';
 import type { Topology } from './format/format-image.ts';
 import type { BitmapInfo, SnapshotInfo } from './format/snapshot-info.ts';
 import type { ByteSource } from './storage.ts';

@@ -48,9 +48,9 @@ export type {
   CheckReport,
   RepairMode,
 } from './format/check-report.ts';
+export type { DiskWarning } from './format/disk-warning.ts';
 export {
   type CreateContext,
-  type DiskWarning,
   findDriver,
   type FormatDriver,
   type OpenContext,

@@ -81,6 +81,7 @@ export function* openMetadata(parts: MetadataParts): Step<ImageMetadata> {
   const { l1Table, snapshotTable } = header;
   const { l1 } = parts.tables;
   const places = { l1Table, l1, refcountTable: table, snapshotTable, snapshots: parts.snapshots };
+  refuseTooManyTables(parts.tables.l1, Math.ceil(storage.sizeBytes / header.clusterBytes));
   return new ImageMetadata(parts, refcounts, mapMetadata(places, header.clusterBytes));
 }
 
@@ -150,8 +151,26 @@ function addL2Tables(map: MetadataMap, l1: L1Table, clusterBytes: number): void 
   }
 }
 
+/** Of more tables than the file has room for, not all can be true; holding them takes memory. */
+function refuseTooManyTables(l1: L1Table, fileClusters: number): void {
+  let left = fileClusters;
+  for (let index = 0; index < l1.entries; index++) {
+    if (l1.l2TableOffset(index) === 0) continue;
+    left -= 1;
+    if (left < 0) throw tooManyTables(l1.hostOffset + index * 8);
+  }
+}
+
 function overlapping(kind: string, hostOffset: number, other: string): Error {
   return corrupt('qcow2.overlap', `The ${kind} at ${hex(hostOffset)} lies where the ${other} is`, {
     offset: hostOffset,
   });
+}
+
+function tooManyTables(entryOffset: number): Error {
+  return corrupt(
+    'qcow2.l2-tables-beyond-file',
+    'The L1 table names more L2 tables than the file has room for',
+    { offset: entryOffset },
+  );
 }

@@ -150,7 +150,11 @@ export class Qcow2Writer implements ImageWriter {
 
   *writeZeroes(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<number> {
     this.#tables.refuseWhenCorrupt();
-    if (this.#rawDataFile) return yield* punchDataFile(this.#zeroing, guestOffset, lengthBytes);
+    if (this.#rawDataFile) {
+      // Its space is to stay: the engine writes zeros.
+      if (!mayUnmap) return 0;
+      return yield* punchDataFile(this.#zeroing, guestOffset, lengthBytes);
+    }
     return yield* zeroClusters(this.#zeroing, guestOffset, lengthBytes, mayUnmap);
   }
 

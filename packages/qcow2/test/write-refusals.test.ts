@@ -230,3 +230,38 @@ describe('a refcount table that moves', () => {
     },
   );
 });
+
+it('refuses more L2 tables than the file has room for, before it holds them all', () => {
+  const image = new Uint8Array(64 * CLUSTER);
+  image.set(smallImage());
+  // A longer L1 table at the end, with another table in each entry.
+  const l1Offset = 16 * CLUSTER;
+  writeU64be(image, 24, 256 * 32_768);
+  writeU64be(image, 40, l1Offset);
+  image[38] = 1;
+  image[39] = 0;
+  for (let entry = 0; entry < 256; entry++) {
+    writeU64be(image, l1Offset + entry * 8, (1000 + entry) * CLUSTER);
+  }
+  const error = errorOf(() => openWritable(filesOf(image)));
+  expect(error.detail).toBe('qcow2.l2-tables-beyond-file');
+});
+
+it('keeps the space of a raw data file for zeros that must not give it back', () => {
+  const files = createImage(new ImageFiles(), 65_536, { data_file: 'data', data_file_raw: true });
+  let holes = 0;
+  const data = files.others.get('data')!;
+  const punch = data.punchHoleSync.bind(data);
+  data.punchHoleSync = (offset, lengthBytes) => {
+    holes += 1;
+    return punch(offset, lengthBytes);
+  };
+  const disk = openWritable(files);
+  disk.writeSync(contentOf(1, 65_536), 0);
+  disk.writeZeroesSync(0, 65_536, { mayUnmap: false });
+  expect(holes).toBe(0);
+  expect(readAll(disk).every((byte) => byte === 0)).toBe(true);
+  disk.writeZeroesSync(0, 65_536);
+  expect(holes).toBe(1);
+  disk.closeSync();
+});

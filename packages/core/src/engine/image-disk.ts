@@ -10,7 +10,7 @@ import type {
   ZeroOptions,
 } from '../disk-file.ts';
 import type { EncoderSet } from '../encoder.ts';
-import type { DiskWarning } from '../format/format-driver.ts';
+import type { DiskWarning } from '../format/disk-warning.ts';
 import type { FormatImage, Topology } from '../format/format-image.ts';
 import type { Limits } from '../limits.ts';
 import type { ImageChain } from '../open/open-chain.ts';

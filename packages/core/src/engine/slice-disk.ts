@@ -8,7 +8,7 @@ import type {
   ImageInfo,
   ZeroOptions,
 } from '../disk-file.ts';
-import type { DiskWarning } from '../format/format-driver.ts';
+import type { DiskWarning } from '../format/disk-warning.ts';
 import type { Topology } from '../format/format-image.ts';
 import type { BlockStatus } from './block-status.ts';
 import { rangeOf } from './disk-batch.ts';

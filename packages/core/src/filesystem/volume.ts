@@ -3,7 +3,7 @@
  * Path resolution, symbolic links, mounts, reading and streaming are written once on top of this,
  * in `file-system.ts`.
  */
-import type { DiskWarning } from '../format/format-driver.ts';
+import type { DiskWarning } from '../format/disk-warning.ts';
 import type { ExtentMap } from '../format/format-image.ts';
 import type { Limits } from '../limits.ts';
 import type { Step } from '../step.ts';

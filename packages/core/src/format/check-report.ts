@@ -3,7 +3,7 @@ import type { Limits } from '../limits.ts';
 import type { NamedFile } from '../open/reference.ts';
 import type { Step } from '../step.ts';
 import type { Storage } from '../storage.ts';
-import type { DiskWarning } from './format-driver.ts';
+import type { DiskWarning } from './disk-warning.ts';
 
 /**
  * What a check may repair. `leaks`: space that is taken and not used. `all`: whatever can be

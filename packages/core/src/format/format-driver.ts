@@ -5,6 +5,7 @@ import type { BackingReference, NamedFile } from '../open/reference.ts';
 import type { Step } from '../step.ts';
 import type { Storage, WritableStorage } from '../storage.ts';
 import type { CheckContext, CheckReport } from './check-report.ts';
+import type { DiskWarning } from './disk-warning.ts';
 import type { FormatDetails, FormatImage } from './format-image.ts';
 
 /** Bytes from the start of a storage that a probe sees (fewer when it is shorter). */
@@ -23,13 +24,6 @@ export interface ProbeInput {
  * `maybe`: nothing better fits (raw).
  */
 export type ProbeVerdict = 'no' | 'maybe' | 'yes';
-
-/** Something a user should know although the work goes on. */
-export interface DiskWarning {
-  /** Dotted, like {@link DiskError.detail}. */
-  readonly detail: string;
-  readonly message: string;
-}
 
 export interface OpenContext {
   readonly storage: Storage;

@@ -2,13 +2,13 @@
 import { DiskError } from '@diskfile/bytes';
 import type { DecoderSet } from '../decoder.ts';
 import {
-  type DiskWarning,
   findDriver,
   type FormatDriver,
   type OpenContext,
   PROBE_HEAD_BYTES,
   PROBE_TAIL_BYTES,
 } from '../format/format-driver.ts';
+import type { DiskWarning } from '../format/disk-warning.ts';
 import type { FormatImage } from '../format/format-image.ts';
 import type { Limits } from '../limits.ts';
 import { abandonStorages, readBytes, type Storage } from '../storage.ts';
