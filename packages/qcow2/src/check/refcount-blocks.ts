@@ -41,6 +41,8 @@ export function checkRefcountBlocks(
       counted.push(hostOffset);
       const count = references.count(hostOffset / clusterBytes);
       if (count !== 1) broken(index, `at ${hex(hostOffset)} is used ${count} times`);
+      // Refcounts of one bit count no further, which is found elsewhere.
+      else if (references.tally.get(hostOffset / clusterBytes) !== 1) isBroken = true;
     }
   }
   return { isBroken, counted };

@@ -17,7 +17,7 @@ export function* rebuildRefcounts(metadata: ImageMetadata, limits: Limits): Step
   const context = { storage, limits, repair: undefined, onProgress: () => {} };
   const { findings, blockPlaces, references } = yield* Inspection.run(context);
   if (!findings.areReferencesSound || blockPlaces.isBroken) {
-    const { message, hostOffset } = findings.firstDamage!;
+    const { message, hostOffset } = findings.firstDamage ?? findings.listed[0]!;
     throw corrupt(
       'qcow2.dirty-and-damaged',
       `The image was not closed properly, and more is wrong with it than that: ${message}`,
