@@ -1,11 +1,11 @@
 /** What a disk may show after a crash at some time of a workload. */
-import type { DiskModel } from '../model/disk-model.ts';
+import { describeDirty, type DiskModel } from '../model/disk-model.ts';
 import { firstDifference, firstForeignSector } from '../model/mismatch.ts';
 import type { FoundDisk } from './found-disk.ts';
 import type { WorkloadStep } from './workload.ts';
 
 interface Possible {
-  /** Size and snapshots, unless a step that is done as a whole has been. */
+  /** Size, snapshots and bitmaps, unless a step that is done as a whole has been. */
   readonly before: DiskModel;
   /** Each sector has to be as in one of these. */
   readonly contents: readonly Uint8Array[];
@@ -46,6 +46,22 @@ export class Expectation {
     });
   }
 
+  /** The model to go on with from a disk that was found and has no fault. */
+  modelOf(found: FoundDisk): DiskModel {
+    const { before, next, uncertain } = this.#possible;
+    const models = next === undefined ? [before, ...uncertain] : [next, before, ...uncertain];
+    const model = models
+      .find(
+        ({ content, snapshots, bitmaps }) =>
+          content.length === found.content.length &&
+          namesOf(snapshots) === namesOf(found.snapshots) &&
+          namesOf(bitmaps) === namesOf(found.bitmaps),
+      )!
+      .clone();
+    model.content.set(found.content);
+    return model;
+  }
+
   /** @returns what is wrong with a disk that was found; undefined when nothing is */
   fault(found: FoundDisk): string | undefined {
     const { before, contents, next, uncertain } = this.#possible;
@@ -58,6 +74,8 @@ export class Expectation {
     if (!models.some(({ snapshots }) => namesOf(snapshots) === namesOf(found.snapshots))) {
       return `its snapshots are [${namesOf(found.snapshots)}], not [${namesOf(before.snapshots)}]`;
     }
+    const fault = faultOfBitmaps(found, models);
+    if (fault !== undefined) return fault;
     for (const { name, content } of found.snapshots) {
       const known = models.flatMap(({ snapshots }) => snapshots.filter((one) => one.name === name));
       const may = known.map((one) => one.content);
@@ -70,18 +88,32 @@ export class Expectation {
   }
 }
 
-function namesOf(snapshots: readonly { readonly name: string }[]): string {
-  return snapshots.map(({ name }) => name).join(', ');
+/** A bitmap that does not say of itself that it is wrong has to be right. */
+function faultOfBitmaps(found: FoundDisk, models: readonly DiskModel[]): string | undefined {
+  if (!models.some(({ bitmaps }) => namesOf(bitmaps) === namesOf(found.bitmaps))) {
+    return `its bitmaps are [${namesOf(found.bitmaps)}], not [${namesOf(models[0]!.bitmaps)}]`;
+  }
+  for (const { name, dirty } of found.bitmaps) {
+    const known = models.flatMap(({ bitmaps, sizeBytes }) =>
+      bitmaps.filter((one) => one.name === name).map((one) => describeDirty(one, sizeBytes)),
+    );
+    if (dirty === undefined || known.includes(dirty)) continue;
+    return `bitmap ${name} has [${dirty}] dirty, not [${known.join('] or [')}]`;
+  }
+  return undefined;
 }
 
-function isEqual({ content, snapshots }: FoundDisk, model: DiskModel): boolean {
+function namesOf(list: readonly { readonly name: string }[]): string {
+  return list.map(({ name }) => name).join(', ');
+}
+
+function isEqual(found: FoundDisk, model: DiskModel): boolean {
   return (
-    firstDifference(content, model.content) === -1 &&
-    snapshots.length === model.snapshots.length &&
-    snapshots.every((snapshot, index) => {
-      const expected = model.snapshots[index]!;
-      const isSame = firstDifference(snapshot.content, expected.content) === -1;
-      return snapshot.name === expected.name && isSame;
-    })
+    firstDifference(found.content, model.content) === -1 &&
+    namesOf(found.snapshots) === namesOf(model.snapshots) &&
+    found.snapshots.every(
+      ({ content }, index) => firstDifference(content, model.snapshots[index]!.content) === -1,
+    ) &&
+    faultOfBitmaps(found, [model]) === undefined
   );
 }

@@ -18,13 +18,14 @@ interface Given {
   readonly sectors?: number;
   /** Sectors of a backing image. */
   readonly backing?: number;
+  readonly maxSnapshots?: number;
   /** Script of what is done before anything goes wrong. */
   readonly prepared?: string;
 }
 
 function workload(
   name: string,
-  { options = {}, sectors = 48, backing, prepared = '' }: Given,
+  { options = {}, sectors = 48, backing, prepared = '', ...given }: Given,
   operations: readonly Operation[],
 ): Workload {
   const subject = new FormatSubject({
@@ -36,6 +37,7 @@ function workload(
     ...(backing === undefined ? {} : { backing: noise(5, backing * SECTOR) }),
     limits: { metadataCacheBytes: CACHE_BYTES },
     verify: (files) => verifyQcow2(files.bytes()),
+    ...given,
   });
   return { name, subject, preparation: script(prepared), operations };
 }
@@ -117,7 +119,7 @@ const KINDS: readonly Workload[] = [
 
 const RANDOM: readonly Workload[] = [
   random(1, { sectors: 60 }),
-  random(2, { sectors: 80, options: { refcount_bits: 2 } }),
+  random(2, { sectors: 80, options: { refcount_bits: 2 }, maxSnapshots: 0 }),
   random(3, { sectors: 60, options: { lazy_refcounts: true } }),
   random(4, { sectors: 70, backing: 90 }),
 ];
@@ -162,6 +164,60 @@ const SNAPSHOTS: readonly Workload[] = [
   ),
 ];
 
+const TOOLS: readonly Workload[] = [
+  workload(
+    'bitmaps',
+    { prepared: 'write 0 10' },
+    script(`
+      bitmap a; write 3 5; bitmap-off b; flush; write 20 2; enable 1; write 30 4; merge 0 1;
+      disable 0; write 1 2; clear 1; write 40 2; flush; remove 0; write 7 1`),
+  ),
+  workload(
+    'bitmaps across opening',
+    { sectors: 90, prepared: 'bitmap a; write 0 30; bitmap b 4096; write 60 4' },
+    script('write 5 5; reopen; write 80 3; disable 0; reopen; enable 0; write 1 1; discard 60 8'),
+  ),
+  workload(
+    'bitmaps and a new size',
+    { prepared: 'bitmap a; write 10 20; bitmap b 4096; write 40 8' },
+    script('resize 100; write 90 5; resize 20; reopen; write 3 3; resize 60; write 50 9; flush'),
+  ),
+  workload(
+    'a disk grows',
+    { prepared: 'write 0 48' },
+    script('resize 90; write 60 20; flush; resize 300; write 290 10; flush; resize 310'),
+  ),
+  workload(
+    'a disk shrinks',
+    { sectors: 300, prepared: 'write 0 300' },
+    script('write 200 4; resize 140; write 100 4; flush; resize 30; write 29 1; flush; resize 64'),
+  ),
+  workload(
+    'a disk with snapshots changes its size',
+    { sectors: 140, prepared: 'write 0 140; snapshot a' },
+    script('write 5 5; resize 70; write 60 8; snapshot b; resize 200; apply 0; delete 0; apply 0'),
+  ),
+  workload(
+    'a disk over a longer one grows',
+    { sectors: 40, backing: 100, prepared: 'write 0 4' },
+    script('resize 60; write 50 4; flush; resize 120; flush; resize 30; write 20 5; resize 80'),
+  ),
+  workload(
+    'compressed writes',
+    { options: { cluster_size: 4096 }, sectors: 96 },
+    script(`
+      compress 0 4; flush; write 3 4; compress 6 3; flush; compress 0 2; write 50 2; flush;
+      discard 16 32; compress 4 2; flush; compress 1 1; compress 9 3; flush`),
+  ),
+  workload(
+    'compressed writes and snapshots',
+    { options: { cluster_size: 2048 }, sectors: 80, prepared: 'compress 0 10; snapshot a' },
+    script(
+      'compress 3 4; write 2 3; flush; snapshot b; compress 5 9; apply 0; delete 1; write 1 1',
+    ),
+  ),
+];
+
 function fillUpTo(sectors: number): string {
   const parts = Array.from({ length: sectors / 390 }, (_, index) => `write ${index * 390} 390`);
   return parts.join(';');
@@ -175,4 +231,10 @@ function random(seed: number, given: Given): Workload {
   return { ...workload(`random ${seed}`, given, operations), isRandom: true };
 }
 
-export const QCOW2_WORKLOADS: readonly Workload[] = [...WAYS, ...KINDS, ...SNAPSHOTS, ...RANDOM];
+export const QCOW2_WORKLOADS: readonly Workload[] = [
+  ...WAYS,
+  ...KINDS,
+  ...SNAPSHOTS,
+  ...TOOLS,
+  ...RANDOM,
+];

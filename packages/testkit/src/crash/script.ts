@@ -4,6 +4,8 @@
  */
 import type { Operation } from '../model/operation.ts';
 import { Batch } from '../model/operations/batch.ts';
+import { ChangeBitmap, CreateBitmap, MergeBitmaps } from '../model/operations/bitmaps.ts';
+import { WriteCompressed } from '../model/operations/write-compressed.ts';
 import { Discard } from '../model/operations/discard.ts';
 import { Flush } from '../model/operations/flush.ts';
 import { CloneHandle, Reopen } from '../model/operations/handles.ts';
@@ -25,6 +27,14 @@ const VERBS: Readonly<Record<string, (...args: readonly string[]) => Operation>>
   snapshot: (name = '') => new CreateSnapshot(name),
   apply: (number) => new ApplySnapshot(Number(number)),
   delete: (number) => new DeleteSnapshot(Number(number)),
+  bitmap: (name = '', granularity = '512') => new CreateBitmap(name, Number(granularity), true),
+  'bitmap-off': (name = '') => new CreateBitmap(name, 512, false),
+  remove: (number) => new ChangeBitmap('remove', Number(number)),
+  enable: (number) => new ChangeBitmap('enable', Number(number)),
+  disable: (number) => new ChangeBitmap('disable', Number(number)),
+  clear: (number) => new ChangeBitmap('clear', Number(number)),
+  merge: (target, source) => new MergeBitmaps(Number(target), Number(source)),
+  compress: (start, length) => new WriteCompressed(Number(start), Number(length), Number(start)),
   resize: (sectors) => Resize.to(Number(sectors)),
 };
 

@@ -6,7 +6,7 @@ import { brokenPromise } from '../crash/promises.ts';
 import { type PreparedDisk, prepare, RecordedFiles } from '../crash/recorded-files.ts';
 import type { Workload, WorkloadStep } from '../crash/workload.ts';
 import type { DiskModel } from '../model/disk-model.ts';
-import { DiskTrial } from '../model/disk-trial.ts';
+import { dirtyRangesOf, DiskTrial } from '../model/disk-trial.ts';
 import { Mismatch } from '../model/mismatch.ts';
 import type { Operation } from '../model/operation.ts';
 import { Reopen } from '../model/operations/handles.ts';
@@ -109,7 +109,10 @@ class FaultRun {
       expectFault(error);
       this.failures += 1;
       this.#faults.heal();
-      return new DiskTrial(subject, this.#recorded.files);
+      const trial = new DiskTrial(subject, this.#recorded.files);
+      this.#model = this.#begin.clone();
+      dropLostBitmaps(trial, this.#model);
+      return trial;
     }
   }
 
@@ -171,6 +174,7 @@ class FaultRun {
     }
     const model = before.clone();
     this.#trial.adopt(model, [before.content, ...contents]);
+    this.#trial.adoptBitmaps(model, before, after);
     return model;
   }
 
@@ -179,12 +183,13 @@ class FaultRun {
     const { subject } = this.#workload;
     const { files, now } = this.#recorded;
     const found = findDisk(subject, files);
-    const fault = Expectation.at(now, this.#begin, steps).fault(found);
+    const expectation = Expectation.at(now, this.#begin, steps);
+    const fault = expectation.fault(found);
     if (fault !== undefined) throw new Mismatch(`after a close that failed: ${fault}`);
     this.#trial = new DiskTrial(subject, files);
-    const model = this.#model.clone();
-    model.content.set(found.content);
+    const model = expectation.modelOf(found);
     model.handles = 1;
+    dropLostBitmaps(this.#trial, model);
     return model;
   }
 
@@ -212,4 +217,23 @@ function isFault(error: unknown): boolean {
 
 function expectFault(error: unknown): void {
   if (!isFault(error)) throw error;
+}
+
+/** Bitmaps that were not saved are of no use any more, and say so. */
+function dropLostBitmaps(trial: DiskTrial, model: DiskModel): void {
+  for (const { name } of model.bitmaps) {
+    if (isUsable(trial, name)) continue;
+    trial.disk.capabilities.bitmaps!.removeSync(name);
+    model.bitmaps = model.bitmaps.filter((bitmap) => bitmap.name !== name);
+  }
+}
+
+function isUsable({ disk }: DiskTrial, bitmap: string): boolean {
+  try {
+    dirtyRangesOf(disk, bitmap);
+    return true;
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'corrupt') return false;
+    throw error;
+  }
 }

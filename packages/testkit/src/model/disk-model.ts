@@ -28,6 +28,8 @@ export interface ModelTraits {
   readonly canResize: boolean;
   readonly canSnapshot: boolean;
   readonly canKeepBitmaps: boolean;
+  /** False when new bitmaps are refused. */
+  readonly mayCreateBitmaps: boolean;
   readonly canCompress: boolean;
 }
 
@@ -73,10 +75,8 @@ export class DiskModel {
 
   /** Records a change in every bitmap that is kept up to date. */
   markDirty(guestOffset: number, lengthBytes: number): void {
-    for (const { enabled, granularityBytes, dirty } of this.bitmaps) {
-      if (!enabled || lengthBytes === 0) continue;
-      const last = Math.floor((guestOffset + lengthBytes - 1) / granularityBytes);
-      for (let at = Math.floor(guestOffset / granularityBytes); at <= last; at++) dirty.add(at);
+    for (const bitmap of this.bitmaps) {
+      if (bitmap.enabled) markGranules(bitmap, guestOffset, lengthBytes);
     }
   }
 
@@ -84,5 +84,35 @@ export class DiskModel {
     const resized = new Uint8Array(sizeBytes);
     resized.set(this.content.subarray(0, sizeBytes));
     this.content = resized;
+    for (const { dirty, granularityBytes } of this.bitmaps) {
+      for (const granule of dirty) {
+        if (granule * granularityBytes >= sizeBytes) dirty.delete(granule);
+      }
+    }
   }
+}
+
+/** Makes every granule dirty that a range touches. */
+export function markGranules(
+  { granularityBytes, dirty }: BitmapModel,
+  guestOffset: number,
+  lengthBytes: number,
+): void {
+  if (lengthBytes === 0) return;
+  const last = Math.floor((guestOffset + lengthBytes - 1) / granularityBytes);
+  for (let at = Math.floor(guestOffset / granularityBytes); at <= last; at++) dirty.add(at);
+}
+
+/** The dirty ranges of a bitmap as text, which two bitmaps have in common when they are equal. */
+export function describeDirty({ dirty, granularityBytes }: BitmapModel, sizeBytes: number): string {
+  const granules = [...dirty].toSorted((one, other) => one - other);
+  const ranges: { start: number; end: number }[] = [];
+  for (const granule of granules) {
+    const start = granule * granularityBytes;
+    const last = ranges.at(-1);
+    const end = Math.min(start + granularityBytes, sizeBytes);
+    if (last?.end === start) last.end = end;
+    else ranges.push({ start, end });
+  }
+  return ranges.map(({ start, end }) => `${start}-${end}`).join(' ');
 }

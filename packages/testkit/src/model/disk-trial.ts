@@ -2,7 +2,7 @@
 import type { DiskFile } from '@diskfile/core';
 import type { Subject } from '../subject/subject.ts';
 import type { SubjectFiles } from '../subject/subject-files.ts';
-import { DiskModel, type GuestWindow } from './disk-model.ts';
+import { describeDirty, DiskModel, type GuestWindow } from './disk-model.ts';
 import {
   expectEqual,
   firstDifference,
@@ -61,7 +61,7 @@ export class DiskTrial {
   /** What the disk is now, as a model; for a fresh image, which keeps nothing yet. */
   modelNow(): DiskModel {
     const { disk, subject } = this;
-    const { resizing, snapshots, bitmaps } = disk.capabilities;
+    const { resizing, snapshots, bitmaps, compression } = disk.capabilities;
     return new DiskModel(readAll(disk), {
       clusterBytes: subject.clusterBytes,
       startBytes: subject.sizeBytes,
@@ -69,7 +69,8 @@ export class DiskTrial {
       canResize: resizing !== undefined,
       canSnapshot: snapshots !== undefined,
       canKeepBitmaps: bitmaps !== undefined,
-      canCompress: false,
+      mayCreateBitmaps: subject.mayCreateBitmaps,
+      canCompress: compression !== undefined,
     });
   }
 
@@ -94,11 +95,38 @@ export class DiskTrial {
     model.content.set(found);
   }
 
-  /** Whether the disk has the content, and the list of snapshots, of a model. */
-  shows({ content, snapshots }: DiskModel): boolean {
+  /**
+   * Takes over what the bitmaps call dirty after a change that failed: all that was before it, all
+   * that has changed, and at most what the change would have made dirty.
+   */
+  adoptBitmaps(model: DiskModel, before: DiskModel, after: DiskModel): void {
+    for (const [index, { name, dirty, granularityBytes }] of model.bitmaps.entries()) {
+      const found = dirtyGranulesOf(this.disk, name, granularityBytes);
+      const old = before.bitmaps[index]!.dirty;
+      const most = after.bitmaps[index]!.dirty;
+      for (const granule of new Set([...found, ...most])) {
+        if (found.has(granule) && !most.has(granule)) {
+          throw new Mismatch(`bitmap ${name} has granule ${granule} dirty without reason`);
+        }
+        const window = { guestOffset: granule * granularityBytes, lengthBytes: granularityBytes };
+        const isChanged =
+          firstDifference(model.window(window), before.window(window)) !== -1 || old.has(granule);
+        if (isChanged && !found.has(granule)) {
+          throw new Mismatch(`bitmap ${name} does not have granule ${granule} dirty`);
+        }
+      }
+      for (const granule of found) dirty.add(granule);
+    }
+  }
+
+  /** Whether the disk has the content, the snapshots and the bitmaps of a model. */
+  shows(model: DiskModel): boolean {
     const list = this.disk.capabilities.snapshots?.list() ?? [];
-    const isSame = list.map(({ name }) => name).join() === snapshots.map(({ name }) => name).join();
-    return isSame && firstDifference(readAll(this.disk), content) === -1;
+    return (
+      list.map(({ name }) => name).join() === model.snapshots.map(({ name }) => name).join() &&
+      this.#faultOfBitmaps(model) === undefined &&
+      firstDifference(readAll(this.disk), model.content) === -1
+    );
   }
 
   /** Compares everything that can be seen through the open disk. */
@@ -110,6 +138,23 @@ export class DiskTrial {
     expectEqual(readAll(disk), model.content, 'the disk');
     this.#expectStatus(model);
     this.#expectSnapshots(model);
+    const fault = this.#faultOfBitmaps(model);
+    if (fault !== undefined) throw new Mismatch(fault);
+  }
+
+  #faultOfBitmaps({ bitmaps, sizeBytes }: DiskModel): string | undefined {
+    const list = this.disk.capabilities.bitmaps?.list() ?? [];
+    const show = (each: readonly (readonly [string, boolean])[]) =>
+      each.map(([name, enabled]) => `${name} ${enabled ? 'on' : 'off'}`).join(', ');
+    const found = show(list.map(({ name, flags }) => [name, flags.includes('auto')]));
+    const expected = show(bitmaps.map(({ name, enabled }) => [name, enabled]));
+    if (found !== expected) return `the bitmaps are [${found}], not [${expected}]`;
+    for (const bitmap of bitmaps) {
+      const ranges = dirtyRangesOf(this.disk, bitmap.name);
+      const dirty = describeDirty(bitmap, sizeBytes);
+      if (ranges !== dirty) return `bitmap ${bitmap.name} has [${ranges}] dirty, not [${dirty}]`;
+    }
+    return undefined;
   }
 
   /** Snapshots are durable at once, so that another reader of the files sees them. */
@@ -137,4 +182,22 @@ export class DiskTrial {
     }
     if (end !== model.sizeBytes) throw new Mismatch(`block status ends at ${end}`);
   }
+}
+
+/** In the words of {@link describeDirty}. */
+export function dirtyRangesOf(disk: DiskFile, name: string): string {
+  return Array.from(
+    disk.capabilities.bitmaps!.dirtyRangesSync(name),
+    ({ guestOffset, lengthBytes }) => `${guestOffset}-${guestOffset + lengthBytes}`,
+  ).join(' ');
+}
+
+function dirtyGranulesOf(disk: DiskFile, name: string, granularityBytes: number): Set<number> {
+  const granules = new Set<number>();
+  for (const { guestOffset, lengthBytes } of disk.capabilities.bitmaps!.dirtyRangesSync(name)) {
+    const end = guestOffset + lengthBytes;
+    for (let at = guestOffset; at < end; at += granularityBytes)
+      granules.add(at / granularityBytes);
+  }
+  return granules;
 }

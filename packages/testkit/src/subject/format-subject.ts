@@ -23,6 +23,8 @@ export interface FormatSubjectOptions {
   readonly options?: FormatOptions;
   /** Any number when left out. */
   readonly maxSnapshots?: number;
+  /** True when left out. */
+  readonly mayCreateBitmaps?: boolean;
   /** Content of a raw backing image. */
   readonly backing?: Uint8Array;
   readonly limits?: Partial<Limits>;
@@ -37,6 +39,7 @@ export class FormatSubject implements Subject {
   readonly sizeBytes: number;
   readonly clusterBytes: number;
   readonly maxSnapshots: number;
+  readonly mayCreateBitmaps: boolean;
   readonly backing: Uint8Array | undefined;
   readonly #driver: FormatDriver;
   readonly #limits: Partial<Limits>;
@@ -49,6 +52,7 @@ export class FormatSubject implements Subject {
     this.sizeBytes = given.sizeBytes;
     this.clusterBytes = given.clusterBytes;
     this.maxSnapshots = given.maxSnapshots ?? Infinity;
+    this.mayCreateBitmaps = given.mayCreateBitmaps ?? true;
     this.backing = given.backing;
     this.#driver = findDriver(ALL_FORMATS, given.format)!;
     this.#limits = given.limits ?? {};

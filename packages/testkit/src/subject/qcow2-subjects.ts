@@ -56,15 +56,19 @@ export function qcow2Subject(candidate: Qcow2Case): Subject {
     clusterBytes: candidate.clusterBytes,
     options: optionsOf(candidate),
     maxSnapshots: maxSnapshots(candidate),
+    mayCreateBitmaps: candidate.version === 3,
     ...(backing === undefined ? {} : { backing }),
     limits: { metadataCacheBytes: CACHE_BYTES },
     verify: (files) => verifyQcow2(files.bytes()),
   });
 }
 
-/** As many as there can be references to a cluster, besides that of the active state. */
+/**
+ * As many as there can be references to a cluster, besides those of the active state. Where few are
+ * possible, a cluster that holds several compressed ones may have all of them already.
+ */
 function maxSnapshots({ refcountBits, dataFile }: Qcow2Case): number {
-  return dataFile === 'none' ? 2 ** refcountBits - 2 : 0;
+  return dataFile !== 'none' || refcountBits < 8 ? 0 : 2 ** refcountBits - 2;
 }
 
 function optionsOf(candidate: Qcow2Case): FormatOptions {

@@ -2,12 +2,14 @@
 import fc from 'fast-check';
 import type { Operation } from '../operation.ts';
 import { batches } from './batch.ts';
+import { bitmapOperations } from './bitmaps.ts';
 import { discards } from './discard.ts';
 import { flushes } from './flush.ts';
 import { handleOperations } from './handles.ts';
 import { reads } from './read.ts';
 import { resizes } from './resize.ts';
 import { snapshotOperations } from './snapshots.ts';
+import { compressedWrites } from './write-compressed.ts';
 import { writes } from './write.ts';
 import { zeroWrites } from './write-zeroes.ts';
 
@@ -21,6 +23,8 @@ const WEIGHTED: readonly { weight: number; arbitrary: fc.Arbitrary<Operation> }[
   { weight: 2, arbitrary: batches },
   { weight: 2, arbitrary: snapshotOperations },
   { weight: 1, arbitrary: resizes },
+  { weight: 4, arbitrary: bitmapOperations },
+  { weight: 2, arbitrary: compressedWrites },
 ];
 
 export const operations: fc.Arbitrary<Operation> = fc.oneof(...WEIGHTED);
