@@ -1,8 +1,10 @@
 /**
  * Raw deflate (RFC 1951) for compressed clusters, with the settings that QEMU has.
  *
- * Readers of qcow2 inflate with a window of 4 KiB, so no match may reach further back. That is why
- * `pako` and not `fflate` is the portable half: the window of `fflate` is always 32 KiB.
+ * No match reaches further back than 4 KiB, as QEMU has it. Readers that inflate a cluster piece by
+ * piece into a window of that size refuse all others; QEMU itself, which has the whole cluster at
+ * hand, does not. That is why `pako` and not `fflate` is the portable half, although it takes twice
+ * the time: the window of `fflate` is always 32 KiB.
  */
 import type { Encoder } from '@diskfile/core';
 import { NativeEncoder } from './native-encoder.ts';

@@ -161,7 +161,7 @@ describe('the window of deflate', () => {
   bytes.copyWithin(16_384, 0, 4000);
   bytes.fill(1, 20_000);
 
-  /** As QEMU does it. With little room at a time zlib has to look into its window. */
+  /** With little room at a time zlib has to look into its window. */
   const inflate = (stream: Uint8Array) =>
     inflateRawSync(stream, { windowBits: 12, chunkSize: 512 });
 
