@@ -115,3 +115,14 @@ describe.each(['dynamic', 'fixed'])('%s', (subformat) => {
     expect(theirBytes(name).equals(model)).toBe(true);
   });
 });
+
+it('is called by the name that QEMU has for it in images made over it', () => {
+  createDiskFileSync(qemu.file('base.vhd'), { format: 'vhd', sizeBytes: MIB });
+  createDiskFileSync(qemu.file('over.qcow2'), { format: 'qcow2', backing: { name: 'base.vhd' } });
+  const info = JSON.parse(qemu.img('info', '--output=json', 'over.qcow2')) as Record<
+    string,
+    string
+  >;
+  expect(info['backing-filename-format']).toBe('vpc');
+  expect(bytesOf('over.qcow2').length).toBe(bytesOf('base.vhd').length);
+});

@@ -25,6 +25,7 @@ import {
   type Storage,
 } from '@diskfile/core';
 import { hostGate, type HostGateOptions, type ImageLocking, NewFile } from '@diskfile/storage';
+import { storedFormat } from '../chain/stored-format.ts';
 import { checkedLimits } from '../open/limits.ts';
 import { ALL_FORMATS } from '../formats.ts';
 
@@ -257,7 +258,7 @@ class Creation {
     for (const storage of chain.storages) yield* closeStorage(storage);
     return {
       sizeBytes: sizeBytes ?? below!.sizeBytes,
-      backing: { name, format: format ?? below!.format },
+      backing: { name, format: format ?? storedFormat(below!.format) },
     };
   }
 
