@@ -1,5 +1,5 @@
 /** The refcounts as the file has them, however damaged their table is. */
-import { bitField, clearBits, maskBits, readU16be, readU32be } from '@diskfile/bytes';
+import { bitField, clearBits, isAllZero, maskBits, readU16be, readU32be } from '@diskfile/bytes';
 import { type Limits, readBytes, type Step, type Storage } from '@diskfile/core';
 import type { Qcow2Header } from '../header.ts';
 import { type RefcountWidth, refcountWidth } from '../refcounts/refcount-width.ts';
@@ -158,7 +158,10 @@ export class StoredRefcounts {
     const { clustersPerBlock } = this;
     const counts = new Float64Array(Math.min(DECODED_AT_ONCE, clustersPerBlock));
     let found = NONE;
+    const partBytes = (counts.length * this.width.bits) / 8;
     for (let slot = 0; slot < clustersPerBlock; slot += counts.length) {
+      const partStart = (slot * this.width.bits) / 8;
+      if (isAllZero(block.subarray(partStart, partStart + partBytes))) continue;
       this.decode(block, slot, counts);
       for (let each = 0; each < counts.length; each++) {
         if (counts[each] !== 1) continue;

@@ -14,19 +14,13 @@ const BATCH_BYTES = 1024 * 1024;
 export class TableReader {
   readonly #storage: Storage;
   readonly #tableBytes: number;
-  readonly #buffer: Uint8Array;
+  #buffer = new Uint8Array(0);
   /** One for each table that the buffer has room for. */
-  readonly #views: readonly DataView[];
+  #views: readonly DataView[] = [];
 
   constructor(storage: Storage, tableBytes: number) {
     this.#storage = storage;
     this.#tableBytes = tableBytes;
-    const room = Math.max(1, Math.floor(BATCH_BYTES / tableBytes));
-    this.#buffer = new Uint8Array(room * tableBytes);
-    this.#views = Array.from(
-      { length: room },
-      (_, index) => new DataView(this.#buffer.buffer, index * tableBytes, tableBytes),
-    );
   }
 
   /**
@@ -39,6 +33,7 @@ export class TableReader {
     visit: (table: DataView, index: number) => void,
     afterBatch: (visited: number) => Step<void>,
   ): Step<void> {
+    this.#makeRoom(hostOffsets.length);
     for (let from = 0; from < hostOffsets.length;) {
       const count = Math.min(this.#views.length, hostOffsets.length - from);
       yield* this.#read(hostOffsets, from, count);
@@ -46,6 +41,17 @@ export class TableReader {
       from += count;
       yield* afterBatch(count);
     }
+  }
+
+  #makeRoom(tables: number): void {
+    const tableBytes = this.#tableBytes;
+    const room = Math.min(tables, Math.max(1, Math.floor(BATCH_BYTES / tableBytes)));
+    if (this.#views.length >= room) return;
+    this.#buffer = new Uint8Array(room * tableBytes);
+    this.#views = Array.from(
+      { length: room },
+      (_, index) => new DataView(this.#buffer.buffer, index * tableBytes, tableBytes),
+    );
   }
 
   /** Neighbours in the file become one read. */
