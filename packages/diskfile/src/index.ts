@@ -1,6 +1,6 @@
 /** diskfile: open virtual disks and what is inside them. */
 export { DiskError, type DiskErrorCode, type DiskErrorContext, encodeName } from '@diskfile/bytes';
-export { codecCapabilities } from '@diskfile/codec';
+export { type CodecCapabilities, codecCapabilities } from '@diskfile/codec';
 export {
   type BatchOperation,
   type BatchResult,
@@ -11,9 +11,11 @@ export {
   type CheckProgress,
   type CheckReport,
   closedGate,
+  type CompressOptions,
   DEFAULT_LIMITS,
   type DirectoryEntry,
   type DiskCapabilities,
+  type DiskCompression,
   type DiskFile,
   type DiskWarning,
   type FileExtent,

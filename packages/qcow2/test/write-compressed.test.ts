@@ -1,43 +1,12 @@
-import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { type DiskFile, sliceDisk } from '@diskfile/core';
 import { contentOf, mixedContentOf } from './support/content.ts';
+import { compress, encodedBytes, newDisk, placesOf, SOUND } from './support/compressed-image.ts';
 import { randomFrom } from './support/crash-storage.ts';
-import { errorOf, firstDifference, readAll } from './support/open-image.ts';
+import { firstDifference, readAll } from './support/open-image.ts';
 import { verifyImage } from './support/verify-image.ts';
-import {
-  createImage,
-  type CreateOptions,
-  ImageFiles,
-  openWritable,
-} from './support/writable-image.ts';
+import { openWritable } from './support/writable-image.ts';
 
 const CLUSTER = 65_536;
-const SOUND = { errors: [], leaks: [] };
-
-/** Host offsets of the compressed clusters that the first L2 table names; undefined for others. */
-function placesOf(image: Uint8Array, count: number): (number | undefined)[] {
-  const view = new DataView(image.buffer, image.byteOffset);
-  const table = Number(view.getBigUint64(Number(view.getBigUint64(40))) & 0xff_ffff_ffff_fe00n);
-  const mask = (1n << BigInt(70 - view.getUint32(20))) - 1n;
-  return Array.from({ length: count }, (_, index) => {
-    const entry = view.getBigUint64(table + index * 8);
-    return (entry & (1n << 62n)) === 0n ? undefined : Number(entry & mask);
-  });
-}
-
-function encodedBytes(content: Uint8Array): number {
-  return deflateRawSync(content, { windowBits: 12, memLevel: 9 }).length;
-}
-
-function newDisk(sizeBytes: number, options: CreateOptions = {}): [ImageFiles, DiskFile] {
-  const files = createImage(new ImageFiles(), sizeBytes, options);
-  return [files, openWritable(files)];
-}
-
-function compress(disk: DiskFile, src: Uint8Array, guestOffset: number): void {
-  disk.capabilities.compression!.writeSync(src, guestOffset);
-}
 
 /** Noise, which no codec makes smaller. */
 function noise(lengthBytes: number): Uint8Array {
@@ -181,105 +150,5 @@ describe('compressed clusters', () => {
       }
     }
     disk.closeSync();
-  });
-});
-
-describe('compressed writes', () => {
-  it('consist of whole units, but for the last one of the disk', () => {
-    const [, disk] = newDisk(200_192);
-    const refused = { code: 'invalid-argument', detail: 'disk.compressed-range' };
-    for (const [offset, length] of [
-      [512, CLUSTER],
-      [0, 512],
-      [0, CLUSTER + 512],
-      [CLUSTER, CLUSTER - 1],
-    ] as const) {
-      const src = new Uint8Array(length);
-      expect(errorOf(() => compress(disk, src, offset))).toMatchObject(refused);
-      const batch = [{ op: 'write' as const, guestOffset: offset, buffer: src, compressed: true }];
-      expect(errorOf(() => disk.submitBatchSync(batch))).toMatchObject(refused);
-    }
-    expect(errorOf(() => compress(disk, new Uint8Array(CLUSTER), 4 * CLUSTER))).toMatchObject({
-      code: 'out-of-range',
-    });
-    const content = new Uint8Array(200_192);
-    content.set(contentOf(3, 200_192 - 3 * CLUSTER), 3 * CLUSTER);
-    compress(disk, content.subarray(3 * CLUSTER), 3 * CLUSTER);
-    compress(disk, new Uint8Array(0), 0);
-    expect(firstDifference(readAll(disk), content)).toBe(-1);
-    disk.closeSync();
-  });
-
-  it('are a part of batches', async () => {
-    const [files, disk] = newDisk(8 * 4096, { cluster_size: 4096 });
-    const content = new Uint8Array(8 * 4096);
-    content.set(contentOf(1, 4 * 4096));
-    content.set(contentOf(2, 4096), 2048);
-    const found = new Uint8Array(8192);
-    const results = await disk.submitBatch([
-      { op: 'write', guestOffset: 0, buffer: content.subarray(0, 2048), compressed: false },
-      { op: 'write', guestOffset: 0, buffer: contentOf(1, 4 * 4096), compressed: true },
-      { op: 'write', guestOffset: 2048, buffer: contentOf(2, 4096) },
-      { op: 'flush' },
-      { op: 'read', guestOffset: 0, buffer: found },
-    ]);
-    expect(results.map(({ error }) => error)).toEqual(results.map(() => undefined));
-    expect(firstDifference(found, content.subarray(0, 8192))).toBe(-1);
-    disk.closeSync();
-    const places = placesOf(files.imageBytes, 8);
-    expect(places.map((place) => place !== undefined)).toEqual(
-      [false, false, true, true, false, false, false, false], //
-    );
-    expect(verifyImage(files.imageBytes)).toEqual(SOUND);
-  });
-
-  it('are not there with an external data file, nor in part of a disk', () => {
-    const [files, disk] = newDisk(100_352, { cluster_size: 512, data_file: 'data' });
-    expect(disk.capabilities.compression).toBeUndefined();
-    const operation = { op: 'write' as const, guestOffset: 0, buffer: new Uint8Array(512) };
-    const batch = [{ ...operation, compressed: true }];
-    expect(errorOf(() => disk.submitBatchSync(batch))).toMatchObject({
-      code: 'unsupported',
-      detail: 'disk.not-capable',
-    });
-    disk.closeSync();
-    const readOnly = openWritable(files, { writable: false });
-    expect(readOnly.capabilities.compression).toBeUndefined();
-    expect(errorOf(() => readOnly.submitBatchSync(batch)).code).toBe('read-only');
-    const [, other] = newDisk(100_352, { cluster_size: 512 });
-    const part = sliceDisk(other, { startBytes: 512, lengthBytes: 1024 });
-    expect(part.capabilities.compression).toBeUndefined();
-    part.closeSync();
-    other.closeSync();
-  });
-
-  it('keep nobody off while they are prepared but those that come later to the same place', async () => {
-    const [files, disk] = newDisk(64 * 4096, { cluster_size: 4096 });
-    const content = new Uint8Array(64 * 4096);
-    const done: string[] = [];
-    const note = (name: string, work: Promise<void>) => work.then(() => void done.push(name));
-    const { compression } = disk.capabilities;
-    // Its first byte makes it slow.
-    const slow = contentOf(1, 32 * 4096);
-    slow[0] = 4;
-    content.set(slow);
-    const work = [note('compressed', compression!.write(slow, 0))];
-    content.fill(5, 40 * 4096, 41 * 4096);
-    work.push(note('beside', disk.write(new Uint8Array(4096).fill(5), 40 * 4096)));
-    work.push(note('beside', disk.writeZeroes(50 * 4096, 4096)));
-    content.fill(6, 100, 5000);
-    work.push(note('behind', disk.write(new Uint8Array(4900).fill(6), 100)));
-    content.fill(0, 2 * 4096, 3 * 4096);
-    work.push(note('behind', disk.writeZeroes(2 * 4096, 4096)));
-    expect(errorOf(() => disk.writeSync(new Uint8Array(512), 0)).code).toBe('busy');
-    expect(errorOf(() => disk.closeSync()).code).toBe('busy');
-    await Promise.all(work);
-    expect(done).toEqual(['beside', 'beside', 'compressed', 'behind', 'behind']);
-    expect(firstDifference(readAll(disk), content)).toBe(-1);
-    const last = [compression!.write(slow, 0), disk.close()];
-    await Promise.all(last);
-    content.set(slow);
-    expect(verifyImage(files.imageBytes)).toEqual(SOUND);
-    expect(firstDifference(readAll(openWritable(files, { writable: false })), content)).toBe(-1);
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { DiskError } from '@diskfile/bytes';
+import { alignDown, alignUp, DiskError } from '@diskfile/bytes';
 import { type DiskFile, MemoryStorage } from '@diskfile/core';
 import { randomFrom } from './support/crash-storage.ts';
-import { contentOf } from './support/content.ts';
+import { contentOf, mixedContentOf } from './support/content.ts';
 import {
   createImage,
   type CreateOptions,
@@ -33,7 +33,12 @@ function change(disk: DiskFile, random: () => number): void {
   const offset = Math.floor(random() * disk.sizeBytes);
   const length = Math.min(1 + Math.floor(random() * 20_000), disk.sizeBytes - offset);
   const kind = random();
-  if (kind < 0.5) disk.writeSync(contentOf(1, length), offset);
+  if (kind < 0.2) {
+    const { compression } = disk.capabilities;
+    const start = alignDown(offset, compression!.unitBytes);
+    const end = Math.min(alignUp(offset + length, compression!.unitBytes), disk.sizeBytes);
+    compression!.writeSync(mixedContentOf(2, end - start), start);
+  } else if (kind < 0.5) disk.writeSync(contentOf(1, length), offset);
   else if (kind < 0.7) disk.writeZeroesSync(offset, length);
   else if (kind < 0.9) disk.discardSync(offset, length);
   else disk.flushSync();
