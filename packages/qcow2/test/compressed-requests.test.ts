@@ -122,6 +122,28 @@ describe('compressed writes', () => {
     expect(firstDifference(readAll(openWritable(files, { writable: false })), content)).toBe(-1);
   });
 
+  it('of many units are placed part by part, and let others in between', async () => {
+    const [files, disk] = newDisk(700 * 512, { cluster_size: 512 });
+    const content = new Uint8Array(700 * 512);
+    content.set(contentOf(1, 600 * 512));
+    content.fill(9, 650 * 512, 660 * 512);
+    let placed = false;
+    const large = disk.capabilities
+      .compression!.write(content.slice(0, 600 * 512), 0)
+      .then(() => (placed = true));
+    const seen: boolean[] = [];
+    for (let index = 650; index < 660; index++) {
+      await disk.write(content.slice(index * 512, (index + 1) * 512), index * 512);
+      seen.push(placed);
+    }
+    await large;
+    expect(seen[0]).toBe(false);
+    disk.capabilities.compression!.writeSync(content.subarray(0, 600 * 512), 0);
+    expect(firstDifference(readAll(disk), content)).toBe(-1);
+    await disk.close();
+    expect(verifyImage(files.imageBytes)).toEqual(SOUND);
+  });
+
   it('are judged by the size that the disk has when their turn comes', async () => {
     const [files, disk] = newDisk(10 * 4096 - 512, { cluster_size: 4096 });
     const { compression, resizing } = disk.capabilities;
