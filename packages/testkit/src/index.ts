@@ -23,7 +23,6 @@ export { StorageWrapper } from './storage/storage-wrapper.ts';
 export { type ModelRunOptions, OperationCounts, runModel } from './model/model-run.ts';
 export { sharesOf } from './model/shares.ts';
 export { FormatSubject, type FormatSubjectOptions } from './subject/format-subject.ts';
-export { qcow2Subjects } from './subject/qcow2-subjects.ts';
 export { SubjectFiles } from './subject/subject-files.ts';
 export type { OpenSubjectOptions, Subject, Verdict } from './subject/subject.ts';
 export { type CrashReport, type CrashRunOptions, runCrashes } from './crash/crash-run.ts';
@@ -35,3 +34,11 @@ export {
   type FaultRunOptions,
   runFaults,
 } from './fault/fault-run.ts';
+export {
+  type OverlapOptions,
+  type OverlapReport,
+  runOverlapping,
+} from './concurrency/overlap-run.ts';
+export { SlowStorage } from './storage/slow-storage.ts';
+export { qcow2Subject, qcow2Subjects } from './subject/qcow2-subjects.ts';
+export { type KillReport, type KillRunOptions, runKills } from './kill/kill-run.ts';

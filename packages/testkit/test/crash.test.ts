@@ -72,6 +72,7 @@ function behind(workload: Workload, every: number): Workload {
     ...subject,
     create: () => subject.create(),
     verify: (files) => subject.verify(files),
+    check: (files) => subject.check(files),
     open: (files, options) =>
       subject.open(
         files.wrapped((storage) => new CarelessStorage(storage, every)),

@@ -38,6 +38,7 @@ describe('a disk that is wrong in one place', () => {
     create: () => sound.create(),
     open: (files, options) => forgetful(sound.open(files, options)),
     verify: (files) => sound.verify(files),
+    check: (files) => sound.check(files),
   };
 
   it('is found, and the way to it is short', () => {

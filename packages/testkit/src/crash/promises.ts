@@ -1,6 +1,5 @@
 /** What has to be true of an image that a crash has left. */
 import { DiskError } from '@diskfile/bytes';
-import { checkDiskFileSync } from 'diskfile';
 import { firstDifference } from '../model/mismatch.ts';
 import { noise } from '../model/noise.ts';
 import type { Subject, Verdict } from '../subject/subject.ts';
@@ -34,7 +33,7 @@ function expectNoErrors(subject: Subject, files: SubjectFiles): Verdict {
 }
 
 function expectCheckClean(subject: Subject, files: SubjectFiles): void {
-  const report = checkDiskFileSync(files.image, { format: subject.format, gate: files.gate });
+  const report = subject.check(files);
   if (report.corruptions === 0 && report.checkErrors === 0) return;
   throw new Error(`its check says: ${report.findings.map(({ message }) => message).join('; ')}`);
 }

@@ -1,5 +1,6 @@
 /** A subject made of a format driver and options. */
 import {
+  type CheckReport,
   type DiskFile,
   findDriver,
   type FormatDriver,
@@ -8,7 +9,7 @@ import {
   MemoryStorage,
   runSync,
 } from '@diskfile/core';
-import { ALL_FORMATS, openDiskFileSync } from 'diskfile';
+import { ALL_FORMATS, checkDiskFileSync, openDiskFileSync } from 'diskfile';
 import type { OpenSubjectOptions, Subject, Verdict } from './subject.ts';
 import { IMAGE, SubjectFiles } from './subject-files.ts';
 
@@ -86,6 +87,10 @@ export class FormatSubject implements Subject {
       limits: { ...this.#limits, ...limits },
       ...(snapshot === undefined ? {} : { snapshot }),
     });
+  }
+
+  check(files: SubjectFiles): CheckReport {
+    return checkDiskFileSync(files.image, { format: this.format, gate: files.gate });
   }
 
   verify(files: SubjectFiles): Verdict {

@@ -2,7 +2,7 @@
  * What the kits of this package (model, crash, fault, concurrency) try out: one kind of image, of
  * any format. A new format joins all of them with a {@link FormatSubject} and a verifier.
  */
-import type { DiskFile, Limits } from '@diskfile/core';
+import type { CheckReport, DiskFile, Limits } from '@diskfile/core';
 import type { SubjectFiles } from './subject-files.ts';
 
 /** What an independent look at an image's tables found. */
@@ -41,6 +41,8 @@ export interface Subject {
   /** A fresh image and everything that it names, in memory. */
   create(): SubjectFiles;
   open(files: SubjectFiles, options?: OpenSubjectOptions): DiskFile;
+  /** What the format's own check says of the image. */
+  check(files: SubjectFiles): CheckReport;
   /** Looks at an image that was closed cleanly, or that a crash has left. */
   verify(files: SubjectFiles): Verdict;
 }

@@ -1,0 +1,70 @@
+/** A subject whose image is a file of the host, as another process sees it too. */
+import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { CheckReport, DiskFile, FormatOptions } from '@diskfile/core';
+import { checkDiskFileSync, createDiskFileSync, MemoryStorage, openDiskFileSync } from 'diskfile';
+import { BASE } from './format-subject.ts';
+import type { OpenSubjectOptions, Subject, Verdict } from './subject.ts';
+import { IMAGE, SubjectFiles } from './subject-files.ts';
+
+export class HostSubject implements Subject {
+  readonly name: string;
+  readonly format: string;
+  readonly options: FormatOptions;
+  readonly sizeBytes: number;
+  readonly clusterBytes: number;
+  readonly maxSnapshots: number;
+  readonly mayCreateBitmaps: boolean;
+  readonly backing: Uint8Array | undefined;
+  readonly #inner: Subject;
+  readonly #directory: string;
+
+  constructor(inner: Subject, directory: string) {
+    this.name = inner.name;
+    this.format = inner.format;
+    this.options = inner.options;
+    this.sizeBytes = inner.sizeBytes;
+    this.clusterBytes = inner.clusterBytes;
+    this.maxSnapshots = inner.maxSnapshots;
+    this.mayCreateBitmaps = inner.mayCreateBitmaps;
+    this.backing = inner.backing;
+    this.#inner = inner;
+    this.#directory = directory;
+  }
+
+  get path(): string {
+    return join(this.#directory, IMAGE);
+  }
+
+  create(): SubjectFiles {
+    if (this.backing !== undefined) writeFileSync(join(this.#directory, BASE), this.backing);
+    createDiskFileSync(this.path, {
+      format: this.format,
+      sizeBytes: this.sizeBytes,
+      options: this.options,
+      overwrite: true,
+      ...(this.backing === undefined ? {} : { backing: { name: BASE, format: 'raw' } }),
+    });
+    return new SubjectFiles();
+  }
+
+  /** Opens the file; `files` is of no use here. */
+  open(_files: SubjectFiles, options: OpenSubjectOptions = {}): DiskFile {
+    const { readOnly = false, snapshot } = options;
+    return openDiskFileSync(this.path, {
+      format: this.format,
+      readOnly,
+      ...(snapshot === undefined ? {} : { snapshot }),
+    });
+  }
+
+  check(): CheckReport {
+    return checkDiskFileSync(this.path, { format: this.format });
+  }
+
+  verify(): Verdict {
+    const files = new SubjectFiles();
+    files.add(IMAGE, new MemoryStorage(new Uint8Array(readFileSync(this.path)), IMAGE));
+    return this.#inner.verify(files);
+  }
+}
