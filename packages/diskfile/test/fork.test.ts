@@ -218,6 +218,29 @@ describe('a fork is refused', () => {
     expect(fs.readdirSync(directory).toSorted()).toEqual(['link.qcow2', 'other.qcow2', 'vm.qcow2']);
   });
 
+  it('when the base would have the name of the image, however that is spelled', () => {
+    const expected = makeImage('vm.qcow2', 'qcow2');
+    fs.symlinkSync('.', at('here'));
+    for (const name of ['vm.qcow2', 'here/vm.qcow2', './here/./vm.qcow2']) {
+      for (const clone of [undefined, at('clone.qcow2')]) {
+        const options = { base: `${directory}/${name}`, ...(clone && { clone }) };
+        refusal(() => forkDiskFileSync(at('vm.qcow2'), options), 'fork.name-taken');
+        expectContent('vm.qcow2', expected);
+      }
+    }
+    expect(fs.readdirSync(directory).toSorted()).toEqual(['here', 'vm.qcow2']);
+  });
+
+  it('when the host takes another spelling for the same name', () => {
+    const expected = makeImage('vm.qcow2', 'qcow2');
+    const { lstatSync } = fs;
+    const asSpelled = (path: fs.PathLike) => String(path).replace('VM.QCOW2', 'vm.qcow2');
+    vi.spyOn(fs, 'lstatSync').mockImplementation(((path: fs.PathLike, options: object) =>
+      lstatSync(asSpelled(path), options)) as typeof fs.lstatSync);
+    refusal(() => forkDiskFileSync(at('vm.qcow2'), { base: at('VM.QCOW2') }), 'fork.name-taken');
+    expectContent('vm.qcow2', expected);
+  });
+
   it('where the image would lose what it names', () => {
     const expected = makeImage('below.qcow2', 'qcow2');
     createDiskFileSync(at('vm.qcow2'), { format: 'qcow2', backing: { name: 'below.qcow2' } });

@@ -20,7 +20,14 @@ import {
 import type { ChainOptions, ChainResult } from './chain-options.ts';
 import { type ChainSession, inSession, type OpenedChain } from './chain-session.ts';
 import { nextStatus } from './disk-steps.ts';
-import { type ForkFile, isRelativeName, isSameName, locate, relativeName } from './fork-names.ts';
+import {
+  type ForkFile,
+  isOneName,
+  isRelativeName,
+  isSameName,
+  locate,
+  relativeName,
+} from './fork-names.ts';
 import { storedFormat } from './stored-format.ts';
 
 export interface ForkDiskFileOptions extends Omit<ChainOptions, 'onProgress' | 'signal'> {
@@ -108,6 +115,8 @@ class Fork {
     if (clone?.identity !== undefined || (clone && isSameName(clone, base))) {
       throw nameTaken(clone.path);
     }
+    // The overlay would take the only name that the image has.
+    if (isOneName(base, image)) throw nameTaken(base.path);
     try {
       if (base.identity === undefined || base.identity === image.identity) {
         yield* this.#turnIntoBase();

@@ -11,6 +11,8 @@ export interface ForkFile {
   readonly directory: string;
   /** Device and inode of what has the name now; undefined when nothing has it. */
   readonly identity: string | undefined;
+  /** How many names it has. */
+  readonly nameCount: number;
   /** Whether the name itself is a symbolic link. */
   readonly isLink: boolean;
 }
@@ -26,12 +28,22 @@ export function* locate(path: string): Step<ForkFile> {
     path,
     directory,
     identity: found && `${found.dev}:${found.ino}`,
+    nameCount: Number(found?.nlink ?? 0),
     isLink: found?.isSymbolicLink() ?? false,
   };
 }
 
 export function isSameName(one: ForkFile, other: ForkFile): boolean {
   return one.directory === other.directory && basename(one.path) === basename(other.path);
+}
+
+/**
+ * Whether two names are one. Where spelling does not tell, as on a host that takes `A` for `a`, the
+ * number of names does.
+ */
+export function isOneName(one: ForkFile, other: ForkFile): boolean {
+  if (isSameName(one, other)) return true;
+  return one.identity !== undefined && one.identity === other.identity && one.nameCount < 2;
 }
 
 /** How an image in the directory of `from` names `to`, so that both can be moved together. */
