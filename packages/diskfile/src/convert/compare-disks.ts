@@ -3,6 +3,7 @@ import { isAllZero } from '@diskfile/bytes';
 import { type DiskFile, ParallelCalls, runAsync, runSync, type Step } from '@diskfile/core';
 import type { ChainProgress } from '../chain/chain-options.ts';
 import { nextStatus } from '../chain/disk-steps.ts';
+import { checkDisk } from '../open/check-disk.ts';
 import { refuseAborted } from '../workers/aborted.ts';
 
 const CHUNK_BYTES = 2 * 1024 * 1024;
@@ -17,19 +18,19 @@ export interface CompareDisksOptions {
 /** Without `strict`, a longer disk equals a shorter one when the rest of it is zeros. */
 export interface Comparison {
   readonly identical: boolean;
-  /** Where the first difference is; undefined where there is none. */
-  readonly guestOffset: number | undefined;
   /**
-   * What differs there: the bytes, whether they are allocated (with `strict`), or the size (with
-   * `strict`), where everything in common is equal.
+   * Where the first difference is; undefined where there is none. With `strict`, disks of different
+   * sizes differ from the end of the shorter one on, and what they have in common is not looked at.
    */
+  readonly guestOffset: number | undefined;
+  /** What differs there: the bytes; with `strict` also whether they are allocated, and the size. */
   readonly kind: 'content' | 'allocation' | 'size' | undefined;
   readonly sizesDiffer: boolean;
 }
 
 /**
  * Compares two disks. Holes are not read.
- * @throws DiskError what reading throws; `aborted`
+ * @throws DiskError what reading throws; `invalid-argument`, `aborted`
  */
 export function compareDisks(
   first: DiskFile,
@@ -54,6 +55,8 @@ function* compare(
   options: CompareDisksOptions,
 ): Step<Comparison> {
   const { strict = false, signal, onProgress } = options;
+  checkDisk('compare', first);
+  checkDisk('compare', second);
   const sizesDiffer = first.sizeBytes !== second.sizeBytes;
   const commonBytes = Math.min(first.sizeBytes, second.sizeBytes);
   const totalBytes = Math.max(first.sizeBytes, second.sizeBytes);
