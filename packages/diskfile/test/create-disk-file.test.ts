@@ -189,6 +189,29 @@ describe.each(ways)('%s', (_name, create) => {
     },
   );
 
+  it('does not replace its own backing image through a symbolic link', async () => {
+    const link = join(root, 'link.img');
+    fs.writeFileSync(path, 'precious');
+    fs.symlinkSync('new.img', link);
+    fs.symlinkSync('.', join(root, 'here'));
+    const common = { format: 'notes', sizeBytes: 512, formats, overwrite: true };
+    const pairs = [
+      [link, 'new.img'],
+      [path, 'link.img'],
+      [path, 'here/new.img'],
+    ] as const;
+    for (const [target, name] of pairs) {
+      await expect(
+        create(target, { ...common, backing: { name, format: 'raw' } }),
+      ).rejects.toMatchObject({ code: 'invalid-argument', detail: 'create.names-itself' });
+      expect(fs.readFileSync(path, 'utf8')).toBe('precious');
+    }
+    // A second name of the same content is a file of its own.
+    fs.linkSync(path, join(root, 'base.img'));
+    await create(path, { ...common, backing: { name: 'base.img', format: 'raw' } });
+    expect(fs.readFileSync(join(root, 'base.img'), 'utf8')).toBe('precious');
+  });
+
   it('takes size and format from the backing image where they are left out', async () => {
     fs.writeFileSync(join(root, 'base.raw'), 'x'.repeat(3000));
     const backing = { name: 'base.raw' };
@@ -227,6 +250,12 @@ describe.each(ways)('%s', (_name, create) => {
     ['a negative size', { sizeBytes: -1 }, 'create.size'],
     ['an inexact size', { sizeBytes: 2 ** 53 }, 'create.size'],
     ['a size that cannot be rounded', { sizeBytes: 2 ** 53 - 1 }, 'create.size'],
+    ['a bigint', { sizeBytes: 512n as unknown as number }, 'create.size'],
+    [
+      'no format',
+      { format: undefined as unknown as string, sizeBytes: 1 },
+      'create.unknown-format',
+    ],
     ['an unknown format', { format: 'vhs', sizeBytes: 1 }, 'create.unknown-format'],
     ['an unknown option', { sizeBytes: 1, options: { colour: 'red' } }, 'raw.option'],
     ['a backing file', { sizeBytes: 1, backing: { name: 'b', format: 'raw' } }, 'raw.no-backing'],

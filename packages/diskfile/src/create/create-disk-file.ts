@@ -28,14 +28,19 @@ import { hostGate, type HostGateOptions, type ImageLocking, NewFile } from '@dis
 import { storedFormat } from '../chain/stored-format.ts';
 import { checkedLimits } from '../open/limits.ts';
 import { ALL_FORMATS } from '../formats.ts';
+import { describeValue } from './describe-value.ts';
+import { isSameFile } from './same-file.ts';
 
 const SECTOR_BYTES = 512;
+/** Whole sectors of it are a safe integer. */
+const MAX_DISK_BYTES = Number.MAX_SAFE_INTEGER - SECTOR_BYTES;
 
 export interface CreateDiskFileOptions {
   readonly format: string;
   /**
-   * Virtual size in bytes, rounded up to whole sectors of 512 bytes. May be left out where there
-   * is a backing image, which then gives its own.
+   * Virtual size in bytes, rounded up to whole sectors of 512 bytes, and for VHD to the next size
+   * that its geometry can express, as QEMU does (unless `options` has `force_size`). May be left out
+   * where there is a backing image, which then gives its own.
    */
   readonly sizeBytes?: number;
   /** The image below. Its name is stored as it stands; relative ones count from the new image. */
@@ -173,11 +178,11 @@ class Creation {
 
   #creator(): (context: CreateContext) => Step<void> {
     const { format } = this.#options;
-    const driver = findDriver(this.#drivers, format);
+    const driver = typeof format === 'string' ? findDriver(this.#drivers, format) : undefined;
     const creators = this.#drivers.filter(({ create }) => create !== undefined);
     const hint = `Formats that can be created: ${creators.map(({ id }) => id).join(', ')}.`;
     if (driver === undefined) {
-      const message = `There is no disk format ${quote(format)}`;
+      const message = `There is no disk format ${describeValue(format)}`;
       throw this.#refused('unsupported', 'create.unknown-format', message, hint);
     }
     if (driver.create === undefined) {
@@ -198,14 +203,14 @@ class Creation {
 
   #wholeSectors(sizeBytes: number): number {
     const isSize = Number.isSafeInteger(sizeBytes) && sizeBytes >= 0;
-    if (isSize && sizeBytes <= Number.MAX_SAFE_INTEGER - SECTOR_BYTES) {
+    if (isSize && sizeBytes <= MAX_DISK_BYTES) {
       return alignUp(sizeBytes, SECTOR_BYTES);
     }
     throw this.#refused(
       'invalid-argument',
       'create.size',
-      `The disk cannot be ${String(sizeBytes)} bytes long`,
-      'Give a whole number of bytes.',
+      `The disk cannot be ${describeValue(sizeBytes)} bytes long`,
+      `Give a whole number of bytes, of type number, up to ${MAX_DISK_BYTES}.`,
     );
   }
 
@@ -231,7 +236,7 @@ class Creation {
   }
 
   /** Replaced by the new image, the image below would be gone. What is no file is no such thing. */
-  #refuseItselfBelow(name: string): void {
+  *#refuseItselfBelow(image: NewFile, name: string): Step<void> {
     let filename: string;
     try {
       ({ filename } = parseImageName(name, 'backing'));
@@ -239,7 +244,11 @@ class Creation {
       if (error instanceof DiskError && error.code === 'unsupported') return;
       throw error;
     }
-    if (this.#paths.has(resolve(this.#pathOf(filename)))) throw this.#namedTwice(filename);
+    const path = this.#pathOf(filename);
+    const isItself =
+      this.#paths.has(resolve(path)) ||
+      (image.replaced !== undefined && (yield* isSameFile(path, this.#path)));
+    if (isItself) throw this.#namedTwice(filename);
   }
 
   /** Looks into the backing image only for what the caller left out. */
@@ -249,7 +258,7 @@ class Creation {
     const { sizeBytes, backing } = this.#options;
     if (backing === undefined) return { sizeBytes: sizeBytes!, backing };
     const { name, format } = backing;
-    this.#refuseItselfBelow(name);
+    yield* this.#refuseItselfBelow(image, name);
     if (sizeBytes !== undefined && format !== undefined) {
       return { sizeBytes, backing: { name, format } };
     }
