@@ -1,8 +1,9 @@
 /** The L2 tables of an image, each once, with how often L1 tables name it. */
-import { hasAnyBit } from '@diskfile/bytes';
+import { divideUp, hasAnyBit } from '@diskfile/bytes';
 import { type Limits, readBytes, type Step, type Storage } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
 import { clusterOffset } from '../l2-entry.ts';
+import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import type { CoveredPart } from './coverage.ts';
 import type { Findings } from './findings.ts';
 import type { References } from './references.ts';
@@ -28,8 +29,10 @@ export class L2Tables {
   readonly #uses = new Map<number, number>();
   readonly #activeUses = new Map<number, number>();
   #unalignedBytes = 0;
-  #activeEntries = 0;
-  #oddActiveEntries = 0;
+  /** Clusters of L1 tables in which most entries are such as no writer would write. */
+  readonly oddL1Clusters = new ClusterRuns();
+  #entries = 0;
+  #oddEntries = 0;
 
   constructor(
     storage: Storage,
@@ -50,11 +53,6 @@ export class L2Tables {
     return Float64Array.from(this.#uses.keys()).toSorted();
   }
 
-  /** Whether most entries of the active L1 table are such as no writer would write. */
-  get isActiveTableOdd(): boolean {
-    return this.#oddActiveEntries > 0 && this.#oddActiveEntries * 2 >= this.#activeEntries;
-  }
-
   usesOf(hostOffset: number): number {
     return this.#uses.get(hostOffset) ?? 0;
   }
@@ -64,7 +62,10 @@ export class L2Tables {
   }
 
   /** Adds what a part of an L1 table, or of several on top of each other, names. */
-  *addEntries({ start, end, times }: CoveredPart, active: boolean): Step<void> {
+  *addEntries(part: CoveredPart, active: boolean): Step<void> {
+    const { start, end, times } = part;
+    this.#entries = 0;
+    this.#oddEntries = 0;
     for (let from = start; from < end; from += READ_BYTES) {
       const bytes = yield* readBytes(this.#storage, from, Math.min(READ_BYTES, end - from));
       const entries = new DataView(bytes.buffer);
@@ -74,11 +75,18 @@ export class L2Tables {
         if (high !== 0 || low !== 0) this.#addEntry(high, low, from + at, times, active);
       }
     }
+    this.#noteOddTable(part);
+  }
+
+  #noteOddTable({ start, end }: CoveredPart): void {
+    if (this.#oddEntries === 0 || this.#oddEntries * 2 < this.#entries) return;
+    const first = Math.floor(start / this.#clusterBytes);
+    this.oddL1Clusters.add({ start: first, count: divideUp(end, this.#clusterBytes) - first });
   }
 
   #addEntry(high: number, low: number, entryOffset: number, times: number, active: boolean): void {
     const hostOffset = clusterOffset(high, low);
-    if (active) this.#noteActive(high, low);
+    this.#noteEntry(high, low);
     if (hasAnyBit(high, RESERVED_HIGH) || hasAnyBit(low, RESERVED_LOW)) {
       this.#mendable(entryOffset, 'l1-reserved-bits', 'has reserved bits set', times);
     }
@@ -107,13 +115,13 @@ export class L2Tables {
     if (active) count(this.#activeUses, hostOffset, times);
   }
 
-  #noteActive(high: number, low: number): void {
-    this.#activeEntries += 1;
+  #noteEntry(high: number, low: number): void {
+    this.#entries += 1;
     const isOdd =
       hasAnyBit(high, RESERVED_HIGH) ||
       hasAnyBit(low, RESERVED_LOW) ||
       clusterOffset(high, low) % this.#clusterBytes !== 0;
-    if (isOdd) this.#oddActiveEntries += 1;
+    if (isOdd) this.#oddEntries += 1;
   }
 
   #mendable(entryOffset: number, what: string, problem: string, times: number): void {

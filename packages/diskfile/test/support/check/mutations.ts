@@ -41,7 +41,7 @@ export function mutate(image: ImageEditor, random: SeededRandom): string {
       const cluster = random.below(image.clusters + 3) * image.clusterBytes;
       image.setU64(field, (BigInt(random.below(2)) << 63n) | BigInt(cluster));
     } else if (kind === 4) image.setU64(field, image.u64(field) ^ (1n << BigInt(random.below(64))));
-    else if (kind === 5) image.setU64(field, image.u64(random.pick(ranges)[0]));
+    else if (kind === 5) image.setU64(field, image.u64(Math.min(random.pick(ranges)[0], field)));
     else image.resize(image.bytes.length + (random.below(7) - 3) * 512);
     done.push(`${kind}@${at.toString(16)}`);
   }

@@ -223,16 +223,14 @@ export class EntryRepair {
   }
 
   /**
-   * Whether a cluster is part of an L1 table and of no other table. The active one may be named by
-   * entries as well, which are wrong then, unless the header is, which its content would show.
+   * Whether a cluster is part of an L1 table and of no other table. Entries that name it as well are
+   * wrong, unless what makes it an L1 table is, which its content would show.
    */
   #isL1Cluster(hostOffset: number): boolean {
     const { header, references, l2Tables } = this.#inspection;
-    const { offset, entries } = header.l1Table;
     const cluster = Math.floor(hostOffset / header.clusterBytes);
     if (references.tally.get(cluster) === 1) return true;
-    const isActive = hostOffset >= offset && hostOffset < offset + entries * 8;
-    return isActive && !this.#sharedMetadata.has(cluster) && !l2Tables.isActiveTableOdd;
+    return !this.#sharedMetadata.has(cluster) && !l2Tables.oddL1Clusters.has(cluster);
   }
 
   /** Shows L1 tables cluster by cluster. */
