@@ -65,19 +65,17 @@ type Damage = [
   damage: (image: Uint8Array, bitmap: BitmapPlace, places: BitmapPlaces) => void,
 ];
 
-const DAMAGES: Damage[] = [
+/** Tables that say nothing, or cannot be where they are said to be. */
+const BROKEN_TABLES: Damage[] = [
   ['a table past the end', (image, { entry }) => writeU64be(image, entry, 2 ** 40)],
   ['a table at 0', (image, { entry }) => writeU64be(image, entry, 0)],
   ['a table between clusters', (image, { entry, table }) => writeU64be(image, entry, table + 8)],
   ['an endless table', (image, { entry }) => writeU32be(image, entry + 8, 2 ** 31)],
-  ['a short table', (image, { entry }) => writeU32be(image, entry + 8, 1)],
   ['a table of nothing', (image, { entry }) => writeU32be(image, entry + 8, 0)],
   ['bits past the end', (image, { table }) => writeU64be(image, table, 2 ** 40)],
   ['bits between clusters', (image, { table }) => writeU64be(image, table, 520)],
   ['reserved bits', (image, { table }) => writeU64be(image, table, 4)],
   ['ones that have a place', (image, { table }) => void (image[table + 7]! += 1)],
-  ['an unknown flag', (image, { entry }) => void (image[entry + 13] = 1)],
-  ['an absurd granularity', (image, { entry }) => void (image[entry + 17] = 40)],
 ];
 
 /** Clusters that are not the bitmap's alone. */
@@ -92,6 +90,13 @@ const OVERLAPS: Damage[] = [
   ['the same bits twice', (image, { table }) => void image.copyWithin(table + 8, table, table + 8)],
   ['bits in a cluster that counts as free', (image, { table }) => setFree(image, table)],
   ['a table in the L1 table', (image, { entry }) => void image.copyWithin(entry, 40, 48)],
+];
+
+/** Tables that are the bitmap's own, of bitmaps that do not go with the disk. */
+const MISFITS: Damage[] = [
+  ['a short table', (image, { entry }) => writeU32be(image, entry + 8, 1)],
+  ['an unknown flag', (image, { entry }) => void (image[entry + 13] = 1)],
+  ['an absurd granularity', (image, { entry }) => void (image[entry + 17] = 40)],
 ];
 
 /** Sets the refcount of the cluster that a table entry names to 0. */
@@ -144,29 +149,26 @@ describe('a damaged directory', () => {
 });
 
 describe('a damaged bitmap', () => {
-  it.each([...DAMAGES, ...OVERLAPS])(
-    'does not keep the disk from being written: %s',
-    (_, damage) => {
-      const opened = open(damaged((image, places) => damage(image, places.bitmaps[0]!, places)));
-      const content = CONTENT.slice();
-      expect(detailsOf(opened.disk)).toEqual(['qcow2.bitmap-given-up']);
-      expect(flagsOf(opened.disk)).toEqual(['in-use auto', '']);
-      expect(dirtyRangesOf(opened.disk, 'off')).toEqual(SAMPLE_RANGES);
-      writeAndClose(opened, content);
-      const { files } = opened;
-      const again = openWritable(files);
-      expect(again.warnings).toEqual([]);
-      expect(flagsOf(again)[0]).toContain('in-use auto');
-      again.capabilities.bitmaps!.removeSync('on');
-      writeAndClose({ files, disk: again }, content);
-      expect(verifyImage(files.imageBytes).errors).toEqual([]);
-      const left = openWritable(files, { writable: false });
-      expect(flagsOf(left)).toEqual(['']);
-      expect(dirtyRangesOf(left, 'off')).toEqual(SAMPLE_RANGES);
-    },
-  );
+  it.each(MISFITS)('does not keep the disk from being written: %s', (_, damage) => {
+    const opened = open(damaged((image, places) => damage(image, places.bitmaps[0]!, places)));
+    const content = CONTENT.slice();
+    expect(detailsOf(opened.disk)).toEqual(['qcow2.bitmap-given-up']);
+    expect(flagsOf(opened.disk)).toEqual(['in-use auto', '']);
+    expect(dirtyRangesOf(opened.disk, 'off')).toEqual(SAMPLE_RANGES);
+    writeAndClose(opened, content);
+    const { files } = opened;
+    const again = openWritable(files);
+    expect(again.warnings).toEqual([]);
+    expect(flagsOf(again)[0]).toContain('in-use auto');
+    again.capabilities.bitmaps!.removeSync('on');
+    writeAndClose({ files, disk: again }, content);
+    expect(verifyImage(files.imageBytes).errors).toEqual([]);
+    const left = openWritable(files, { writable: false });
+    expect(flagsOf(left)).toEqual(['']);
+    expect(dirtyRangesOf(left, 'off')).toEqual(SAMPLE_RANGES);
+  });
 
-  it.each([...DAMAGES, ...OVERLAPS])('that is not enabled is left alone: %s', (_, damage) => {
+  it.each(MISFITS)('that is not enabled is left alone: %s', (_, damage) => {
     const image = damaged((bytes, places) => damage(bytes, places.bitmaps[1]!, places));
     const before = bitmapPlaces(image).bitmaps[1]!;
     const opened = open(image);
@@ -193,7 +195,27 @@ describe('a damaged bitmap', () => {
     expect(dirtyRangesOf(left, 'on')).toEqual([...SAMPLE_RANGES, written]);
   });
 
-  it.each(DAMAGES)('is not read: %s', (_, damage) => {
+  const dropped = [...BROKEN_TABLES, ...OVERLAPS].flatMap(([what, damage]) =>
+    [0, 1].map((index) => ({ what, name: ['on', 'off'][index]!, index, damage })),
+  );
+  it.each(dropped)('is dropped with the first write: $name has $what', ({ index, damage }) => {
+    const opened = open(damaged((image, places) => damage(image, places.bitmaps[index]!, places)));
+    const content = CONTENT.slice();
+    expect(detailsOf(opened.disk)).toEqual(['qcow2.bitmap-dropped']);
+    expect(flagsOf(opened.disk)).toEqual([['', 'auto'][index]]);
+    writeAndClose(opened, content);
+    const { files } = opened;
+    const again = openWritable(files);
+    expect(again.warnings).toEqual([]);
+    const written = index === 0 ? [] : [{ guestOffset: 614_400, lengthBytes: 2048 }];
+    const left = ['off', 'on'][index]!;
+    expect(dirtyRangesOf(again, left)).toEqual([...SAMPLE_RANGES, ...written]);
+    again.capabilities.bitmaps!.removeSync(left);
+    writeAndClose({ files, disk: again }, content);
+    expect(verifyImage(files.imageBytes).errors).toEqual([]);
+  });
+
+  it.each([...BROKEN_TABLES, ...MISFITS])('is not read: %s', (_, damage) => {
     const image = damaged((bytes, places) => damage(bytes, places.bitmaps[1]!, places));
     const { disk } = open(image, false);
     expect(['corrupt', 'unsupported', 'limit']).toContain(
@@ -202,19 +224,14 @@ describe('a damaged bitmap', () => {
     expect(dirtyRangesOf(disk, 'on')).toEqual(SAMPLE_RANGES);
   });
 
-  it('does not lend its clusters to others when it is removed', () => {
+  it('does not lend its clusters to another: both are dropped', () => {
     const image = damaged((bytes, { bitmaps: [on, off] }) => {
       bytes.copyWithin(off!.table, on!.table, on!.table + 8);
     });
-    const { files, disk } = open(image);
-    disk.capabilities.bitmaps!.removeSync('off');
-    disk.writeSync(new Uint8Array(100_000).fill(0xff), 2_000_000);
-    disk.flushSync();
-    const rest = openWritable(new ImageFiles(new MemoryStorage(files.imageBytes, 'copy')), {
-      writable: false,
-    });
-    expect(flagsOf(rest)).toEqual(['in-use auto']);
-    disk.closeSync();
-    expect(verifyImage(files.imageBytes).errors).toEqual([]);
+    const opened = open(image);
+    expect(detailsOf(opened.disk)).toEqual(['qcow2.bitmap-dropped', 'qcow2.bitmap-dropped']);
+    writeAndClose(opened, CONTENT.slice());
+    expect(verifyImage(opened.files.imageBytes).errors).toEqual([]);
+    expect(flagsOf(openWritable(opened.files))).toEqual([]);
   });
 });

@@ -267,16 +267,12 @@ describe('the tools take what we leave', () => {
     expect(() => directory.run('qemu-io', '-c', 'write 0 4k', 'image')).toThrow();
     const files = load(directory, 'image');
     const disk = openWritable(files);
-    expect(disk.warnings.map(({ detail }) => detail)).toEqual(['qcow2.bitmap-given-up']);
+    expect(disk.warnings.map(({ detail }) => detail)).toEqual(['qcow2.bitmap-dropped']);
     disk.writeSync(contentOf(1, 512), 2_000_000);
     disk.closeSync();
     directory.write('image', files.imageBytes);
     directory.run('qemu-io', '-c', 'write 0 4k', 'image');
-    expect(bitmapsByQemu(directory, 'image').map(({ flags }) => flags)).toEqual([
-      ['in-use', 'auto'],
-      ['auto'],
-    ]);
-    edit(directory, 'image', (again) => again.capabilities.bitmaps!.removeSync('bad'));
+    expect(bitmapsByQemu(directory, 'image').map(({ name }) => name)).toEqual(['good']);
     // What a damaged table names may be anyone's: it is leaked rather than given back.
     expect(directory.report('image')).toMatchObject({ leaks: 2 });
     directory.run('qemu-img', 'check', '-q', '-r', 'leaks', 'image');

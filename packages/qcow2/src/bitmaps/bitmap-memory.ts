@@ -7,6 +7,10 @@ export class BitmapMemory {
     this.#leftBytes = maxBytes;
   }
 
+  get leftBytes(): number {
+    return this.#leftBytes;
+  }
+
   /** Sets memory aside; false, with nothing changed, when there is not so much left. */
   take(bytes: number): boolean {
     if (bytes > this.#leftBytes) return false;

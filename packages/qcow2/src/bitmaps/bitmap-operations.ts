@@ -27,7 +27,6 @@ export class BitmapOperations implements BitmapWriter {
     const added = {
       entry,
       bits: bitmap.enabled ? bits : undefined,
-      table: undefined,
       unusable: undefined,
     };
     yield* withBits(bits, bitmap.enabled, () =>

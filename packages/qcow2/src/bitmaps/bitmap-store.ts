@@ -134,10 +134,11 @@ export class BitmapStore {
   }
 
   /** Gives up the clusters of a table and of what it names; nothing in the file does any longer. */
-  unlink(table: BitmapTable | undefined): void {
+  unlink(table: BitmapTable): void {
     const { allocator, header } = this.#metadata;
-    const runs = table?.clusterRuns(header.clusterBytes) ?? [];
-    for (const run of runs) allocator.freed.unlink(run);
+    table.visitClusters(header.clusterBytes, (start) =>
+      allocator.freed.unlink({ start, count: 1 }),
+    );
   }
 
   /** Writes the parts of a bitmap that need a cluster, side by side. */

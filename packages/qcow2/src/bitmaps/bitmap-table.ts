@@ -3,7 +3,6 @@ import { maskBits, writeU64be } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
 import { clusterOffset } from '../l2-entry.ts';
-import type { ClusterRun } from '../refcounts/refcounts.ts';
 import type { TablePlace } from './bitmap-entry.ts';
 
 export const TABLE_ENTRY_BYTES = 8;
@@ -72,19 +71,14 @@ export class BitmapTable {
     writeU64be(this.bytes, index * TABLE_ENTRY_BYTES, cluster);
   }
 
-  /** The host clusters of the table and of the bits, neighbours as one run. */
-  clusterRuns(clusterBytes: number): ClusterRun[] {
+  /** Visits the indexes of the host clusters that the table takes, and that hold the bits. */
+  visitClusters(clusterBytes: number, visit: (clusterIndex: number) => void): void {
     const { offset, entries } = this.place;
-    const lengthBytes = entries * TABLE_ENTRY_BYTES;
-    const runs = [{ start: offset / clusterBytes, count: Math.ceil(lengthBytes / clusterBytes) }];
+    const end = offset + entries * TABLE_ENTRY_BYTES;
+    for (let at = offset; at < end; at += clusterBytes) visit(at / clusterBytes);
     for (let index = 0; index < entries; index++) {
       const cluster = this.clusterAt(index);
-      if (cluster <= ALL_ONES) continue;
-      const last = runs.at(-1)!;
-      const start = cluster / clusterBytes;
-      if (last.start + last.count === start) last.count += 1;
-      else runs.push({ start, count: 1 });
+      if (cluster > ALL_ONES) visit(cluster / clusterBytes);
     }
-    return runs;
   }
 }

@@ -17,8 +17,8 @@ export interface LiveBitmap {
    * date then, and its entry there says so. Any other bitmap is in the file alone.
    */
   readonly bits: DirtyBits | undefined;
-  /** The table in the file, where it can be read and its clusters are the bitmap's own. */
-  readonly table: BitmapTable | undefined;
+  /** The table in the file. Its clusters are the bitmap's own. */
+  readonly table: BitmapTable;
   readonly unusable: Unusable | undefined;
 }
 
@@ -28,21 +28,19 @@ export function openEntry({ entry, bits }: LiveBitmap): BitmapEntry {
 }
 
 /** A bitmap with other content in the file. */
-export function withTable(bitmap: LiveBitmap, table: BitmapTable): LiveBitmap {
+export function withTable(bitmap: Omit<LiveBitmap, 'table'>, table: BitmapTable): LiveBitmap {
   return { ...bitmap, entry: { ...bitmap.entry, table: table.place }, table };
 }
 
 /** Whether what a bitmap has in the file can be used. */
 export function judge(
   entry: BitmapEntry,
-  table: BitmapTable | undefined,
+  table: BitmapTable,
   geometry: ContentGeometry,
 ): Unusable | undefined {
   if (isInUse(entry)) return 'inconsistent';
   if (!isUnderstood(entry)) return 'not-understood';
-  if (table === undefined || !isPossible(geometry.sizeBytes, entry.granularityBits)) {
-    return 'damaged';
-  }
+  if (!isPossible(geometry.sizeBytes, entry.granularityBits)) return 'damaged';
   return table.place.entries === tableEntries(geometry) ? undefined : 'damaged';
 }
 

@@ -62,7 +62,12 @@ export class LiveBitmaps implements BitmapReader {
     }
     this.store.setPlace(place);
     const marked = bitmaps.map(openEntry);
-    if (marked.some(({ flags }, at) => flags !== entries[at]!.flags)) {
+    // A bitmap that was dropped must not name its clusters any longer: they may become anything.
+    if (marked.length < entries.length) {
+      yield* this.store.replace(function* () {
+        return marked;
+      });
+    } else if (marked.some(({ flags }, at) => flags !== entries[at]!.flags)) {
       yield* this.store.rewriteFlags(marked);
     }
     this.#set(bitmaps);
@@ -112,8 +117,8 @@ export class LiveBitmaps implements BitmapReader {
     }
     const { clusterBytes, sizeBytes } = this.metadata.header;
     const geometry = { clusterBytes, sizeBytes, granularityBits: entry.granularityBits };
-    const content = new StoredContent(this.metadata.storage, table!, geometry);
-    this.#lastRead = { table: table!, content };
+    const content = new StoredContent(this.metadata.storage, table, geometry);
+    this.#lastRead = { table, content };
     return content;
   }
 
