@@ -224,6 +224,21 @@ describe('a damaged bitmap', () => {
     expect(dirtyRangesOf(disk, 'on')).toEqual(SAMPLE_RANGES);
   });
 
+  it('among many is not warned of many times', () => {
+    const files = createImage(new ImageFiles(), SIZE, { cluster_size: CLUSTER_BYTES });
+    const disk = openWritable(files);
+    for (let count = 0; count < 100; count++) disk.capabilities.bitmaps!.createSync(`${count}`);
+    disk.closeSync();
+    const image = files.imageBytes;
+    for (const { entry } of bitmapPlaces(image).bitmaps.slice(0, 90)) writeU64be(image, entry, 0);
+    const opened = open(image);
+    expect(opened.disk.warnings).toHaveLength(21);
+    expect(opened.disk.warnings.at(-1)!.message).toBe('There are 70 more warnings about bitmaps');
+    expect(opened.disk.capabilities.bitmaps!.list()).toHaveLength(10);
+    opened.disk.closeSync();
+    expect(verifyImage(opened.files.imageBytes).errors).toEqual([]);
+  });
+
   it('does not lend its clusters to another: both are dropped', () => {
     const image = damaged((bytes, { bitmaps: [on, off] }) => {
       bytes.copyWithin(off!.table, on!.table, on!.table + 8);

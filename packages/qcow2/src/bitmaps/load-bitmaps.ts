@@ -18,6 +18,7 @@ import { type ContentGeometry, StoredContent } from './stored-content.ts';
 
 /** Share of the memory that tables may take; telling whose clusters are whose takes twice that. */
 const TABLE_SHARE = 0.25;
+const MAX_WARNINGS = 20;
 
 interface ReadBitmap {
   readonly entry: BitmapEntry;
@@ -27,13 +28,14 @@ interface ReadBitmap {
 export class BitmapLoader {
   readonly #metadata: ImageMetadata;
   readonly #memory: BitmapMemory;
-  readonly #warn: (warning: DiskWarning) => void;
+  readonly #warnUser: (warning: DiskWarning) => void;
+  #warnings = 0;
   #tableBytesLeft: number;
 
   constructor(metadata: ImageMetadata, memory: BitmapMemory, warn: (warning: DiskWarning) => void) {
     this.#metadata = metadata;
     this.#memory = memory;
-    this.#warn = warn;
+    this.#warnUser = warn;
     this.#tableBytesLeft = memory.leftBytes * TABLE_SHARE;
   }
 
@@ -53,7 +55,19 @@ export class BitmapLoader {
       if (owned[at]!) bitmaps.push(yield* this.#take(bitmap));
       else this.#warnOfDropped(bitmap.entry);
     }
+    if (this.#warnings > MAX_WARNINGS) {
+      this.#warnUser({
+        detail: 'qcow2.bitmaps-damaged',
+        message: `There are ${this.#warnings - MAX_WARNINGS} more warnings about bitmaps`,
+      });
+    }
     return bitmaps;
+  }
+
+  /** An image can have tens of thousands of bitmaps. */
+  #warn(warning: DiskWarning): void {
+    this.#warnings += 1;
+    if (this.#warnings <= MAX_WARNINGS) this.#warnUser(warning);
   }
 
   /** The table of a bitmap; undefined where it is damaged, or takes too much memory. */
