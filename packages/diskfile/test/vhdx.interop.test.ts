@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { crc32c } from '@diskfile/bytes';
 import { MemoryStorage } from '@diskfile/core';
 import { QemuDirectory } from '@diskfile/testkit';
 import { createDiskFileSync, openDiskFileSync } from '../src/index.ts';
@@ -122,24 +123,28 @@ describe.each(['dynamic', 'fixed'])('%s', (subformat) => {
   });
 });
 
-/** Remembers what it held when a given part of it was last made durable. */
+/** Remembers what it held when a header that names a log was last made durable. */
 class CutStorage extends MemoryStorage {
   readonly cuts: Uint8Array[] = [];
   #logWritten = false;
+  #headerWritten = false;
 
   override writeSync(src: Uint8Array, offset: number): void {
     super.writeSync(src, offset);
-    if (offset === MIB) this.#logWritten = true;
+    if (offset >= MIB && offset < 2 * MIB) this.#logWritten = true;
+    if (offset < MIB) this.#headerWritten = this.#logWritten;
   }
 
   override flushSync(): void {
-    if (this.#logWritten) this.cuts.push(this.bytes.slice());
+    if (!this.#headerWritten) return;
+    this.cuts.push(this.bytes.slice());
     this.#logWritten = false;
+    this.#headerWritten = false;
   }
 }
 
 describe('a log that a crash has left', () => {
-  /** The power goes when the log is durable and nothing of it has been applied. */
+  /** The power goes when the log is durable and in force, and nothing of it has been applied. */
   function crashed(name: string): void {
     createDiskFileSync(qemu.file(name), { format: 'vhdx', sizeBytes: 3000 * MIB });
     const storage = new CutStorage(readFileSync(qemu.file(name)), name);
@@ -185,6 +190,30 @@ describe('a log that a crash has left', () => {
     qemu.io('cut.vhdx', ['read -P 6 9M 64k', 'read -P 6 900M 64k', 'read -P 6 2999M 64k']);
     expect(expectContent('cut.vhdx')).toEqual([]);
   });
+});
+
+it('a log that was named and not written to, as QEMU does it, holds nothing', () => {
+  createDiskFileSync(qemu.file('named.vhdx'), { format: 'vhdx', sizeBytes: 30 * MIB });
+  qemu.io('named.vhdx', ['write -P 4 0 64k']);
+  const bytes = readFileSync(qemu.file('named.vhdx'));
+  const sequenceNumber = (slot: number) => bytes.readBigUInt64LE(slot * 64 * KIB + 8);
+  const newest = (sequenceNumber(1) > sequenceNumber(2) ? 1 : 2) * 64 * KIB;
+  const header = bytes.subarray(newest, newest + 4 * KIB);
+  header.fill(0xa5, 48, 64);
+  header.writeUInt32LE(0, 4);
+  header.writeUInt32LE(crc32c(header), 4);
+  writeFileSync(qemu.file('named.vhdx'), bytes);
+  qemu.img('check', '-q', 'named.vhdx');
+  expect(
+    bytesOf('named.vhdx')
+      .subarray(0, 64 * KIB)
+      .every((byte) => byte === 4),
+  ).toBe(true);
+  const disk = openDiskFileSync(qemu.file('named.vhdx'), { readOnly: false });
+  disk.writeSync(new Uint8Array(512).fill(5), 0);
+  disk.closeSync();
+  qemu.img('check', '-q', 'named.vhdx');
+  qemu.io('named.vhdx', ['read -P 5 0 512', 'read -P 4 512 65024']);
 });
 
 describe('a differencing disk', () => {

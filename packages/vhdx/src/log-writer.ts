@@ -1,6 +1,7 @@
 /**
  * Changes of metadata that survive a loss of power: each is written to the log, then applied. The
- * header says that the log counts while the disk is in use, and that it does not once it is closed.
+ * header names the log from its first entry on until the disk is closed, so that there is a whole
+ * entry whenever somebody is told to look for one.
  */
 import { randomUuid, writeU32le } from '@diskfile/bytes';
 import { flushStorage, type Step, type WritableStorage, writeBytes } from '@diskfile/core';
@@ -21,8 +22,13 @@ const ZERO_CHUNK_BYTES = 1024 * 1024;
 export class LogWriter {
   readonly #storage: WritableStorage;
   #header: VhdxHeader;
+  /** Whether the header says that the disk has changed. */
+  #hasBegun = false;
+  /** Undefined as long as the header names no log. */
   #logGuid: Uint8Array | undefined;
   #sequenceNumber = 1;
+  /** Whether an entry is in the log whose changes are not, or not all, where they belong. */
+  #isPending = false;
 
   constructor(storage: WritableStorage, header: VhdxHeader) {
     this.#storage = storage;
@@ -52,19 +58,27 @@ export class LogWriter {
 
   /** Says in the header that the disk's content changes from now on. */
   *begin(): Step<void> {
-    if (this.#logGuid !== undefined) return;
-    const logGuid = randomUuid();
-    yield* this.#writeHeader(logGuid);
-    this.#logGuid = logGuid;
+    if (this.#hasBegun) return;
+    this.#header = { ...this.#header, dataWriteGuid: randomUuid() };
+    yield* this.#writeHeader(undefined);
+    this.#hasBegun = true;
   }
 
-  /** Makes changes durable, all of a group at one instant. What they name is durable already. */
+  /** Makes changes durable, each group of them at one instant. What they name is durable already. */
   *write(changes: readonly MetadataChange[]): Step<void> {
-    yield* this.begin();
-    const capacity = entryCapacity(this.#header.logBytes);
+    const capacity = entryCapacity(this.#slotBytes);
     for (let start = 0; start < changes.length; start += capacity) {
       yield* this.#writeGroup(changes.slice(start, start + capacity));
     }
+    this.#isPending = false;
+  }
+
+  /**
+   * Entries take turns at two places. Each is applied before the next one comes, but the next one
+   * may be cut short, and then the one before it is what is found.
+   */
+  get #slotBytes(): number {
+    return this.#header.logBytes / 2;
   }
 
   *#writeGroup(changes: readonly MetadataChange[]): Step<void> {
@@ -73,26 +87,30 @@ export class LogWriter {
       whole.set(bytes);
       return { fileOffset: hostOffset, bytes: whole };
     });
-    // Each entry is applied before the next one comes, so that all can begin at the same place.
+    const logGuid = this.#logGuid ?? randomUuid();
+    const place = (this.#sequenceNumber % 2) * this.#slotBytes;
     const entry = encodeLogEntry({
       sequenceNumber: this.#sequenceNumber,
-      logGuid: this.#logGuid!,
-      tail: 0,
+      logGuid,
+      tail: place,
       fileBytes: this.#storage.sizeBytes,
       sectors,
     });
-    this.#sequenceNumber += 1;
-    yield* writeBytes(this.#storage, entry, this.#header.logOffset);
+    yield* writeBytes(this.#storage, entry, this.#header.logOffset + place);
     yield* flushStorage(this.#storage);
+    this.#sequenceNumber += 1;
+    this.#isPending = true;
+    if (this.#logGuid === undefined) yield* this.#writeHeader(logGuid);
+    this.#logGuid = logGuid;
     for (const { fileOffset, bytes } of sectors) {
       yield* writeBytes(this.#storage, bytes, fileOffset);
     }
     yield* flushStorage(this.#storage);
   }
 
-  /** All is applied: nobody has to look into the log any more. */
+  /** If all is applied, nobody has to look into the log any more. */
   *end(): Step<void> {
-    if (this.#logGuid === undefined) return;
+    if (this.#logGuid === undefined || this.#isPending) return;
     yield* this.#writeHeader(undefined);
     this.#logGuid = undefined;
   }
@@ -105,7 +123,6 @@ export class LogWriter {
       slot: slot === 0 ? 1 : 0,
       sequenceNumber: sequenceNumber + 1,
       fileWriteGuid: randomUuid(),
-      dataWriteGuid: logGuid === undefined ? this.#header.dataWriteGuid : randomUuid(),
     };
     const bytes = encodeHeader({ ...next, logBytes, logOffset }, logGuid ?? NO_GUID);
     yield* writeBytes(this.#storage, bytes, PLACES.headers[next.slot]);

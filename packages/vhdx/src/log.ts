@@ -35,7 +35,8 @@ const MAX_LOG_BYTES = 256 * 1024 * 1024;
 
 /**
  * The changes of the newest whole sequence of entries; undefined when there is nothing to replay.
- * @throws DiskError `corrupt` when the header promises a log and none is whole
+ * @throws DiskError `corrupt` when there are entries of the log that the header names, and none is
+ *   whole
  */
 export function* readLog(storage: Storage, header: VhdxHeader): Step<LogReplay | undefined> {
   const { logGuid, logOffset, logBytes } = header;
@@ -47,6 +48,8 @@ export function* readLog(storage: Storage, header: VhdxHeader): Step<LogReplay |
   const entries = findEntries(ring, logGuid);
   const sequence = newestSequence(entries, logBytes);
   if (sequence === undefined) {
+    // A writer was cut short between naming the log and writing to it: QEMU names it first.
+    if (!hasEntryOf(ring, logGuid)) return undefined;
     throw corrupt(
       'vhdx.log-empty',
       'The header says that the log holds changes, and none is whole',
@@ -87,6 +90,16 @@ function isEntry(ring: Uint8Array, offset: number, lengthBytes: number): boolean
   const signature = String.fromCharCode(...ring.subarray(offset, offset + 4));
   const fits = lengthBytes >= LOG_SECTOR_BYTES && lengthBytes <= ring.length;
   return signature === 'loge' && fits && lengthBytes % LOG_SECTOR_BYTES === 0;
+}
+
+/** Whether an entry of the log, whole or not, begins anywhere. */
+function hasEntryOf(ring: Uint8Array, logGuid: string): boolean {
+  for (let offset = 0; offset < ring.length; offset += LOG_SECTOR_BYTES) {
+    const raw = logEntryHeader.decode(ring, offset);
+    const isOfLog = formatGuid(raw.logGuid) === logGuid;
+    if (isOfLog && String.fromCharCode(...raw.signature) === 'loge') return true;
+  }
+  return false;
 }
 
 /** The bytes of an entry, which may go on at the start of the ring. */
