@@ -57,7 +57,6 @@ export class Qcow2Writer implements ImageWriter {
   readonly #writer: MetadataWriter;
   readonly #zeroing: ZeroingContext;
   readonly #freeSpace: FreeSpace;
-  readonly #rawDataFile: boolean;
 
   constructor(metadata: ImageMetadata, clusters: HostClusters, limits: Limits) {
     this.metadata = metadata;
@@ -95,7 +94,11 @@ export class Qcow2Writer implements ImageWriter {
     this.unitBytes = this.#tables.unitBytes;
     const makeRoom = () => this.#writer.makeRoom();
     this.#zeroing = { tables: this.#tables, makeRoom };
-    this.#rawDataFile = metadata.header.features.autoclear.has(AUTOCLEAR.rawExternalData);
+  }
+
+  /** A raw data file has to read the same without the image. */
+  get zeroesInPlace(): boolean {
+    return this.metadata.header.features.autoclear.has(AUTOCLEAR.rawExternalData);
   }
 
   lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
@@ -150,7 +153,7 @@ export class Qcow2Writer implements ImageWriter {
 
   *writeZeroes(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<number> {
     this.#tables.refuseWhenCorrupt();
-    if (this.#rawDataFile) {
+    if (this.zeroesInPlace) {
       // Its space is to stay: the engine writes zeros.
       if (!mayUnmap) return 0;
       return yield* punchDataFile(this.#zeroing, guestOffset, lengthBytes);
@@ -160,7 +163,7 @@ export class Qcow2Writer implements ImageWriter {
 
   *discard(guestOffset: number, lengthBytes: number): Step<void> {
     this.#tables.refuseWhenCorrupt();
-    if (this.#rawDataFile) yield* punchDataFile(this.#zeroing, guestOffset, lengthBytes);
+    if (this.zeroesInPlace) yield* punchDataFile(this.#zeroing, guestOffset, lengthBytes);
     else yield* discardClusters(this.#zeroing, guestOffset, lengthBytes);
   }
 

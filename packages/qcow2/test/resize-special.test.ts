@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DiskError } from '@diskfile/bytes';
 import { type DiskFile, MemoryStorage, sliceDisk } from '@diskfile/core';
 import { contentOf } from './support/content.ts';
 import { randomFrom } from './support/crash-storage.ts';
@@ -40,6 +41,19 @@ function fieldOf(files: ImageFiles, at: number): number {
   return Number(new DataView(bytes.buffer).getBigUint64(0) & 0x00ff_ffff_ffff_ffffn);
 }
 
+/** A host that fails to write the header when that has another size of the disk. */
+class FixedSize extends MemoryStorage {
+  isFixed = false;
+
+  override writeSync(src: Uint8Array, offset: number): void {
+    const sizeOf = (bytes: Uint8Array) => bytes.slice(SIZE_FIELD, SIZE_FIELD + 8).join();
+    if (this.isFixed && offset === 0 && sizeOf(src) !== sizeOf(this.bytes)) {
+      throw new DiskError('io', 'test.fault', 'the host fails');
+    }
+    super.writeSync(src, offset);
+  }
+}
+
 describe('a disk that is resized', () => {
   it('shows its size through all that looks at it', () => {
     const files = newFiles(100 * 1024, { cluster_size: 4096 });
@@ -57,7 +71,7 @@ describe('a disk that is resized', () => {
     expect(last[0]).toBe(5);
     const covered = [...clone.blockStatusSync()].reduce((sum, part) => sum + part.lengthBytes, 0);
     expect(covered).toBe(2_048_512);
-    const status = clone.blockStatusSync();
+    const status = clone.blockStatusSync()[Symbol.iterator]();
     status.next();
     resize(clone, 50 * 1024);
     expect(errorOf(() => status.next())).toMatchObject({ code: 'out-of-range' });
@@ -130,6 +144,25 @@ describe('a disk that is resized', () => {
       expect(firstDifference(readAll(disk), model)).toBe(-1);
       disk.closeSync();
       expect(verifyImage(files.imageBytes)).toEqual(SOUND);
+    }
+  });
+
+  it('gives back what it has set aside when it cannot grow after all', () => {
+    for (const preallocation of ['metadata', 'falloc', 'full'] as const) {
+      const storage = new FixedSize();
+      const files = createImage(new ImageFiles(storage), 60 * 512, { cluster_size: 512 });
+      const disk = openWritable(files);
+      fill(disk, 1);
+      disk.flushSync();
+      const before = storage.sizeBytes;
+      storage.isFixed = true;
+      const grow = () => disk.capabilities.resizing!.resizeSync(180 * 512, { preallocation });
+      expect(grow).toThrowError(expect.objectContaining({ detail: 'test.fault' }));
+      expect(disk.sizeBytes).toBe(60 * 512);
+      storage.isFixed = false;
+      disk.closeSync();
+      expect(verifyImage(files.imageBytes)).toEqual(SOUND);
+      expect(storage.sizeBytes).toBeLessThan(before + 8 * 512);
     }
   });
 

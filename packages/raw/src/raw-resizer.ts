@@ -23,7 +23,25 @@ export class RawResizer implements ImageResizer {
   }
 
   /** @throws DiskError `unsupported` for a block device */
-  *resize({ sizeBytes, preallocation }: ResizeRequest): Step<void> {
+  *resize(request: ResizeRequest): Step<void> {
+    if (request.sizeBytes < this.#size.bytes) yield* this.#shrink(request);
+    else yield* this.#grow(request);
+  }
+
+  /** Reads that began before still find what is cut off; no others begin. */
+  *#shrink({ sizeBytes, readsEnded }: ResizeRequest): Step<void> {
+    const before = this.#size.bytes;
+    this.#size.bytes = sizeBytes;
+    try {
+      yield* readsEnded(sizeBytes);
+      yield* truncateStorage(this.#storage, sizeBytes);
+    } catch (error) {
+      this.#size.bytes = before;
+      throw error;
+    }
+  }
+
+  *#grow({ sizeBytes, preallocation }: ResizeRequest): Step<void> {
     const fileBytes = this.#storage.sizeBytes;
     yield* truncateStorage(this.#storage, sizeBytes);
     try {

@@ -14,6 +14,7 @@ import type { RawSize } from './raw-size.ts';
 
 export class RawWriter implements ImageWriter {
   readonly unitBytes = 1;
+  readonly zeroesInPlace = true;
   readonly resizer: ImageResizer;
   readonly #storage: WritableStorage;
 

@@ -23,6 +23,7 @@ export interface CidPlace {
 
 export class VmdkWriter implements ImageWriter {
   readonly unitBytes: number;
+  readonly zeroesInPlace = true;
   readonly #extents: ExtentList;
   readonly #cid: CidPlace;
   /** Set once content has changed that the CID in the file still stands for. */

@@ -17,6 +17,7 @@ export interface BlockWriterOptions {
 export class BlockWriter implements ImageWriter {
   readonly unitBytes: number;
   readonly #table: WritableBlockTable;
+  readonly zeroesInPlace = true;
   readonly #hasBacking: boolean;
 
   constructor(table: WritableBlockTable, { hasBacking }: BlockWriterOptions) {

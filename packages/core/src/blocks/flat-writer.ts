@@ -6,6 +6,7 @@ import { flushStorage, punchHole, type WritableStorage } from '../storage.ts';
 
 export class FlatWriter implements ImageWriter {
   readonly unitBytes = 1;
+  readonly zeroesInPlace = true;
   protected readonly storage: WritableStorage;
   readonly #startOffset: number;
 

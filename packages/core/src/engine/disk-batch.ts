@@ -69,10 +69,28 @@ function groupOf({ op }: BatchOperation): 'read' | 'write' | 'flush' {
   return op === 'read' || op === 'flush' ? op : 'write';
 }
 
+/** Waits for the writes that came before, and keeps those that come later waiting. */
 function* readGroup(
   operations: readonly ReadOperation[],
   target: BatchTarget,
 ): Step<BatchResult[]> {
+  const guard = target.writer?.guard;
+  if (guard === undefined) return yield* readAll(operations, target);
+  const turn = guard.enterRead(
+    operations.map(({ guestOffset, buffer }) => ({
+      start: guestOffset,
+      end: guestOffset + buffer.length,
+    })),
+  );
+  try {
+    yield* guard.turn(turn);
+    return yield* readAll(operations, target);
+  } finally {
+    guard.leave(turn);
+  }
+}
+
+function* readAll(operations: readonly ReadOperation[], target: BatchTarget): Step<BatchResult[]> {
   const { reader } = target;
   try {
     yield* reader.readManyStep(

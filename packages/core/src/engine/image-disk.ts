@@ -23,6 +23,7 @@ import { rangeOf, runBatch } from './disk-batch.ts';
 import { MappedReader } from './mapped-reader.ts';
 import { MappedWriter } from './mapped-writer.ts';
 import { checkRange } from './range.ts';
+import { whenGranted } from './read-guard.ts';
 
 /** What the handles on one disk have in common. */
 class SharedChain {
@@ -120,6 +121,7 @@ class ImageDisk implements DiskFile {
       read: (op, body) => this.#whole(op, () => this.#reading(body)),
       change: (op, pick, body) => this.#whole(op, () => this.#writable(op).changeStep(pick, body)),
       writeZeros: (offset, length) => this.#writable('resize').zeroBytesStep(offset, length),
+      readsEnded: (offset) => this.#writable('resize').readsEndedStep(offset),
       compress: this.#shared.writer?.canCompress ? this.#compressStep.bind(this) : undefined,
       needSync: (op) => this.#needSync(op),
     };
@@ -153,8 +155,10 @@ class ImageDisk implements DiskFile {
   readSync(dst: Uint8Array, guestOffset: number): void {
     this.#check('read', guestOffset, dst.length);
     this.#needSync('readSync');
+    const { reader, writer } = this.#shared;
     try {
-      this.#shared.reader.readSync(dst, guestOffset);
+      writer?.guard.checkSyncRead(guestOffset, guestOffset + dst.length);
+      reader.readSync(dst, guestOffset);
     } catch (error) {
       throw this.#located(error, guestOffset, dst.length);
     }
@@ -163,13 +167,25 @@ class ImageDisk implements DiskFile {
   async read(dst: Uint8Array, guestOffset: number): Promise<void> {
     this.#check('read', guestOffset, dst.length);
     const { reader, writer } = this.#shared;
-    const epoch = writer?.epochs.begin();
     try {
-      await reader.read(dst, guestOffset);
+      if (writer === undefined) await reader.read(dst, guestOffset);
+      else await this.#readBeside(writer, dst, guestOffset);
     } catch (error) {
       throw this.#located(error, guestOffset, dst.length);
+    }
+  }
+
+  /** Reads while others may write. */
+  async #readBeside(writer: MappedWriter, dst: Uint8Array, guestOffset: number): Promise<void> {
+    const { epochs, guard } = writer;
+    const epoch = epochs.begin();
+    const turn = guard.enterRead([{ start: guestOffset, end: guestOffset + dst.length }]);
+    try {
+      if (turn.waitsFor > 0) await whenGranted(turn);
+      await this.#shared.reader.read(dst, guestOffset);
     } finally {
-      if (epoch !== undefined) writer!.epochs.end(epoch);
+      guard.leave(turn);
+      epochs.end(epoch);
     }
   }
 

@@ -16,6 +16,7 @@ import { Extent } from './extent.ts';
 import type { MappedReader } from './mapped-reader.ts';
 import { checkRange } from './range.ts';
 import type { ReadEpochs } from './read-epochs.ts';
+import type { ReadGuard } from './read-guard.ts';
 import type { LockRange } from './write-lock.ts';
 import { WriteTurns } from './write-turns.ts';
 
@@ -81,6 +82,33 @@ export class MappedWriter {
     return this.#turns.epochs;
   }
 
+  /** Keeps reads and changes of the same bytes apart. */
+  get guard(): ReadGuard {
+    return this.#turns.guard;
+  }
+
+  /** Waits for the reads that are under way behind `guestOffset`. Part of a {@link changeStep}. */
+  *readsEndedStep(guestOffset: number): Step<void> {
+    yield* this.#apart({ start: guestOffset, end: Infinity }, function* () {});
+  }
+
+  /** Runs what makes a range zeros, or gives it up. */
+  #zeroing<T>(range: LockRange, body: () => Step<T>): Step<T> {
+    return this.#writer.zeroesInPlace ? this.#apart(range, body) : body();
+  }
+
+  /** Runs what changes bytes where they lie, when no read of them is under way. */
+  *#apart<T>(range: LockRange, body: () => Step<T>): Step<T> {
+    const { guard } = this.#turns;
+    const turn = guard.enterChange(range);
+    try {
+      yield* guard.turn(turn);
+      return yield* body();
+    } finally {
+      guard.leave(turn);
+    }
+  }
+
   /** Writes all of `src`; the range has been checked against the disk's size. */
   *writeStep(src: Uint8Array, guestOffset: number): Step<void> {
     if (src.length === 0) return;
@@ -89,7 +117,8 @@ export class MappedWriter {
       this.#checkRange('write', guestOffset, src.length);
       this.#writer.bitmaps?.markWritten(guestOffset, src.length);
       if (yield* this.#isInPlace(guestOffset, src.length)) {
-        yield* this.#overwrite(src, guestOffset);
+        const range = rangeOf(guestOffset, src.length);
+        yield* this.#apart(range, () => this.#overwriteAlone(src, guestOffset));
         return;
       }
       yield* this.#turns.widen(hold);
@@ -137,6 +166,13 @@ export class MappedWriter {
 
   /** Overwrites in place from the start, as far as that goes; returns how many bytes it did. */
   *#overwrite(src: Uint8Array, guestOffset: number): Step<number> {
+    const { kind } = yield* this.#resolve(guestOffset, src.length);
+    if (kind !== 'data') return 0;
+    const range = rangeOf(guestOffset, src.length);
+    return yield* this.#apart(range, () => this.#overwriteAlone(src, guestOffset));
+  }
+
+  *#overwriteAlone(src: Uint8Array, guestOffset: number): Step<number> {
     let done = 0;
     while (done < src.length) {
       const extent = yield* this.#resolve(guestOffset + done, src.length - done);
@@ -166,7 +202,10 @@ export class MappedWriter {
     const allocationEnd = allocation.guestOffset + allocation.lengthBytes;
     const written = Math.min(src.length, allocationEnd - guestOffset);
     try {
-      yield* this.#fill(allocation, part(src, 0, written), guestOffset);
+      // The space may not be new: units that stood ready can have readers from an earlier time.
+      yield* this.#apart({ start: allocation.guestOffset, end: allocationEnd }, () =>
+        this.#fill(allocation, part(src, 0, written), guestOffset),
+      );
     } catch (error) {
       yield* cancelAllocation(allocation);
       throw error;
@@ -242,7 +281,10 @@ export class MappedWriter {
     const { unitBytes } = this.#writer;
     const end = guestOffset + lengthBytes;
     for (let at = guestOffset; at < end;) {
-      const done = yield* this.#writer.writeZeroes(at, end - at, mayUnmap);
+      const start = at;
+      const done = yield* this.#zeroing({ start, end }, () =>
+        this.#writer.writeZeroes(start, end - start, mayUnmap),
+      );
       at += done;
       if (done > 0) continue;
       const unitEnd = unitBytes === 1 ? end : alignDown(at, unitBytes) + unitBytes;
@@ -272,7 +314,8 @@ export class MappedWriter {
       () => {
         this.#checkRange('discard', guestOffset, lengthBytes);
         this.#writer.bitmaps?.markWritten(guestOffset, lengthBytes);
-        return this.#writer.discard(guestOffset, lengthBytes);
+        const range = rangeOf(guestOffset, lengthBytes);
+        return this.#zeroing(range, () => this.#writer.discard(guestOffset, lengthBytes));
       },
       rangeOf(guestOffset, lengthBytes),
     );
@@ -297,6 +340,8 @@ export class MappedWriter {
   *#closeAlone(): Step<void> {
     this.#turns.close();
     yield* this.#flushAlone();
+    // What it has freed can be given back to the host as well.
+    this.#turns.allowReuse();
     yield* this.#writer.close();
   }
 }

@@ -171,6 +171,7 @@ export class WriteLock {
   }
 }
 
-function overlap(a: LockRange, b: LockRange): boolean {
+/** Whether two ranges have a byte in common. */
+export function overlap(a: LockRange, b: LockRange): boolean {
   return a.start < b.end && b.start < a.end;
 }

@@ -5,10 +5,12 @@
 import { DiskError } from '@diskfile/bytes';
 import type { Step } from '../step.ts';
 import { ReadEpochs } from './read-epochs.ts';
+import { ReadGuard } from './read-guard.ts';
 import { type Hold, type LockRange, WHOLE_DISK, WriteLock } from './write-lock.ts';
 
 export class WriteTurns {
   readonly epochs = new ReadEpochs();
+  readonly guard = new ReadGuard();
   readonly #lock = new WriteLock();
   readonly #reclaim: () => void;
   /** Flushes whose reads have ended, and that the format has not been told of yet. */
@@ -36,7 +38,7 @@ export class WriteTurns {
   /** Waits until nobody else writes. */
   *widen(hold: Hold): Step<void> {
     yield* this.#lock.widen(hold);
-    this.#allowReuse();
+    this.allowReuse();
   }
 
   release(hold: Hold): void {
@@ -50,7 +52,7 @@ export class WriteTurns {
   *exclusive<T>(body: () => Step<T>, guest = WHOLE_DISK): Step<T> {
     const hold = yield* this.hold(WHOLE_DISK, guest);
     try {
-      this.#allowReuse();
+      this.allowReuse();
       return yield* body();
     } finally {
       this.#lock.release(hold);
@@ -66,7 +68,7 @@ export class WriteTurns {
   *takeTurn(hold: Hold, body: () => Step<void>): Step<void> {
     yield* this.#lock.enter(hold);
     if (this.#closed) throw closed();
-    this.#allowReuse();
+    this.allowReuse();
     yield* body();
     this.#lock.stepBack(hold);
   }
@@ -83,7 +85,7 @@ export class WriteTurns {
   }
 
   /** Lets freed space be used again. Only done alone: an allocation is never surprised by it. */
-  #allowReuse(): void {
+  allowReuse(): void {
     for (; this.#reclaimable > 0; this.#reclaimable -= 1) this.#reclaim();
   }
 

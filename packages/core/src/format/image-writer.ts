@@ -39,6 +39,11 @@ export interface Allocation {
 export interface ImageWriter {
   /** Unit of allocation in bytes: a cluster or subcluster; 1 where the format has none. */
   readonly unitBytes: number;
+  /**
+   * Whether {@link writeZeroes} and {@link discard} change bytes where they lie, and not tables
+   * alone. False when left out.
+   */
+  readonly zeroesInPlace?: boolean;
   readonly resizer?: ImageResizer;
   readonly snapshots?: SnapshotWriter;
   readonly bitmaps?: BitmapWriter;

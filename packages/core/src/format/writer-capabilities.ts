@@ -25,6 +25,8 @@ export interface ResizeRequest {
    * disk. What is copied from behind the end is zeros as well, whatever lies below.
    */
   writeZeros(guestOffset: number, lengthBytes: number): Step<void>;
+  /** Waits until no read from `guestOffset` on is under way that began when it was in the disk. */
+  readsEnded(guestOffset: number): Step<void>;
 }
 
 export interface ImageResizer {

@@ -134,6 +134,7 @@ export class Qcow2Resizer implements ImageResizer {
     yield* this.#clearBehind(sizeBytes);
     // Others that make the disk larger again may not look at what its last cluster holds.
     yield* clearEnd(tables, sizeBytes, request, { unallocated: false });
+    yield* request.readsEnded(sizeBytes);
     yield* cutDataFile(tables, sizeBytes);
     yield* writer.finish();
     yield* giveUpEmptyBlocks(tables.metadata, writer);

@@ -28,6 +28,8 @@ export interface CapabilityTarget {
   ): Step<T>;
   /** Part of a change: writes zeros as bytes, behind the end of the disk as well. */
   writeZeros(guestOffset: number, lengthBytes: number): Step<void>;
+  /** Part of a change: waits for the reads that are under way from there on. */
+  readsEnded(guestOffset: number): Step<void>;
   /** Writes compressed; undefined where the image cannot hold compressed data. */
   readonly compress: CompressStep | undefined;
   /** @throws DiskError `unsupported` unless the disk works synchronously */

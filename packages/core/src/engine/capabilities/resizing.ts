@@ -35,7 +35,7 @@ export class Resizing implements DiskResizing {
 
 /** Part of a change. The size is a whole number of sectors. */
 export function* resizeWith(
-  { image, backingBytes, writeZeros }: CapabilityTarget,
+  { image, backingBytes, writeZeros, readsEnded }: CapabilityTarget,
   resizer: ImageResizer,
   sizeBytes: number,
   { shrink = false, preallocation = 'off' }: ResizeOptions,
@@ -49,7 +49,7 @@ export function* resizeWith(
     throw refused('disk.preallocation', 'A disk that gets smaller has nothing to preallocate');
   }
   if (sizeBytes === image.sizeBytes) return;
-  yield* resizer.resize({ sizeBytes, preallocation, backingBytes, writeZeros });
+  yield* resizer.resize({ sizeBytes, preallocation, backingBytes, writeZeros, readsEnded });
 }
 
 function wholeSectors(sizeBytes: number): number {

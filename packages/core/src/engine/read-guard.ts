@@ -1,0 +1,106 @@
+/**
+ * Keeps reads apart in time from changes of the same bytes where they lie. Hosts do not: they copy
+ * the bytes of a request in any pieces, and on the file systems of Linux (seen on ext4 and on tmpfs)
+ * a read beside a write of the same sector can return parts of both. A disk never does that to its
+ * guest, so whichever of the two came first is over before the other begins.
+ *
+ * Data that is written to new space needs none of this: a read looks up either the old place or the
+ * new one. Nor do changes need to be kept from each other here; the write lock does that.
+ */
+import { DiskError } from '@diskfile/bytes';
+import type { Step } from '../step.ts';
+import { type LockRange, overlap } from './write-lock.ts';
+
+/** One read or change; to others it is opaque. */
+export interface GuardedTurn {
+  readonly ranges: readonly LockRange[];
+  /** How many earlier ones it waits for. */
+  waitsFor: number;
+  /** Those that wait for this one. */
+  readonly waiting: GuardedTurn[];
+  granted: () => void;
+}
+
+export class ReadGuard {
+  /** Under way or waiting, both of them. */
+  readonly #reads = new Set<GuardedTurn>();
+  readonly #changes = new Set<GuardedTurn>();
+
+  /** A read of some ranges comes. {@link turn} and {@link leave} have to follow. */
+  enterRead(ranges: readonly LockRange[]): GuardedTurn {
+    return enter(ranges, this.#reads, this.#changes);
+  }
+
+  /**
+   * A change comes. {@link turn} and {@link leave} have to follow, and in between it neither enters
+   * once more nor waits for the write lock: a read in between would wait for it, and it for that.
+   */
+  enterChange(range: LockRange): GuardedTurn {
+    return enter([range], this.#changes, this.#reads);
+  }
+
+  /** Waits until all that came before and overlaps is over. */
+  *turn(turn: GuardedTurn): Step<void> {
+    if (turn.waitsFor === 0) return;
+    yield {
+      runSync: () => {
+        throw pending();
+      },
+      run: () => whenGranted(turn),
+    };
+  }
+
+  leave(turn: GuardedTurn): void {
+    this.#reads.delete(turn);
+    this.#changes.delete(turn);
+    for (const next of turn.waiting) {
+      next.waitsFor -= 1;
+      if (next.waitsFor === 0) next.granted();
+    }
+  }
+
+  /**
+   * For a read that is over before anything else can run, and so need not enter.
+   * @throws DiskError `busy` while an asynchronous change of the range is under way
+   */
+  checkSyncRead(start: number, end: number): void {
+    for (const { ranges } of this.#changes) {
+      if (overlap(ranges[0]!, { start, end })) throw pending();
+    }
+  }
+}
+
+/** Waits as {@link ReadGuard.turn} does, for callers that are not steps. */
+export function whenGranted(turn: GuardedTurn): Promise<void> {
+  return new Promise((resolve) => {
+    turn.granted = resolve;
+  });
+}
+
+function enter(
+  ranges: readonly LockRange[],
+  own: Set<GuardedTurn>,
+  others: ReadonlySet<GuardedTurn>,
+): GuardedTurn {
+  const turn: GuardedTurn = { ranges, waitsFor: 0, waiting: [], granted: () => {} };
+  for (const other of others) {
+    if (!overlapAny(ranges, other.ranges)) continue;
+    other.waiting.push(turn);
+    turn.waitsFor += 1;
+  }
+  own.add(turn);
+  return turn;
+}
+
+function overlapAny(ranges: readonly LockRange[], others: readonly LockRange[]): boolean {
+  return ranges.some((range) => others.some((other) => overlap(range, other)));
+}
+
+function pending(): DiskError {
+  return new DiskError(
+    'busy',
+    'disk.async-request-pending',
+    'An asynchronous request on the same bytes is under way, and a synchronous one cannot wait for it',
+    { hint: 'Await the asynchronous requests first.' },
+  );
+}
