@@ -111,8 +111,8 @@ export class ClusterAllocator {
 
   /** See {@link ImageWriter.reclaim}. @returns what can be used again */
   reclaim(): ClusterRuns {
-    const runs = this.freed.reclaim();
-    for (const { start } of runs) this.#next = Math.min(this.#next, start);
+    const { runs, from } = this.freed.reclaim();
+    this.#next = Math.min(this.#next, from);
     return runs;
   }
 

@@ -1,9 +1,15 @@
 /** A set of host clusters, kept as sorted runs. */
+import { alignDown, alignUp } from '@diskfile/bytes';
 import type { ClusterRun } from './refcounts.ts';
 
 export class ClusterRuns implements Iterable<ClusterRun> {
   /** Sorted; no two touch. */
   readonly #runs: { start: number; end: number }[] = [];
+
+  /** How many runs there are, as a measure of the memory that they take. */
+  get size(): number {
+    return this.#runs.length;
+  }
 
   get isEmpty(): boolean {
     return this.#runs.length === 0;
@@ -31,6 +37,16 @@ export class ClusterRuns implements Iterable<ClusterRun> {
   overlaps({ start, count }: ClusterRun): boolean {
     const run = this.#runs[this.#firstEndingFrom(start + 1)];
     return run !== undefined && run.start < start + count;
+  }
+
+  /** A larger set in fewer runs, each of which begins and ends at a multiple of `unit` clusters. */
+  coarsened(unit: number): ClusterRuns {
+    const coarse = new ClusterRuns();
+    for (const { start, end } of this.#runs) {
+      const from = alignDown(start, unit);
+      coarse.add({ start: from, count: alignUp(end, unit) - from });
+    }
+    return coarse;
   }
 
   clear(): void {
