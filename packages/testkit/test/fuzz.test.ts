@@ -18,6 +18,9 @@ const INPUTS: Record<string, number> = {
   raw: 200,
   qcow: 200,
   qcow2: 250,
+  write: 120,
+  check: 200,
+  repair: 150,
   ext4: 150,
   open: 60,
 };

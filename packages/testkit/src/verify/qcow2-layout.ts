@@ -56,12 +56,20 @@ export function readLayout(image: Uint8Array): Qcow2Layout {
     l1: { offset: u64(view, 40), entries: view.getUint32(36) },
     snapshots: { offset: u64(view, 64), count: view.getUint32(60) },
     bitmaps:
-      (autoclear & AUTOCLEAR_BITMAPS) === 0 ? undefined : bitmapsExtension(view, headerBytes),
+      (autoclear & AUTOCLEAR_BITMAPS) === 0
+        ? undefined
+        : bitmapsExtension(view, headerBytes, clusterBytes),
   };
 }
 
-function bitmapsExtension(view: DataView, headerBytes: number): BitmapPlace | undefined {
-  for (let at = headerBytes; view.getUint32(at) !== 0;) {
+function bitmapsExtension(
+  view: DataView,
+  headerBytes: number,
+  clusterBytes: number,
+): BitmapPlace | undefined {
+  // Where the name of the backing image begins, extensions end.
+  const end = u64(view, 8) || clusterBytes;
+  for (let at = headerBytes; at + 8 <= end && view.getUint32(at) !== 0;) {
     const lengthBytes = view.getUint32(at + 4);
     if (view.getUint32(at) === BITMAPS_EXTENSION) {
       return {

@@ -56,6 +56,9 @@ class Verifier {
     this.#refer(0, clusterBytes, 'header', 0);
     const tableBytes = refcountTable.clusters * clusterBytes;
     this.#refer(refcountTable.offset, tableBytes, 'refcount table', 0);
+    if (!this.#isThere(refcountTable.offset, tableBytes, 'refcount table')) {
+      return { errors: this.#errors, leaks: [], isDirty: false };
+    }
     for (let at = 0; at < tableBytes; at += 8) {
       const block = offsetField(view, refcountTable.offset + at);
       if (block !== 0) this.#refer(block, clusterBytes, 'refcount block', at / 8);
@@ -91,6 +94,7 @@ class Verifier {
   }
 
   #walkL1({ offset, entries }: TablePlace): void {
+    if (!this.#isThere(offset, entries * 8, 'L1 table')) return;
     const { view, clusterBytes, extendedL2, fileBytes } = this.#layout;
     const step = extendedL2 ? 16 : 8;
     const perTable = clusterBytes / step;
@@ -128,6 +132,12 @@ class Verifier {
     this.#noteCopied(offset, high);
   }
 
+  #isThere(offset: number, lengthBytes: number, use: Use): boolean {
+    const isThere = offset + lengthBytes <= this.#layout.view.byteLength;
+    if (!isThere) this.#error(`${use} at ${offset} lies beyond the end of the file`);
+    return isThere;
+  }
+
   #noteCopied(offset: number, high: number): void {
     if (!this.#isActive) return;
     const cluster = Math.floor(offset / this.#layout.clusterBytes);
@@ -152,6 +162,7 @@ class Verifier {
     const tables = readBitmapTables(this.#layout, bitmaps);
     let data = 0;
     for (const [index, { offset, entries }] of tables.entries()) {
+      if (!this.#isThere(offset, entries * 8, 'bitmap table')) continue;
       this.#refer(offset, entries * 8, 'bitmap table', index);
       for (let at = offset; at < offset + entries * 8; at += 8, data++) {
         const place = offsetField(view, at);
@@ -216,7 +227,10 @@ function describe(purpose: number): string {
   return `${USES[Math.floor(purpose / 2 ** 32)] ?? 'nothing'} ${purpose % 2 ** 32}`;
 }
 
-/** Of an image whose dirty bit says that the refcounts are out of date, these are not compared. */
+/**
+ * The header, and the tables of snapshots and bitmaps, have to lie within the file. Of an image
+ * whose dirty bit says that the refcounts are out of date, these are not compared.
+ */
 export function verifyQcow2(image: Uint8Array): Verdict {
   return new Verifier(image).run();
 }

@@ -108,9 +108,16 @@ function mappingTables(bytes: Uint8Array, clusterBytes: number): Region[] {
 }
 
 function otherTables(bytes: Uint8Array, clusterBytes: number): Region[] {
-  const tables = [region('refcount table', offsetAt(bytes, 48), clusterBytes, 8)];
+  const refcountTable = offsetAt(bytes, 48);
+  const tables = [region('refcount table', refcountTable, clusterBytes, 8)];
+  const block = entryOffset(bytes, refcountTable);
+  if (block > 0) tables.push(region('refcount block', block, clusterBytes, 2));
   const snapshots = offsetAt(bytes, 64);
-  if (readU32be(bytes, 60) > 0) tables.push(region('snapshots', snapshots, 160, 4));
+  if (readU32be(bytes, 60) > 0) {
+    tables.push(region('snapshots', snapshots, 160, 4));
+    const l1 = snapshots + 8 <= bytes.length ? offsetAt(bytes, snapshots) : 0;
+    if (l1 > 0) tables.push(region("snapshot's L1", l1, 64, 8));
+  }
   return tables;
 }
 
