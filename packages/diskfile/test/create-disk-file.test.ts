@@ -264,6 +264,15 @@ describe.each(ways)('%s', (_name, create) => {
     expect(fs.readdirSync(root)).toEqual([]);
   });
 
+  it('speaks of the path that was given, not of what is made on the way', async () => {
+    const missing = join(root, 'gone', 'new.img');
+    await expect(create(missing, { format: 'raw', sizeBytes: 1 })).rejects.toMatchObject({
+      code: 'not-found',
+      message: `Cannot create ${missing}: there is no such directory`,
+      context: { path: missing },
+    });
+  });
+
   it('refuses formats that are only read', async () => {
     const { create: _, ...onlyRead } = rawDriver;
     await expect(

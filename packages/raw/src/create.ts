@@ -18,7 +18,8 @@ export function* createRaw(context: CreateContext): Step<void> {
   }
   const { preallocation = 'off', ...unknown } = options;
   for (const name of Object.keys(unknown)) {
-    throw refused('raw.option', `Raw disks have no option ${quote(name)}`);
+    const message = `Raw disks have no option ${quote(name)}`;
+    throw refused('raw.option', message, 'Known options: preallocation.');
   }
   if (!PREALLOCATIONS.includes(String(preallocation))) {
     throw refused(

@@ -14,6 +14,12 @@ const MISSING: Explanation = {
   reason: 'there is no such file',
   hint: 'Check the path.',
 };
+/** What is to be created is not there, of course. */
+const NO_DIRECTORY: Explanation = {
+  ...MISSING,
+  reason: 'there is no such directory',
+  hint: 'Create the directory first, or choose another path.',
+};
 const FORBIDDEN: Explanation = {
   code: 'denied',
   detail: 'storage.permission',
@@ -87,7 +93,8 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
 /** What went wrong when the host was asked to `op` the file at `path`. */
 export function hostError(cause: unknown, op: string, path: string, offset?: number): DiskError {
   const host = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : '';
-  const known = EXPLANATIONS[String(host)];
+  const explained = EXPLANATIONS[String(host)];
+  const known = explained === MISSING && op === 'create' ? NO_DIRECTORY : explained;
   const where = offset === undefined ? {} : { offset };
   const context = { op, path, layer: 'storage', cause, ...where };
   if (known === undefined) {

@@ -170,10 +170,12 @@ function inUse({ name }: LockedFile): DiskWarning {
 function busy({ name, writable }: LockedFile, isWritten: boolean): DiskError {
   const use = isWritten ? 'is writing' : 'is using';
   const read = writable ? '' : ', or read it with forceShare: true, which may give mixed content';
-  return new DiskError('busy', 'storage.locked', `Another process ${use} ${name}`, {
+  return new DiskError('busy', 'storage.locked', `Somebody ${use} ${name} already`, {
     op: 'open',
     path: name,
     layer: 'storage',
-    hint: `Close it there (is a virtual machine running from it?)${read}.`,
+    hint:
+      'Close it first: it is open in another process, a running virtual machine perhaps, or ' +
+      `elsewhere in this one${read}.`,
   });
 }

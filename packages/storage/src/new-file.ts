@@ -96,7 +96,8 @@ export class NewFile {
       return new NewFile(storage, { path: target, temporaryPath }, replaced, access);
     } catch (error) {
       if (replaced !== undefined) yield* closeStorage(replaced.storage);
-      throw error;
+      // Nobody knows the temporary name.
+      throw error instanceof DiskError ? hostError(error.cause ?? error, 'create', path) : error;
     }
   }
 

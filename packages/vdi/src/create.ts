@@ -49,7 +49,8 @@ export function* createVdi(context: CreateContext): Step<void> {
 function parseStatic(options: CreateContext['options']): boolean {
   const { static: isStatic = false, ...unknown } = options;
   for (const name of Object.keys(unknown)) {
-    throw refused('vdi.option', `VDI images have no option ${quote(name)}`);
+    const message = `VDI images have no option ${quote(name)}`;
+    throw refused('vdi.option', message, 'Known options: static.');
   }
   if (isStatic === true || isStatic === 'on' || isStatic === 'true') return true;
   if (isStatic === false || isStatic === 'off' || isStatic === 'false') return false;
@@ -98,10 +99,11 @@ function encodeHeader({ sizeBytes, blocks, dataOffset, isStatic }: Layout): Uint
   return head;
 }
 
-function refused(detail: string, message: string): DiskError {
+function refused(detail: string, message: string, hint?: string): DiskError {
   return new DiskError('invalid-argument', detail, message, {
     op: 'create',
     format: 'vdi',
     layer: 'format',
+    ...(hint === undefined ? {} : { hint }),
   });
 }

@@ -86,7 +86,8 @@ function* createFixed(storage: WritableStorage, { sizeBytes }: VhdLayout, footer
 function layOut({ sizeBytes: wantedBytes, options, backing }: CreateContext): VhdLayout {
   const { subformat = 'dynamic', force_size: forceSize = false, ...unknown } = options;
   for (const name of Object.keys(unknown)) {
-    throw refused('vhd.option', `VHD images have no option ${quote(name)}`);
+    const message = `VHD images have no option ${quote(name)}`;
+    throw refused('vhd.option', message, 'Known options: subformat, force_size.');
   }
   if (subformat !== 'dynamic' && subformat !== 'fixed') {
     throw refused(
@@ -110,7 +111,7 @@ function layOut({ sizeBytes: wantedBytes, options, backing }: CreateContext): Vh
 
 function bounded(layout: VhdLayout): VhdLayout {
   if (layout.sizeBytes / SECTOR_BYTES <= MAX_SECTORS) return layout;
-  throw refused('vhd.too-large', 'Disk size is too large, max size is 2040 GiB');
+  throw refused('vhd.too-large', 'A VHD image has 2040 GiB at most');
 }
 
 function isOn(value: string | number | boolean): boolean {
@@ -217,7 +218,12 @@ function ascii(text: string): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
-function refused(detail: string, message: string): DiskError {
+function refused(detail: string, message: string, hint?: string): DiskError {
   const context = { op: 'create', format: 'vhd', layer: 'format' };
-  return new DiskError('invalid-argument', detail, message, context);
+  return new DiskError(
+    'invalid-argument',
+    detail,
+    message,
+    hint === undefined ? context : { ...context, hint },
+  );
 }

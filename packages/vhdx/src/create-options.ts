@@ -18,6 +18,7 @@ export interface CreateLayout {
   readonly parent: VhdxParent | undefined;
 }
 
+const KNOWN_OPTIONS = 'Known options: subformat, block_size, log_size, block_state_zero.';
 const GIB = 1024 * MIB;
 const MAX_DISK_BYTES = 64 * 1024 * GIB;
 const MAX_BLOCK_BYTES = 256 * MIB;
@@ -34,7 +35,8 @@ export function* parseCreateOptions(context: CreateContext): Step<CreateLayout> 
     ...unknown
   } = options;
   for (const name of Object.keys(unknown)) {
-    throw refused('vhdx.option', `VHDX disks have no option ${quote(name)}`);
+    const message = `VHDX disks have no option ${quote(name)}`;
+    throw refused('vhdx.option', message, KNOWN_OPTIONS);
   }
   if (subformat !== 'dynamic' && subformat !== 'fixed') {
     throw refused(
@@ -46,11 +48,11 @@ export function* parseCreateOptions(context: CreateContext): Step<CreateLayout> 
     throw refused('vhdx.fixed-backing', 'A fixed disk cannot have a parent');
   }
   if (sizeBytes > MAX_DISK_BYTES) {
-    throw refused('vhdx.too-large', 'Image size too large; max of 64TB');
+    throw refused('vhdx.too-large', 'A VHDX disk has 64 TiB at most');
   }
   const logBytes = wholeNumber('log_size', logSize);
   if (logBytes < MIB || logBytes > MAX_LOG_BYTES) {
-    throw refused('vhdx.log-size', 'Log size must be 1 MB to 2 GB');
+    throw refused('vhdx.log-size', 'log_size is 1 MiB to 2 GiB');
   }
   return {
     sizeBytes,
@@ -71,7 +73,7 @@ function blockBytesOf(wanted: number, sizeBytes: number): number {
   }
   const rounded = alignUp(wanted, MIB);
   if (rounded <= MAX_BLOCK_BYTES && Number.isInteger(Math.log2(rounded))) return rounded;
-  throw refused('vhdx.block-size', 'Block size must be a power of two of 1 MB to 256 MB');
+  throw refused('vhdx.block-size', 'block_size is a power of two from 1 MiB to 256 MiB');
 }
 
 function wholeNumber(name: string, value: string | number | boolean): number {
@@ -101,7 +103,12 @@ function* parentOf({ backing, describeBacking }: CreateContext): Step<VhdxParent
   };
 }
 
-function refused(detail: string, message: string): DiskError {
+function refused(detail: string, message: string, hint?: string): DiskError {
   const context = { op: 'create', format: 'vhdx', layer: 'format' };
-  return new DiskError('invalid-argument', detail, message, context);
+  return new DiskError(
+    'invalid-argument',
+    detail,
+    message,
+    hint === undefined ? context : { ...context, hint },
+  );
 }

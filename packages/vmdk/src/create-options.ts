@@ -29,6 +29,15 @@ export interface CreateLayout {
   readonly parent: { readonly name: string; readonly cid: string } | undefined;
 }
 
+const OPTIONS = [
+  'subformat',
+  'adapter_type',
+  'hwversion',
+  'toolsversion',
+  'zeroed_grain',
+  'compat6',
+];
+
 export function* parseCreateOptions(context: CreateContext): Step<CreateLayout> {
   const {
     subformat = 'monolithicSparse',
@@ -40,7 +49,7 @@ export function* parseCreateOptions(context: CreateContext): Step<CreateLayout> 
     ...unknown
   } = context.options;
   for (const name of Object.keys(unknown)) {
-    throw refused('vmdk.option', `VMDK disks have no option ${quote(name)}`);
+    throw refused('vmdk.option', `VMDK disks have no option ${quote(name)}`, OPTIONS);
   }
   if (!isSubformat(subformat)) {
     throw refused(
@@ -58,14 +67,20 @@ export function* parseCreateOptions(context: CreateContext): Step<CreateLayout> 
   }
   const isCompat6 = isOn('compat6', compat6);
   if (isCompat6 && hwVersion !== undefined) {
-    throw refused('vmdk.compat6', 'compat6 cannot be enabled with hwversion set');
+    throw refused(
+      'vmdk.compat6',
+      'compat6 stands for an hwversion, so only one of them can be given',
+    );
   }
   const isSparse = !subformat.endsWith('Flat');
   if (isOn('zeroed_grain', zeroedGrain) && !isSparse) {
-    throw refused('vmdk.zeroed-grain', 'Flat image cannot enable zeroed grain');
+    throw refused(
+      'vmdk.zeroed-grain',
+      'zeroed_grain is for subformats with grains, not for flat ones',
+    );
   }
   if (context.backing !== undefined && !isSparse) {
-    throw refused('vmdk.flat-backing', 'Flat image cannot have backing file');
+    throw refused('vmdk.flat-backing', 'A flat disk cannot have a backing file');
   }
   return {
     sizeBytes: context.sizeBytes,
@@ -93,7 +108,7 @@ function* parentOf({
   const { name, format } = backing!;
   const { cid } = format === 'vmdk' ? yield* describeBacking!() : {};
   if (typeof cid === 'string') return { name, cid };
-  throw refused('vmdk.parent-format', 'backing_file must be a vmdk image');
+  throw refused('vmdk.parent-format', 'The backing file of a VMDK disk has to be a VMDK disk');
 }
 
 function isOn(name: string, value: string | number | boolean): boolean {

@@ -12,7 +12,7 @@ export function checkRange(
     throw new DiskError(
       'invalid-argument',
       'disk.argument',
-      `${op} takes a byte array and offsets that are numbers, not ${typeof offset} and ${typeof length}`,
+      `${op} takes a range in numbers, not ${typeof offset} and ${typeof length}`,
       { op, path: source.name, layer: 'engine' },
     );
   }

@@ -63,7 +63,7 @@ export interface DiskFileCheckReport extends CheckReport {
  *
  * @param target a path or `file:` URL, or a storage, which stays open; it must be a
  *   {@link WritableStorage} to be repaired
- * @throws DiskError `unsupported` for formats that have nothing to check; `corrupt` when the header
+ * @throws DiskError `unsupported` for formats that are not checked; `corrupt` when the header
  *   says too little to go on; `not-found`, `denied`, `busy`, `limit`, `io`, `no-space`, `aborted`
  * @example
  * const { corruptions, leaks, findings } = await checkDiskFile('vm.qcow2', { repair: 'all' });
@@ -175,7 +175,8 @@ function notCheckable(format: string): DiskError {
   return new DiskError(
     'unsupported',
     'check.no-check',
-    `There is nothing to check in images of format ${format}`,
+    `Images of format ${format} are not checked`,
+    format === 'raw' ? { hint: 'State the format if this is a damaged image of another one.' } : {},
   );
 }
 
