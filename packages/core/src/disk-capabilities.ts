@@ -1,8 +1,13 @@
-/** What only some disks can do. Each part is there only where the format has it. */
+/** What only some disks can do. */
 import type { BitmapInfo, SnapshotInfo } from './format/snapshot-info.ts';
 import type { DirtyGuestRange, Preallocation } from './format/writer-capabilities.ts';
 import type { BackingReference } from './open/reference.ts';
 
+/**
+ * A part is undefined where the format has no such thing. The parts that only write (resizing,
+ * amending, compression) are there only when the disk was opened for writing; so is what other
+ * parts change: on a disk for reading it fails with `read-only`.
+ */
 export interface DiskCapabilities {
   /** Whether the methods that end in `Sync` work; they throw `unsupported` otherwise. */
   readonly synchronous: boolean;
