@@ -61,7 +61,11 @@ function without(state: 'none' | 'stale' | 'damaged'): BitmapListing {
   return { state, place: undefined, entries: [] };
 }
 
-function* readDirectory(
+/**
+ * Reads the directory of bitmaps that the image vouches for.
+ * @throws DiskError `corrupt`, `limit` or `io`
+ */
+export function* readDirectory(
   storage: Storage,
   clusterBytes: number,
   extension: Uint8Array,

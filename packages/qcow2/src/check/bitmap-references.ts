@@ -1,8 +1,9 @@
 /** The clusters that persistent bitmaps take (specification, "Bitmaps"). */
 import { alignUp, DiskError, maskBits } from '@diskfile/bytes';
 import { type Limits, readBytes, type Step, type Storage } from '@diskfile/core';
-import { AUTOCLEAR } from '../features.ts';
+import { readDirectory } from '../bitmaps/bitmap-directory.ts';
 import { hex } from '../errors.ts';
+import { AUTOCLEAR } from '../features.ts';
 import { clusterOffset } from '../l2-entry.ts';
 import { bitmapDirectoryEntry, bitmapsExtension } from '../structs.ts';
 import type { CheckedHeader } from './checked-header.ts';
@@ -17,8 +18,8 @@ const RESERVED_HIGH = 0xff00_0000;
 const RESERVED_LOW = 0x1fe;
 
 /** Bitmaps that the image does not vouch for are no bitmaps: their clusters count as leaked. */
-export function bitmapsOf({ header, extensions }: CheckedHeader): Uint8Array | undefined {
-  return header.features.autoclear.has(AUTOCLEAR.bitmaps) ? extensions.bitmaps : undefined;
+export function vouchesForBitmaps({ header }: CheckedHeader): boolean {
+  return header.features.autoclear.has(AUTOCLEAR.bitmaps);
 }
 
 export class BitmapReferences {
@@ -61,13 +62,24 @@ export class BitmapReferences {
       })),
     );
     for (const part of parts) yield* this.#addClusters(part);
+    if (!this.isDamaged) yield* this.#compareWithReader(extension);
+  }
+
+  /** What was walked through may still not be what those who use bitmaps accept. */
+  *#compareWithReader(extension: Uint8Array): Step<void> {
+    try {
+      yield* readDirectory(this.#storage, this.#clusterBytes, extension, this.#limits);
+    } catch (error) {
+      if (!(error instanceof DiskError) || error.code === 'io') throw error;
+      if (error.code !== 'limit') this.#damaged(error.context.offset ?? 0, error.message);
+    }
   }
 
   *#readDirectory(extension: Uint8Array): Step<HostRegion[]> {
     const tables: HostRegion[] = [];
     try {
-      const { bitmap_directory_offset: hostOffset, bitmap_directory_size: lengthBytes } =
-        bitmapsExtension.decode(extension);
+      const raw = bitmapsExtension.decode(extension);
+      const { bitmap_directory_offset: hostOffset, bitmap_directory_size: lengthBytes } = raw;
       const region = { hostOffset, lengthBytes };
       if (this.#references.addRegion('bitmap directory', region)) this.regions.push(region);
       else this.isDamaged = true;

@@ -66,11 +66,15 @@ export class Findings {
     }));
   }
 
-  /** An entry that is wrong, and that QEMU does not count as such. */
-  misnamingEntry(times: number, describe: () => Described): void {
-    this.mendableEntries += times;
+  /** Something that is wrong, and that QEMU does not count as such. */
+  uncounted(describe: () => Described): void {
     this.firstDamage ??= describe();
     this.#list('error', describe);
+  }
+
+  misnamingEntry(times: number, describe: () => Described): void {
+    this.mendableEntries += times;
+    this.uncounted(describe);
   }
 
   mendableEntry(times: number, describe: () => Described): void {

@@ -13,7 +13,7 @@ import type { Qcow2Header } from '../header.ts';
 import { hex } from '../errors.ts';
 import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import { ReferenceTally } from '../refcounts/reference-tally.ts';
-import { BitmapReferences, bitmapsOf } from './bitmap-references.ts';
+import { BitmapReferences, vouchesForBitmaps } from './bitmap-references.ts';
 import { type CheckedHeader, readCheckedHeader } from './checked-header.ts';
 import { CopiedFlags } from './copied-flags.ts';
 import { type CoveredPart, coverage } from './coverage.ts';
@@ -199,8 +199,7 @@ export class Inspection {
       const { offset, lengthBytes } = encryptionHeader;
       this.#addRegion('encryption header', offset, lengthBytes);
     }
-    const bitmaps = bitmapsOf(this.#checked);
-    if (bitmaps !== undefined) yield* this.#addBitmaps(bitmaps);
+    if (vouchesForBitmaps(this.#checked)) yield* this.#addBitmaps();
   }
 
   #addRegion(what: string, hostOffset: number, lengthBytes: number): void {
@@ -208,10 +207,20 @@ export class Inspection {
     if (this.references.addRegion(what, region)) this.#regions.push(region);
   }
 
-  *#addBitmaps(extension: Uint8Array): Step<void> {
+  *#addBitmaps(): Step<void> {
     const { storage, limits } = this.#context;
     const { clusterBytes } = this.header;
     const { references, findings } = this;
+    const extension = this.#checked.extensions.bitmaps;
+    if (extension === undefined) {
+      this.areBitmapsDamaged = true;
+      findings.uncounted(() => ({
+        detail: 'qcow2.check.bitmap',
+        message: 'The header vouches for bitmaps, and names none',
+        hostOffset: 88,
+      }));
+      return;
+    }
     const bitmaps = new BitmapReferences(storage, clusterBytes, limits, references, findings);
     const { brokenReferences } = findings;
     yield* bitmaps.add(extension);

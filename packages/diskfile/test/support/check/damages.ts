@@ -579,6 +579,17 @@ export const DAMAGES: readonly Damage[] = [
     qemuRefuses: 'does not open the image',
   },
   {
+    name: 'fewer bitmaps than the header says',
+    recipes: ['bitmaps'],
+    apply: (image) => image.setU32(image.extension(0x2385_2875), 3),
+    qemuRefuses: 'does not open the image',
+  },
+  {
+    name: 'bitmaps that the header vouches for and does not name',
+    recipes: ['bitmaps'],
+    apply: (image) => image.setU32(image.extension(0x2385_2875) - 8, 0x1234_5678),
+  },
+  {
     name: 'a bitmap directory of garbage',
     recipes: ['bitmaps'],
     apply: (image) => image.bytes.fill(0xa5, image.bitmapDirectory, image.bitmapDirectory + 64),

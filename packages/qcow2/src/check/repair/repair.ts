@@ -124,8 +124,8 @@ export class Repair {
   }
 
   /** Clusters that seem unused may belong to what is damaged, or was given up; then they are kept. */
-  #isAllKnown({ findings }: Inspection): boolean {
-    return findings.areReferencesSound && this.#tablesGivenUp === 0;
+  #isAllKnown({ findings, areBitmapsDamaged }: Inspection): boolean {
+    return findings.areReferencesSound && !areBitmapsDamaged && this.#tablesGivenUp === 0;
   }
 
   #warn({ findings: { leaks } }: Inspection): void {
