@@ -2,6 +2,7 @@
 import { DiskError } from '@diskfile/bytes';
 import type { BlockStatus, DiskFile } from '@diskfile/core';
 import { ContractViolation } from '../fuzz-target.ts';
+import { exerciseBitmaps } from './bitmaps.ts';
 import { Budget } from './budget.ts';
 import { tolerate } from './tolerate.ts';
 
@@ -34,6 +35,7 @@ export async function exerciseDisk(disk: DiskFile, choices: readonly number[]): 
   }
   await readAlike(disk, 0, Math.min(MAX_READ_BYTES, disk.sizeBytes));
   await readTogether(disk, choices);
+  await exerciseBitmaps(disk);
 }
 
 async function collectStatuses(disk: DiskFile): Promise<BlockStatus[]> {
