@@ -193,6 +193,12 @@ export class Qcow2Writer implements ImageWriter {
   *close(): Step<void> {
     yield* this.#writer.finish();
     if (yield* this.#bitmaps.close()) yield* this.#writer.finish();
+    // Since the last flush only tables were freed, which no read looks at.
+    const { freed } = this.metadata.allocator;
+    if (!freed.isWaiting) {
+      freed.seal();
+      this.reclaim();
+    }
     yield* this.#freeSpace.punch();
     yield* this.#freeSpace.truncate();
   }

@@ -55,6 +55,11 @@ export class FreedClusters {
     return this.#unlinked.length;
   }
 
+  /** Whether flushes have freed clusters that reads may still be looking at. */
+  get isWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   unlink({ start, count }: ClusterRun): void {
     const last = this.#unlinked.at(-1);
     if (last !== undefined && last.start + last.count === start) last.count += count;
