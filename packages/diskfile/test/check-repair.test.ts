@@ -311,6 +311,13 @@ describe('checkDiskFile()', () => {
     }
   });
 
+  it('warns of a data file that is not to be found', () => {
+    const image = new ImageEditor(makeImage().bytes);
+    image.setU64(72, 4n);
+    const { warnings } = checkBytes(image.bytes).report;
+    expect(warnings.map((warning) => warning.detail)).toEqual([detail('data-file')]);
+  });
+
   it('refuses a header that says too little', () => {
     const image = new ImageEditor(makeImage().bytes);
     image.setU32(20, 40);

@@ -29,10 +29,11 @@ export function qemuCheck(path: string, ...args: readonly string[]): QemuVerdict
     ['check', '--output=json', ...args, path],
     { encoding: 'utf8', maxBuffer: 2 ** 28, cwd: dirname(path) },
   );
-  return { counts: parse(stdout), exitCode: status ?? -1, stderr };
+  return { counts: parseCounts(stdout), exitCode: status ?? -1, stderr };
 }
 
-function parse(stdout: string): Counts | undefined {
+/** The counts of `qemu-img check --output=json`; undefined when there are none. */
+export function parseCounts(stdout: string): Counts | undefined {
   if (!stdout.includes('{')) return undefined;
   const json = JSON.parse(stdout) as Record<string, number>;
   return {

@@ -99,17 +99,15 @@ export class RefcountRebuild {
       return tally.get(cluster) === 0;
     });
     const counts = new Float64Array(Math.min(DECODED_AT_ONCE, stored.clustersPerBlock));
-    const kept: number[] = [];
     yield* stored.eachBlock(sound, (block, index) => {
       for (let slot = 0; slot < stored.clustersPerBlock; slot += counts.length) {
         stored.decode(block, slot, counts);
         const start = index * stored.clustersPerBlock + slot;
         for (let each = 0; each < counts.length && start + each < clusters; each++) {
-          if (counts[each]! > 0 && tally.get(start + each) === 0) kept.push(start + each);
+          if (counts[each]! > 0 && tally.get(start + each) === 0) tally.addRun(start + each, 1, 1);
         }
       }
     });
-    for (const cluster of kept) tally.addRun(cluster, 1, 1);
   }
 
   /** Behind the end of the file; where that cannot grow, behind all that is in use. */
