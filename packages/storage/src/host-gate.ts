@@ -110,14 +110,14 @@ class NamedFileOpening {
     const real = yield* this.#realDirectories(allow);
     if (!isWithin(resolve(path), [...asGiven, ...real])) throw this.#denied(path);
     const realPath = yield* this.#resolve(path, real);
-    if (!isWithin(realPath, real)) throw this.#denied(path);
+    if (!isWithin(realPath, real)) throw this.#leadsOutside();
     return yield* openFileStorage(realPath, {
       name: path,
       hostPath: path,
       kinds: ['regular file'],
       followSymlink: false,
       judge: (truePath) => {
-        if (!isWithin(truePath, real)) throw this.#denied(path);
+        if (!isWithin(truePath, real)) throw this.#leadsOutside();
       },
       writable: this.#writable,
       ...this.#access,
@@ -163,9 +163,9 @@ class NamedFileOpening {
     for (let directory = dirname(path); ; directory = dirname(directory)) {
       const real = yield* this.#tryRealpath(directory);
       if (typeof real === 'string') {
-        throw isWithin(real, allowed) ? this.#explained(realPath) : this.#denied(path);
+        throw isWithin(real, allowed) ? this.#explained(realPath) : this.#leadsOutside();
       }
-      if (directory === dirname(directory)) throw this.#denied(path);
+      if (directory === dirname(directory)) throw this.#leadsOutside();
     }
   }
 
@@ -183,20 +183,27 @@ class NamedFileOpening {
   }
 
   #denied(path: string): DiskError {
-    const directory = dirname(resolve(path));
-    return new DiskError(
-      'denied',
-      'gate.outside',
-      `The image names ${this.#quoted()}, which is not inside the directory of the image`,
-      {
-        op: 'open',
-        path: this.#namedBy.name,
-        layer: 'storage',
-        hint:
-          `If you trust the image, allow it: --allow-backing ${quote(directory)} on the command ` +
-          `line, gate: hostGate({ allow: [${quote(directory)}] }) in code.`,
-      },
+    const directory = quote(dirname(resolve(path)));
+    return this.#outside(
+      'is not inside the directory of the image',
+      `If you trust the image, allow it: --allow-backing ${directory} on the command line, ` +
+        `gate: hostGate({ allow: [${directory}] }) in code.`,
     );
+  }
+
+  /** Where to is not said: an image is not to find out what exists elsewhere. */
+  #leadsOutside(): DiskError {
+    return this.#outside(
+      'symbolic links take out of the directory of the image',
+      'If you trust the image, allow the directory that it is truly in: --allow-backing DIRECTORY ' +
+        'on the command line, gate: hostGate({ allow: [directory] }) in code.',
+    );
+  }
+
+  #outside(where: string, hint: string): DiskError {
+    const message = `The image names ${this.#quoted()}, which ${where}`;
+    const context = { op: 'open', path: this.#namedBy.name, layer: 'storage', hint };
+    return new DiskError('denied', 'gate.outside', message, context);
   }
 
   /** Says of a missing file who asks for it: its name stands in no command that the user typed. */

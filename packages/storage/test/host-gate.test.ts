@@ -153,7 +153,12 @@ describe('by default the gate refuses, without looking at it,', () => {
 describe('by default the gate refuses, without opening it,', () => {
   it('a symbolic link that leads out', async () => {
     fs.symlinkSync(secret, join(home, 'link'));
-    expect(await refusal('link')).toMatchObject({ code: 'denied' });
+    const error = await refusal('link');
+    expect(error).toMatchObject({ code: 'denied', detail: 'gate.outside' });
+    // To allow the directory that the link is in would not help.
+    expect(error.hint).not.toContain(home);
+    expect(error.hint).toContain('the directory that it is truly in');
+    expect(error.message).not.toContain(secret);
     expect(record.opened).toEqual([]);
   });
 
