@@ -57,6 +57,8 @@ export interface DiskFileCheckReport extends CheckReport {
  * The counts are those of `qemu-img check`. With `checkErrors`, `corruptions` and `leaks` all 0 the
  * image is in order. After a repair they count what is left, and the findings tell which are
  * repaired. A repair loses nothing that it does not report, at whatever moment it is interrupted.
+ * Where it has to give up whole tables, the clusters they may have stood for stay, as leaks; another
+ * repair gives them back.
  *
  * The image is locked meanwhile as {@link openDiskFile} locks it: a repair keeps everybody else
  * off, a check keeps writers off.
