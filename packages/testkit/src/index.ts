@@ -20,6 +20,10 @@ export { type FaultPlan, Faults, FaultStorage } from './storage/fault-storage.ts
 export { Random } from './storage/random.ts';
 export { RecordingStorage } from './storage/recording-storage.ts';
 export { StorageWrapper } from './storage/storage-wrapper.ts';
+export type { DiskModel } from './model/disk-model.ts';
+export { DiskTrial } from './model/disk-trial.ts';
+export { adoptOutcome, isDone } from './model/outcome.ts';
+export { operations } from './model/operations/index.ts';
 export { type ModelRunOptions, OperationCounts, runModel } from './model/model-run.ts';
 export { sharesOf } from './model/shares.ts';
 export { FormatSubject, type FormatSubjectOptions } from './subject/format-subject.ts';

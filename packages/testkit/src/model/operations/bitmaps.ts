@@ -28,8 +28,9 @@ export class CreateBitmap implements Operation {
     return !bitmaps.some(({ name }) => name === this.#name);
   }
 
-  mayBeRefused({ traits }: DiskModel): boolean {
-    return !traits.mayCreateBitmaps;
+  /** An empty disk has none. */
+  mayBeRefused({ traits, sizeBytes }: DiskModel): boolean {
+    return !traits.mayCreateBitmaps || sizeBytes === 0;
   }
 
   perform(trial: DiskTrial): void {

@@ -4,11 +4,6 @@ import type { DiskTrial } from '../disk-trial.ts';
 import { SECTOR_BYTES } from '../mismatch.ts';
 import type { Operation } from '../operation.ts';
 
-/** How far a disk may grow or shrink, as a factor. */
-const MAX_GROWTH = 1.5;
-/** Disks keep within this, so that they do not get slow to compare. */
-const MAX_SHARE_OF_START = 2;
-
 /** Makes the disk larger or smaller; what is added reads as zeros. */
 export class Resize implements Operation {
   readonly kind = 'resize';
@@ -27,20 +22,23 @@ export class Resize implements Operation {
     return new Resize(() => sectors * SECTOR_BYTES, `${sectors} sectors`);
   }
 
-  static by(factor: number): Resize {
-    return new Resize(({ sizeBytes, traits }) => {
-      const wanted = Math.min(sizeBytes * factor + 1, traits.startBytes * MAX_SHARE_OF_START);
-      return Math.ceil(wanted / SECTOR_BYTES) * SECTOR_BYTES;
-    }, `times ${factor}`);
+  /** As a part, or a multiple, of what it had when it was new. */
+  static byShare(sixteenths: number): Resize {
+    return new Resize(
+      ({ traits }) =>
+        Math.ceil((traits.startBytes * sixteenths) / 16 / SECTOR_BYTES) * SECTOR_BYTES,
+      `${sixteenths}/16`,
+    );
   }
 
   isPossible({ traits }: DiskModel): boolean {
     return traits.canResize;
   }
 
-  /** Some formats cannot resize what has snapshots. */
-  mayBeRefused({ snapshots }: DiskModel): boolean {
-    return snapshots.length > 0;
+  /** Some formats cannot resize what has snapshots; and an empty disk has no bitmaps. */
+  mayBeRefused(model: DiskModel): boolean {
+    const emptied = this.#sizeOf(model) === 0 && model.bitmaps.length > 0;
+    return emptied || model.snapshots.length > 0;
   }
 
   perform(trial: DiskTrial, model: DiskModel): void {
@@ -56,6 +54,10 @@ export class Resize implements Operation {
   }
 }
 
+/** Mostly neither tiny nor so large that it takes long to compare. */
 export const resizes: fc.Arbitrary<Operation> = fc
-  .integer({ min: 0, max: MAX_GROWTH * 16 })
-  .map((sixteenths) => Resize.by(sixteenths / 16));
+  .oneof(
+    { weight: 9, arbitrary: fc.integer({ min: 9, max: 26 }) },
+    { weight: 1, arbitrary: fc.integer({ min: 0, max: 8 }) },
+  )
+  .map((sixteenths) => Resize.byShare(sixteenths));
