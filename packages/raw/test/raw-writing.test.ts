@@ -138,6 +138,20 @@ describe('writing a raw disk', () => {
     expect(storage.flushes).toBe(2);
   });
 
+  it.each([['text'], [undefined], [new Uint16Array(4)], [new DataView(new ArrayBuffer(8))]])(
+    'takes arrays of bytes only, not %s',
+    async (buffer) => {
+      const disk = openWritable(new CountedStorage(new Uint8Array(512)));
+      const bytes = buffer as unknown as Uint8Array;
+      const refusal = { code: 'invalid-argument', detail: 'disk.buffer' };
+      await expect(disk.write(bytes, 0)).rejects.toMatchObject(refusal);
+      await expect(disk.read(bytes, 0)).rejects.toMatchObject(refusal);
+      expect(() => disk.writeSync(bytes, 0)).toThrow(/takes a Uint8Array/);
+      const batch = disk.submitBatch([{ op: 'write', guestOffset: 0, buffer: bytes }]);
+      await expect(batch).rejects.toMatchObject(refusal);
+    },
+  );
+
   it('needs a storage that can be written', () => {
     const { sizeBytes, name } = new MemoryStorage(new Uint8Array(512));
     const readOnly = { sizeBytes, name, synchronous: true, closeSync: () => {} };

@@ -4,7 +4,7 @@ import type { BatchOperation, BatchResult } from '../disk-file.ts';
 import { ParallelCalls, type Step, stepCall } from '../step.ts';
 import type { MappedReader } from './mapped-reader.ts';
 import type { MappedWriter } from './mapped-writer.ts';
-import { asError } from './range.ts';
+import { asError, byteLength } from './range.ts';
 
 type ReadOperation = BatchOperation & { readonly op: 'read' };
 
@@ -31,7 +31,10 @@ export function rangeOf(operation: BatchOperation): { offset: number; length: nu
     );
   }
   if (operation.op === 'flush') return undefined;
-  const length = 'buffer' in operation ? operation.buffer.length : operation.lengthBytes;
+  const length =
+    'buffer' in operation
+      ? byteLength('a batch', operation.op, operation.buffer)
+      : operation.lengthBytes;
   return { offset: operation.guestOffset, length };
 }
 

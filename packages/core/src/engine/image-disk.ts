@@ -22,7 +22,7 @@ import type { CapabilityTarget } from './capabilities/disk-change.ts';
 import { rangeOf, runBatch } from './disk-batch.ts';
 import { MappedReader } from './mapped-reader.ts';
 import { MappedWriter } from './mapped-writer.ts';
-import { checkRange } from './range.ts';
+import { byteLength, checkRange } from './range.ts';
 import { whenGranted } from './read-guard.ts';
 
 /** What the handles on one disk have in common. */
@@ -153,7 +153,7 @@ class ImageDisk implements DiskFile {
   }
 
   readSync(dst: Uint8Array, guestOffset: number): void {
-    this.#check('read', guestOffset, dst.length);
+    this.#check('read', guestOffset, byteLength(this.name, 'read', dst));
     this.#needSync('readSync');
     const { reader, writer } = this.#shared;
     try {
@@ -165,7 +165,7 @@ class ImageDisk implements DiskFile {
   }
 
   async read(dst: Uint8Array, guestOffset: number): Promise<void> {
-    this.#check('read', guestOffset, dst.length);
+    this.#check('read', guestOffset, byteLength(this.name, 'read', dst));
     const { reader, writer } = this.#shared;
     try {
       if (writer === undefined) await reader.read(dst, guestOffset);
@@ -194,7 +194,7 @@ class ImageDisk implements DiskFile {
   }
 
   #compressStep(src: Uint8Array, offset: number, options?: CompressOptions): Step<void> {
-    const range = { op: 'write', offset, length: src.length };
+    const range = { op: 'write', offset, length: byteLength(this.name, 'write', src) };
     return this.#change(range, (writer) => {
       const compressing = writer.compressing();
       compressing.checkUnits(offset, src.length);
@@ -208,7 +208,7 @@ class ImageDisk implements DiskFile {
   }
 
   #writeStep(src: Uint8Array, offset: number): Step<void> {
-    const range = { op: 'write', offset, length: src.length };
+    const range = { op: 'write', offset, length: byteLength(this.name, 'write', src) };
     return this.#change(range, (writer) => writer.writeStep(src, offset));
   }
 

@@ -1,6 +1,19 @@
 /** Checks that every disk and partition makes on what callers pass. */
 import { DiskError } from '@diskfile/bytes';
 
+/**
+ * Length of a caller's buffer.
+ * @throws DiskError `invalid-argument` for anything but an array of bytes
+ */
+export function byteLength(name: string, op: string, buffer: Uint8Array): number {
+  if (ArrayBuffer.isView(buffer) && buffer.BYTES_PER_ELEMENT === 1) return buffer.length;
+  throw new DiskError('invalid-argument', 'disk.buffer', `${op} takes a Uint8Array or Buffer`, {
+    op,
+    path: name,
+    layer: 'engine',
+  });
+}
+
 /** @throws DiskError `out-of-range` unless the range lies wholly within the source. */
 export function checkRange(
   source: { readonly name: string; readonly sizeBytes: number },
