@@ -69,6 +69,11 @@ export interface BitmapOptions {
   readonly enabled?: boolean;
 }
 
+/**
+ * What has been written since a bitmap was made or cleared, as far as it was enabled. A change is in
+ * the image, all of it or nothing, when it returns. A bitmap that is flagged `in-use` was not saved
+ * properly: it can be removed, and nothing else (`corrupt`).
+ */
 export interface DiskBitmaps {
   list(): readonly BitmapInfo[];
   create(name: string, options?: BitmapOptions): Promise<void>;
