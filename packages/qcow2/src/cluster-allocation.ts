@@ -151,6 +151,8 @@ class NewClusters implements Allocation {
   readonly guestOffset: number;
   readonly lengthBytes: number;
   readonly readsAsZero: boolean;
+  /** The data file has the same place for a cluster again and again. */
+  readonly isUnread: boolean;
   readonly #tables: ClusterTables;
   readonly #run: GuestRun;
   /** Where the first cluster begins. */
@@ -162,6 +164,7 @@ class NewClusters implements Allocation {
     this.guestOffset = run.start;
     this.lengthBytes = run.end - run.start;
     this.readsAsZero = firstHost >= storage.sizeBytes;
+    this.isUnread = tables.metadata.dataFile === undefined;
     this.#tables = tables;
     this.#run = run;
     this.#firstHost = firstHost;

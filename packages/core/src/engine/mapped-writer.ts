@@ -202,10 +202,9 @@ export class MappedWriter {
     const allocationEnd = allocation.guestOffset + allocation.lengthBytes;
     const written = Math.min(src.length, allocationEnd - guestOffset);
     try {
-      // The space may not be new: units that stood ready can have readers from an earlier time.
-      yield* this.#apart({ start: allocation.guestOffset, end: allocationEnd }, () =>
-        this.#fill(allocation, part(src, 0, written), guestOffset),
-      );
+      const fill = () => this.#fill(allocation, part(src, 0, written), guestOffset);
+      if (allocation.isUnread) yield* fill();
+      else yield* this.#apart({ start: allocation.guestOffset, end: allocationEnd }, fill);
     } catch (error) {
       yield* cancelAllocation(allocation);
       throw error;

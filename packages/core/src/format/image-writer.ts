@@ -27,6 +27,11 @@ export interface Allocation {
   /** Whether the host space already reads as zeros, so that zeros need not be written. */
   readonly readsAsZero: boolean;
   /**
+   * Whether no read can be looking at the space, not even one that began when the disk was another.
+   * False when left out; the engine then waits for reads of the range.
+   */
+  readonly isUnread?: boolean;
+  /**
    * Makes the space part of the disk. The engine has written every byte by then. Linking happens
    * in memory and reaches the host with {@link ImageWriter.flush}. Fails as a whole, the space
    * then given back or leaked.
