@@ -9,6 +9,8 @@ import { memory } from './suites/memory.ts';
 import { random } from './suites/random.ts';
 import { sequential } from './suites/sequential.ts';
 import { startup } from './suites/startup.ts';
+import { tables } from './suites/tables.ts';
+import { writing } from './suites/writing.ts';
 import type { Bench, Suite } from './suites/suite.ts';
 import { formatSection, type Section } from './table.ts';
 
@@ -18,7 +20,12 @@ const SUITES: Readonly<Record<string, Suite>> = {
   random,
   memory,
   compressing,
+  writing,
+  tables,
 };
+
+const FULL_WRITE_BYTES = 2 ** 30;
+const QUICK_WRITE_BYTES = 2 ** 28;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -45,6 +52,7 @@ async function main(): Promise<void> {
     images: new Images(qemuImg, values.quick ? QUICK_SIZES : FULL_SIZES),
     scratch,
     rounds: values.quick ? 3 : 5,
+    writeBytes: values.quick ? QUICK_WRITE_BYTES : FULL_WRITE_BYTES,
     blockReads: values.quick ? 20_000 : 100_000,
   };
   const sections: Section[] = [];

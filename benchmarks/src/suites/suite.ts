@@ -9,7 +9,9 @@ export interface Bench {
   /** Directory in memory for what contenders write. */
   readonly scratch: string;
   readonly rounds: number;
-  /** Block reads of one turn. */
+  /** Size of disks that are written. */
+  readonly writeBytes: number;
+  /** Blocks that are read or written in one turn. */
   readonly blockReads: number;
 }
 
