@@ -3,6 +3,8 @@ import type { SeedImage } from './seed-image.ts';
 
 export interface FuzzTarget {
   readonly name: string;
+  /** What one input may allocate, garbage included, where that is more than for most. */
+  readonly maxGrowthBytes?: number;
   /** Valid images, in an order that never changes. */
   seeds(): readonly SeedImage[];
   /**

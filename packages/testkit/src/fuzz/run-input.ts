@@ -35,15 +35,16 @@ export async function runInput(
   }
   const { user, system } = process.cpuUsage(cpuBefore);
   const growth = usedBytes() - memoryBefore;
-  return { refused, failure: exceeded((user + system) / 1000, growth) };
+  const maxGrowth = target.maxGrowthBytes ?? MAX_GROWTH_BYTES;
+  return { refused, failure: exceeded((user + system) / 1000, growth, maxGrowth) };
 }
 
-function exceeded(cpuMs: number, growth: number): Failure | undefined {
+function exceeded(cpuMs: number, growth: number, maxGrowth: number): Failure | undefined {
   if (cpuMs > MAX_CPU_MS) {
     const message = `took ${Math.round(cpuMs)} ms of processor time`;
     return { kind: 'slow', message, stack: undefined };
   }
-  if (growth > MAX_GROWTH_BYTES) {
+  if (growth > maxGrowth) {
     const message = `allocated ${Math.round(growth / 2 ** 20)} MiB`;
     return { kind: 'memory', message, stack: undefined };
   }
