@@ -7,7 +7,7 @@ const SEED = Number(process.env['MODEL_SEED'] ?? 1);
 const KINDS =
   'write, write compressed, writeZeroes, discard, read, flush, batch, resize, clone, close, ' +
   'reopen, snapshot create, snapshot apply, snapshot delete, bitmap create, bitmap remove, ' +
-  'bitmap enable, bitmap disable, bitmap clear, bitmap merge';
+  'bitmap enable, bitmap disable, bitmap clear, bitmap merge, amend, drop content';
 const subjects = qcow2Subjects();
 
 describe('random operations on qcow2 do what they do to plain bytes', () => {

@@ -125,14 +125,14 @@ function anyWindow(sizeBytes: number, random: Random): GuestWindow {
 
 /** Any request that the disk can do. The model is that after all requests before it. */
 export const anyRequest: MakeRequest = (model, random, sizeBytes) => {
-  const { canCompress, canSnapshot, canResize, maxSnapshots } = model.traits;
+  const { canCompress, canSnapshot, canResize } = model.traits;
   const chance = random.below(100);
   if (chance < 45) return write(model, random, sizeBytes);
   if (chance < 60) return writeZeroes(model, random, sizeBytes);
   if (chance < 72) return batch(model, random, sizeBytes);
   if (chance < 80) return flush(model, random, sizeBytes);
   if (chance < 92 && canCompress) return compressedWrite(model, random, sizeBytes);
-  if (chance < 96 && canSnapshot && maxSnapshots >= 3)
+  if (chance < 96 && canSnapshot && model.maxSnapshots >= 3)
     return changeSnapshots(model, random, sizeBytes);
   if (chance < 99 && canResize && model.snapshots.length === 0)
     return grow(model, random, sizeBytes);

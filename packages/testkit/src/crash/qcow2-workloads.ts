@@ -216,6 +216,23 @@ const TOOLS: readonly Workload[] = [
       'compress 3 4; write 2 3; flush; snapshot b; compress 5 9; apply 0; delete 1; write 1 1',
     ),
   ),
+  workload(
+    'options are amended',
+    { options: { compat: '0.10' }, sectors: 80, prepared: 'write 0 60' },
+    script(`
+      amend compat 1.1; zero 4 8; snapshot a; write 20 9; amend lazy_refcounts on; write 30 9;
+      amend refcount_bits 64; write 2 3; amend refcount_bits 16; amend compat 0.10; write 5 1`),
+  ),
+  workload(
+    'zero clusters become data on the way to version 2',
+    { sectors: 140, backing: 140, prepared: 'write 0 40; zero 10 20; snapshot a; zero 60 30' },
+    script('zero-keep 30 4; amend compat 0.10; write 12 3; flush; delete 0; amend compat 1.1'),
+  ),
+  workload(
+    'content is given up',
+    { sectors: 150, backing: 100, prepared: 'write 0 90; snapshot a; write 30 90' },
+    script('write 5 9; drop; write 60 9; flush; apply 0; drop; write 1 1'),
+  ),
 ];
 
 function fillUpTo(sectors: number): string {

@@ -3,10 +3,12 @@
  * first sector and number of sectors.
  */
 import type { Operation } from '../model/operation.ts';
+import { Amend } from '../model/operations/amend.ts';
 import { Batch } from '../model/operations/batch.ts';
 import { ChangeBitmap, CreateBitmap, MergeBitmaps } from '../model/operations/bitmaps.ts';
 import { WriteCompressed } from '../model/operations/write-compressed.ts';
 import { Discard } from '../model/operations/discard.ts';
+import { DropContent } from '../model/operations/drop-content.ts';
 import { Flush } from '../model/operations/flush.ts';
 import { CloneHandle, Reopen } from '../model/operations/handles.ts';
 import { Resize } from '../model/operations/resize.ts';
@@ -35,6 +37,8 @@ const VERBS: Readonly<Record<string, (...args: readonly string[]) => Operation>>
   clear: (number) => new ChangeBitmap('clear', Number(number)),
   merge: (target, source) => new MergeBitmaps(Number(target), Number(source)),
   compress: (start, length) => new WriteCompressed(Number(start), Number(length), Number(start)),
+  amend: (option = '', value = '') => new Amend({ [option]: value }),
+  drop: () => new DropContent(),
   resize: (sectors) => Resize.to(Number(sectors)),
 };
 

@@ -23,14 +23,14 @@ export interface ModelTraits {
   readonly clusterBytes: number;
   /** Size when it was new. */
   readonly startBytes: number;
-  /** More snapshots than these may be refused. */
-  readonly maxSnapshots: number;
+  /** What lies below the disk. */
+  readonly backing: Uint8Array | undefined;
   readonly canResize: boolean;
   readonly canSnapshot: boolean;
   readonly canKeepBitmaps: boolean;
-  /** False when new bitmaps are refused. */
-  readonly mayCreateBitmaps: boolean;
   readonly canCompress: boolean;
+  readonly canAmend: boolean;
+  readonly canDropContent: boolean;
 }
 
 export class DiskModel {
@@ -39,6 +39,10 @@ export class DiskModel {
   content: Uint8Array;
   snapshots: readonly SnapshotModel[] = [];
   bitmaps: readonly BitmapModel[] = [];
+  /** More snapshots than these may be refused. */
+  maxSnapshots = Infinity;
+  /** False when new bitmaps are refused. */
+  mayCreateBitmaps = true;
   /** Handles that are open, at least one. */
   handles = 1;
 
@@ -55,6 +59,8 @@ export class DiskModel {
     const copy = new DiskModel(this.content.slice(), this.traits);
     copy.snapshots = this.snapshots;
     copy.bitmaps = this.bitmaps.map((bitmap) => ({ ...bitmap, dirty: new Set(bitmap.dirty) }));
+    copy.maxSnapshots = this.maxSnapshots;
+    copy.mayCreateBitmaps = this.mayCreateBitmaps;
     copy.handles = this.handles;
     return copy;
   }

@@ -61,17 +61,22 @@ export class DiskTrial {
   /** What the disk is now, as a model; for a fresh image, which keeps nothing yet. */
   modelNow(): DiskModel {
     const { disk, subject } = this;
-    const { resizing, snapshots, bitmaps, compression } = disk.capabilities;
-    return new DiskModel(readAll(disk), {
+    const { resizing, snapshots, bitmaps, compression, amending, backing } = disk.capabilities;
+    const model = new DiskModel(readAll(disk), {
       clusterBytes: subject.clusterBytes,
       startBytes: subject.sizeBytes,
-      maxSnapshots: subject.maxSnapshots,
+      backing: subject.backing,
       canResize: resizing !== undefined,
-      canSnapshot: snapshots !== undefined,
+      // Nothing counts how often clusters of a data file are used.
+      canSnapshot: snapshots !== undefined && subject.options['data_file'] === undefined,
       canKeepBitmaps: bitmaps !== undefined,
-      mayCreateBitmaps: subject.mayCreateBitmaps,
       canCompress: compression !== undefined,
+      canAmend: amending !== undefined,
+      canDropContent: backing !== undefined,
     });
+    model.maxSnapshots = subject.maxSnapshots;
+    model.mayCreateBitmaps = subject.mayCreateBitmaps;
+    return model;
   }
 
   read({ guestOffset, lengthBytes }: GuestWindow, number = 0): Uint8Array {

@@ -29,8 +29,8 @@ export class CreateBitmap implements Operation {
   }
 
   /** An empty disk has none. */
-  mayBeRefused({ traits, sizeBytes }: DiskModel): boolean {
-    return !traits.mayCreateBitmaps || sizeBytes === 0;
+  mayBeRefused({ mayCreateBitmaps, sizeBytes }: DiskModel): boolean {
+    return !mayCreateBitmaps || sizeBytes === 0;
   }
 
   perform(trial: DiskTrial): void {

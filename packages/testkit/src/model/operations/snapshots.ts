@@ -24,8 +24,8 @@ export class CreateSnapshot implements Operation {
   }
 
   /** Clusters may be shared by so many only. */
-  mayBeRefused({ traits, snapshots }: DiskModel): boolean {
-    return snapshots.length >= traits.maxSnapshots;
+  mayBeRefused({ maxSnapshots, snapshots }: DiskModel): boolean {
+    return snapshots.length >= maxSnapshots;
   }
 
   perform(trial: DiskTrial): void {
