@@ -79,17 +79,15 @@ function* readGroup(
 ): Step<BatchResult[]> {
   const guard = target.writer?.guard;
   if (guard === undefined) return yield* readAll(operations, target);
-  const turn = guard.enterRead(
-    operations.map(({ guestOffset, buffer }) => ({
-      start: guestOffset,
-      end: guestOffset + buffer.length,
-    })),
+  // All enter at one time: a write that waits for some waits for all.
+  const turns = operations.map(({ guestOffset, buffer }) =>
+    guard.enterRead(guestOffset, guestOffset + buffer.length),
   );
   try {
-    yield* guard.turn(turn);
+    for (const turn of turns) yield* guard.turn(turn);
     return yield* readAll(operations, target);
   } finally {
-    guard.leave(turn);
+    for (const turn of turns) guard.leave(turn);
   }
 }
 

@@ -167,25 +167,16 @@ class ImageDisk implements DiskFile {
   async read(dst: Uint8Array, guestOffset: number): Promise<void> {
     this.#check('read', guestOffset, byteLength(this.name, 'read', dst));
     const { reader, writer } = this.#shared;
+    const epoch = writer?.epochs.begin();
+    const turn = writer?.guard.enterRead(guestOffset, guestOffset + dst.length);
     try {
-      if (writer === undefined) await reader.read(dst, guestOffset);
-      else await this.#readBeside(writer, dst, guestOffset);
+      if (turn !== undefined && turn.waitsFor > 0) await whenGranted(turn);
+      await reader.read(dst, guestOffset);
     } catch (error) {
       throw this.#located(error, guestOffset, dst.length);
-    }
-  }
-
-  /** Reads while others may write. */
-  async #readBeside(writer: MappedWriter, dst: Uint8Array, guestOffset: number): Promise<void> {
-    const { epochs, guard } = writer;
-    const epoch = epochs.begin();
-    const turn = guard.enterRead([{ start: guestOffset, end: guestOffset + dst.length }]);
-    try {
-      if (turn.waitsFor > 0) await whenGranted(turn);
-      await this.#shared.reader.read(dst, guestOffset);
     } finally {
-      guard.leave(turn);
-      epochs.end(epoch);
+      if (turn !== undefined) writer!.guard.leave(turn);
+      if (epoch !== undefined) writer!.epochs.end(epoch);
     }
   }
 

@@ -16,7 +16,7 @@ import { Extent } from './extent.ts';
 import type { MappedReader } from './mapped-reader.ts';
 import { checkRange } from './range.ts';
 import type { ReadEpochs } from './read-epochs.ts';
-import type { ReadGuard } from './read-guard.ts';
+import type { GuardedTurn, ReadGuard } from './read-guard.ts';
 import type { LockRange } from './write-lock.ts';
 import { WriteTurns } from './write-turns.ts';
 
@@ -89,20 +89,20 @@ export class MappedWriter {
 
   /** Waits for the reads that are under way behind `guestOffset`. Part of a {@link changeStep}. */
   *readsEndedStep(guestOffset: number): Step<void> {
-    yield* this.#apart({ start: guestOffset, end: Infinity }, function* () {});
+    yield* this.#apart(guestOffset, Infinity, function* () {});
   }
 
   /** Runs what makes a range zeros, or gives it up. */
-  #zeroing<T>(range: LockRange, body: () => Step<T>): Step<T> {
-    return this.#writer.zeroesInPlace ? this.#apart(range, body) : body();
+  #zeroing<T>(start: number, end: number, body: () => Step<T>): Step<T> {
+    return this.#writer.zeroesInPlace ? this.#apart(start, end, body) : body();
   }
 
   /** Runs what changes bytes where they lie, when no read of them is under way. */
-  *#apart<T>(range: LockRange, body: () => Step<T>): Step<T> {
+  *#apart<T>(start: number, end: number, body: () => Step<T>): Step<T> {
     const { guard } = this.#turns;
-    const turn = guard.enterChange(range);
+    const turn = guard.enterChange(start, end);
     try {
-      yield* guard.turn(turn);
+      if (turn.waitsFor > 0) yield* guard.turn(turn);
       return yield* body();
     } finally {
       guard.leave(turn);
@@ -117,8 +117,7 @@ export class MappedWriter {
       this.#checkRange('write', guestOffset, src.length);
       this.#writer.bitmaps?.markWritten(guestOffset, src.length);
       if (yield* this.#isInPlace(guestOffset, src.length)) {
-        const range = rangeOf(guestOffset, src.length);
-        yield* this.#apart(range, () => this.#overwriteAlone(src, guestOffset));
+        yield* this.#overwrite(src, guestOffset);
         return;
       }
       yield* this.#turns.widen(hold);
@@ -166,24 +165,31 @@ export class MappedWriter {
 
   /** Overwrites in place from the start, as far as that goes; returns how many bytes it did. */
   *#overwrite(src: Uint8Array, guestOffset: number): Step<number> {
-    const { kind } = yield* this.#resolve(guestOffset, src.length);
-    if (kind !== 'data') return 0;
-    const range = rangeOf(guestOffset, src.length);
-    return yield* this.#apart(range, () => this.#overwriteAlone(src, guestOffset));
-  }
-
-  *#overwriteAlone(src: Uint8Array, guestOffset: number): Step<number> {
+    const { guard } = this.#turns;
+    let turn: GuardedTurn | undefined;
     let done = 0;
-    while (done < src.length) {
-      const extent = yield* this.#resolve(guestOffset + done, src.length - done);
-      if (extent.kind !== 'data') break;
-      const { storage, hostOffset, lengthBytes } = extent;
-      if (!isWritable(storage!))
-        throw new Error('assertion failed: writable extent, read-only file');
-      yield* writeBytes(storage, part(src, done, lengthBytes), hostOffset);
-      done += lengthBytes;
+    try {
+      while (done < src.length) {
+        const extent = yield* this.#resolve(guestOffset + done, src.length - done);
+        if (extent.kind !== 'data') break;
+        if (turn === undefined) {
+          turn = guard.enterChange(guestOffset, guestOffset + src.length);
+          if (turn.waitsFor > 0) {
+            yield* guard.turn(turn);
+            // The extent has been used for something else meanwhile.
+            continue;
+          }
+        }
+        const { storage, hostOffset, lengthBytes } = extent;
+        if (!isWritable(storage!))
+          throw new Error('assertion failed: writable extent, read-only file');
+        yield* writeBytes(storage, part(src, done, lengthBytes), hostOffset);
+        done += lengthBytes;
+      }
+      return done;
+    } finally {
+      if (turn !== undefined) guard.leave(turn);
     }
-    return done;
   }
 
   *#writeAlone(src: Uint8Array, guestOffset: number): Step<void> {
@@ -204,7 +210,7 @@ export class MappedWriter {
     try {
       const fill = () => this.#fill(allocation, part(src, 0, written), guestOffset);
       if (allocation.isUnread) yield* fill();
-      else yield* this.#apart({ start: allocation.guestOffset, end: allocationEnd }, fill);
+      else yield* this.#apart(allocation.guestOffset, allocationEnd, fill);
     } catch (error) {
       yield* cancelAllocation(allocation);
       throw error;
@@ -281,7 +287,7 @@ export class MappedWriter {
     const end = guestOffset + lengthBytes;
     for (let at = guestOffset; at < end;) {
       const start = at;
-      const done = yield* this.#zeroing({ start, end }, () =>
+      const done = yield* this.#zeroing(start, end, () =>
         this.#writer.writeZeroes(start, end - start, mayUnmap),
       );
       at += done;
@@ -313,8 +319,9 @@ export class MappedWriter {
       () => {
         this.#checkRange('discard', guestOffset, lengthBytes);
         this.#writer.bitmaps?.markWritten(guestOffset, lengthBytes);
-        const range = rangeOf(guestOffset, lengthBytes);
-        return this.#zeroing(range, () => this.#writer.discard(guestOffset, lengthBytes));
+        return this.#zeroing(guestOffset, guestOffset + lengthBytes, () =>
+          this.#writer.discard(guestOffset, lengthBytes),
+        );
       },
       rangeOf(guestOffset, lengthBytes),
     );

@@ -9,16 +9,15 @@
  */
 import { DiskError } from '@diskfile/bytes';
 import type { Step } from '../step.ts';
-import { type LockRange, overlap } from './write-lock.ts';
+import type { LockRange } from './write-lock.ts';
 
-/** One read or change; to others it is opaque. */
-export interface GuardedTurn {
-  readonly ranges: readonly LockRange[];
+/** One read or change of a range; to others it is opaque. */
+export interface GuardedTurn extends LockRange {
   /** How many earlier ones it waits for. */
   waitsFor: number;
   /** Those that wait for this one. */
-  readonly waiting: GuardedTurn[];
-  granted: () => void;
+  waiting: GuardedTurn[] | undefined;
+  granted: (() => void) | undefined;
 }
 
 export class ReadGuard {
@@ -26,17 +25,17 @@ export class ReadGuard {
   readonly #reads = new Set<GuardedTurn>();
   readonly #changes = new Set<GuardedTurn>();
 
-  /** A read of some ranges comes. {@link turn} and {@link leave} have to follow. */
-  enterRead(ranges: readonly LockRange[]): GuardedTurn {
-    return enter(ranges, this.#reads, this.#changes);
+  /** A read comes. {@link turn} and {@link leave} have to follow. */
+  enterRead(start: number, end: number): GuardedTurn {
+    return enter(start, end, this.#reads, this.#changes);
   }
 
   /**
    * A change comes. {@link turn} and {@link leave} have to follow, and in between it neither enters
    * once more nor waits for the write lock: a read in between would wait for it, and it for that.
    */
-  enterChange(range: LockRange): GuardedTurn {
-    return enter([range], this.#changes, this.#reads);
+  enterChange(start: number, end: number): GuardedTurn {
+    return enter(start, end, this.#changes, this.#reads);
   }
 
   /** Waits until all that came before and overlaps is over. */
@@ -51,11 +50,11 @@ export class ReadGuard {
   }
 
   leave(turn: GuardedTurn): void {
-    this.#reads.delete(turn);
-    this.#changes.delete(turn);
+    if (!this.#reads.delete(turn)) this.#changes.delete(turn);
+    if (turn.waiting === undefined) return;
     for (const next of turn.waiting) {
       next.waitsFor -= 1;
-      if (next.waitsFor === 0) next.granted();
+      if (next.waitsFor === 0) next.granted?.();
     }
   }
 
@@ -64,8 +63,8 @@ export class ReadGuard {
    * @throws DiskError `busy` while an asynchronous change of the range is under way
    */
   checkSyncRead(start: number, end: number): void {
-    for (const { ranges } of this.#changes) {
-      if (overlap(ranges[0]!, { start, end })) throw pending();
+    for (const change of this.#changes) {
+      if (start < change.end && change.start < end) throw pending();
     }
   }
 }
@@ -78,22 +77,19 @@ export function whenGranted(turn: GuardedTurn): Promise<void> {
 }
 
 function enter(
-  ranges: readonly LockRange[],
+  start: number,
+  end: number,
   own: Set<GuardedTurn>,
   others: ReadonlySet<GuardedTurn>,
 ): GuardedTurn {
-  const turn: GuardedTurn = { ranges, waitsFor: 0, waiting: [], granted: () => {} };
+  const turn: GuardedTurn = { start, end, waitsFor: 0, waiting: undefined, granted: undefined };
   for (const other of others) {
-    if (!overlapAny(ranges, other.ranges)) continue;
-    other.waiting.push(turn);
+    if (start >= other.end || other.start >= end) continue;
+    (other.waiting ??= []).push(turn);
     turn.waitsFor += 1;
   }
   own.add(turn);
   return turn;
-}
-
-function overlapAny(ranges: readonly LockRange[], others: readonly LockRange[]): boolean {
-  return ranges.some((range) => others.some((other) => overlap(range, other)));
 }
 
 function pending(): DiskError {

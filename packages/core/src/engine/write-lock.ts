@@ -171,7 +171,6 @@ export class WriteLock {
   }
 }
 
-/** Whether two ranges have a byte in common. */
-export function overlap(a: LockRange, b: LockRange): boolean {
+function overlap(a: LockRange, b: LockRange): boolean {
   return a.start < b.end && b.start < a.end;
 }
