@@ -15,7 +15,12 @@ export { asQemuMap, QemuDirectory, type QemuMapEntry } from './oracles/qemu.ts';
 export { haveTools } from './oracles/tools.ts';
 export { type Case, pairwise } from './pairwise.ts';
 export { CrashLog, type Mutation, type RecordedMutation } from './storage/crash-log.ts';
-export { type CrashOptions, type CrashState, crashStates } from './storage/crash-states.ts';
+export {
+  type CrashOptions,
+  type CrashState,
+  crashStates,
+  leftNow,
+} from './storage/crash-states.ts';
 export { type FaultPlan, Faults, FaultStorage } from './storage/fault-storage.ts';
 export { Random } from './storage/random.ts';
 export { RecordingStorage } from './storage/recording-storage.ts';

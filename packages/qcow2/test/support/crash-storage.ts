@@ -4,12 +4,7 @@
  */
 import { DiskError } from '@diskfile/bytes';
 import { MemoryStorage } from '@diskfile/core';
-
-const SECTOR_BYTES = 512;
-
-type Change =
-  | { readonly kind: 'write'; readonly offset: number; readonly bytes: Uint8Array }
-  | { readonly kind: 'truncate'; readonly sizeBytes: number };
+import { CrashLog, leftNow, type Mutation } from '@diskfile/testkit';
 
 export class CrashStorage extends MemoryStorage {
   /** Fails the host operation with this number, counted from 0; none when undefined. */
@@ -21,8 +16,21 @@ export class CrashStorage extends MemoryStorage {
   operations = 0;
   /** Called before each operation that changes something or flushes. */
   onOperation: () => void = () => {};
-  #durable = new Uint8Array(0);
-  #pending: Change[] = [];
+  readonly #log = new CrashLog();
+  readonly #file: number;
+  #isWriting = false;
+
+  /** What it holds from the start counts as durable. */
+  constructor(bytes: Uint8Array, name: string) {
+    super(bytes, name);
+    this.#file = this.#log.addFile(bytes.slice());
+  }
+
+  #record(mutation: Mutation, work: () => void): void {
+    const recorded = this.#log.issue(this.#file, mutation);
+    work();
+    recorded.isDone = true;
+  }
 
   override readSync(dst: Uint8Array, offset: number): void {
     if (this.countsReads) this.#count();
@@ -31,29 +39,29 @@ export class CrashStorage extends MemoryStorage {
 
   override writeSync(src: Uint8Array, offset: number): void {
     this.#count();
-    this.#pending.push({ kind: 'write', offset, bytes: src.slice() });
-    super.writeSync(src, offset);
+    this.#isWriting = true;
+    this.#record({ op: 'write', offset, bytes: src.slice() }, () => super.writeSync(src, offset));
+    this.#isWriting = false;
   }
 
   override truncateSync(sizeBytes: number): void {
-    // Writes that grow the storage come by here as well.
-    if (sizeBytes < this.sizeBytes) {
-      this.#count();
-      this.#pending.push({ kind: 'truncate', sizeBytes });
-    }
-    super.truncateSync(sizeBytes);
+    // Writes that grow the storage come by here as well, and what they do is recorded already.
+    if (this.#isWriting) return super.truncateSync(sizeBytes);
+    if (sizeBytes < this.sizeBytes) this.#count();
+    this.#record({ op: 'truncate', sizeBytes }, () => super.truncateSync(sizeBytes));
   }
 
   override punchHoleSync(offset: number, lengthBytes: number): boolean {
     this.#count();
-    this.#pending.push({ kind: 'write', offset, bytes: new Uint8Array(lengthBytes) });
-    return super.punchHoleSync(offset, lengthBytes);
+    this.#record({ op: 'punch', offset, lengthBytes }, () =>
+      super.punchHoleSync(offset, lengthBytes),
+    );
+    return true;
   }
 
   override flushSync(): void {
     this.#count();
-    this.#durable = this.bytes.slice();
-    this.#pending = [];
+    this.#log.endFlush(this.#log.beginFlush(this.#file));
   }
 
   #count(): void {
@@ -67,26 +75,7 @@ export class CrashStorage extends MemoryStorage {
 
   /** What a loss of power may leave; `chance` says of each sector whether it made it. */
   crashed(chance: () => boolean): Uint8Array {
-    const after = new MemoryStorage(this.#durable.slice());
-    for (const change of this.#pending) {
-      if (change.kind === 'truncate') {
-        if (chance()) after.truncateSync(change.sizeBytes);
-      } else writeTorn(after, change.offset, change.bytes, chance);
-    }
-    return after.bytes.slice();
-  }
-}
-
-function writeTorn(
-  storage: MemoryStorage,
-  offset: number,
-  bytes: Uint8Array,
-  chance: () => boolean,
-): void {
-  for (let at = 0; at < bytes.length;) {
-    const length = Math.min(bytes.length - at, SECTOR_BYTES - ((offset + at) % SECTOR_BYTES));
-    if (chance()) storage.writeSync(bytes.subarray(at, at + length), offset + at);
-    at += length;
+    return leftNow(this.#log, chance)[0]!.bytes.slice();
   }
 }
 

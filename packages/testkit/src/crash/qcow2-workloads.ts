@@ -19,6 +19,7 @@ interface Given {
   /** Sectors of a backing image. */
   readonly backing?: number;
   readonly maxSnapshots?: number;
+  readonly mayCreateBitmaps?: boolean;
   /** Script of what is done before anything goes wrong. */
   readonly prepared?: string;
 }
@@ -122,6 +123,11 @@ const RANDOM: readonly Workload[] = [
   random(2, { sectors: 80, options: { refcount_bits: 2 }, maxSnapshots: 0 }),
   random(3, { sectors: 60, options: { lazy_refcounts: true } }),
   random(4, { sectors: 70, backing: 90 }),
+  random(5, { sectors: 150, options: EXTENDED, backing: 60 }),
+  random(6, { sectors: 60, options: { preallocation: 'metadata', refcount_bits: 64 } }),
+  random(7, { sectors: 50, options: { compat: '0.10' }, mayCreateBitmaps: false }),
+  random(8, { sectors: 120, options: { cluster_size: 2048, lazy_refcounts: true } }),
+  random(9, { sectors: 80, options: { cluster_size: 4096, data_file: 'data' } }),
 ];
 
 const SNAPSHOTS: readonly Workload[] = [

@@ -50,6 +50,19 @@ export function* crashStates(log: CrashLog, options: CrashOptions): Generator<Cr
   }
 }
 
+/**
+ * One thing that a loss of power right now may leave.
+ * @param chance says of each piece that is not durable whether it reaches the disk
+ */
+export function leftNow(log: CrashLog, chance: () => boolean): MemoryStorage[] {
+  const durable = new DurableFiles(log).at(log.now);
+  const pending = log.mutations.filter(({ durableAt }) => durableAt === Infinity);
+  const pieces = piecesOf(pending, durable).flat().filter(chance);
+  const storages = durable.map((bytes) => new MemoryStorage(bytes.slice()));
+  for (const piece of pieces) apply(storages[piece.file]!, piece);
+  return storages;
+}
+
 /** The files with nothing but what is durable, at times that only grow. */
 class DurableFiles {
   readonly #log: CrashLog;
