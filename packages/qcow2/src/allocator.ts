@@ -20,19 +20,12 @@ const MAX_REFCOUNT_TABLE_BYTES = 8 * 1024 * 1024;
 /** Room that a refcount table gets when it moves, as a factor. */
 const TABLE_GROWTH = 1.5;
 
-/** Clusters for much data at once, and the refcount structures that count them. */
-export interface ReservedArea {
-  /** The first of the data clusters. */
-  readonly start: number;
-  /** Where the refcount table was; free once the header names the new place. */
-  readonly oldTable: ClusterRun;
-}
-
-interface AreaPlan {
-  readonly start: number;
-  /** New refcount blocks, which come first. */
+/** Clusters for much data at once: refcount blocks, the refcount table, and then the data. */
+export interface Area extends ClusterRun {
   readonly blocks: number;
   readonly tableClusters: number;
+  /** The first of the data clusters. */
+  readonly dataStart: number;
   /** Blocks that the table counts up to, in place or new. */
   readonly covered: number;
 }
@@ -123,10 +116,16 @@ export class ClusterAllocator {
     let at = this.#next;
     while (found < count) {
       const block = yield* this.#refcounts.load(this.#refcounts.blockIndexOf(at));
-      for (let slot = at % clustersPerBlock; slot < clustersPerBlock && found < count; slot++) {
-        const free = (block === undefined || block.isZero(slot)) && !this.freed.isHeld(at);
-        found = free ? found + 1 : 0;
-        at += 1;
+      const rest = clustersPerBlock - (at % clustersPerBlock);
+      const end = at + rest;
+      if (block === undefined && !this.freed.holdsAny({ start: at, count: rest })) {
+        const taken = Math.min(rest, count - found);
+        found += taken;
+        at += taken;
+      }
+      for (; at < end && found < count; at++) {
+        const free = block === undefined || block.isZero(at % clustersPerBlock);
+        found = free && !this.freed.isHeld(at) ? found + 1 : 0;
       }
       if (at * clusterBytes > MAX_HOST_BYTES) throw tooLarge();
     }
@@ -199,18 +198,36 @@ export class ClusterAllocator {
   }
 
   /**
-   * Lays out a refcount table and the blocks for all that follows them at once: data clusters,
-   * which are counted as used, and tables, which are not yet (`preallocation=falloc`).
-   * @param from cluster from which on to look for the place
+   * Finds a place for much data at once (`preallocation=falloc`), with a refcount table and the
+   * blocks for all that follows: data clusters, and tables that are not placed yet. Nothing is taken;
+   * the search for other clusters goes on as if the place were not there.
+   * @param from cluster from which on to look
    */
-  *reserveArea(dataClusters: number, otherClusters: number, from: number): Step<ReservedArea> {
-    const plan = yield* this.#findArea(dataClusters, otherClusters, from);
-    const { start, blocks, tableClusters, covered } = plan;
-    const area = { start, count: blocks + tableClusters + dataClusters };
+  *findArea(dataClusters: number, otherClusters: number, from: number): Step<Area> {
+    const searchedFrom = this.#next;
+    try {
+      let area = this.#planArea(dataClusters, otherClusters, from);
+      for (;;) {
+        this.#next = area.start;
+        const start = yield* this.#findFree(area.count);
+        if (start === area.start) return area;
+        area = this.#planArea(dataClusters, otherClusters, start);
+      }
+    } finally {
+      this.#next = searchedFrom;
+    }
+  }
+
+  /**
+   * Counts the data clusters of an area as used, and begins to use its refcount structures.
+   * @returns where the refcount table was, which is free once the header names the new one
+   */
+  *takeArea(area: Area): Step<ClusterRun> {
     const parts = [...this.#byBlock(area)];
     const isNew = parts.map((part) => this.#refcounts.firstWithoutBlock(part) !== undefined);
     // First what has to be read, so that nothing fails once the table has moved.
     yield* this.#raiseAll(parts.filter((_, index) => !isNew[index]));
+    const { start, blocks, tableClusters, covered } = area;
     const oldTable = yield* this.#moveTable(start + blocks, tableClusters);
     let cluster = start;
     for (let index = 0; index < covered; index++) {
@@ -219,7 +236,7 @@ export class ClusterAllocator {
       cluster += 1;
     }
     yield* this.#raiseAll(parts.filter((_, index) => isNew[index]));
-    return { start: start + blocks + tableClusters, oldTable };
+    return oldTable;
   }
 
   /** Counts all of the parts, or none. */
@@ -244,23 +261,7 @@ export class ClusterAllocator {
     }
   }
 
-  /** Where all of an area is free; the search for other clusters goes on as if it were not there. */
-  *#findArea(dataClusters: number, otherClusters: number, from: number): Step<AreaPlan> {
-    const searchedFrom = this.#next;
-    try {
-      let plan = this.#planArea(dataClusters, otherClusters, from);
-      for (;;) {
-        this.#next = plan.start;
-        const start = yield* this.#findFree(plan.blocks + plan.tableClusters + dataClusters);
-        if (start === plan.start) return plan;
-        plan = this.#planArea(dataClusters, otherClusters, start);
-      }
-    } finally {
-      this.#next = searchedFrom;
-    }
-  }
-
-  #planArea(dataClusters: number, otherClusters: number, start: number): AreaPlan {
+  #planArea(dataClusters: number, otherClusters: number, start: number): Area {
     const { clustersPerBlock, clusterBytes } = this.#refcounts;
     let [blocks, tableClusters] = [0, 1];
     for (;;) {
@@ -270,7 +271,9 @@ export class ClusterAllocator {
       const clusters = divideUp(covered * TABLE_ENTRY_BYTES, clusterBytes);
       if (clusters * clusterBytes > MAX_REFCOUNT_TABLE_BYTES) throw tooLarge();
       if (missing === blocks && clusters === tableClusters) {
-        return { start, blocks, tableClusters, covered };
+        const dataStart = start + blocks + tableClusters;
+        const count = blocks + tableClusters + dataClusters;
+        return { start, count, blocks, tableClusters, dataStart, covered };
       }
       [blocks, tableClusters] = [missing, clusters];
     }

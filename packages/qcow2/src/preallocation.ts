@@ -139,10 +139,13 @@ function* mapReserved(
   const count = divideUp(to - from, clusterBytes);
   const l2Tables = divideUp(count, clusterBytes / tables.format.entryBytes);
   const fileEnd = divideUp(storage.sizeBytes, clusterBytes);
-  const { start, oldTable } = yield* allocator.reserveArea(count, l2Tables, fileEnd);
+  const area = yield* allocator.findArea(count, l2Tables, fileEnd);
+  const start = area.dataStart;
+  // The host first: when it has not that much space, nothing has happened yet.
+  const full = preallocation === 'full';
+  yield* reserveSpace(storage, start * clusterBytes, count * clusterBytes, full);
+  const oldTable = yield* allocator.takeArea(area);
   try {
-    const full = preallocation === 'full';
-    yield* reserveSpace(storage, start * clusterBytes, count * clusterBytes, full);
     // From here on the header names the new refcount table.
     yield* writer.sync();
   } catch (error) {

@@ -166,6 +166,29 @@ describe('a disk that is resized', () => {
     }
   });
 
+  it('is left alone where the host has no space for what is to be set aside', () => {
+    class FullHost extends MemoryStorage {
+      override allocateSync(): boolean {
+        throw new DiskError('no-space', 'test.full', 'the host is full');
+      }
+    }
+    const files = createImage(new ImageFiles(new FullHost()), 2 ** 20);
+    const disk = openWritable(files);
+    fill(disk, 1);
+    disk.flushSync();
+    const before = files.imageBytes;
+    const grow = (sizeBytes: number) => () =>
+      disk.capabilities.resizing!.resizeSync(sizeBytes, { preallocation: 'falloc' });
+    expect(grow(2 ** 28)).toThrowError(expect.objectContaining({ detail: 'test.full' }));
+    expect(firstDifference(files.imageBytes, before)).toBe(-1);
+    // Nor does it take memory for the refcounts of that much.
+    const heapBytes = process.memoryUsage().arrayBuffers;
+    expect(grow(2 ** 46)).toThrowError(expect.objectContaining({ detail: 'test.full' }));
+    expect(process.memoryUsage().arrayBuffers - heapBytes).toBeLessThan(64 * 2 ** 20);
+    disk.closeSync();
+    expect(verifyImage(files.imageBytes)).toEqual(SOUND);
+  });
+
   it('does not show what its data file held behind it', () => {
     for (const raw of [false, true]) {
       const files = newFiles(10 * 4096, { cluster_size: 4096, data_file: 'd', data_file_raw: raw });

@@ -136,6 +136,11 @@ export class FreedClusters {
     );
   }
 
+  /** Whether any cluster of a run is held. */
+  holdsAny(run: ClusterRun): boolean {
+    return this.#fresh.runs.overlaps(run) || this.#waiting.some(({ runs }) => runs.overlaps(run));
+  }
+
   /** Runs that are held, as a measure of the memory that they take. */
   get heldRuns(): number {
     return this.#waiting.reduce((sum, { runs }) => sum + runs.size, this.#fresh.runs.size);
