@@ -52,3 +52,8 @@ export { SlowStorage } from './storage/slow-storage.ts';
 export { qcow2Subject, qcow2Subjects } from './subject/qcow2-subjects.ts';
 export { type KillReport, type KillRunOptions, runKills } from './kill/kill-run.ts';
 export { verifyQcow2 } from './verify/verify-qcow2.ts';
+export {
+  type OverlapCrashOptions,
+  type OverlapCrashReport,
+  runOverlappingCrashes,
+} from './concurrency/overlap-crash.ts';

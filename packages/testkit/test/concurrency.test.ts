@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { Faults, qcow2Subjects, runOverlapping } from '../src/index.ts';
+import { Faults, qcow2Subjects, runOverlapping, runOverlappingCrashes } from '../src/index.ts';
 
 const REQUESTS = 64;
 const ROUNDS = Number(process.env['OVERLAP_ROUNDS'] ?? 4);
@@ -39,4 +39,21 @@ describe('requests in flight on a host that fails end, and damage nothing', () =
       expect(failures).toBeGreaterThan(0);
     },
   );
+});
+
+describe('a loss of power while requests are in flight loses nothing that was flushed', () => {
+  const small = subjects.filter(({ clusterBytes }) => clusterBytes === 512);
+  let states = 0;
+
+  it.each(small.map((subject) => [subject.name, subject] as const))('%s', async (_, subject) => {
+    const options = { seed: SEED, rounds: 1, requests: 40, statesPerPoint: 2 };
+    const report = await runOverlappingCrashes(subject, options);
+    expect(report.violations).toEqual([]);
+    expect(report.points).toBeGreaterThan(50);
+    states += report.states;
+  });
+
+  afterAll(() => {
+    process.stdout.write(`crash with requests in flight, seed ${SEED}: ${states} states\n`);
+  });
 });

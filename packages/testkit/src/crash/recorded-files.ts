@@ -23,6 +23,13 @@ export function prepare({ subject, preparation }: Workload): PreparedDisk {
   return { files: trial.files, begin };
 }
 
+interface Wraps {
+  readonly before?: WrapStorage;
+  readonly within?: WrapStorage;
+}
+
+const asItIs: WrapStorage = (storage) => storage;
+
 export class RecordedFiles {
   readonly log = new CrashLog();
   readonly files: SubjectFiles;
@@ -30,14 +37,14 @@ export class RecordedFiles {
 
   /**
    * Works on copies. What lies below an image is only read and not recorded.
-   * @param wrap what stands before the record: what it lets through reaches the host
+   * @param wraps `before` the record, what it lets through reaches the host; `within`, the host
    */
-  constructor(prepared: SubjectFiles, wrap: WrapStorage = (storage) => storage) {
+  constructor(prepared: SubjectFiles, { before = asItIs, within = asItIs }: Wraps = {}) {
     this.files = prepared.wrapped((storage, name) => {
       if (name === BASE) return storage;
       this.#names.push(name);
       const copy = new MemoryStorage(prepared.bytes(name), name);
-      return wrap(new RecordingStorage(copy, this.log), name);
+      return before(new RecordingStorage(within(copy, name), this.log), name);
     });
   }
 

@@ -91,7 +91,9 @@ class FaultRun {
     this.#faults = faults;
     this.#begin = begin;
     this.#model = begin;
-    this.#recorded = new RecordedFiles(files, (storage) => new FaultStorage(storage, faults));
+    this.#recorded = new RecordedFiles(files, {
+      before: (storage) => new FaultStorage(storage, faults),
+    });
     this.#trial = this.#open();
   }
 
