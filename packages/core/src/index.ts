@@ -50,8 +50,10 @@ export type {
 } from './format/check-report.ts';
 export type { DiskWarning } from './format/disk-warning.ts';
 export {
+  type Ability,
   type CreateContext,
   findDriver,
+  type FormatAbilities,
   type FormatDriver,
   type OpenContext,
   PROBE_HEAD_BYTES,

@@ -40,6 +40,7 @@ class NamedStorage extends MemoryStorage {
 const linkDriver: FormatDriver = {
   id: 'link',
   aliases: ['lnk'],
+  abilities: { write: false, backing: 'read', compressed: 'none' },
   probe: ({ head }) => (textOf(head).startsWith('link:') ? 'yes' : 'no'),
   *open({ storage }) {
     const bytes = new Uint8Array(storage.sizeBytes);
@@ -53,6 +54,7 @@ const linkDriver: FormatDriver = {
 const plainDriver: FormatDriver = {
   id: 'plain',
   aliases: [],
+  abilities: { write: false, backing: 'read', compressed: 'none' },
   probe: () => 'maybe',
   *open() {
     return layer(undefined);

@@ -31,6 +31,7 @@ const ways: [string, Create][] = [
 const notes: FormatDriver = {
   id: 'notes',
   aliases: [],
+  abilities: { write: true, backing: 'none', compressed: 'none' },
   probe: ({ head }) => (Buffer.from(head).toString().startsWith('note ') ? 'yes' : 'no'),
   *open(context) {
     return Object.assign(yield* rawDriver.open(context), { format: 'notes' });

@@ -44,6 +44,7 @@ import type { Qcow2Writer } from './writer.ts';
 export const qcow2Driver: FormatDriver = {
   id: 'qcow2',
   aliases: [],
+  abilities: { write: true, backing: 'write', compressed: 'write' },
   probe: ({ head }) =>
     head.length >= 8 && readU32be(head, 0) === QCOW_MAGIC && readU32be(head, 4) !== 1
       ? 'yes'

@@ -13,6 +13,7 @@ import { RawWriter } from './raw-writer.ts';
 export const rawDriver: FormatDriver = {
   id: 'raw',
   aliases: ['file', 'host_device'],
+  abilities: { write: true, backing: 'none', compressed: 'none' },
   probe: () => 'maybe',
   // eslint-disable-next-line require-yield
   *open({ storage, snapshot, writable }) {

@@ -19,6 +19,7 @@ import { VDI_SIGNATURE } from './structs.ts';
 export const vdiDriver: FormatDriver = {
   id: 'vdi',
   aliases: [],
+  abilities: { write: true, backing: 'read', compressed: 'none' },
   probe: ({ head }) => (head.length >= 68 && readU32le(head, 64) === VDI_SIGNATURE ? 'yes' : 'no'),
   open: openVdi,
   create: createVdi,

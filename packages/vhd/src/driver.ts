@@ -31,6 +31,7 @@ const BITMAP_SHARE = 0.5;
 export const vhdDriver: FormatDriver = {
   id: 'vhd',
   aliases: ['vpc'],
+  abilities: { write: true, backing: 'write', compressed: 'none' },
   probe: ({ head, tail }) => (isFooter(head) || hasFooterAtEnd(tail) ? 'yes' : 'no'),
   open: openVhd,
   create: createVhd,

@@ -27,6 +27,7 @@ import { findUsedEnd, WholeBlocks, WritableBat } from './writable-bat.ts';
 export const vhdxDriver: FormatDriver = {
   id: 'vhdx',
   aliases: [],
+  abilities: { write: true, backing: 'write', compressed: 'none' },
   probe: ({ head }) => (isVhdx(head) ? 'yes' : 'no'),
   open: openVhdx,
   create: createVhdx,

@@ -38,10 +38,24 @@ export interface OpenContext {
   openNamed(file: NamedFile): Step<Storage>;
 }
 
+/** How far a format goes with something: not at all, reading what is there, or making it as well. */
+export type Ability = 'none' | 'read' | 'write';
+
+/** What a driver does beyond reading. Creating and checking are told by the methods it has. */
+export interface FormatAbilities {
+  /** Whether images can be opened for writing, in any of their kinds. */
+  readonly write: boolean;
+  /** Disks that hold what differs from an image below. */
+  readonly backing: Ability;
+  /** Data that is compressed in the image. */
+  readonly compressed: Ability;
+}
+
 export interface FormatDriver {
   readonly id: string;
   /** Other names by which users and images call it; `id` is not among them. */
   readonly aliases: readonly string[];
+  readonly abilities: FormatAbilities;
   /** Pure, and never throws, however short the input. */
   probe(input: ProbeInput): ProbeVerdict;
   open(context: OpenContext): Step<FormatImage>;

@@ -28,6 +28,7 @@ export interface QcowDetails extends FormatDetails {
 export const qcowDriver: FormatDriver = {
   id: 'qcow',
   aliases: [],
+  abilities: { write: false, backing: 'read', compressed: 'read' },
   probe: ({ head }) =>
     head.length >= 8 && readU32be(head, 0) === QCOW_MAGIC && readU32be(head, 4) === 1
       ? 'yes'

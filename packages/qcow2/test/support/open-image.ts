@@ -25,6 +25,7 @@ import { qcow2Driver, qcowDriver } from '../../src/index.ts';
 export const plainDriver: FormatDriver = {
   id: 'raw',
   aliases: [],
+  abilities: { write: true, backing: 'none', compressed: 'none' },
   probe: () => 'maybe',
   *open({ storage }) {
     return {
