@@ -9,6 +9,7 @@ export {
   setBitmapBits,
   testBitmapBit,
 } from './bitmap.ts';
+export { builtinModule } from './builtin-module.ts';
 export { crc16Raw } from './crc16.ts';
 export { crc32, crc32BigEndianRaw, crc32c, crc32cRaw } from './crc32.ts';
 export {
@@ -67,4 +68,5 @@ export {
   encodeUtf16be,
   encodeUtf16le,
 } from './text.ts';
+export { expandTweaks, xorInto } from './tweaks.ts';
 export { isAllZero } from './zeros.ts';

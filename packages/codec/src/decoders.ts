@@ -1,8 +1,8 @@
 /** Which decoder stands behind each id, chosen by what the platform has. */
-import { DiskError } from '@diskfile/bytes';
+import { builtinModule, DiskError } from '@diskfile/bytes';
 import type { Decoder, DecoderSet, Step } from '@diskfile/core';
 import { NativeInflate, PortableInflate } from './deflate.ts';
-import { builtinModule, hasZstd, loadPackage, type NodeZlib } from './platform.ts';
+import { hasZstd, loadPackage, type NodeZlib } from './platform.ts';
 import { NativeZstdFrames, PortableZstdFrames, ZstdDecoder } from './zstd.ts';
 import { loadZstdBinding } from './zstd-binding.ts';
 

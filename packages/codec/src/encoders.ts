@@ -1,9 +1,9 @@
 /** Which encoder stands behind each id, chosen by what the platform has. */
-import { DiskError } from '@diskfile/bytes';
+import { builtinModule, DiskError } from '@diskfile/bytes';
 import type { Encoder, EncoderSet, Step } from '@diskfile/core';
 import { DEFAULT_DEFLATE_LEVEL, nativeDeflate, PortableDeflate } from './deflate-encoder.ts';
 import type { DecoderId, DecoderImplementation, DecoderOptions } from './decoders.ts';
-import { builtinModule, hasZstd, loadPackage, type NodeZlib } from './platform.ts';
+import { hasZstd, loadPackage, type NodeZlib } from './platform.ts';
 import { loadZstdBinding } from './zstd-binding.ts';
 import { DEFAULT_ZSTD_LEVEL, nativeZstd, PortableZstd } from './zstd-encoder.ts';
 

@@ -2,13 +2,12 @@
  * What the platform offers beyond the language. This package imports no `node:` module, so it runs
  * in a browser too; under Node and its kin the built-in modules are asked for at run time.
  */
-import { DiskError } from '@diskfile/bytes';
+import { builtinModule, DiskError } from '@diskfile/bytes';
 import { hostCall, type Step } from '@diskfile/core';
 import type { Deflate, Inflate } from 'pako';
 
 interface NodeLike {
   readonly process?: {
-    getBuiltinModule?(id: string): unknown;
     readonly versions?: Readonly<Record<string, string | undefined>>;
   };
 }
@@ -71,11 +70,6 @@ export interface Pako {
 export function hasZstd(zlib: NodeZlib | undefined): zlib is Required<NodeZlib> {
   // All of it came with the same version of Node.
   return zlib?.zstdDecompressSync !== undefined;
-}
-
-/** A built-in module of Node, undefined elsewhere. */
-export function builtinModule<T>(id: string): T | undefined {
-  return (globalThis as NodeLike).process?.getBuiltinModule?.(id) as T | undefined;
 }
 
 /** Major version of Node; undefined elsewhere, in its imitators too. */

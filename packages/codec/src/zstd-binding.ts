@@ -6,7 +6,8 @@
  * fast. And it starts asynchronously only, while a disk may have to be opened without waiting.
  */
 import { hostCall, type Step } from '@diskfile/core';
-import { builtinModule, cannotLoadNow, packageRequire } from './platform.ts';
+import { builtinModule } from '@diskfile/bytes';
+import { cannotLoadNow, packageRequire } from './platform.ts';
 
 const BINDING = 'zstd-codec/lib/zstd-codec-binding-wasm.js';
 
