@@ -1,68 +1,11 @@
-// Bundles the commands with everything they use, so that they start fast and install alone.
-import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { builtinModules, createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
-import { build } from 'esbuild';
+// Bundles the commands; see the module for how.
+import { resolve } from 'node:path';
+import { bundleCommands } from '../../../scripts/bundle/bundle-commands.mjs';
 
-const root = resolve(import.meta.dirname, '..');
-const target = join(root, 'dist/commands');
-// Whoever runs a command meanwhile finds the old bundle or the new one, whole.
-const outdir = `${target}-${process.pid}`;
-const commands = readdirSync(join(root, 'src')).filter((name) => name.startsWith('disk-'));
-const { version } = readJson(join(root, 'package.json'));
-
-/** Decoders that the codec package asks for by require(), and only where the platform has none. */
-const REQUIRED_PACKAGES = {
-  pako: ['package.json', 'dist/pako.cjs.js', 'dist/pako.mjs'],
-  'zstd-codec': ['package.json', 'lib/zstd-codec-binding-wasm.js'],
-};
-
-const { metafile } = await build({
-  absWorkingDir: root,
-  entryPoints: commands.map((name) => join('src', name)),
-  outdir,
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  // Halves the time to compile it. With --verbose, traces are mapped back to the sources.
-  minify: true,
-  legalComments: 'none',
-  sourcemap: true,
-  sourcesContent: false,
-  metafile: true,
-  define: { DISK_CAT_VERSION: JSON.stringify(version) },
-  external: Object.keys(REQUIRED_PACKAGES),
-  plugins: [askForBuiltins(), leaveOutEncoders()],
-  chunkNames: 'chunks/[name]-[hash]',
-  logLevel: 'warning',
+await bundleCommands({
+  root: resolve(import.meta.dirname, '..'),
+  plugins: [leaveOutEncoders()],
 });
-const required = copyRequiredPackages();
-writeNotices([...bundledPackages(metafile), ...required]);
-rmSync(target, { recursive: true, force: true });
-renameSync(outdir, target);
-
-/**
- * Modules of Node are asked for directly. Importing them costs milliseconds: it reads every export
- * of each, and some of those load further modules. It also serves packages that use require().
- */
-function askForBuiltins() {
-  const filter = new RegExp(`^(node:.*|${builtinModules.join('|')})$`);
-  return {
-    name: 'ask-for-builtins',
-    setup({ onResolve, onLoad }) {
-      onResolve({ filter }, ({ path }) => ({ path, namespace: 'builtin' }));
-      onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
-        // Commander would load this one for subcommands that are programs; nothing here starts one.
-        contents:
-          path === 'node:child_process'
-            ? 'module.exports = {};'
-            : `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
-      }));
-    },
-  };
-}
 
 /** These commands only read; what compresses would be loaded by every start for nothing. */
 function leaveOutEncoders() {
@@ -75,43 +18,4 @@ function leaveOutEncoders() {
       }));
     },
   };
-}
-
-/** Puts packages where the bundle finds them at run time. Returns their directories of origin. */
-function copyRequiredPackages() {
-  const require = createRequire(join(root, '../codec/package.json'));
-  return Object.entries(REQUIRED_PACKAGES).map(([name, files]) => {
-    const origin = packageDirectory(require.resolve(`${name}/package.json`));
-    for (const file of files) cpSync(join(origin, file), join(outdir, 'node_modules', name, file));
-    return origin;
-  });
-}
-
-function bundledPackages({ inputs }) {
-  return Object.keys(inputs)
-    .filter((input) => input.includes('node_modules/'))
-    .map((input) => packageDirectory(resolve(root, input)));
-}
-
-function packageDirectory(path) {
-  return /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)[0];
-}
-
-/** The licences of what is part of the output, as these ask for. */
-function writeNotices(directories) {
-  const notices = [...new Set(directories)].map((directory) => {
-    const { name, version: itsVersion, license } = readJson(join(directory, 'package.json'));
-    const file = readdirSync(directory).find((entry) => /^licen[cs]e/i.test(entry));
-    const text = file === undefined ? '' : readFileSync(join(directory, file), 'utf8').trim();
-    return `${name} ${itsVersion} (${license})\n\n${text}\n`;
-  });
-  const rule = `\n${'-'.repeat(80)}\n\n`;
-  writeFileSync(
-    join(outdir, 'THIRD-PARTY-NOTICES.txt'),
-    `These packages are part of the files in this directory.\n${rule}${notices.toSorted().join(rule)}`,
-  );
-}
-
-function readJson(path) {
-  return JSON.parse(readFileSync(path, 'utf8'));
 }

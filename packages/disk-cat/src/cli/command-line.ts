@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 
 /** Set when the commands are bundled. */
-declare const DISK_CAT_VERSION: string;
+declare const COMMAND_VERSION: string;
 
 /** Options that every command takes. */
 export interface CommonOptions {
@@ -52,7 +52,7 @@ export function commandLine(shape: CommandShape): Command {
   const command = new Command(shape.name)
     .description(shape.summary)
     .helpOption('--help', 'print this help')
-    .version(`${shape.name} ${DISK_CAT_VERSION}`, '-V, --version', 'print the version')
+    .version(`${shape.name} ${COMMAND_VERSION}`, '-V, --version', 'print the version')
     .exitOverride()
     .configureOutput({ writeErr: () => undefined })
     .configureHelp({ helpWidth: 100, optionDescription: ({ description }) => description });
