@@ -1,7 +1,16 @@
-import { crc32 as zlibCrc32, gzipSync } from 'node:zlib';
+import { crc32 as zlibCrc32, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { crc16Raw, crc32, crc32BigEndianRaw, crc32c, crc32cRaw, readU32le } from '../src/index.ts';
+import {
+  adler32,
+  crc16Raw,
+  crc32,
+  crc32BigEndianRaw,
+  crc32c,
+  crc32cRaw,
+  readU32be,
+  readU32le,
+} from '../src/index.ts';
 
 const encoder = new TextEncoder();
 const CHECK = encoder.encode('123456789');
@@ -64,5 +73,16 @@ describe('checksums', () => {
         );
       }),
     );
+  });
+
+  it('computes Adler-32 as it ends a zlib stream', () => {
+    expect(adler32(CHECK)).toBe(0x091e_01de);
+    for (const length of [0, 1, 5552, 5553, 200_000]) {
+      for (const fill of [0, 1, 255]) {
+        const bytes = new Uint8Array(length).fill(fill);
+        const stream = deflateSync(bytes);
+        expect(adler32(bytes)).toBe(readU32be(stream, stream.length - 4));
+      }
+    }
   });
 });

@@ -1,7 +1,8 @@
 /** Which decoder stands behind each id, chosen by what the platform has. */
 import { builtinModule, DiskError } from '@diskfile/bytes';
-import type { Decoder, DecoderSet, Step } from '@diskfile/core';
+import type { Decoder, DecoderSet, Step, StreamCodec } from '@diskfile/core';
 import { NativeInflate, PortableInflate } from './deflate.ts';
+import { InflateStreams } from './inflate-stream.ts';
 import { hasZstd, loadPackage, type NodeZlib } from './platform.ts';
 import { NativeZstdFrames, PortableZstdFrames, ZstdDecoder } from './zstd.ts';
 import { loadZstdBinding } from './zstd-binding.ts';
@@ -62,10 +63,21 @@ const portableZstd: Recipe = {
   },
 };
 
+/** How decoders for streams are brought up. */
+const STREAMS: ReadonlyMap<string, () => Step<StreamCodec>> = new Map([
+  [
+    'deflate-raw',
+    function* () {
+      return new InflateStreams(yield* loadPackage('pako', () => import('pako')));
+    },
+  ],
+]);
+
 /** Decoders of its own, loaded as they are asked for and then kept. */
 export function makeDecoders({ native = true }: DecoderOptions = {}): DecoderSet {
   const known = new Map<string, Recipe>(Object.entries(recipes(native)));
   const loaded = new Map<string, Decoder>();
+  const streams = new Map<string, StreamCodec>();
   return {
     *load(id) {
       const recipe = known.get(id);
@@ -73,6 +85,13 @@ export function makeDecoders({ native = true }: DecoderOptions = {}): DecoderSet
       const decoder = loaded.get(id) ?? (yield* recipe.load());
       loaded.set(id, decoder);
       return decoder;
+    },
+    *loadStream(id) {
+      const load = STREAMS.get(id);
+      if (load === undefined) throw noSuchDecoder(id, [...STREAMS.keys()]);
+      const codec = streams.get(id) ?? (yield* load());
+      streams.set(id, codec);
+      return codec;
     },
   };
 }

@@ -4,7 +4,14 @@
  */
 import { builtinModule, DiskError } from '@diskfile/bytes';
 import { hostCall, type Step } from '@diskfile/core';
-import type { Deflate, Inflate } from 'pako';
+import type {
+  Deflate,
+  Inflate,
+  zlibInflate,
+  zlibInflateInit2,
+  zlibInflateSetDictionary,
+  ZStream,
+} from 'pako';
 
 interface NodeLike {
   readonly process?: {
@@ -65,6 +72,10 @@ export interface NodeZlib {
 export interface Pako {
   readonly Deflate: typeof Deflate;
   readonly Inflate: typeof Inflate;
+  readonly ZStream: typeof ZStream;
+  readonly zlibInflate: typeof zlibInflate;
+  readonly zlibInflateInit2: typeof zlibInflateInit2;
+  readonly zlibInflateSetDictionary: typeof zlibInflateSetDictionary;
 }
 
 export function hasZstd(zlib: NodeZlib | undefined): zlib is Required<NodeZlib> {

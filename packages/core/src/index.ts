@@ -10,7 +10,14 @@ export { BlockWriter, type BlockWriterOptions } from './blocks/block-writer.ts';
 export { FlatWriter } from './blocks/flat-writer.ts';
 export { DirtyRange } from './blocks/dirty-range.ts';
 export { type TablePage, TablePages, type TablePlace } from './blocks/table-pages.ts';
-export type { Decoder, DecoderSet } from './decoder.ts';
+export {
+  type Decoder,
+  type DecoderSet,
+  noDecoders,
+  type StreamCheckpoint,
+  type StreamCodec,
+  type StreamDecoder,
+} from './decoder.ts';
 export type { Encoder, EncoderSet } from './encoder.ts';
 export type {
   BatchOperation,
@@ -101,6 +108,7 @@ export type {
   VolumeContext,
   VolumeUsage,
 } from './filesystem/volume.ts';
+export type { Hash, HashAlgorithm, MakeHash } from './hash.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { MemoryStorage } from './memory-storage.ts';
 export { closedGate, type GateRequest, type OpenGate } from './open/gate.ts';

@@ -7,6 +7,7 @@ import {
   type FormatDriver,
   type FormatImage,
   MemoryStorage,
+  noDecoders,
   openChain,
   type OpenChainOptions,
   type OpenGate,
@@ -81,11 +82,7 @@ function setUp(files: Record<string, string>, options: Partial<OpenChainOptions>
   const start = (name: string) =>
     openChain(new NamedStorage(files[name]!, name, open), {
       drivers: [plainDriver, linkDriver],
-      decoders: {
-        *load(): Step<never> {
-          throw new Error('no decoders here');
-        },
-      },
+      decoders: noDecoders,
       gate,
       limits: DEFAULT_LIMITS,
       format: undefined,

@@ -9,6 +9,7 @@ import {
   DEFAULT_LIMITS,
   flushStorage,
   type NamedFile,
+  noDecoders,
   parseImageName,
   type Step,
   truncateStorage,
@@ -125,11 +126,6 @@ function* writeTables(
 
 /** A new image has no compressed clusters, so no decoder is ever asked for. */
 function hostClusters({ header, storage, dataFile }: ImageMetadata): HostClusters {
-  const noDecoders = {
-    *load(): Step<never> {
-      throw new Error('assertion failed: a compressed cluster in a new image');
-    },
-  };
   const compressed = new CompressedClusters(storage, header.clusterBytes, noDecoders, '');
   return new HostClusters(header, storage, dataFile, compressed);
 }

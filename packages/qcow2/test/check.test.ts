@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { readU64be, writeU16be } from '@diskfile/bytes';
-import { type CheckReport, DEFAULT_LIMITS, MemoryStorage, runAsync, runSync } from '@diskfile/core';
+import {
+  type CheckReport,
+  DEFAULT_LIMITS,
+  MemoryStorage,
+  noDecoders,
+  runAsync,
+  runSync,
+} from '@diskfile/core';
 import { checkQcow2 } from '../src/check/check-qcow2.ts';
 import { contentOf } from './support/content.ts';
 import {
@@ -15,6 +22,10 @@ const CLUSTER = 4096;
 function contextOf(bytes: Uint8Array) {
   return {
     storage: new MemoryStorage(bytes, 'image'),
+    decoders: noDecoders,
+    makeHash: () => {
+      throw new Error('a qcow2 image keeps no digest');
+    },
     limits: DEFAULT_LIMITS,
     repair: undefined,
     warn() {},

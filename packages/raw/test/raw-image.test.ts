@@ -6,6 +6,7 @@ import {
   type DiskFile,
   type HostRange,
   MemoryStorage,
+  noDecoders,
   openChain,
   type OpenChainOptions,
   runSync,
@@ -17,11 +18,7 @@ function open(storage: Storage, overrides: Partial<OpenChainOptions> = {}): Disk
   const options: OpenChainOptions = {
     drivers: [rawDriver],
     // Raw never asks for a decoder.
-    decoders: {
-      load: () => {
-        throw new Error('no decoders here');
-      },
-    },
+    decoders: noDecoders,
     gate: closedGate,
     limits: DEFAULT_LIMITS,
     format: undefined,

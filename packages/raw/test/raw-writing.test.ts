@@ -6,6 +6,7 @@ import {
   DEFAULT_LIMITS,
   type DiskFile,
   MemoryStorage,
+  noDecoders,
   openChain,
   runAsync,
   runSync,
@@ -18,11 +19,7 @@ function openWritable(storage: Storage): DiskFile {
     openChain(storage, {
       drivers: [rawDriver],
       // Raw never asks for a decoder.
-      decoders: {
-        load: () => {
-          throw new Error('no decoders here');
-        },
-      },
+      decoders: noDecoders,
       gate: closedGate,
       limits: DEFAULT_LIMITS,
       format: 'raw',

@@ -8,6 +8,7 @@ import {
   createImageDisk,
   DEFAULT_LIMITS,
   type DiskFile,
+  noDecoders,
   openChain,
   type Preallocation,
   runSync,
@@ -26,11 +27,7 @@ function open(path: string, writable = false): DiskFile {
   const chain = runSync(
     openChain(runSync(openFileStorage(path, { writable })), {
       drivers: [rawDriver],
-      decoders: {
-        load: () => {
-          throw new Error('no decoders here');
-        },
-      },
+      decoders: noDecoders,
       gate: closedGate,
       limits: DEFAULT_LIMITS,
       format: 'raw',

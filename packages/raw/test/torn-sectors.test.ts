@@ -4,6 +4,7 @@ import {
   createImageDisk,
   DEFAULT_LIMITS,
   MemoryStorage,
+  noDecoders,
   openChain,
   runSync,
 } from '@diskfile/core';
@@ -63,11 +64,7 @@ function openWritable(storage: MemoryStorage) {
   const chain = runSync(
     openChain(storage, {
       drivers: [rawDriver],
-      decoders: {
-        load: () => {
-          throw new Error('no decoders here');
-        },
-      },
+      decoders: noDecoders,
       gate: closedGate,
       limits: DEFAULT_LIMITS,
       format: 'raw',

@@ -6,6 +6,7 @@ import {
   DEFAULT_LIMITS,
   type DiskFile,
   MemoryStorage,
+  noDecoders,
   openChain,
   runSync,
 } from '@diskfile/core';
@@ -24,15 +25,10 @@ function create(sizeBytes: number, options: Record<string, string | boolean> = {
 }
 
 function open(storage: MemoryStorage, writable = true): DiskFile {
-  const decoders = {
-    *load(): Generator<never, never> {
-      throw new Error('nothing to decode');
-    },
-  };
   const chain = runSync(
     openChain(storage, {
       drivers: [vdiDriver],
-      decoders,
+      decoders: noDecoders,
       gate: closedGate,
       limits: DEFAULT_LIMITS,
       format: 'vdi',

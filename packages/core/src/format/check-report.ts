@@ -1,4 +1,6 @@
 /** What a check of an image looks at, and what it finds. */
+import type { DecoderSet } from '../decoder.ts';
+import type { MakeHash } from '../hash.ts';
 import type { Limits } from '../limits.ts';
 import type { NamedFile } from '../open/reference.ts';
 import type { Step } from '../step.ts';
@@ -20,6 +22,9 @@ export interface CheckProgress {
 export interface CheckContext {
   /** The image file; a {@link WritableStorage} when there is something to repair. */
   readonly storage: Storage;
+  readonly decoders: DecoderSet;
+  /** For formats that keep digests of their content. */
+  readonly makeHash: MakeHash;
   readonly limits: Limits;
   /** Undefined to change nothing. */
   readonly repair: RepairMode | undefined;

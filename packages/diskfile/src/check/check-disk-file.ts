@@ -1,6 +1,8 @@
 /** Checking and repairing disk images. */
+import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { DiskError } from '@diskfile/bytes';
+import { decoders } from '@diskfile/codec';
 import {
   type CheckProgress,
   type CheckReport,
@@ -122,6 +124,8 @@ function* checkStorage(
     refuseAborted(signal, path);
     const report = yield* driver.check({
       storage,
+      decoders: decoders(),
+      makeHash: (algorithm) => createHash(algorithm),
       limits: checkedLimits(options.limits),
       repair,
       warn: (warning) => void warnings.push(warning),

@@ -13,6 +13,7 @@ import {
   type ImageChain,
   type Limits,
   MemoryStorage,
+  noDecoders,
   openChain,
   type OpenGate,
   runSync,
@@ -68,6 +69,8 @@ export class TestDecoders implements DecoderSet {
     this.loaded.push(id);
     return inflating(id);
   }
+
+  readonly loadStream = noDecoders.loadStream;
 }
 
 export interface OpenOptions {
