@@ -37,6 +37,8 @@ export interface DiskErrorContext {
   offset?: number;
   /** Length in bytes of the range concerned. */
   length?: number;
+  /** How far down its backing chain the image at fault is; left out for the one that was opened. */
+  depth?: number;
   /** Which part of the stack: `storage`, `format`, `engine`, `partition`, `filesystem`. */
   layer?: string;
 }

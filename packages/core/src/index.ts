@@ -47,6 +47,7 @@ export type { BlockStatus } from './engine/block-status.ts';
 export { type EncodedUnit, Extent, type ExtentKind } from './engine/extent.ts';
 export { createImageDisk, type ImageDiskOptions } from './engine/image-disk.ts';
 export { type GuestRead, MappedReader } from './engine/mapped-reader.ts';
+export { checkRange } from './engine/range.ts';
 export { sliceDisk, type SliceOptions } from './engine/slice-disk.ts';
 export type {
   CheckContext,
@@ -113,6 +114,13 @@ export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { MemoryStorage } from './memory-storage.ts';
 export { closedGate, type GateRequest, type OpenGate } from './open/gate.ts';
 export {
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  parseLooseJson,
+} from './open/loose-json.ts';
+export {
+  type ImageBelow,
   type ImageChain,
   openChain,
   type OpenChainOptions,
@@ -137,6 +145,7 @@ export {
   stepCall,
 } from './step.ts';
 export {
+  abandonStorages,
   allocateSpace,
   type ByteSource,
   closeStorage,

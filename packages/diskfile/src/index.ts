@@ -146,3 +146,15 @@ export {
   type ConvertDiskFileOptions,
   convertDiskFileSync,
 } from './convert/convert-disk-file.ts';
+export { BlockOptions, type OptionValue } from './graph/block-options.ts';
+export { parseByteSize } from './graph/byte-size.ts';
+export { parseDiskName } from './graph/disk-name.ts';
+export type { ImageFile } from './graph/format-node.ts';
+export { type KeyvalWarnings, parseKeyval } from './graph/keyval.ts';
+export {
+  openGraph,
+  openGraphFile,
+  type OpenGraphOptions,
+  openGraphSync,
+} from './graph/open-graph.ts';
+export { UserObjects } from './graph/user-objects.ts';

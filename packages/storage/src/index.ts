@@ -22,7 +22,8 @@ export {
   type OpenFileOptions,
 } from './open-file.ts';
 export { OverlayStorage } from './overlay-storage.ts';
-export { SliceStorage, sliceStorage } from './slice-storage.ts';
+export { SliceStorage, sliceStorage, WritableSliceStorage } from './slice-storage.ts';
+export { StorageWrapper } from './storage-wrapper.ts';
 export { isSplitSetStart, openSplitStorage, SplitStorage } from './split-storage.ts';
 export { WritableFileStorage } from './writable-file-storage.ts';
 export { MemoryStorage } from '@diskfile/core';

@@ -1,6 +1,6 @@
 /** A window onto another storage, itself a storage. */
 import { DiskError } from '@diskfile/bytes';
-import type { HostRange, Storage } from '@diskfile/core';
+import type { HostRange, Storage, WritableStorage } from '@diskfile/core';
 
 /**
  * The part of `storage` from `offset` on. The slice takes the storage over: closing it closes that.
@@ -8,6 +8,11 @@ import type { HostRange, Storage } from '@diskfile/core';
  * @throws DiskError `out-of-range` when the window leaves the storage.
  */
 export function sliceStorage(storage: Storage, offset: number, lengthBytes?: number): Storage {
+  return new SliceStorage(storage, offset, checkWindow(storage, offset, lengthBytes));
+}
+
+/** @returns its length */
+function checkWindow(storage: Storage, offset: number, lengthBytes: number | undefined): number {
   const length = lengthBytes ?? storage.sizeBytes - offset;
   const exact = Number.isSafeInteger(offset) && Number.isSafeInteger(length);
   if (!exact || offset < 0 || length < 0 || offset > storage.sizeBytes - length) {
@@ -19,12 +24,11 @@ export function sliceStorage(storage: Storage, offset: number, lengthBytes?: num
       { op: 'open', path: storage.name, offset, layer: 'storage' },
     );
   }
-  return new SliceStorage(storage, offset, length);
+  return length;
 }
 
 export class SliceStorage implements Storage {
   readonly name: string;
-  readonly sizeBytes: number;
   readonly synchronous: boolean;
   /** Two windows onto one file are one host object only if they are the same window. */
   readonly identity: string | undefined;
@@ -32,16 +36,21 @@ export class SliceStorage implements Storage {
   readonly startOffset: number;
   readonly storage: Storage;
   readonly #offset: number;
+  readonly #lengthBytes: number;
 
   constructor(storage: Storage, offset: number, lengthBytes: number) {
     this.storage = storage;
     this.name = storage.name;
-    this.sizeBytes = lengthBytes;
+    this.#lengthBytes = lengthBytes;
     this.synchronous = storage.synchronous;
     this.identity = storage.identity && `${storage.identity}@${offset}+${lengthBytes}`;
     this.requestAlignment = storage.requestAlignment;
     this.startOffset = (storage.startOffset ?? 0) + offset;
     this.#offset = offset;
+  }
+
+  get sizeBytes(): number {
+    return this.#lengthBytes;
   }
 
   allocatedBytes(): number {
@@ -100,5 +109,88 @@ export class SliceStorage implements Storage {
 
   close(): Promise<void> {
     return this.storage.close();
+  }
+}
+
+/** A window that can be written. Without a length it reaches to the storage's end and follows it. */
+export class WritableSliceStorage extends SliceStorage implements WritableStorage {
+  declare readonly storage: WritableStorage;
+  readonly #offset: number;
+  readonly #isFixed: boolean;
+
+  /** @throws DiskError `out-of-range` when the window leaves the storage. */
+  constructor(storage: WritableStorage, offset: number, lengthBytes: number | undefined) {
+    checkWindow(storage, offset, lengthBytes);
+    super(storage, offset, lengthBytes ?? storage.sizeBytes - offset);
+    this.#offset = offset;
+    this.#isFixed = lengthBytes !== undefined;
+  }
+
+  override get sizeBytes(): number {
+    return this.#isFixed ? super.sizeBytes : Math.max(0, this.storage.sizeBytes - this.#offset);
+  }
+
+  writeSync(src: Uint8Array, offset: number): void {
+    this.storage.writeSync(src, this.#place('write', offset, src.length));
+  }
+
+  async write(src: Uint8Array, offset: number): Promise<void> {
+    await this.storage.write(src, this.#place('write', offset, src.length));
+  }
+
+  flushSync(): void {
+    this.storage.flushSync();
+  }
+
+  flush(): Promise<void> {
+    return this.storage.flush();
+  }
+
+  truncateSync(sizeBytes: number): void {
+    if (this.#keepsSize(sizeBytes)) return;
+    this.storage.truncateSync(this.#offset + sizeBytes);
+  }
+
+  async truncate(sizeBytes: number): Promise<void> {
+    if (this.#keepsSize(sizeBytes)) return;
+    await this.storage.truncate(this.#offset + sizeBytes);
+  }
+
+  punchHoleSync(offset: number, lengthBytes: number): boolean {
+    return this.storage.punchHoleSync(this.#place('discard', offset, lengthBytes), lengthBytes);
+  }
+
+  async punchHole(offset: number, lengthBytes: number): Promise<boolean> {
+    return await this.storage.punchHole(this.#place('discard', offset, lengthBytes), lengthBytes);
+  }
+
+  allocateSync(offset: number, lengthBytes: number): boolean {
+    return this.storage.allocateSync(this.#place('allocate', offset, lengthBytes), lengthBytes);
+  }
+
+  async allocate(offset: number, lengthBytes: number): Promise<boolean> {
+    return await this.storage.allocate(this.#place('allocate', offset, lengthBytes), lengthBytes);
+  }
+
+  /** Where a range of the window lies in the storage. */
+  #place(op: string, offset: number, lengthBytes: number): number {
+    if (!this.#isFixed || offset + lengthBytes <= this.sizeBytes) return this.#offset + offset;
+    throw new DiskError(
+      'no-space',
+      'storage.window-full',
+      `The window onto ${this.name} has ${this.sizeBytes} bytes and cannot grow`,
+      { op, path: this.name, offset, layer: 'storage' },
+    );
+  }
+
+  #keepsSize(sizeBytes: number): boolean {
+    if (!this.#isFixed) return false;
+    if (sizeBytes === this.sizeBytes) return true;
+    throw new DiskError(
+      'unsupported',
+      'storage.window-size',
+      `A window onto ${this.name} of a given size keeps it`,
+      { op: 'truncate', path: this.name, layer: 'storage' },
+    );
   }
 }

@@ -24,7 +24,7 @@ export {
 export { type FaultPlan, Faults, FaultStorage } from './storage/fault-storage.ts';
 export { Random } from './storage/random.ts';
 export { RecordingStorage } from './storage/recording-storage.ts';
-export { StorageWrapper } from './storage/storage-wrapper.ts';
+export { StorageWrapper } from '@diskfile/storage';
 export type { DiskModel } from './model/disk-model.ts';
 export { DiskTrial } from './model/disk-trial.ts';
 export { adoptOutcome, isDone } from './model/outcome.ts';

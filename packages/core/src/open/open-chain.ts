@@ -30,6 +30,18 @@ export interface OpenChainOptions {
   readonly writableDepth?: number;
   /** False to open the first image alone, whatever backing file it names. */
   readonly followBacking: boolean;
+  /** Goes before what the first image says of the one below it; null for none below it. */
+  readonly below?: ImageBelow | null | undefined;
+}
+
+/** An image that the caller puts below another one, whatever that one names. */
+export interface ImageBelow {
+  /** The chain owns the storage. `reference` is what the image above says, if anything. */
+  open(namedBy: Storage, reference: BackingReference | undefined): Step<Storage>;
+  /** As in {@link OpenChainOptions}. */
+  readonly format: string | undefined;
+  /** What lies below this one in turn. */
+  readonly below?: ImageBelow | null | undefined;
 }
 
 /** An opened image and those below it, and every storage that has to be closed with them. */
@@ -49,6 +61,7 @@ export function* openChain(storage: Storage, options: OpenChainOptions): Step<Im
   try {
     return yield* opening.run();
   } catch (error) {
+    if (error instanceof DiskError && opening.depth > 0) error.addContext({ depth: opening.depth });
     yield* abandonStorages(opening.storages);
     throw error;
   }
@@ -68,19 +81,32 @@ class ChainOpening {
     this.#options = options;
   }
 
+  /** Depth of the image that is being opened. */
+  get depth(): number {
+    return this.#layers.length;
+  }
+
   *run(): Step<ImageChain> {
     let storage = this.storages[0]!;
-    let { format, snapshot } = this.#options;
+    let { format, snapshot, below } = this.#options;
     const visited = new Set<string>();
     for (;;) {
       this.#refuseCycle(storage, visited);
       const image = yield* this.#openImage(storage, format, snapshot);
       this.#checkParent(storage, image);
       this.#layers.push(image);
-      if (image.backing === undefined || !this.#options.followBacking) break;
+      if (below === undefined && !this.#options.followBacking) break;
+      if (below === null || (below === undefined && image.backing === undefined)) break;
       snapshot = undefined;
       this.#refuseLongChain(storage);
-      ({ storage, format } = yield* this.#openBacking(storage, image.format, image.backing));
+      if (below === undefined) {
+        ({ storage, format } = yield* this.#openBacking(storage, image.format, image.backing!));
+      } else {
+        format = below.format ?? image.backing?.format;
+        storage = yield* below.open(storage, image.backing);
+        this.storages.push(storage);
+        below = below.below;
+      }
     }
     return { layers: this.#layers, storages: this.storages, warnings: this.#warnings };
   }

@@ -4,6 +4,7 @@
  * a host file name, and for raw a window onto it.
  */
 import { DiskError } from '@diskfile/bytes';
+import { type JsonValue, parseLooseJson } from './loose-json.ts';
 
 /** A backing image as the image above names it. */
 export interface BackingReference {
@@ -75,9 +76,9 @@ function plainFile(filename: string, role: FileRole): ParsedName {
 type BlockOptions = { [key: string]: unknown };
 
 function parseJsonName(name: string, role: FileRole): ParsedName {
-  let options: unknown;
+  let options: JsonValue;
   try {
-    options = JSON.parse(name.slice('json:'.length));
+    options = parseLooseJson(name.slice('json:'.length));
   } catch (cause) {
     throw brokenJson(name, role, 'it is not valid JSON', cause);
   }

@@ -1,4 +1,5 @@
 /** What is done to opened disks, as steps that can be driven both ways. */
+import { DiskError } from '@diskfile/bytes';
 import { type BlockStatus, type DiskFile, hostCall, type Step } from '@diskfile/core';
 
 /** Status of the range from `guestOffset` on, as far as one answer reaches. */
@@ -34,4 +35,13 @@ export function* flushDisk(disk: DiskFile): Step<void> {
 
 export function* closeDisk(disk: DiskFile): Step<void> {
   yield { runSync: () => disk.closeSync(), run: () => disk.close() };
+}
+
+/** Closes a disk after something else has failed, which is what matters then. */
+export function* abandonDisk(disk: DiskFile): Step<void> {
+  try {
+    yield* closeDisk(disk);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+  }
 }

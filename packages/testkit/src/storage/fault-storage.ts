@@ -1,7 +1,7 @@
 /** A storage whose n-th operation fails, as hosts do: with an I/O error, or for want of space. */
 import { DiskError } from '@diskfile/bytes';
 import type { WritableStorage } from '@diskfile/core';
-import { StorageWrapper } from './storage-wrapper.ts';
+import { StorageWrapper } from '@diskfile/storage';
 
 export interface FaultPlan {
   /** Which operation fails, counted from 1; `Infinity` for none, to count them. */

@@ -1,7 +1,7 @@
 /** A storage that writes down, in a {@link CrashLog}, everything that changes it. */
 import { readBytes, runSync, type WritableStorage } from '@diskfile/core';
 import type { CrashLog, Mutation, RecordedMutation } from './crash-log.ts';
-import { StorageWrapper } from './storage-wrapper.ts';
+import { StorageWrapper } from '@diskfile/storage';
 
 /** A mutation that fails stays in the log as one of which anything may have happened. */
 export class RecordingStorage extends StorageWrapper {

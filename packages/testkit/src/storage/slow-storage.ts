@@ -1,7 +1,7 @@
 /** A storage that answers after a random number of turns, so that requests overtake each other. */
 import type { WritableStorage } from '@diskfile/core';
 import type { Random } from './random.ts';
-import { StorageWrapper } from './storage-wrapper.ts';
+import { StorageWrapper } from '@diskfile/storage';
 
 const TURNS = 6;
 /** Some reads take long enough for much to happen to what they read. */

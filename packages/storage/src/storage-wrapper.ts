@@ -1,19 +1,29 @@
-/** A storage that hands everything on to another one: what the wrappers of this folder start from. */
-import type { HostRange, WritableStorage } from '@diskfile/core';
+/** A storage that hands everything on to another one: what wrappers start from. */
+import { DiskError } from '@diskfile/bytes';
+import { type HostRange, isWritable, type Storage, type WritableStorage } from '@diskfile/core';
 
 export class StorageWrapper implements WritableStorage {
-  readonly inner: WritableStorage;
+  readonly inner: Storage;
   readonly name: string;
   readonly synchronous: boolean;
   readonly identity: string | undefined;
   readonly requestAlignment: number;
 
-  constructor(inner: WritableStorage) {
+  constructor(inner: Storage) {
     this.inner = inner;
     this.name = inner.name;
     this.synchronous = inner.synchronous;
     this.identity = inner.identity;
     this.requestAlignment = inner.requestAlignment;
+  }
+
+  /** The wrapped storage where it is to be written. */
+  get #target(): WritableStorage {
+    if (isWritable(this.inner)) return this.inner;
+    throw new DiskError('read-only', 'storage.wrapped-read-only', 'The storage can only be read', {
+      path: this.name,
+      layer: 'storage',
+    });
   }
 
   get sizeBytes(): number {
@@ -45,43 +55,43 @@ export class StorageWrapper implements WritableStorage {
   }
 
   writeSync(src: Uint8Array, offset: number): void {
-    this.inner.writeSync(src, offset);
+    this.#target.writeSync(src, offset);
   }
 
   write(src: Uint8Array, offset: number): Promise<void> {
-    return this.inner.write(src, offset);
+    return this.#target.write(src, offset);
   }
 
   flushSync(): void {
-    this.inner.flushSync();
+    this.#target.flushSync();
   }
 
   flush(): Promise<void> {
-    return this.inner.flush();
+    return this.#target.flush();
   }
 
   truncateSync(sizeBytes: number): void {
-    this.inner.truncateSync(sizeBytes);
+    this.#target.truncateSync(sizeBytes);
   }
 
   truncate(sizeBytes: number): Promise<void> {
-    return this.inner.truncate(sizeBytes);
+    return this.#target.truncate(sizeBytes);
   }
 
   punchHoleSync(offset: number, lengthBytes: number): boolean {
-    return this.inner.punchHoleSync(offset, lengthBytes);
+    return this.#target.punchHoleSync(offset, lengthBytes);
   }
 
   punchHole(offset: number, lengthBytes: number): Promise<boolean> {
-    return this.inner.punchHole(offset, lengthBytes);
+    return this.#target.punchHole(offset, lengthBytes);
   }
 
   allocateSync(offset: number, lengthBytes: number): boolean {
-    return this.inner.allocateSync(offset, lengthBytes);
+    return this.#target.allocateSync(offset, lengthBytes);
   }
 
   allocate(offset: number, lengthBytes: number): Promise<boolean> {
-    return this.inner.allocate(offset, lengthBytes);
+    return this.#target.allocate(offset, lengthBytes);
   }
 
   closeSync(): void {

@@ -1,0 +1,95 @@
+/**
+ * A disk as a user names it: a path, `json:{…}`, or a name that begins with a driver, such as
+ * `blkdebug:config:image` (QEMU manual, "Device URL Syntax").
+ */
+import { DiskError } from '@diskfile/bytes';
+import { isJsonObject, parseLooseJson } from '@diskfile/core';
+import { BlockOptions, invalid } from './block-options.ts';
+
+const MAX_NESTING = 16;
+/** Drivers that name a file or device of the host and strip their own name from it. */
+const HOST_PREFIXES = new Set(['file', 'host_device']);
+
+/**
+ * The options of the node that a name stands for.
+ * @returns for all but `json:`, a node whose `file` is what the name says, of a format that is yet to
+ *   be found out
+ * @throws DiskError `invalid-argument`; `unsupported` for a protocol that is not known
+ */
+export function parseDiskName(name: string): BlockOptions {
+  if (name.startsWith('json:')) return parseJsonName(name.slice('json:'.length));
+  const options = new BlockOptions();
+  describeFile(name, 'file.', options);
+  return options;
+}
+
+function parseJsonName(text: string): BlockOptions {
+  let value;
+  try {
+    value = parseLooseJson(text);
+  } catch (error) {
+    const reason = error instanceof DiskError ? error.message : String(error);
+    throw invalid(`Could not parse the JSON options: ${reason}`);
+  }
+  if (!isJsonObject(value)) throw invalid('Invalid JSON object given');
+  return BlockOptions.of(value);
+}
+
+/** Adds what a name says, in options that begin with `prefix`. */
+function describeFile(name: string, prefix: string, options: BlockOptions, depth = 0): void {
+  if (depth > MAX_NESTING) throw invalid('The name is nested too deeply');
+  const protocol = protocolOf(name);
+  if (protocol === undefined || HOST_PREFIXES.has(protocol)) {
+    options.set(`${prefix}driver`, protocol ?? 'file');
+    options.set(`${prefix}filename`, protocol === undefined ? name : hostPath(name, protocol));
+    return;
+  }
+  const rest = name.slice(protocol.length + 1);
+  if (protocol === 'null-co' || protocol === 'null-aio') {
+    if (rest !== '//') {
+      throw invalid(`The only allowed filename for this driver is '${protocol}://'`);
+    }
+    options.set(`${prefix}driver`, protocol);
+  } else if (protocol === 'blkdebug' || protocol === 'blkverify') {
+    describeTest(protocol, rest, { prefix, options, depth });
+  } else throw unknownProtocol(protocol);
+}
+
+interface Described {
+  readonly prefix: string;
+  readonly options: BlockOptions;
+  readonly depth: number;
+}
+
+/** `blkdebug:CONFIG:IMAGE` and `blkverify:RAW:IMAGE`. */
+function describeTest(driver: string, rest: string, { prefix, options, depth }: Described): void {
+  const colon = rest.indexOf(':');
+  const first = rest.slice(0, Math.max(colon, 0));
+  if (colon === -1 && driver === 'blkdebug') {
+    throw invalid('blkdebug requires both config file and image path');
+  }
+  if (colon === -1) throw invalid('blkverify requires raw copy and original image path');
+  options.set(`${prefix}driver`, driver);
+  if (driver === 'blkverify') describeFile(first, `${prefix}raw.`, options, depth + 1);
+  else if (first !== '') options.set(`${prefix}config`, first);
+  const image = driver === 'blkverify' ? 'test.' : 'image.';
+  describeFile(rest.slice(colon + 1), prefix + image, options, depth + 1);
+}
+
+/** What stands before the first colon, unless that is part of a path. */
+export function protocolOf(name: string): string | undefined {
+  const protocol = /^([^:/]*):/.exec(name)?.[1];
+  const isDrive = process.platform === 'win32' && protocol?.length === 1;
+  return isDrive ? undefined : protocol;
+}
+
+function hostPath(name: string, protocol: string): string {
+  return name.slice(protocol.length + 1).replace(/^\/\/(?=\/)/, '');
+}
+
+function unknownProtocol(protocol: string): DiskError {
+  return new DiskError('unsupported', 'graph.protocol', `Unknown protocol '${protocol}'`, {
+    op: 'open',
+    hint: 'Only local files can be opened; give a path with a colon in it as ./NAME.',
+  });
+}

@@ -1,0 +1,203 @@
+/** Nodes that are disk formats, with the children that QEMU gives them: `file`, `backing`, `data-file`. */
+import { DiskError } from '@diskfile/bytes';
+import { decoders, encoders } from '@diskfile/codec';
+import {
+  createImageDisk,
+  type DiskFile,
+  type DiskWarning,
+  findDriver,
+  type FormatDriver,
+  type GateRequest,
+  type ImageBelow,
+  openChain,
+  type OpenGate,
+  parseImageName,
+  type Step,
+  type Storage,
+} from '@diskfile/core';
+import { abandonDisk } from '../chain/disk-steps.ts';
+import { refuseForeignFormat } from '../open/foreign-format.ts';
+import { type BlockOptions, type ChildOptions, invalid } from './block-options.ts';
+import { takeFormatOptions } from './format-options.ts';
+import type { NodeDriver, NodeOpener, NodeRequest } from './node-driver.ts';
+import { findNodeDriver } from './node-drivers.ts';
+import { type NodeAccess, takeNodeOptions } from './node-options.ts';
+
+export const formatNodeDriver: NodeDriver = {
+  kind: 'format',
+  *open(request) {
+    return { disk: yield* openFormatNode(request) };
+  },
+};
+
+/** An image that has not been looked into. */
+export interface ImageFile {
+  /** Closed by whoever asked for it. */
+  readonly storage: Storage;
+  /** Undefined where it is to be found out. */
+  readonly format: string | undefined;
+}
+
+/** Opens the file of an image alone; what else the node says is judged and left. */
+export function* openFormatFile({ name, options, access, opener }: NodeRequest): Step<ImageFile> {
+  if (name !== undefined) refuseUnknownFormat(name, opener.settings.formats);
+  const file = fileChild(name, options);
+  for (const child of ['data-file', 'backing']) options.takeChild(child);
+  takeFormatOptions(name ?? 'qcow2', options);
+  refuseLeftOver(name, options);
+  return { storage: yield* opener.openStorage(file, access), format: name };
+}
+
+function* openFormatNode(request: NodeRequest): Step<DiskFile> {
+  const { name, options, access, opener } = request;
+  const { settings } = opener;
+  if (name !== undefined) refuseUnknownFormat(name, settings.formats);
+  const file = fileChild(name, options);
+  const dataFile = options.takeChild('data-file');
+  const below = belowOf(options.takeChild('backing'), opener, access);
+  const storage = yield* opener.openStorage(file, access);
+  const gate = new DataFileGate(opener, access, { storage, dataFile });
+  const chain = yield* openChain(storage, {
+    drivers: settings.formats,
+    decoders: decoders(),
+    gate,
+    limits: settings.limits,
+    format: name,
+    snapshot: request.isTop ? settings.snapshot : undefined,
+    writable: access.writable,
+    followBacking: settings.followBacking,
+    ...(below === undefined ? {} : { below }),
+  });
+  const { format } = chain.layers[0]!;
+  const warnings = [...opener.warnings.splice(0), ...chain.warnings];
+  if (name === undefined && format === 'raw') {
+    yield* refuseForeignFormat(storage, chain.storages);
+    if (access.writable) warnings.push(probedRaw(storage));
+  }
+  const { limits } = settings;
+  const disk = createImageDisk(
+    { ...chain, warnings },
+    { limits, encoders: encoders(), opening: undefined },
+  );
+  try {
+    gate.refuseUnused();
+    takeFormatOptions(format, options);
+  } catch (error) {
+    yield* abandonDisk(disk);
+    throw error;
+  }
+  return disk;
+}
+
+function refuseLeftOver(format = 'qcow2', { leftOver }: BlockOptions): void {
+  if (leftOver === undefined) return;
+  throw invalid(`Block format '${format}' does not support the option '${leftOver}'`);
+}
+
+function fileChild(name: string | undefined, options: BlockOptions): ChildOptions {
+  const child = options.takeChild('file');
+  if (child !== undefined && child.reference !== null) return child;
+  throw invalid(
+    name === undefined
+      ? 'Must specify either driver or file'
+      : 'A block device must be specified for "file"',
+  );
+}
+
+function refuseUnknownFormat(name: string, formats: readonly FormatDriver[]): void {
+  if (findDriver(formats, name) !== undefined) return;
+  throw new DiskError('unsupported', 'graph.unknown-driver', `Unknown driver '${name}'`, {
+    op: 'open',
+    hint: `Known formats: ${formats.map(({ id }) => id).join(', ')}.`,
+  });
+}
+
+/** What is to lie below an image: undefined leaves it to the image, null is nothing. */
+function belowOf(
+  child: ChildOptions | undefined,
+  opener: NodeOpener,
+  above: NodeAccess,
+): ImageBelow | null | undefined {
+  if (child === undefined) return undefined;
+  const { reference, options } = child;
+  if (reference === null || reference === '') return null;
+  if (reference !== undefined) {
+    throw invalid(
+      `Could not open backing file: Cannot find device='${reference}' nor node-name='${reference}'`,
+    );
+  }
+  return describedBelow(options, opener, { ...above, writable: false });
+}
+
+function describedBelow(options: BlockOptions, opener: NodeOpener, above: NodeAccess): ImageBelow {
+  const format = options.peekText('driver');
+  if (format !== undefined && findNodeDriver(format) !== undefined) {
+    const whole = { options, reference: undefined };
+    return { format: 'raw', below: null, open: () => opener.openStorage(whole, above) };
+  }
+  options.take('driver');
+  if (format !== undefined) refuseUnknownFormat(format, opener.settings.formats);
+  const access = takeNodeOptions(options, above);
+  const file = options.takeChild('file');
+  const below = belowOf(options.takeChild('backing'), opener, access);
+  takeFormatOptions(format ?? 'qcow2', options);
+  refuseLeftOver(format, options);
+  return {
+    format,
+    below,
+    *open(namedBy, reference) {
+      if (file !== undefined) return yield* opener.openStorage(file, access);
+      if (reference === undefined) throw invalid('Must specify either driver or file');
+      const gate = opener.settings.makeGate(opener.lockingOf(access.forceShare));
+      const named = parseImageName(reference.name, 'backing');
+      return yield* gate.open({ file: named, namedBy, writable: false });
+    },
+  };
+}
+
+/** Puts a data file that the user describes in the place of the one that an image names. */
+class DataFileGate implements OpenGate {
+  readonly #opener: NodeOpener;
+  readonly #access: NodeAccess;
+  readonly #inner: OpenGate;
+  readonly #image: Storage;
+  #dataFile: ChildOptions | undefined;
+
+  constructor(
+    opener: NodeOpener,
+    access: NodeAccess,
+    { storage, dataFile }: { storage: Storage; dataFile: ChildOptions | undefined },
+  ) {
+    this.#opener = opener;
+    this.#access = access;
+    this.#inner = opener.settings.makeGate(opener.lockingOf(access.forceShare));
+    this.#image = storage;
+    this.#dataFile = dataFile;
+  }
+
+  *open(request: GateRequest): Step<Storage> {
+    const given = this.#dataFile;
+    const { namedBy, file } = request;
+    if (given === undefined || namedBy !== this.#image || file.role !== 'data-file') {
+      return yield* this.#inner.open(request);
+    }
+    this.#dataFile = undefined;
+    return yield* this.#opener.openStorage(given, this.#access);
+  }
+
+  refuseUnused(): void {
+    if (this.#dataFile === undefined) return;
+    throw invalid("'data-file' can only be set for images with an external data file");
+  }
+}
+
+function probedRaw({ name }: Storage): DiskWarning {
+  return {
+    detail: 'graph.probed-raw',
+    message:
+      `Image format was not specified for '${name}' and probing guessed raw.\n` +
+      '         Automatically detecting the format is dangerous for raw images, ' +
+      'write operations on block 0 will be restricted.\n' +
+      "         Specify the 'raw' format explicitly to remove the restrictions.",
+  };
+}

@@ -1,0 +1,137 @@
+/** Opens the nodes of a block graph, from the uppermost down. */
+import { DiskError } from '@diskfile/bytes';
+import {
+  abandonStorages,
+  createImageDisk,
+  type DiskFile,
+  type DiskWarning,
+  openChain,
+  type Step,
+  type Storage,
+} from '@diskfile/core';
+import { decoders } from '@diskfile/codec';
+import type { ImageLocking } from '@diskfile/storage';
+import { abandonDisk } from '../chain/disk-steps.ts';
+import { type BlockOptions, type ChildOptions, invalid } from './block-options.ts';
+import { DiskFilter } from './disk-filter.ts';
+import { withPolicies } from './disk-policies.ts';
+import { DiskStorage } from './disk-storage.ts';
+import { formatNodeDriver, type ImageFile, openFormatFile } from './format-node.ts';
+import type { GraphSettings, NodeOpener, OpenedNode } from './node-driver.ts';
+import { findNodeDriver } from './node-drivers.ts';
+import { type NodeAccess, type NodeOptions, takeNodeOptions } from './node-options.ts';
+
+const MAX_DEPTH = 32;
+
+interface Opened {
+  readonly node: OpenedNode;
+  /** Undefined for a format that had to be found out. */
+  readonly name: string | undefined;
+  readonly access: NodeOptions;
+}
+
+export class GraphOpening implements NodeOpener {
+  readonly settings: GraphSettings;
+  readonly warnings: DiskWarning[] = [];
+  #depth = 0;
+
+  constructor(settings: GraphSettings) {
+    this.settings = settings;
+  }
+
+  lockingOf(forceShare: boolean): ImageLocking {
+    return { forceShare, warn: (warning) => void this.warnings.push(warning) };
+  }
+
+  /** Opens the uppermost node. */
+  *openTop(options: BlockOptions, access: NodeAccess): Step<DiskFile> {
+    return yield* this.#diskOf(yield* this.#openNode(options, access, true));
+  }
+
+  /** Opens the file of the uppermost node alone, and tells the format that the node states. */
+  *openFile(options: BlockOptions, above: NodeAccess): Step<ImageFile> {
+    const name = options.takeText('driver');
+    if (name !== undefined && findNodeDriver(name) !== undefined) {
+      options.set('driver', name);
+      const { node } = yield* this.#openNode(options, above, true);
+      return {
+        storage: 'storage' in node ? node.storage : new DiskStorage(node.disk),
+        format: 'raw',
+      };
+    }
+    return yield* openFormatFile({
+      name,
+      isTop: true,
+      access: takeNodeOptions(options, above),
+      options,
+      opener: this,
+    });
+  }
+
+  *openDisk(child: ChildOptions, access: NodeAccess): Step<DiskFile> {
+    refuseReference(child);
+    return yield* this.#diskOf(yield* this.#openNode(child.options, access, false));
+  }
+
+  *openStorage(child: ChildOptions, access: NodeAccess): Step<Storage> {
+    refuseReference(child);
+    const { options } = child;
+    if (!options.has('driver') && options.has('filename')) options.set('driver', 'file');
+    const { node } = yield* this.#openNode(options, access, false);
+    return 'storage' in node ? node.storage : new DiskStorage(node.disk);
+  }
+
+  *#diskOf({ node, name, access }: Opened): Step<DiskFile> {
+    if ('disk' in node) return withPolicies(node.disk, access);
+    const { limits } = this.settings;
+    const chain = yield* openChain(node.storage, {
+      drivers: this.settings.formats,
+      decoders: decoders(),
+      gate: this.settings.makeGate(this.lockingOf(access.forceShare)),
+      limits,
+      format: 'raw',
+      snapshot: undefined,
+      writable: access.writable,
+      followBacking: false,
+    });
+    const warnings = [...this.warnings.splice(0), ...chain.warnings];
+    const disk = createImageDisk({ ...chain, warnings }, { limits, opening: undefined });
+    return withPolicies(name === 'raw' ? disk : new DiskFilter(disk, name!), access);
+  }
+
+  *#openNode(options: BlockOptions, above: NodeAccess, isTop: boolean): Step<Opened> {
+    this.#depth += 1;
+    if (this.#depth > MAX_DEPTH) throw invalid('The block graph is nested too deeply');
+    try {
+      const name = options.takeText('driver');
+      const driver = (name === undefined ? undefined : findNodeDriver(name)) ?? formatNodeDriver;
+      const access = takeNodeOptions(options, above);
+      const node = yield* driver.open({ name, isTop, options, access, opener: this });
+      const { leftOver } = options;
+      if (leftOver === undefined) return { node, name, access };
+      yield* abandonNode(node);
+      throw unknownOption(driver.kind, nameOf(node, name), leftOver);
+    } finally {
+      this.#depth -= 1;
+    }
+  }
+}
+
+function nameOf(node: OpenedNode, name: string | undefined): string {
+  return name ?? ('disk' in node ? node.disk.format : 'file');
+}
+
+function refuseReference({ reference }: ChildOptions): void {
+  if (reference === undefined || reference === null) return;
+  throw invalid(`Cannot find device='${reference}' nor node-name='${reference}'`);
+}
+
+function* abandonNode(node: OpenedNode): Step<void> {
+  if ('disk' in node) yield* abandonDisk(node.disk);
+  else yield* abandonStorages([node.storage]);
+}
+
+function unknownOption(kind: 'format' | 'protocol', driver: string, option: string): DiskError {
+  const refuses = kind === 'format' ? 'does not' : "doesn't";
+  return invalid(`Block ${kind} '${driver}' ${refuses} support the option '${option}'`);
+}

@@ -1,0 +1,84 @@
+/** Opening disks as QEMU's command lines describe them: `json:{…}`, `--image-opts`, filters. */
+import {
+  type DiskFile,
+  type FormatDriver,
+  type Limits,
+  type OpenGate,
+  runAsync,
+  runSync,
+} from '@diskfile/core';
+import { hostGate, type HostGateOptions } from '@diskfile/storage';
+import { ALL_FORMATS } from '../formats.ts';
+import { checkedLimits } from '../open/limits.ts';
+import { type BlockOptions, invalid } from './block-options.ts';
+import type { ImageFile } from './format-node.ts';
+import { GraphOpening } from './graph-opening.ts';
+import type { NodeAccess } from './node-options.ts';
+import { UserObjects } from './user-objects.ts';
+
+export interface OpenGraphOptions {
+  /** False to open the uppermost image for writing as well. */
+  readonly readOnly?: boolean;
+  /** Reads images although another process may be writing them. */
+  readonly forceShare?: boolean;
+  /** Name or id of an internal snapshot of the uppermost image. */
+  readonly snapshot?: string;
+  /**
+   * Which files an image may name; see `OpenDiskFileOptions.gate`. What the graph itself names is
+   * opened in any case: it is the caller's own word, not that of an image.
+   */
+  readonly gate?: HostGateOptions | OpenGate;
+  /** False to open the uppermost image without what it names below it. */
+  readonly backing?: boolean;
+  /** Whether space that is given up is given back, unless the graph says so itself. Default true. */
+  readonly discards?: boolean;
+  /** The secrets and other objects that the graph may refer to. */
+  readonly objects?: UserObjects;
+  readonly limits?: Partial<Limits>;
+  readonly formats?: readonly FormatDriver[];
+}
+
+/**
+ * Opens the disk that options describe; {@link parseDiskName} and {@link parseKeyval} make them.
+ * @param graph left as it is
+ * @throws DiskError `invalid-argument` in QEMU's words for a graph that cannot be, and as
+ *   `openDiskFile` does
+ */
+export function openGraph(graph: BlockOptions, options: OpenGraphOptions = {}): Promise<DiskFile> {
+  return runAsync(makeOpening(options).openTop(graph.copy(), accessOf(options)));
+}
+
+/** The synchronous form of {@link openGraph}; blocks the thread. */
+export function openGraphSync(graph: BlockOptions, options: OpenGraphOptions = {}): DiskFile {
+  return runSync(makeOpening(options).openTop(graph.copy(), accessOf(options)));
+}
+
+/**
+ * Opens the file of the uppermost image without looking into it: for work on images that are not
+ * opened as disks, such as checking. `gate`, `backing` and `snapshot` have no meaning here.
+ */
+export function openGraphFile(
+  graph: BlockOptions,
+  options: OpenGraphOptions = {},
+): Promise<ImageFile> {
+  return runAsync(makeOpening(options).openFile(graph.copy(), accessOf(options)));
+}
+
+function accessOf({ readOnly = true, forceShare = false, ...rest }: OpenGraphOptions): NodeAccess {
+  if (forceShare && !readOnly) {
+    throw invalid('force-share=on can only be used with read-only images');
+  }
+  return { writable: !readOnly, forceShare, discards: rest.discards ?? true };
+}
+
+function makeOpening(options: OpenGraphOptions): GraphOpening {
+  const { gate = {}, backing = true, objects = new UserObjects(), snapshot } = options;
+  return new GraphOpening({
+    formats: options.formats ?? ALL_FORMATS,
+    limits: checkedLimits(options.limits),
+    makeGate: (locking) => ('open' in gate ? gate : hostGate(gate, { locking })),
+    objects,
+    followBacking: backing,
+    snapshot,
+  });
+}

@@ -1,0 +1,83 @@
+/** Objects that a command line defines for disks to refer to: secrets, and groups of limits. */
+import { DiskError } from '@diskfile/bytes';
+import { isJsonObject, parseLooseJson } from '@diskfile/core';
+import { BlockOptions, invalid } from './block-options.ts';
+import { parseKeyval } from './keyval.ts';
+import { readSecret } from './secret.ts';
+
+const MAX_OBJECTS = 1000;
+const IDENTIFIER = /^[A-Za-z][A-Za-z0-9\-._]*$/;
+/** What a throttle group may say; it is accepted, and nothing is slowed down. */
+const THROTTLE_LIMIT =
+  /^(?:x-)?(?:limits\.)?(?:bps|iops)-(?:total|read|write)(?:-max(?:-length)?)?$|^(?:x-)?(?:limits\.)?iops-size$/;
+
+export class UserObjects {
+  readonly #secrets = new Map<string, Uint8Array>();
+  readonly #throttleGroups = new Set<string>();
+
+  /**
+   * Takes `secret,id=…,data=…`, `throttle-group,id=…`, or the same as a JSON object.
+   * @throws DiskError `invalid-argument`, `not-found` for a secret's file
+   */
+  define(text: string): void {
+    const options = parseObject(text);
+    const type = options.takeText('qom-type');
+    if (type === undefined) throw invalid("Parameter 'qom-type' is missing");
+    if (type !== 'secret' && type !== 'throttle-group') {
+      throw invalid(`Parameter 'qom-type' does not accept value '${type}'`);
+    }
+    const id = options.takeText('id');
+    if (id === undefined) throw invalid("Parameter 'id' is missing");
+    if (!IDENTIFIER.test(id)) {
+      throw invalid(
+        "Parameter 'id' expects an identifier\nIdentifiers consist of letters, digits, " +
+          "'-', '.', '_', starting with a letter.",
+      );
+    }
+    if (type === 'secret') this.#add(id, () => this.#secrets.set(id, this.#secretOf(options)));
+    else {
+      refuseOtherLimits(options);
+      this.#add(id, () => this.#throttleGroups.add(id));
+    }
+  }
+
+  #secretOf(options: BlockOptions): Uint8Array {
+    return readSecret(options, (id) => this.secret(id));
+  }
+
+  #add(id: string, add: () => void): void {
+    const { size: secrets } = this.#secrets;
+    if (secrets + this.#throttleGroups.size >= MAX_OBJECTS) throw invalid('Too many objects');
+    if (this.#secrets.has(id) || this.#throttleGroups.has(id)) {
+      throw invalid(`attempt to add duplicate property '${id}' to object (type 'container')`);
+    }
+    add();
+  }
+
+  /** @throws DiskError `invalid-argument` when there is none of that name */
+  secret(id: string): Uint8Array {
+    const secret = this.#secrets.get(id);
+    if (secret !== undefined) return secret;
+    throw new DiskError('invalid-argument', 'graph.no-secret', `No secret with id '${id}'`);
+  }
+
+  hasThrottleGroup(id: string): boolean {
+    return this.#throttleGroups.has(id);
+  }
+}
+
+function parseObject(text: string): BlockOptions {
+  if (!text.startsWith('{')) return parseKeyval(text, 'qom-type');
+  const value = parseLooseJson(text);
+  if (!isJsonObject(value)) throw invalid('Invalid JSON object given');
+  return BlockOptions.of(value);
+}
+
+function refuseOtherLimits(options: BlockOptions): void {
+  for (;;) {
+    const name = options.leftOver;
+    if (name === undefined) return;
+    if (!THROTTLE_LIMIT.test(name)) throw invalid(`Parameter '${name}' is unexpected`);
+    options.takeNumber(name);
+  }
+}
