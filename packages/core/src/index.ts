@@ -7,6 +7,7 @@ export {
   type WritableBlockTable,
 } from './blocks/block-table.ts';
 export { BlockWriter, type BlockWriterOptions } from './blocks/block-writer.ts';
+export { ClusterSet } from './blocks/cluster-set.ts';
 export { FlatWriter } from './blocks/flat-writer.ts';
 export { DirtyRange } from './blocks/dirty-range.ts';
 export { type TablePage, TablePages, type TablePlace } from './blocks/table-pages.ts';
@@ -18,6 +19,13 @@ export {
   type StreamCodec,
   type StreamDecoder,
 } from './decoder.ts';
+export {
+  joinEntry,
+  type TableEntries,
+  TwoLevelTable,
+  type TwoLevelLayout,
+} from './blocks/two-level-table.ts';
+export { type AppendOptions, WritableTwoLevelTable } from './blocks/writable-two-level-table.ts';
 export type { Encoder, EncoderSet } from './encoder.ts';
 export type {
   BatchOperation,
@@ -56,6 +64,8 @@ export type {
   CheckReport,
   RepairMode,
 } from './format/check-report.ts';
+export { parseByteCount } from './format/byte-count.ts';
+export { FindingList } from './format/finding-list.ts';
 export type { DiskWarning } from './format/disk-warning.ts';
 export {
   type Ability,

@@ -1,11 +1,11 @@
 /** Options under the names that qemu-img gives them with `-o`, as values or as text. */
 import { DiskError, isPowerOfTwo } from '@diskfile/bytes';
+import { parseByteCount } from '@diskfile/core';
 
 export type Options = Readonly<Record<string, string | number | boolean>>;
 
 /** Names of the versions of the format: QEMU's old words and its new ones. */
 const VERSIONS: Readonly<Record<string, 2 | 3>> = { '0.10': 2, v2: 2, '1.1': 3, v3: 3 };
-const UNITS = ['', 'k', 'm', 'g', 't', 'p'];
 
 export class OptionValues {
   readonly #options: Options;
@@ -29,10 +29,8 @@ export class OptionValues {
 
   /** A number, or text as command lines have it: digits and perhaps `k`, `M`, `G` … */
   byteCount(name: string, byDefault: number): number {
-    const value = this.#options[name] ?? byDefault;
-    const match = /^(\d{1,16})([kmgtp]?)$/i.exec(String(value));
-    const bytes = match && Number(match[1]) * 1024 ** UNITS.indexOf(match[2]!.toLowerCase());
-    if (bytes !== null && Number.isSafeInteger(bytes)) return bytes;
+    const bytes = parseByteCount(this.#options[name] ?? byDefault);
+    if (bytes !== undefined) return bytes;
     throw this.invalid(name, `${name} is to be a number`);
   }
 

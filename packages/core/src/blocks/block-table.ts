@@ -14,6 +14,8 @@ export const BLOCK = {
   zero: -2,
   /** The part of the table that tells is not in memory. */
   unknown: -3,
+  /** Held in another form, so that it has to be replaced as a whole when it is written. */
+  encoded: -4,
 } as const;
 
 export interface BlockTable {
@@ -26,6 +28,11 @@ export interface BlockTable {
   find(blockIndex: number): number;
   /** Brings in what {@link find} calls unknown. */
   load(blockIndex: number): Step<void>;
+  /**
+   * The first block from `blockIndex` on, and not beyond `end`, that may not be
+   * {@link BLOCK.none}. For tables whose parts may be missing, so that a walk is not block by block.
+   */
+  nextHeld?(blockIndex: number, end: number): number;
 }
 
 /** A block table that can be changed. Changes live in memory until {@link flush}. */
@@ -33,15 +40,20 @@ export interface WritableBlockTable extends BlockTable {
   readonly storage: WritableStorage;
   /** Most blocks that {@link reserve} may be asked for: 1 where their data is not contiguous. */
   readonly maxReservation: number;
+  /** The same from one block on; left out where it makes no difference which. */
+  reservableFrom?(blockIndex: number): number;
   /**
-   * Sets space aside for `count` new blocks, data behind data, that nothing names yet.
+   * Sets space aside for `count` new blocks from `blockIndex` on, data behind data, that nothing
+   * names yet.
    * @returns host offset of the first one's data; all of it reads as zeros
    */
-  reserve(count: number): Step<number>;
+  reserve(count: number, blockIndex: number): Step<number>;
   /** Gives back, or leaks, what {@link reserve} set aside and a failed write may have touched. */
   unreserve(hostOffset: number, count: number): Step<void>;
   /** The block is at `hostOffset` from now on. Loaded before. */
   link(blockIndex: number, hostOffset: number): void;
+  /** The block reads as zeros from now on. Left out where no entry says that. */
+  linkZero?(blockIndex: number): Step<void>;
   /** Makes data, then the table, durable. A failed flush can be repeated. */
   flush(): Step<void>;
   close(): Step<void>;
@@ -59,10 +71,14 @@ export function lookupBlocks(
   const place = table.find(first);
   if (place === BLOCK.unknown) return false;
   const skip = guestOffset - first * blockBytes;
+  const end = Math.ceil((guestOffset + lengthBytes) / blockBytes);
   let index = first + 1;
-  for (let reached = blockBytes - skip; reached < lengthBytes; reached += blockBytes) {
+  for (; index < end; index++) {
+    if (place === BLOCK.none && table.nextHeld !== undefined) {
+      index = table.nextHeld(index, end);
+      if (index === end) break;
+    }
     if (table.find(index) !== (place < 0 ? place : place + (index - first) * blockBytes)) break;
-    index += 1;
   }
   const length = Math.min(lengthBytes, (index - first) * blockBytes - skip);
   if (place === BLOCK.none) extent.setBacking(length);

@@ -6,24 +6,26 @@ import type { Step } from '../step.ts';
 import { punchHole, type WritableStorage } from '../storage.ts';
 import { BLOCK, lookupBlocks, type WritableBlockTable } from './block-table.ts';
 
-/** New blocks that one allocation takes at most, in bytes. */
+/** New blocks that one allocation takes at most, in bytes, unless the format knows better. */
 const MAX_ALLOCATION_BYTES = 16 * 1024 * 1024;
 
 export interface BlockWriterOptions {
-  /** Whether blocks that are not there let an image below be seen. */
+  /** Whether blocks that are not there let an image below be seen; may change. */
   readonly hasBacking: boolean;
+  /** New blocks that one allocation takes at most, in bytes: what keeps placing as others do. */
+  readonly maxAllocationBytes?: number;
 }
 
 export class BlockWriter implements ImageWriter {
   readonly unitBytes: number;
   readonly #table: WritableBlockTable;
   readonly zeroesInPlace = true;
-  readonly #hasBacking: boolean;
+  readonly #options: BlockWriterOptions;
 
-  constructor(table: WritableBlockTable, { hasBacking }: BlockWriterOptions) {
+  constructor(table: WritableBlockTable, options: BlockWriterOptions) {
     this.unitBytes = table.blockBytes;
     this.#table = table;
-    this.#hasBacking = hasBacking;
+    this.#options = options;
   }
 
   lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
@@ -37,23 +39,34 @@ export class BlockWriter implements ImageWriter {
     const { blockBytes } = table;
     const first = Math.floor(guestOffset / blockBytes);
     const end = Math.ceil((guestOffset + lengthBytes) / blockBytes);
-    const most = Math.min(table.maxReservation, Math.ceil(MAX_ALLOCATION_BYTES / blockBytes));
+    const { maxAllocationBytes = MAX_ALLOCATION_BYTES } = this.#options;
+    const most = Math.min(
+      table.maxReservation,
+      table.reservableFrom?.(first) ?? Infinity,
+      Math.ceil(maxAllocationBytes / blockBytes),
+    );
     let count = 1;
     while (count < most && first + count < end) {
       const place = table.find(first + count);
       // What is not known yet belongs to the next allocation.
-      if (place !== BLOCK.none && place !== BLOCK.zero) break;
+      if (place >= 0 || place === BLOCK.unknown) break;
       count += 1;
     }
-    return new NewBlocks(table, first, count, yield* table.reserve(count));
+    return new NewBlocks(table, first, count, yield* table.reserve(count, first));
   }
 
   *writeZeroes(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<number> {
     const { blockBytes } = this.#table;
     const skip = guestOffset % blockBytes;
     const within = Math.min(blockBytes - skip, lengthBytes);
-    const place = yield* this.#placeOf(Math.floor(guestOffset / blockBytes));
-    if (place === BLOCK.zero || (place === BLOCK.none && !this.#hasBacking)) return within;
+    const index = Math.floor(guestOffset / blockBytes);
+    const place = yield* this.#placeOf(index);
+    if (place === BLOCK.zero) return within;
+    if (place === BLOCK.none && within === blockBytes && this.#table.linkZero !== undefined) {
+      yield* this.#table.linkZero(index);
+      return within;
+    }
+    if (place === BLOCK.none && !this.#options.hasBacking) return within;
     if (place < 0 || !mayUnmap) return 0;
     const punched = yield* punchHole(this.#table.storage, place + skip, within);
     return punched ? within : 0;

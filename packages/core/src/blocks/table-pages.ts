@@ -10,6 +10,8 @@ const PARALLEL_WRITES = 32;
 
 export interface TablePage {
   readonly index: number;
+  /** Where it lies in the file. */
+  readonly hostOffset: number;
   readonly view: DataView<ArrayBuffer>;
   readonly dirty: DirtyRange;
   recentlyUsed: boolean;
@@ -24,22 +26,27 @@ export class TablePages {
   readonly place: TablePlace;
   readonly #storage: Storage;
   readonly #capacity: number;
+  readonly #pageBytes: number;
   readonly #pages = new Map<number, TablePage>();
   #last: TablePage | undefined;
   #dirtyCount = 0;
   /** Counts what has been written: bytes read before may be out of date. */
   #version = 0;
 
-  /** @param cacheBytes of the table to keep in memory; one page at the least */
-  constructor(storage: Storage, place: TablePlace, cacheBytes: number) {
+  /**
+   * @param cacheBytes of the table to keep in memory; one page at the least
+   * @param pageBytes less than the default where the table lies in smaller pieces
+   */
+  constructor(storage: Storage, place: TablePlace, cacheBytes: number, pageBytes = PAGE_BYTES) {
     this.#storage = storage;
     this.place = place;
-    this.#capacity = Math.max(1, Math.floor(cacheBytes / PAGE_BYTES));
+    this.#pageBytes = Math.min(pageBytes, PAGE_BYTES);
+    this.#capacity = Math.max(1, Math.floor(cacheBytes / this.#pageBytes));
   }
 
   /** The page that holds byte `at` of the table, when it is in memory. */
   find(at: number): TablePage | undefined {
-    const index = Math.floor(at / PAGE_BYTES);
+    const index = Math.floor(at / this.#pageBytes);
     if (this.#last?.index === index) return this.#last;
     const page = this.#pages.get(index);
     if (page === undefined) return undefined;
@@ -50,31 +57,50 @@ export class TablePages {
 
   /** Where byte `at` of the table lies within its page. */
   offsetInPage(at: number): number {
-    return at % PAGE_BYTES;
+    return at % this.#pageBytes;
   }
 
-  *load(at: number): Step<TablePage> {
+  /** @param hostOffset of the page, where the pages do not follow one another in the file */
+  *load(at: number, hostOffset = this.#hostOffsetOf(at)): Step<TablePage> {
     for (;;) {
       const present = this.find(at);
       if (present !== undefined) return present;
-      const index = Math.floor(at / PAGE_BYTES);
-      const start = index * PAGE_BYTES;
-      const bytes = new Uint8Array(Math.min(PAGE_BYTES, this.place.lengthBytes - start));
       const version = this.#version;
-      yield* readInto(this.#storage, bytes, this.place.hostOffset + start);
+      const bytes = this.#newBytes(at);
+      yield* readInto(this.#storage, bytes, hostOffset);
       // A writer may have brought the page in, changed it and written it back in the meantime.
-      if (version !== this.#version || this.#pages.has(index)) continue;
-      this.#evict();
-      const page: TablePage = {
-        index,
-        view: new DataView(bytes.buffer),
-        dirty: new DirtyRange(),
-        recentlyUsed: true,
-      };
-      this.#pages.set(index, page);
-      this.#last = page;
-      return page;
+      if (version === this.#version && this.find(at) === undefined) {
+        return this.#keep(at, hostOffset, bytes);
+      }
     }
+  }
+
+  /** A page of zeros in memory, for a part of the table that is new in the file. */
+  add(at: number, hostOffset: number): TablePage {
+    return this.#keep(at, hostOffset, this.#newBytes(at));
+  }
+
+  #hostOffsetOf(at: number): number {
+    return this.place.hostOffset + alignDown(at, this.#pageBytes);
+  }
+
+  #newBytes(at: number): Uint8Array<ArrayBuffer> {
+    const start = alignDown(at, this.#pageBytes);
+    return new Uint8Array(Math.min(this.#pageBytes, this.place.lengthBytes - start));
+  }
+
+  #keep(at: number, hostOffset: number, bytes: Uint8Array<ArrayBuffer>): TablePage {
+    this.#evict();
+    const page: TablePage = {
+      index: Math.floor(at / this.#pageBytes),
+      hostOffset,
+      view: new DataView(bytes.buffer),
+      dirty: new DirtyRange(),
+      recentlyUsed: true,
+    };
+    this.#pages.set(page.index, page);
+    this.#last = page;
+    return page;
   }
 
   /** Drops clean pages that were not used for long; with all dirty, the table grows in memory. */
@@ -97,7 +123,7 @@ export class TablePages {
   }
 
   get dirtyBytes(): number {
-    return this.#dirtyCount * PAGE_BYTES;
+    return this.#dirtyCount * this.#pageBytes;
   }
 
   get isDirty(): boolean {
@@ -114,9 +140,9 @@ export class TablePages {
     }
   }
 
-  #writeCall(storage: WritableStorage, { index, view, dirty }: TablePage): HostCall {
+  #writeCall(storage: WritableStorage, { hostOffset, view, dirty }: TablePage): HostCall {
     const src = new Uint8Array(view.buffer, dirty.from, dirty.to - dirty.from);
-    const offset = this.place.hostOffset + index * PAGE_BYTES + dirty.from;
+    const offset = hostOffset + dirty.from;
     return {
       runSync: () => storage.writeSync(src, offset),
       run: () => storage.write(src, offset),
@@ -125,14 +151,22 @@ export class TablePages {
 
   /** What has changed, in pieces that begin and end at multiples of `alignment` within the file. */
   *changedPieces(alignment: number): Iterable<{ hostOffset: number; bytes: Uint8Array }> {
-    for (const { index, view, dirty } of this.#pages.values()) {
+    for (const { hostOffset, view, dirty } of this.#pages.values()) {
       if (dirty.isEmpty) continue;
       const to = Math.min(alignUp(dirty.to, alignment), view.byteLength);
       for (let at = alignDown(dirty.from, alignment); at < to; at += alignment) {
         const bytes = new Uint8Array(view.buffer, at, Math.min(alignment, to - at));
-        yield { hostOffset: this.place.hostOffset + index * PAGE_BYTES + at, bytes };
+        yield { hostOffset: hostOffset + at, bytes };
       }
     }
+  }
+
+  /** Forgets all pages, with what of them the file does not have: it has another table now. */
+  forget(): void {
+    this.#pages.clear();
+    this.#last = undefined;
+    this.#dirtyCount = 0;
+    this.#version += 1;
   }
 
   /** The file has the table as it is in memory, durably. */
