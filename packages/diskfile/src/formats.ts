@@ -1,6 +1,7 @@
 /** The disk formats that diskfile knows, in the order in which they are probed. */
 import type { FormatDriver } from '@diskfile/core';
 import { qcow2Driver, qcowDriver } from '@diskfile/qcow2';
+import { qedDriver } from '@diskfile/qed';
 import { rawDriver } from '@diskfile/raw';
 import { vdiDriver } from '@diskfile/vdi';
 import { vhdDriver } from '@diskfile/vhd';
@@ -11,6 +12,7 @@ import { vmdkDriver } from '@diskfile/vmdk';
 export const ALL_FORMATS: readonly FormatDriver[] = [
   qcow2Driver,
   qcowDriver,
+  qedDriver,
   vdiDriver,
   vhdDriver,
   vhdxDriver,

@@ -175,7 +175,6 @@ describe('formats', () => {
   });
 
   it.each([
-    ['QED', 0, 'QED\0'],
     ['DMG', 3584, 'koly'],
     ['gzip', 0, '\x1f\x8b\x08'],
   ])('of others (%s) are not taken for raw unless raw is stated', async (_, at, magic) => {

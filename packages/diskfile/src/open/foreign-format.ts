@@ -14,7 +14,6 @@ interface ForeignMagic {
 
 /** From each format's own specification or manual. */
 const MAGICS: readonly ForeignMagic[] = [
-  { format: 'QED', at: 0, bytes: 'QED\0' },
   { format: 'Parallels', at: 0, bytes: 'WithoutFreeSpace' },
   { format: 'Parallels', at: 0, bytes: 'WithouFreSpacExt' },
   { format: 'DMG', at: -512, bytes: 'koly' },

@@ -25,7 +25,7 @@ export interface WorkspacePackage {
 const LAYERS: readonly (readonly string[])[] = [
   ['bytes'],
   ['core'],
-  ['codec', 'storage', 'raw', 'qcow2', 'vdi', 'vhd', 'vhdx', 'vmdk', 'partition', 'ext4'],
+  ['codec', 'storage', 'raw', 'qcow2', 'qed', 'vdi', 'vhd', 'vhdx', 'vmdk', 'partition', 'ext4'],
   ['diskfile'],
   ['disk-cat'],
   ['testkit'],
