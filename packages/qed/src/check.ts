@@ -21,17 +21,20 @@ export function* checkQed(context: CheckContext): Step<CheckReport> {
   const head = yield* readBytes(storage, 0, HEADER_BYTES);
   const state = yield* HeaderState.open(storage, parseHeader(head, storage.sizeBytes, limits));
   const onProgress = context.onProgress.bind(context);
+  const options = { limits, mend: undefined, onProgress };
   if (repair === undefined) {
-    const options = { limits, mend: undefined, onProgress };
     return reportOf(yield* Inspection.run(storage, state.header, options), state);
   }
   if (!isWritable(storage)) throw readOnly(storage.name);
   // Leaks cannot be mended: clusters are never used again.
   const mend = repair === 'all' ? storage : undefined;
-  const found = yield* Inspection.run(storage, state.header, { limits, mend, onProgress });
+  const found = yield* Inspection.run(storage, state.header, { ...options, mend });
   if (found.corruptions === 0) yield* markClean(storage, state);
   else yield* flushStorage(storage);
-  return reportOf(found, state);
+  if (found.corruptionsFixed === 0) return reportOf(found, state);
+  // What was mended is no longer part of the image.
+  const left = yield* Inspection.run(storage, state.header, options);
+  return reportOf(left, state, found);
 }
 
 /**
@@ -56,13 +59,14 @@ function* markClean(storage: WritableStorage, state: HeaderState): Step<void> {
   yield* state.change(storage, { features: features - FEATURE.needCheck });
 }
 
-function reportOf(found: Inspection, { header }: HeaderState): CheckReport {
-  const { listed, omitted } = found.findings;
+/** @param mended the walk that mended something, where there was one */
+function reportOf(found: Inspection, { header }: HeaderState, mended?: Inspection): CheckReport {
+  const before = mended?.findings.listed.filter(({ repaired }) => repaired) ?? [];
   return {
     format: 'qed',
     checkErrors: 0,
     corruptions: found.corruptions,
-    corruptionsFixed: found.corruptionsFixed,
+    corruptionsFixed: mended?.corruptionsFixed ?? 0,
     leaks: found.leaks,
     leaksFixed: 0,
     imageEndOffset: 0,
@@ -70,8 +74,8 @@ function reportOf(found: Inspection, { header }: HeaderState): CheckReport {
     allocatedClusters: found.allocatedClusters,
     compressedClusters: 0,
     fragmentedClusters: found.fragmentedClusters,
-    findings: listed,
-    findingsOmitted: omitted,
+    findings: [...before, ...found.findings.listed],
+    findingsOmitted: found.findings.omitted + (mended?.findings.omitted ?? 0),
   };
 }
 

@@ -55,7 +55,7 @@ export class WritableQedTable extends WritableTwoLevelTable {
   }
 
   *#setAbsent(clusterIndex: number, entry: number): Step<void> {
-    yield* this.boundMemory();
+    yield* this.prepare();
     yield* this.load(clusterIndex);
     this.setEntry(clusterIndex, 0, entry);
   }

@@ -264,6 +264,10 @@ describe('a QED image', () => {
     expect(check(storage)).toMatchObject({ corruptions: 0, leaks: 0, allocatedClusters: 1 });
     const again = open(storage);
     again.capabilities.backing!.dropContentSync();
+    again.writeZeroesSync(0, CLUSTER);
+    again.flushSync();
+    expect(check(storage)).toMatchObject({ corruptions: 0, leaks: 0, allocatedClusters: 0 });
+    again.capabilities.backing!.dropContentSync();
     again.closeSync();
     expect(storage.sizeBytes).toBe(3 * CLUSTER);
   });

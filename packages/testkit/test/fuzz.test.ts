@@ -18,6 +18,7 @@ const INPUTS: Record<string, number> = {
   raw: 200,
   qcow: 200,
   qcow2: 250,
+  qed: 100,
   write: 120,
   check: 200,
   repair: 150,

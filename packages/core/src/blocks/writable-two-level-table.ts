@@ -74,8 +74,7 @@ export class WritableTwoLevelTable extends TwoLevelTable implements WritableBloc
   }
 
   *reserve(count: number, firstCluster: number): Step<number> {
-    yield* this.boundMemory();
-    yield* this.cutFile();
+    yield* this.prepare();
     if (this.#tableFirst) {
       yield* this.load(firstCluster);
       this.#pageFor(firstCluster);
@@ -83,9 +82,10 @@ export class WritableTwoLevelTable extends TwoLevelTable implements WritableBloc
     return this.#space.reserve(count * this.blockBytes);
   }
 
-  /** Flushes early where much has changed. */
-  *boundMemory(): Step<void> {
+  /** Comes before every change: flushes early where much has changed, and makes room for a table. */
+  *prepare(): Step<void> {
     if (this.l2.dirtyBytes + this.l1.dirtyBytes > MAX_DIRTY_BYTES) yield* this.flush();
+    yield* this.cutFile();
   }
 
   *unreserve(hostOffset: number, count: number): Step<void> {
@@ -96,7 +96,7 @@ export class WritableTwoLevelTable extends TwoLevelTable implements WritableBloc
     this.setEntry(clusterIndex, Math.floor(hostOffset / TWO_32), hostOffset % TWO_32);
   }
 
-  /** Changes the entry of a cluster. Loaded before. */
+  /** Changes the entry of a cluster. Prepared and loaded before. */
   setEntry(clusterIndex: number, high: number, low: number): void {
     const page = this.#pageFor(clusterIndex);
     this.#write(this.l2, page, clusterIndex * ENTRY_BYTES, high, low);

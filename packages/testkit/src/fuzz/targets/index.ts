@@ -10,6 +10,7 @@ const LOADERS: Record<string, () => Promise<FuzzTarget>> = {
   raw: async () => (await import('./raw.ts')).rawTarget,
   qcow: async () => (await import('./qcow.ts')).qcowTarget,
   qcow2: async () => (await import('./qcow2.ts')).qcow2Target,
+  qed: async () => (await import('./qed.ts')).qedTarget,
   write: async () => (await import('./write.ts')).writeTarget,
   check: async () => (await import('./check.ts')).checkTarget,
   repair: async () => (await import('./repair.ts')).repairTarget,

@@ -13,6 +13,7 @@ import type { SeedImage } from '../seed-image.ts';
 import { ext4Seeds } from '../seeds/ext4.ts';
 import { testImages } from '../seeds/image-folder.ts';
 import { gptSeeds, mbrSeeds } from '../seeds/partition-tables.ts';
+import { qedSeeds } from '../seeds/qed.ts';
 import { qcowSeeds } from '../seeds/qcow.ts';
 import { describeQcow2, qcow2Seeds } from '../seeds/qcow2.ts';
 
@@ -40,7 +41,15 @@ export const openTarget: FuzzTarget = {
 
 function openSeeds(): SeedImage[] {
   const guests = testImages('debian-guest.qcow2', 2 ** 22).map(describeQcow2);
-  return [...guests, ...qcow2Seeds(), ...qcowSeeds(), ...ext4Seeds(), ...gptSeeds(), ...mbrSeeds()];
+  return [
+    ...guests,
+    ...qcow2Seeds(),
+    ...qcowSeeds(),
+    ...qedSeeds(),
+    ...ext4Seeds(),
+    ...gptSeeds(),
+    ...mbrSeeds(),
+  ];
 }
 
 interface OpenedImage extends AsyncDisposable {
