@@ -1,5 +1,6 @@
 /** The disk formats that diskfile knows, in the order in which they are probed. */
 import type { FormatDriver } from '@diskfile/core';
+import { ewfDriver } from '@diskfile/ewf';
 import { qcow2Driver, qcowDriver } from '@diskfile/qcow2';
 import { qedDriver } from '@diskfile/qed';
 import { rawDriver } from '@diskfile/raw';
@@ -17,5 +18,6 @@ export const ALL_FORMATS: readonly FormatDriver[] = [
   vhdDriver,
   vhdxDriver,
   vmdkDriver,
+  ewfDriver,
   rawDriver,
 ];

@@ -9,13 +9,21 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type DiskFile, openDevices, openDiskFile, openFileSystem } from '../src/index.ts';
+import {
+  checkDiskFile,
+  type DiskFile,
+  openDevices,
+  openDiskFile,
+  openFileSystem,
+} from '../src/index.ts';
 
 const folder =
   process.env['DISKFILE_REAL_IMAGES'] ??
   join(import.meta.dirname, '../../../../shared/real-images');
 const present = existsSync(join(folder, 'EXPECTED.tsv'));
 if (!present) console.warn('skipped: no folder of real images (set DISKFILE_REAL_IMAGES)');
+
+const EVIDENCE = ['image.E01', 'image-split.E01', 'image-split.E02'];
 
 interface Expected {
   readonly name: string;
@@ -50,7 +58,7 @@ describe.skipIf(!present)('real images', () => {
 
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'diskfile-real-'));
-    for (const { name } of images) {
+    for (const name of [...images.map((image) => image.name), ...EVIDENCE]) {
       const bytes = execFileSync('xz', ['-dc', join(folder, `${name}.xz`)], { maxBuffer: 2 ** 30 });
       writeFileSync(join(directory, name), bytes);
     }
@@ -74,6 +82,14 @@ describe.skipIf(!present)('real images', () => {
       paths.push(path);
     }
     expect(paths).toContain('/passwords.txt');
+  });
+
+  it.each(['image.E01', 'image-split.E01'])('%s has the digest that it notes', async (name) => {
+    const report = await checkDiskFile(join(directory, name));
+    expect(report.findings).toEqual([]);
+    expect(report.format).toBe('ewf');
+    await using disk = await openDiskFile(join(directory, name));
+    expect(disk.info()[0]!.details['md5']).toMatch(/^[0-9a-f]{32}$/);
   });
 
   it('mbr.raw has logical partitions', async () => {

@@ -1,5 +1,12 @@
 /** What tests of several packages share. The fuzzer is a program of its own, `fuzz/main.ts`. */
 export {
+  buildEwf,
+  type EwfSection,
+  type EwfSpec,
+  listEwfSections,
+  repairEwfChecksums,
+} from './builders/ewf.ts';
+export {
   type BootRecordEntrySpec,
   buildBootRecord,
   buildGptDisk,

@@ -17,7 +17,6 @@ const MAGICS: readonly ForeignMagic[] = [
   { format: 'Parallels', at: 0, bytes: 'WithoutFreeSpace' },
   { format: 'Parallels', at: 0, bytes: 'WithouFreSpacExt' },
   { format: 'DMG', at: -512, bytes: 'koly' },
-  { format: 'EWF', at: 0, bytes: 'EVF\x09\x0d\x0a\xff\0' },
   { format: 'gzip', at: 0, bytes: '\x1f\x8b\x08' },
   { format: 'xz', at: 0, bytes: '\xfd7zXZ\0' },
   { format: 'zstd', at: 0, bytes: '\x28\xb5\x2f\xfd' },

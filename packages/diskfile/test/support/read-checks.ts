@@ -1,6 +1,7 @@
 /** Reading a whole disk in every way there is, for comparison with the bytes it must hold. */
 import { createHash } from 'node:crypto';
 import type { SeededRandom } from '@diskfile/testkit';
+import { expect } from 'vitest';
 import type { DiskFile } from '../../src/index.ts';
 
 export function sha256(bytes: Uint8Array): string {
@@ -75,4 +76,26 @@ function groups<T>(items: T[], size: number): T[][] {
 
 function raise(results: readonly { error: Error | undefined }[]): void {
   for (const { error } of results) if (error !== undefined) throw error;
+}
+
+/** All ways of reading give the content, and block status tiles the disk without a gap. */
+export async function expectContent(
+  disk: DiskFile,
+  content: Uint8Array,
+  random: SeededRandom,
+): Promise<void> {
+  expect(disk.sizeBytes).toBe(content.length);
+  const hash = sha256(content);
+  expect(await hashesByAllWays(disk, random)).toEqual({
+    sync: hash,
+    async: hash,
+    batch: hash,
+    batchSync: hash,
+  });
+  let end = 0;
+  for (const { guestOffset, lengthBytes } of disk.blockStatusSync()) {
+    expect(guestOffset).toBe(end);
+    end += lengthBytes;
+  }
+  expect(end).toBe(disk.sizeBytes);
 }

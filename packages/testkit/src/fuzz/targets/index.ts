@@ -14,6 +14,7 @@ const LOADERS: Record<string, () => Promise<FuzzTarget>> = {
   write: async () => (await import('./write.ts')).writeTarget,
   check: async () => (await import('./check.ts')).checkTarget,
   repair: async () => (await import('./repair.ts')).repairTarget,
+  ewf: async () => (await import('./ewf.ts')).ewfTarget,
   ext4: async () => (await import('./ext4.ts')).ext4Target,
   open: async () => (await import('./open.ts')).openTarget,
 };
