@@ -8,6 +8,7 @@ import {
   crc32BigEndianRaw,
   crc32c,
   crc32cRaw,
+  crc64,
   readU32be,
   readU32le,
 } from '../src/index.ts';
@@ -40,6 +41,7 @@ describe('checksums', () => {
     expect(crc16Raw(CHECK, 0)).toBe(0xbb3d); // CRC-16/ARC
     expect(crc16Raw(CHECK, 0xffff)).toBe(0x4b37); // CRC-16/MODBUS
     expect(~crc32BigEndianRaw(CHECK, 0xffff_ffff) >>> 0).toBe(0xfc89_1918); // CRC-32/BZIP2
+    expect(crc64(CHECK)).toEqual({ high: 0x995d_c9bb, low: 0xdf19_39fa }); // CRC-64/XZ
   });
 
   // RFC 3720, appendix B.4.

@@ -5,11 +5,11 @@ import {
   decoderImplementations,
   type DecoderOptions,
 } from './decoders.ts';
-import { encoderImplementations } from './encoders.ts';
+import { type EncoderId, encoderImplementations } from './encoders.ts';
 
 export interface CodecCapabilities {
   readonly decoders: Readonly<Record<DecoderId, DecoderImplementation>>;
-  readonly encoders: Readonly<Record<DecoderId, DecoderImplementation>>;
+  readonly encoders: Readonly<Record<EncoderId, DecoderImplementation>>;
 }
 
 /** Which implementation is in use for each id. */

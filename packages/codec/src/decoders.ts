@@ -3,12 +3,13 @@ import { builtinModule, DiskError } from '@diskfile/bytes';
 import type { Decoder, DecoderSet, Step, StreamCodec } from '@diskfile/core';
 import { NativeInflate, PortableInflate } from './deflate.ts';
 import { InflateStreams } from './inflate-stream.ts';
+import { OWN_DECODERS, type OwnDecoderId } from './own-decoders.ts';
 import { hasZstd, loadPackage, type NodeZlib } from './platform.ts';
 import { NativeZstdFrames, PortableZstdFrames, ZstdDecoder } from './zstd.ts';
 import { loadZstdBinding } from './zstd-binding.ts';
 
-export type DecoderId = 'deflate-raw' | 'zstd';
-export type DecoderImplementation = 'node:zlib' | 'pako' | 'zstd-codec';
+export type DecoderId = 'deflate-raw' | 'zstd' | OwnDecoderId;
+export type DecoderImplementation = 'node:zlib' | 'pako' | 'zstd-codec' | 'diskfile';
 
 export interface DecoderOptions {
   /** False to use portable decoders even where the platform has faster ones. */
@@ -26,8 +27,22 @@ function recipes(native: boolean): Record<DecoderId, Recipe> {
   return {
     'deflate-raw': zlib === undefined ? portableInflate : nativeInflate(zlib),
     zstd: hasZstd(zlib) ? nativeZstd(zlib) : portableZstd,
+    ...OWN_RECIPES,
   };
 }
+
+const OWN_RECIPES = Object.fromEntries(
+  Object.entries(OWN_DECODERS).map(([id, Own]) => [
+    id,
+    {
+      implementation: 'diskfile',
+      // eslint-disable-next-line require-yield
+      *load() {
+        return new Own();
+      },
+    } satisfies Recipe,
+  ]),
+) as Record<OwnDecoderId, Recipe>;
 
 function nativeInflate(zlib: NodeZlib): Recipe {
   return {
@@ -112,6 +127,7 @@ export function decoders(): DecoderSet {
 
 /** Which implementation is in use for each id. */
 export function decoderImplementations(native: boolean): Record<DecoderId, DecoderImplementation> {
-  const { 'deflate-raw': deflate, zstd } = recipes(native);
-  return { 'deflate-raw': deflate.implementation, zstd: zstd.implementation };
+  return Object.fromEntries(
+    Object.entries(recipes(native)).map(([id, { implementation }]) => [id, implementation]),
+  ) as Record<DecoderId, DecoderImplementation>;
 }

@@ -2,10 +2,12 @@
 import { builtinModule, DiskError } from '@diskfile/bytes';
 import type { Encoder, EncoderSet, Step } from '@diskfile/core';
 import { DEFAULT_DEFLATE_LEVEL, nativeDeflate, PortableDeflate } from './deflate-encoder.ts';
-import type { DecoderId, DecoderImplementation, DecoderOptions } from './decoders.ts';
+import type { DecoderImplementation, DecoderOptions } from './decoders.ts';
 import { hasZstd, loadPackage, type NodeZlib } from './platform.ts';
 import { loadZstdBinding } from './zstd-binding.ts';
 import { DEFAULT_ZSTD_LEVEL, nativeZstd, PortableZstd } from './zstd-encoder.ts';
+
+export type EncoderId = 'deflate-raw' | 'zstd';
 
 /** One way to encode: its name, its levels, and how it is brought up. */
 interface Recipe {
@@ -15,7 +17,7 @@ interface Recipe {
   load(level: number): Step<Encoder>;
 }
 
-function recipes(native: boolean): Record<DecoderId, Recipe> {
+function recipes(native: boolean): Record<EncoderId, Recipe> {
   const zlib = native ? builtinModule<NodeZlib>('node:zlib') : undefined;
   return { 'deflate-raw': deflateRecipe(zlib), zstd: zstdRecipe(zlib) };
 }
@@ -99,7 +101,7 @@ export function encoders(): EncoderSet {
 }
 
 /** Which implementation is in use for each id. */
-export function encoderImplementations(native: boolean): Record<DecoderId, DecoderImplementation> {
+export function encoderImplementations(native: boolean): Record<EncoderId, DecoderImplementation> {
   const { 'deflate-raw': deflate, zstd } = recipes(native);
   return { 'deflate-raw': deflate.implementation, zstd: zstd.implementation };
 }

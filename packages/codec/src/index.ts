@@ -7,4 +7,4 @@ export {
   decoders,
   makeDecoders,
 } from './decoders.ts';
-export { encoders, makeEncoders } from './encoders.ts';
+export { type EncoderId, encoders, makeEncoders } from './encoders.ts';

@@ -3,7 +3,7 @@ import { runAsync, runSync } from '@diskfile/core';
 import { codecCapabilities, decoders, makeDecoders } from '../src/index.ts';
 
 describe('the set of decoders', () => {
-  it.each(['deflate-raw', 'zstd'])('has %s', async (id) => {
+  it.each(['deflate-raw', 'zstd', 'xz', 'bzip2'])('has %s', async (id) => {
     for (const set of [decoders(), makeDecoders(), makeDecoders({ native: false })]) {
       const decoder = runSync(set.load(id));
       expect(decoder.id).toBe(id);
@@ -12,12 +12,12 @@ describe('the set of decoders', () => {
   });
 
   it('refuses what it does not know and says what it does', () => {
-    const attempt = () => runSync(decoders().load('lzma'));
-    expect(attempt).toThrowError('There is no decoder for lzma');
+    const attempt = () => runSync(decoders().load('rot13'));
+    expect(attempt).toThrowError('There is no decoder for rot13');
     expect(attempt).toThrowError(
       expect.objectContaining({
         code: 'unsupported',
-        hint: 'Known compressions: deflate-raw, zstd.',
+        hint: 'Known compressions: deflate-raw, zstd, bzip2, xz.',
       }),
     );
   });
@@ -30,10 +30,11 @@ describe('the set of decoders', () => {
   it('tells which implementations are in use', () => {
     const hasZstd = 'zstdDecompressSync' in process.getBuiltinModule('node:zlib');
     const native = { 'deflate-raw': 'node:zlib', zstd: hasZstd ? 'node:zlib' : 'zstd-codec' };
-    expect(codecCapabilities()).toEqual({ decoders: native, encoders: native });
+    const own = { bzip2: 'diskfile', xz: 'diskfile' };
+    expect(codecCapabilities()).toEqual({ decoders: { ...native, ...own }, encoders: native });
     const portable = { 'deflate-raw': 'pako', zstd: 'zstd-codec' };
     expect(codecCapabilities({ native: false })).toEqual({
-      decoders: portable,
+      decoders: { ...portable, ...own },
       encoders: portable,
     });
   });

@@ -15,6 +15,8 @@ const INPUTS: Record<string, number> = {
   gpt: 1500,
   deflate: 500,
   zstd: 400,
+  bzip2: 150,
+  xz: 400,
   raw: 200,
   qcow: 200,
   qcow2: 250,

@@ -7,6 +7,8 @@ const LOADERS: Record<string, () => Promise<FuzzTarget>> = {
   gpt: async () => (await import('./gpt.ts')).gptTarget,
   deflate: async () => (await import('./deflate.ts')).deflateTarget,
   zstd: async () => (await import('./zstd.ts')).zstdTarget,
+  bzip2: async () => await (await import('./codec.ts')).codecTarget('bzip2'),
+  xz: async () => await (await import('./codec.ts')).codecTarget('xz'),
   raw: async () => (await import('./raw.ts')).rawTarget,
   qcow: async () => (await import('./qcow.ts')).qcowTarget,
   qcow2: async () => (await import('./qcow2.ts')).qcow2Target,

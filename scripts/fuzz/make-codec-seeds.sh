@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Makes the xz and bzip2 streams that the fuzzer and the unit tests of codec start from into
+# packages/testkit/seeds. Each yields 16384 bytes. Needs xz, bzip2 and Python.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+seeds=packages/testkit/seeds
+mkdir -p $seeds/xz $seeds/bzip2
+
+text() { python3 -c 'import sys; sys.stdout.write("".join("line %d of %d\n" % (n, n * n % 77) for n in range(2000))[:int(sys.argv[1])])' "$1"; }
+noise() { python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(1).randbytes(int(sys.argv[1])))' "$1"; }
+# Words, noise, runs: matches of all kinds, repeated distances, plain chunks.
+mixed() { text 6000; noise 2192; text 6000; head -c 2192 /dev/zero; }
+zeros() { head -c "$1" /dev/zero; }
+
+# Packed as every seed is; a name says what the stream shows.
+keep() { gzip -9n >"$seeds/$1.img.gz"; }
+
+mixed | xz -c -9e --check=crc64 | keep xz/mixed-crc64
+mixed | xz -c --check=none --lzma2=preset=6,lc=1,lp=3,pb=0 | keep xz/mixed-no-check
+mixed | xz -c --check=sha256 --lzma2=preset=0,lc=4,pb=4 | keep xz/mixed-sha256
+text 16384 | xz -c -T2 --check=crc32 --block-size=4096 | keep xz/blocks-with-sizes
+noise 16384 | xz -c --check=none | keep xz/plain-chunks
+zeros 16384 | xz -c --check=none | keep xz/zeros
+mixed | bzip2 -c -9 | keep bzip2/mixed
+text 16384 | bzip2 -c -1 | keep bzip2/text
+noise 16384 | bzip2 -c | keep bzip2/noise
+zeros 16384 | bzip2 -c | keep bzip2/zeros
