@@ -20,7 +20,7 @@ const INPUTS: Record<string, number> = {
   raw: 200,
   qcow: 200,
   qcow2: 250,
-  qed: 100,
+  qed: 60,
   write: 120,
   check: 200,
   repair: 150,
