@@ -1,7 +1,8 @@
 /**
- * Raw deflate (RFC 1951) for compressed clusters, with the settings that QEMU has.
+ * Deflate for compressed units, with the settings that QEMU has for each kind: raw (RFC 1951) for
+ * clusters of qcow2, and within a zlib stream (RFC 1950) for grains of VMDK.
  *
- * No match reaches further back than 4 KiB, as QEMU has it. Readers that inflate a cluster piece by
+ * In the raw kind no match reaches further back than 4 KiB, as QEMU has it. Readers that inflate a cluster piece by
  * piece into a window of that size refuse all others; QEMU itself, which has the whole cluster at
  * hand, does not. That is why `pako` and not `fflate` is the portable half, although it takes twice
  * the time: the window of `fflate` is always 32 KiB.
@@ -12,8 +13,15 @@ import type { NodeZlib, Pako } from './platform.ts';
 
 /** What QEMU uses; level 9 takes half as long again and saves less than half a percent. */
 export const DEFAULT_DEFLATE_LEVEL = 6;
-const WINDOW_BITS = 12;
-const MEM_LEVEL = 9;
+
+export interface DeflateKind {
+  readonly id: 'deflate-raw' | 'zlib';
+  readonly windowBits: number;
+  readonly memLevel: number;
+}
+
+export const DEFLATE_RAW: DeflateKind = { id: 'deflate-raw', windowBits: 12, memLevel: 9 };
+export const ZLIB: DeflateKind = { id: 'zlib', windowBits: 15, memLevel: 8 };
 /** zlib's flush mode that ends a stream. */
 const Z_FINISH = 4;
 const SMALL_BYTES = 4096;
@@ -21,38 +29,54 @@ const SMALL_BYTES = 4096;
 /** Thrown to leave pako; never seen outside. */
 const OUTPUT_FULL = new Error('the output is full');
 
-export function nativeDeflate(zlib: NodeZlib, level: number, reuse?: boolean): Encoder {
-  const settings = { windowBits: WINDOW_BITS, memLevel: MEM_LEVEL, level };
+export function nativeDeflate(
+  zlib: NodeZlib,
+  { id, windowBits, memLevel }: DeflateKind,
+  level: number,
+  reuse?: boolean,
+): Encoder {
+  const settings = { windowBits, memLevel, level };
+  const isRaw = id === 'deflate-raw';
   return new NativeEncoder(
     {
-      id: 'deflate-raw',
+      id,
       smallBytes: SMALL_BYTES,
       smallBytesOnce: SMALL_BYTES,
       endMode: Z_FINISH,
       resets: true,
-      createStream: () => zlib.createDeflateRaw(settings),
-      encodeSync: (src, options) => zlib.deflateRawSync(src, { ...options, ...settings }),
-      encode: (src, options, done) => zlib.deflateRaw(src, { ...options, ...settings }, done),
+      createStream: () => (isRaw ? zlib.createDeflateRaw(settings) : zlib.createDeflate(settings)),
+      encodeSync(src, options) {
+        const both = { ...options, ...settings };
+        return isRaw ? zlib.deflateRawSync(src, both) : zlib.deflateSync(src, both);
+      },
+      encode(src, options, done) {
+        const both = { ...options, ...settings };
+        if (isRaw) zlib.deflateRaw(src, both, done);
+        else zlib.deflate(src, both, done);
+      },
     },
     reuse,
   );
 }
 
 export class PortableDeflate implements Encoder {
-  readonly id = 'deflate-raw';
+  readonly id: string;
   readonly #pako: Pako;
+  readonly #kind: DeflateKind;
   readonly #level: number;
 
-  constructor(pako: Pako, level: number) {
+  constructor(pako: Pako, kind: DeflateKind, level: number) {
+    this.id = kind.id;
     this.#pako = pako;
+    this.#kind = kind;
     this.#level = level;
   }
 
   encodeSync(src: Uint8Array, dst: Uint8Array): number | undefined {
     const deflate = new this.#pako.Deflate({
-      raw: true,
-      windowBits: WINDOW_BITS,
-      memLevel: MEM_LEVEL,
+      raw: this.#kind.id === 'deflate-raw',
+      windowBits: this.#kind.windowBits as 15,
+      memLevel: this.#kind.memLevel as 8,
       level: this.#level as 6,
       chunkSize: dst.length,
     });

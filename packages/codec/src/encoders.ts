@@ -1,13 +1,21 @@
 /** Which encoder stands behind each id, chosen by what the platform has. */
 import { builtinModule, DiskError } from '@diskfile/bytes';
 import type { Encoder, EncoderSet, Step } from '@diskfile/core';
-import { DEFAULT_DEFLATE_LEVEL, nativeDeflate, PortableDeflate } from './deflate-encoder.ts';
+import {
+  DEFAULT_DEFLATE_LEVEL,
+  DEFLATE_RAW,
+  type DeflateKind,
+  nativeDeflate,
+  PortableDeflate,
+  ZLIB,
+} from './deflate-encoder.ts';
 import type { DecoderImplementation, DecoderOptions } from './decoders.ts';
 import { hasZstd, loadPackage, type NodeZlib } from './platform.ts';
 import { loadZstdBinding } from './zstd-binding.ts';
 import { DEFAULT_ZSTD_LEVEL, nativeZstd, PortableZstd } from './zstd-encoder.ts';
 
-export type EncoderId = 'deflate-raw' | 'zstd';
+/** What `deflate-raw` decodes may also stand within a `zlib` stream. */
+export type EncoderId = 'deflate-raw' | 'zlib' | 'zstd';
 
 /** One way to encode: its name, its levels, and how it is brought up. */
 interface Recipe {
@@ -19,17 +27,22 @@ interface Recipe {
 
 function recipes(native: boolean): Record<EncoderId, Recipe> {
   const zlib = native ? builtinModule<NodeZlib>('node:zlib') : undefined;
-  return { 'deflate-raw': deflateRecipe(zlib), zstd: zstdRecipe(zlib) };
+  return {
+    'deflate-raw': deflateRecipe(zlib, DEFLATE_RAW),
+    zlib: deflateRecipe(zlib, ZLIB),
+    zstd: zstdRecipe(zlib),
+  };
 }
 
-function deflateRecipe(zlib: NodeZlib | undefined): Recipe {
+function deflateRecipe(zlib: NodeZlib | undefined, kind: DeflateKind): Recipe {
   return {
     implementation: zlib === undefined ? 'pako' : 'node:zlib',
     defaultLevel: DEFAULT_DEFLATE_LEVEL,
     maxLevel: 9,
     *load(level) {
-      if (zlib !== undefined) return nativeDeflate(zlib, level);
-      return new PortableDeflate(yield* loadPackage('pako', () => import('pako')), level);
+      if (zlib !== undefined) return nativeDeflate(zlib, kind, level);
+      const pako = yield* loadPackage('pako', () => import('pako'));
+      return new PortableDeflate(pako, kind, level);
     },
   };
 }
@@ -102,6 +115,10 @@ export function encoders(): EncoderSet {
 
 /** Which implementation is in use for each id. */
 export function encoderImplementations(native: boolean): Record<EncoderId, DecoderImplementation> {
-  const { 'deflate-raw': deflate, zstd } = recipes(native);
-  return { 'deflate-raw': deflate.implementation, zstd: zstd.implementation };
+  const { 'deflate-raw': raw, zlib, zstd } = recipes(native);
+  return {
+    'deflate-raw': raw.implementation,
+    zlib: zlib.implementation,
+    zstd: zstd.implementation,
+  };
 }

@@ -60,6 +60,9 @@ export interface NodeZlib {
   deflateRaw(src: Uint8Array, options: ZlibOptions & DeflateSettings, done: Callback): void;
   deflateRawSync(src: Uint8Array, options: ZlibOptions & DeflateSettings): Uint8Array;
   createDeflateRaw(options: DeflateSettings): unknown;
+  deflate(src: Uint8Array, options: ZlibOptions & DeflateSettings, done: Callback): void;
+  deflateSync(src: Uint8Array, options: ZlibOptions & DeflateSettings): Uint8Array;
+  createDeflate(options: DeflateSettings): unknown;
   zstdDecompressSync?(src: Uint8Array, options: ZlibOptions): Uint8Array;
   zstdDecompress?(src: Uint8Array, options: ZlibOptions, done: Callback): void;
   createZstdDecompress?(options: ZstdSettings): unknown;

@@ -1,8 +1,8 @@
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { deflateRawSync, inflateRawSync, inflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Encoder, runAsync, runSync } from '@diskfile/core';
-import { nativeDeflate } from '../src/deflate-encoder.ts';
+import { DEFLATE_RAW, nativeDeflate } from '../src/deflate-encoder.ts';
 import { type DecoderId, encoders, makeDecoders, makeEncoders } from '../src/index.ts';
 import type { NodeZlib } from '../src/platform.ts';
 import { content } from './support/content.ts';
@@ -10,7 +10,7 @@ import { content } from './support/content.ts';
 const IDS: DecoderId[] = ['deflate-raw', 'zstd'];
 const zlib = process.getBuiltinModule('node:zlib') as unknown as NodeZlib;
 
-function everyEncoder(id: DecoderId): [string, Encoder][] {
+function everyEncoder(id: DecoderId | 'zlib'): [string, Encoder][] {
   const portable = makeEncoders({ native: false });
   return [
     ['native', runSync(makeEncoders().load(id))],
@@ -146,11 +146,26 @@ describe.each(IDS)('%s', (id) => {
 
   it('does what is documented where streams cannot be reused', () => {
     const bytes = new Uint8Array(10_000).map((_, at) => at % 100);
-    const encoder = nativeDeflate(zlib, 6, false);
+    const encoder = nativeDeflate(zlib, DEFLATE_RAW, 6, false);
     const encoded = new Uint8Array(10_000);
     const length = encoder.encodeSync(bytes, encoded)!;
     expect(inflateRawSync(encoded.subarray(0, length))).toEqual(Buffer.from(bytes));
     expect(encoder.encodeSync(bytes, new Uint8Array(length))).toBeUndefined();
+  });
+});
+
+describe.each(everyEncoder('zlib'))('zlib, %s', (_, encoder) => {
+  it('makes whole streams, in both forms, also of what gets longer', async () => {
+    for (const bytes of [noise(10_000), contentOf(65_536), new Uint8Array(512)]) {
+      const room = new Uint8Array(bytes.length + 200);
+      const lengths = [encoder.encodeSync(bytes, room), await encoder.encode(bytes, room)];
+      expect(lengths[0]).toBe(lengths[1]);
+      const stream = room.subarray(0, lengths[0]);
+      // The end of the stream is checked, checksum included.
+      expect(Buffer.compare(inflateSync(stream), bytes)).toBe(0);
+      expect(() => inflateSync(stream.subarray(0, -1))).toThrowError('unexpected end of file');
+      expect(encoder.encodeSync(bytes, new Uint8Array(lengths[0]!))).toBeUndefined();
+    }
   });
 });
 

@@ -132,11 +132,16 @@ export interface DiskCompression {
   /** Guest bytes that are compressed together. */
   readonly unitBytes: number;
   /**
+   * Whether the image holds nothing but compressed units, each written once: all writes are
+   * compressed then, of whole units, and what is there already is not replaced.
+   */
+  readonly isOnlyForm: boolean;
+  /**
    * Writes all of `src`, compressed where that makes it smaller, with the guarantees of
    * {@link DiskFile.write}. The range begins where a unit begins, and ends where one ends or at the
    * end of the disk. Bytes that are overwritten later, even in part, are no longer compressed.
    * @throws DiskError `invalid-argument` for another range, or a level that there is not;
-   *   `out-of-range`, `no-space`, `io`
+   *   `unsupported` for what cannot be replaced; `out-of-range`, `no-space`, `io`
    */
   write(src: Uint8Array, guestOffset: number, options?: CompressOptions): Promise<void>;
   writeSync(src: Uint8Array, guestOffset: number, options?: CompressOptions): void;

@@ -97,6 +97,7 @@ export type {
   ResizeRequest,
   SnapshotRequest,
   SnapshotWriter,
+  UnitFraming,
 } from './format/writer-capabilities.ts';
 export { type FileExtent, FileHandle } from './filesystem/file-handle.ts';
 export {

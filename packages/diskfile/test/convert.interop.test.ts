@@ -36,6 +36,7 @@ const KINDS: [name: string, format: string, qemuFormat: string, options: Record<
     ['vmdk', 'vmdk', 'vmdk', {}],
     ['vmdk-flat', 'vmdk', 'vmdk', { subformat: 'monolithicFlat' }],
     ['vmdk-split', 'vmdk', 'vmdk', { subformat: 'twoGbMaxExtentSparse' }],
+    ['vmdk-stream', 'vmdk', 'vmdk', { subformat: 'streamOptimized' }],
   ];
 
 function makeSource(): void {

@@ -115,22 +115,6 @@ describe.each([...SPARSE, ...FLAT])('%s', (subformat) => {
   });
 });
 
-it('reads compressed grains', () => {
-  const source = Buffer.alloc(5 * MIB + 512);
-  for (let at = 0; at < source.length; at++) source[at] = at < 2 * MIB ? at % 251 : (at * at) % 7;
-  source.fill(0, 3 * MIB, 4 * MIB);
-  createDiskFileSync(qemu.file('source.raw'), { format: 'raw', sizeBytes: source.length });
-  const raw = openDiskFileSync(qemu.file('source.raw'), { format: 'raw', readOnly: false });
-  raw.writeSync(source, 0);
-  raw.closeSync();
-  const to = ['-O', 'vmdk', '-o', 'subformat=streamOptimized'];
-  qemu.img('convert', '-f', 'raw', ...to, 'source.raw', 'stream.vmdk');
-  expect(bytesOf('stream.vmdk').equals(source)).toBe(true);
-  expect(() => openDiskFileSync(qemu.file('stream.vmdk'), { readOnly: false })).toThrow(
-    /only be read/,
-  );
-});
-
 describe('a disk over another', () => {
   it('reads and writes as qemu-img does, and notices a changed parent', () => {
     qemu.img('create', '-q', '-f', 'vmdk', 'parent.vmdk', '6M');

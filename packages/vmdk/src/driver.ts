@@ -27,7 +27,7 @@ import { type CidPlace, VmdkWriter } from './vmdk-writer.ts';
 export const vmdkDriver: FormatDriver = {
   id: 'vmdk',
   aliases: [],
-  abilities: { write: true, backing: 'write', compressed: 'read' },
+  abilities: { write: true, backing: 'write', compressed: 'write' },
   probe: ({ head }) => (isSparseMagic(head) || isDescriptor(head) ? 'yes' : 'no'),
   open: openVmdk,
   create: createVmdk,

@@ -1,11 +1,12 @@
 /** The extents of a disk one behind the other, each a map of its own bytes. */
-import { DiskError, readU32le } from '@diskfile/bytes';
+import { alignUp, DiskError, readU32le } from '@diskfile/bytes';
 import {
   BlockWriter,
   type Extent,
   FlatWriter,
   type ImageWriter,
   isWritable,
+  type Limits,
   type OpenContext,
   readBytes,
   type Step,
@@ -13,11 +14,22 @@ import {
   type WritableStorage,
 } from '@diskfile/core';
 import type { ExtentLine } from './descriptor.ts';
+import { GrainStreamWriter } from './grain-stream-writer.ts';
 import { GrainTables } from './grain-tables.ts';
 import { corrupt, unsupported } from './refusals.ts';
 import { isSeSparseMagic, SeSparseExtent } from './se-sparse-extent.ts';
-import { findUsedEnd, hasAllTables, readSparseHeader, SparseExtent } from './sparse-extent.ts';
+import {
+  findUsedEnd,
+  hasAllTables,
+  readSparseHeader,
+  SparseExtent,
+  type SparseHeader,
+} from './sparse-extent.ts';
+import { SECTOR_BYTES } from './structs.ts';
 import { WritableGrainTables } from './writable-grain-tables.ts';
+
+/** Larger compressed grains are not written; nobody makes them. */
+const MAX_STREAM_GRAIN_BYTES = 1024 * 1024;
 
 /** What an extent is to the disk: offsets count from its own start. */
 export interface ExtentSource {
@@ -143,23 +155,19 @@ export function* openSparse(
   }
   const directory = yield* GrainTables.readDirectory(storage, header, limits);
   const reading = new GrainTables(storage, header, directory, limits);
-  const canWrite =
-    context.writable && !header.compressed && hasAllTables(directory, header) && header.version < 3;
   let table: GrainTables = reading;
   let writer: ImageWriter | undefined;
-  if (canWrite) {
-    const usedEnd = yield* findUsedEnd(reading, header);
-    const redundant =
-      header.redundantOffset === 0
-        ? undefined
-        : yield* GrainTables.readDirectory(
-            storage,
-            { ...header, directoryOffset: header.redundantOffset },
-            limits,
-          );
-    const parts = { directory, redundant, usedEnd };
-    const written = new WritableGrainTables(writableOf(storage), header, parts, limits);
-    writer = new BlockWriter(written, { hasBacking: hasParent });
+  if (context.writable && canBeWritten(header, directory, sizeBytes === undefined)) {
+    const written = yield* openWritableTables(
+      writableOf(storage),
+      header,
+      reading,
+      directory,
+      limits,
+    );
+    writer = header.compressed
+      ? new GrainStreamWriter(written, { hasBacking: hasParent })
+      : new BlockWriter(written, { hasBacking: hasParent });
     table = written;
   }
   const extent = new SparseExtent(header, table, decoders);
@@ -171,6 +179,43 @@ export function* openSparse(
     writer,
     storage,
   };
+}
+
+/** @param standsAlone whether the file is the whole disk */
+function canBeWritten(header: SparseHeader, directory: Uint8Array, standsAlone: boolean): boolean {
+  const { compressed, hasFooter, grainBytes, version } = header;
+  if (!hasAllTables(directory, header)) return false;
+  return compressed
+    ? standsAlone && !hasFooter && grainBytes <= MAX_STREAM_GRAIN_BYTES
+    : version < 3;
+}
+
+function* openWritableTables(
+  storage: WritableStorage,
+  header: SparseHeader,
+  reading: GrainTables,
+  directory: Uint8Array<ArrayBuffer>,
+  limits: Limits,
+): Step<WritableGrainTables> {
+  const grainsEnd = yield* findUsedEnd(reading, header);
+  const { redundantOffset, compressed, grainBytes } = header;
+  const redundant =
+    redundantOffset === 0
+      ? undefined
+      : yield* GrainTables.readDirectory(
+          storage,
+          { ...header, directoryOffset: redundantOffset },
+          limits,
+        );
+  const fileEnd = alignUp(storage.sizeBytes, grainBytes);
+  const parts = {
+    directory,
+    redundant,
+    // What is behind the grains, of a write that was not flushed or tables, stays as it is.
+    usedEnd: Math.max(grainsEnd, fileEnd),
+    alignment: compressed ? SECTOR_BYTES : grainBytes,
+  };
+  return new WritableGrainTables(storage, header, parts, limits);
 }
 
 function writableOf(storage: Storage): WritableStorage {

@@ -11,6 +11,7 @@ import {
   type Step,
   type Storage,
 } from '@diskfile/core';
+import { GrainPlaces } from './grain-places.ts';
 import { GrainTables, type GrainGeometry, tableCount } from './grain-tables.ts';
 import { corrupt, unsupported } from './refusals.ts';
 import {
@@ -20,6 +21,7 @@ import {
   cowdHeader,
   FLAG,
   GRAIN_MARKER_BYTES,
+  longestStream,
   SECTOR_BYTES,
   SPARSE_MAGIC,
   sparseExtentHeader,
@@ -41,6 +43,8 @@ export interface SparseHeader extends GrainGeometry {
   readonly descriptor: { readonly offset: number; readonly lengthBytes: number } | undefined;
   readonly uncleanShutdown: boolean;
   readonly version: number;
+  /** Whether a footer tells where the directory is: the file ends there and cannot go on. */
+  readonly hasFooter: boolean;
 }
 
 export function isSparseMagic(head: Uint8Array): boolean {
@@ -64,7 +68,7 @@ export function* readSparseHeader(storage: Storage): Step<SparseHeader> {
   if (readU32le(footer, 0) !== SPARSE_MAGIC) throw noFooter(footerOffset);
   const last = parseSparse(footer);
   if (last.directoryOffset === 0) throw noFooter(footerOffset);
-  return { ...last, descriptor: header.descriptor };
+  return { ...last, descriptor: header.descriptor, hasFooter: true };
 }
 
 function noFooter(offset: number): DiskError {
@@ -112,6 +116,7 @@ function parseSparse(bytes: Uint8Array): SparseHeader {
         : { offset: descriptorOffset * SECTOR_BYTES, lengthBytes: descriptorSize * SECTOR_BYTES },
     uncleanShutdown: raw.uncleanShutdown !== 0,
     version: raw.version,
+    hasFooter: false,
   });
 }
 
@@ -129,6 +134,7 @@ function parseCowd(bytes: Uint8Array): SparseHeader {
     descriptor: undefined,
     uncleanShutdown: false,
     version: raw.version,
+    hasFooter: false,
   });
 }
 
@@ -196,11 +202,6 @@ export class SparseExtent {
   }
 }
 
-/** Bytes that a deflate stream of a grain takes at most, stored blocks and checksum included. */
-function longestStream(grainBytes: number): number {
-  return grainBytes + Math.ceil(grainBytes / 128) + 64;
-}
-
 /** Whether every grain table has a place, as all writers lay them out. */
 export function hasAllTables(directory: Uint8Array, header: SparseHeader): boolean {
   const view = new DataView(directory.buffer, directory.byteOffset, directory.length);
@@ -211,13 +212,14 @@ export function hasAllTables(directory: Uint8Array, header: SparseHeader): boole
 }
 
 /**
- * Behind the last grain and table.
+ * Behind the last grain, were none compressed.
  * @throws DiskError `corrupt` where two grains share a place: a write to one would change the other
  */
 export function* findUsedEnd(table: GrainTables, header: SparseHeader): Step<number> {
-  const { grainBytes, sizeBytes, entriesPerTable, overheadBytes } = header;
+  const { grainBytes, sizeBytes, entriesPerTable, overheadBytes, compressed } = header;
   const grains = Math.ceil(sizeBytes / grainBytes);
-  const seen = new Set<number>();
+  // Of compressed grains only the start is known; they are not changed.
+  const places = new GrainPlaces(compressed ? SECTOR_BYTES : grainBytes);
   let end = overheadBytes;
   for (let index = 0; index < grains; index++) {
     if (table.find(index) === BLOCK.unknown) yield* table.load(index);
@@ -230,10 +232,9 @@ export function* findUsedEnd(table: GrainTables, header: SparseHeader): Step<num
     if (hostOffset < overheadBytes) {
       throw corrupt('vmdk.grain-in-metadata', 'A grain lies where tables are', hostOffset);
     }
-    if (seen.has(hostOffset)) {
+    if (!places.add(hostOffset)) {
       throw corrupt('vmdk.grain-twice', 'Two grains of the disk have the same place', hostOffset);
     }
-    seen.add(hostOffset);
     end = Math.max(end, hostOffset + grainBytes);
   }
   return end;

@@ -59,9 +59,20 @@ export const cowdHeader = struct('COWD header', {
 export const COWD_TABLE_ENTRIES = 4096;
 
 /** Precedes the compressed data of a grain (section "Stream-Optimized Compressed Sparse Extents"). */
-export const GRAIN_MARKER_BYTES = 12;
+export const grainMarker = struct('VMDK grain marker', {
+  /** The grain's first sector on the disk. */
+  val: u64le,
+  /** Bytes of the data. */
+  size: u32le,
+});
+export const GRAIN_MARKER_BYTES = grainMarker.spanBytes;
 /** A zlib stream begins with two bytes that a raw deflate stream does not have (RFC 1950). */
 export const ZLIB_HEADER_BYTES = 2;
+
+/** Bytes that a zlib stream of a grain takes at most, stored blocks and checksum included. */
+export function longestStream(grainBytes: number): number {
+  return grainBytes + Math.ceil(grainBytes / 128) + 64;
+}
 
 /** The constant header of a space-efficient sparse extent ("seSparse"), as far as reading goes. */
 export const seSparseHeader = struct('seSparse header', {

@@ -1,6 +1,7 @@
 /** Writing a VMDK disk: each request goes to the extent that holds it. */
 import {
   type Allocation,
+  type CompressedWriter,
   type Extent,
   flushStorage,
   type ImageWriter,
@@ -24,6 +25,7 @@ export interface CidPlace {
 export class VmdkWriter implements ImageWriter {
   readonly unitBytes: number;
   readonly zeroesInPlace = true;
+  readonly compression?: CompressedWriter;
   readonly #extents: ExtentList;
   readonly #cid: CidPlace;
   /** Set once content has changed that the CID in the file still stands for. */
@@ -37,6 +39,19 @@ export class VmdkWriter implements ImageWriter {
       ...extents.placed.map(({ source }) => source.writer!.unitBytes),
       MAX_UNIT_BYTES,
     );
+    const [only, ...others] = extents.placed;
+    const compression = others.length === 0 ? only?.source.writer?.compression : undefined;
+    if (compression !== undefined) this.compression = this.#renewing(compression);
+  }
+
+  #renewing(inner: CompressedWriter): CompressedWriter {
+    return {
+      ...inner,
+      allocate: (guestOffset, hostLengths) => {
+        this.#cidIsOld = true;
+        return inner.allocate(guestOffset, hostLengths);
+      },
+    };
   }
 
   lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {

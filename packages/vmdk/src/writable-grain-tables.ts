@@ -22,8 +22,10 @@ export interface GrainWritingParts {
   readonly directory: Uint8Array<ArrayBuffer>;
   /** The second directory, when there is one: its tables mirror the first ones. */
   readonly redundant: Uint8Array<ArrayBuffer> | undefined;
-  /** Behind all grains and tables. */
+  /** Behind all grains and tables, and behind what the file holds besides. */
   readonly usedEnd: number;
+  /** Where new grains may begin: at multiples of this. */
+  readonly alignment: number;
 }
 
 export class WritableGrainTables extends GrainTables implements WritableBlockTable {
@@ -36,20 +38,28 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
   constructor(
     storage: WritableStorage,
     geometry: GrainGeometry,
-    { directory, redundant, usedEnd }: GrainWritingParts,
+    { directory, redundant, usedEnd, alignment }: GrainWritingParts,
     limits: Limits,
   ) {
     super(storage, geometry, directory, limits);
     this.#redundant = redundant && new DataView(redundant.buffer);
-    this.#space = new AppendSpace(storage, usedEnd, geometry.grainBytes);
+    this.#space = new AppendSpace(storage, usedEnd, alignment);
   }
 
   get isDirty(): boolean {
     return this.#dirtyCount > 0;
   }
 
-  *reserve(count: number): Step<number> {
-    const lengthBytes = count * this.blockBytes;
+  reserve(count: number): Step<number> {
+    return this.reserveBytes(count * this.blockBytes);
+  }
+
+  unreserve(hostOffset: number, count: number): Step<void> {
+    return this.unreserveBytes(hostOffset, count * this.blockBytes);
+  }
+
+  /** As {@link reserve}, for grains that do not have their full length. */
+  *reserveBytes(lengthBytes: number): Step<number> {
     const dirtyBytes = this.#dirtyCount * this.geometry.entriesPerTable * ENTRY_BYTES;
     if (dirtyBytes > MAX_DIRTY_BYTES) yield* this.flush();
     if (this.#space.end + lengthBytes > MAX_END) {
@@ -62,8 +72,8 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
     return this.#space.reserve(lengthBytes);
   }
 
-  *unreserve(hostOffset: number, count: number): Step<void> {
-    yield* this.#space.unreserve(hostOffset, count * this.blockBytes);
+  *unreserveBytes(hostOffset: number, lengthBytes: number): Step<void> {
+    yield* this.#space.unreserve(hostOffset, lengthBytes);
   }
 
   link(grainIndex: number, hostOffset: number): void {

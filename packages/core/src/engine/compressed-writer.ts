@@ -1,12 +1,16 @@
 /**
  * Compressed writes. Units are encoded while others read and write, several at a time; then the
  * request takes its turn, and they are placed one after another in guest order. A unit that does
- * not get smaller is written plainly.
+ * not get smaller is written plainly, unless the image has only encoded ones.
  */
-import { DiskError } from '@diskfile/bytes';
+import { alignUp, DiskError } from '@diskfile/bytes';
 import type { Encoder, EncoderSet } from '../encoder.ts';
 import type { FormatImage } from '../format/format-image.ts';
-import type { CompressedWriter, EncodedAllocation } from '../format/writer-capabilities.ts';
+import type {
+  CompressedWriter,
+  EncodedAllocation,
+  UnitFraming,
+} from '../format/writer-capabilities.ts';
 import { type HostCall, ParallelCalls, type Step } from '../step.ts';
 import { cancelAllocation } from './cancel-allocation.ts';
 import { checkRange } from './range.ts';
@@ -33,26 +37,57 @@ export interface CompressionTarget {
 class Unit implements HostCall {
   /** The guest's bytes; fewer than a unit at the end of the disk. */
   readonly plain: Uint8Array;
-  /** How long the encoded form is; undefined when it is no smaller. */
-  encodedBytes: number | undefined;
-  /** As long as a unit; the encoded form is at its start. */
+  /** How many bytes go to the host; undefined when the encoded form is no smaller. */
+  hostBytes: number | undefined;
+  /** What goes to the host is at its start. */
   readonly room: Uint8Array;
   readonly #encoder: Encoder;
+  readonly #guestOffset: number;
+  readonly #framing: UnitFraming | undefined;
+  /** What is encoded. */
   readonly #whole: Uint8Array;
+  /** Room for its encoded form. */
+  readonly #encoded: Uint8Array;
 
-  constructor(encoder: Encoder, plain: Uint8Array, room: Uint8Array) {
+  constructor(
+    { encoder, format }: { encoder: Encoder; format: CompressedWriter },
+    plain: Uint8Array,
+    guestOffset: number,
+    room: Uint8Array,
+  ) {
+    const { unitBytes, framing } = format;
     this.plain = plain;
     this.room = room;
     this.#encoder = encoder;
-    this.#whole = plain.length === room.length ? plain : padded(plain, room.length);
+    this.#guestOffset = guestOffset;
+    this.#framing = framing;
+    const isWhole = framing !== undefined || plain.length === unitBytes;
+    this.#whole = isWhole ? plain : padded(plain, unitBytes);
+    this.#encoded = framing === undefined ? room : room.subarray(framing.headerBytes);
   }
 
   runSync(): void {
-    this.encodedBytes = this.#encoder.encodeSync(this.#whole, this.room);
+    this.#finish(this.#encoder.encodeSync(this.#whole, this.#encoded));
   }
 
   async run(): Promise<void> {
-    this.encodedBytes = await this.#encoder.encode(this.#whole, this.room);
+    this.#finish(await this.#encoder.encode(this.#whole, this.#encoded));
+  }
+
+  #finish(encodedBytes: number | undefined): void {
+    const framing = this.#framing;
+    if (framing === undefined) this.hostBytes = encodedBytes;
+    else this.hostBytes = this.#frame(framing, encodedBytes);
+  }
+
+  #frame(framing: UnitFraming, encodedBytes: number | undefined): number {
+    const { headerBytes, alignmentBytes } = framing;
+    if (encodedBytes === undefined) throw new Error('assertion failed: a unit outgrows its room');
+    const end = headerBytes + encodedBytes;
+    framing.writeHeader(this.room.subarray(0, headerBytes), this.#guestOffset, encodedBytes);
+    const hostBytes = alignUp(end, alignmentBytes);
+    this.room.fill(0, end, hostBytes);
+    return hostBytes;
   }
 }
 
@@ -60,6 +95,14 @@ function padded(bytes: Uint8Array, lengthBytes: number): Uint8Array {
   const whole = new Uint8Array(lengthBytes);
   whole.set(bytes);
   return whole;
+}
+
+/** What a unit takes on the host at most. */
+function roomBytes({ unitBytes, framing }: CompressedWriter): number {
+  if (framing === undefined) return unitBytes;
+  // Encoders leave one byte free.
+  const mostBytes = framing.headerBytes + framing.maxEncodedBytes + 1;
+  return alignUp(mostBytes, framing.alignmentBytes);
 }
 
 export class CompressingWriter {
@@ -93,28 +136,51 @@ export class CompressingWriter {
    */
   *writeStep(src: Uint8Array, guestOffset: number, level?: number): Step<void> {
     if (src.length === 0) return;
-    const { turns, encoders, format } = this.#target;
+    const { turns } = this.#target;
     const hold = turns.reserve({ start: guestOffset, end: guestOffset + src.length });
     try {
-      const encoder = yield* encoders.load(format.encoderId, level);
-      const windowBytes = format.unitBytes * windowUnits(format.unitBytes);
-      for (let done = 0; done < src.length; done += windowBytes) {
-        const units = this.#split(encoder, src.subarray(done, done + windowBytes));
-        yield new ParallelCalls(units);
-        yield* turns.takeTurn(hold, () => this.#place(units, guestOffset + done));
-        this.#giveBack(units);
-      }
+      yield* this.#inWindows(src, guestOffset, level, (place) => turns.takeTurn(hold, place));
     } finally {
       turns.release(hold);
     }
   }
 
-  #split(encoder: Encoder, window: Uint8Array): Unit[] {
-    const { unitBytes } = this.#target.format;
+  /**
+   * Writes all of `src` as part of a request that has its turn already.
+   * @throws DiskError `invalid-argument` unless the range consists of whole units
+   */
+  *writeAlone(src: Uint8Array, guestOffset: number): Step<void> {
+    this.checkUnits(guestOffset, src.length);
+    yield* this.#inWindows(src, guestOffset, undefined, (place) => place());
+  }
+
+  /** Encodes window after window, and has each placed when `inTurn` says so. */
+  *#inWindows(
+    src: Uint8Array,
+    guestOffset: number,
+    level: number | undefined,
+    inTurn: (place: () => Step<void>) => Step<void>,
+  ): Step<void> {
+    const { encoders, format } = this.#target;
+    const encoder = yield* encoders.load(format.encoderId, level);
+    const windowBytes = format.unitBytes * windowUnits(format.unitBytes);
+    for (let done = 0; done < src.length; done += windowBytes) {
+      const at = guestOffset + done;
+      const units = this.#split(encoder, src.subarray(done, done + windowBytes), at);
+      yield new ParallelCalls(units);
+      yield* inTurn(() => this.#place(units, at));
+      this.#giveBack(units);
+    }
+  }
+
+  #split(encoder: Encoder, window: Uint8Array, guestOffset: number): Unit[] {
+    const { format } = this.#target;
+    const { unitBytes } = format;
     const units: Unit[] = [];
     for (let at = 0; at < window.length; at += unitBytes) {
-      const room = this.#free.pop() ?? new Uint8Array(unitBytes);
-      units.push(new Unit(encoder, window.subarray(at, at + unitBytes), room));
+      const room = this.#free.pop() ?? new Uint8Array(roomBytes(format));
+      const plain = window.subarray(at, at + unitBytes);
+      units.push(new Unit({ encoder, format }, plain, guestOffset + at, room));
     }
     return units;
   }
@@ -135,12 +201,12 @@ export class CompressingWriter {
     let at = guestOffset;
     for (let first = 0; first < units.length;) {
       const unit = units[first]!;
-      if (unit.encodedBytes === undefined) {
+      if (unit.hostBytes === undefined) {
         yield* writePlain(unit.plain, at);
         first += 1;
       } else {
         let end = first + 1;
-        while (units[end]?.encodedBytes !== undefined) end += 1;
+        while (units[end]?.hostBytes !== undefined) end += 1;
         first += yield* this.#placeEncoded(units.slice(first, end), at);
       }
       at = guestOffset + first * format.unitBytes;
@@ -149,7 +215,7 @@ export class CompressingWriter {
 
   /** @returns how many units were placed */
   *#placeEncoded(units: readonly Unit[], guestOffset: number): Step<number> {
-    const lengths = units.map(({ encodedBytes }) => encodedBytes!);
+    const lengths = units.map(({ hostBytes }) => hostBytes!);
     const allocation = yield* this.#target.format.allocate(guestOffset, lengths);
     try {
       yield new ParallelCalls(hostWrites(allocation, units, this.#roomFor(lengths)));
@@ -188,9 +254,9 @@ function hostWrites(
     const start = hostOffsets[index]!;
     const from = filled;
     for (; hostOffsets[index] === start + filled - from; index++) {
-      const { room: encoded, encodedBytes } = units[index]!;
-      room.set(encoded.subarray(0, encodedBytes), filled);
-      filled += encodedBytes!;
+      const { room: unit, hostBytes } = units[index]!;
+      room.set(unit.subarray(0, hostBytes), filled);
+      filled += hostBytes!;
     }
     const bytes = room.subarray(from, filled);
     calls.push({

@@ -109,9 +109,20 @@ export class MappedWriter {
     }
   }
 
+  /** Whether the image holds nothing but encoded units. */
+  get #onlyCompressed(): boolean {
+    return this.#writer.compression?.framing !== undefined;
+  }
+
   /** Writes all of `src`; the range has been checked against the disk's size. */
   *writeStep(src: Uint8Array, guestOffset: number): Step<void> {
     if (src.length === 0) return;
+    if (this.#onlyCompressed) {
+      const compressing = this.compressing();
+      compressing.checkUnits(guestOffset, src.length);
+      yield* compressing.writeStep(src, guestOffset);
+      return;
+    }
     const hold = yield* this.#turns.hold(rangeOf(guestOffset, src.length));
     try {
       this.#checkRange('write', guestOffset, src.length);
@@ -193,6 +204,10 @@ export class MappedWriter {
   }
 
   *#writeAlone(src: Uint8Array, guestOffset: number): Step<void> {
+    if (this.#onlyCompressed) {
+      yield* this.compressing().writeAlone(src, guestOffset);
+      return;
+    }
     for (let done = 0; done < src.length;) {
       done += yield* this.#overwrite(part(src, done, src.length - done), guestOffset + done);
       if (done === src.length) return;

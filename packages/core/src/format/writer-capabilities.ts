@@ -107,12 +107,30 @@ export interface CompressedWriter {
   readonly unitBytes: number;
   /** Which encoder makes what the image's reader decodes. */
   readonly encoderId: string;
+  /** There where the image holds nothing but encoded units. */
+  readonly framing?: UnitFraming;
   /**
    * Sets host space aside for units that follow one another in the guest: for the first at least,
    * and for as many of the others as the format likes to do at once.
-   * @param encodedLengths of the units in bytes, each less than {@link unitBytes}
+   * @param hostLengths of the units in bytes: of their encoded form, each less than
+   *   {@link unitBytes}, or of the whole frame
    */
-  allocate(guestOffset: number, encodedLengths: readonly number[]): Step<EncodedAllocation>;
+  allocate(guestOffset: number, hostLengths: readonly number[]): Step<EncodedAllocation>;
+}
+
+/**
+ * How units are kept that have no other form than the encoded one: plain writes are encoded as
+ * well, whatever length that gives. The last unit of the disk is no longer than what the disk has
+ * of it.
+ */
+export interface UnitFraming {
+  /** Bytes that stand before the encoded form. */
+  readonly headerBytes: number;
+  /** Zeros are added until the whole is a multiple of this. */
+  readonly alignmentBytes: number;
+  /** Longest encoded form that a unit can get. */
+  readonly maxEncodedBytes: number;
+  writeHeader(header: Uint8Array, guestOffset: number, encodedBytes: number): void;
 }
 
 /** Host space for encoded units; like `Allocation` otherwise. */

@@ -32,7 +32,7 @@ export interface ConvertDiskFileOptions extends Access {
   readonly options?: FormatOptions;
   /** How the source is opened, when it is given by its name. */
   readonly source?: Omit<OpenDiskFileOptions, 'readOnly'>;
-  /** Compresses what is written; for formats that have that. */
+  /** Compresses what is written; for formats that have that. Some images take nothing else. */
   readonly compress?: boolean;
   /**
    * Keeps an image below the new disk: only what the source itself holds is copied, and the rest is
@@ -176,7 +176,8 @@ function* copy(
   options: ConvertDiskFileOptions,
 ): Step<void> {
   const { sparseBytes = DEFAULT_SPARSE_BYTES, compress = false, signal, onProgress } = options;
-  if (compress && target.capabilities.compression === undefined) {
+  const { compression } = target.capabilities;
+  if (compress && compression === undefined) {
     throw refused(
       'convert.no-compression',
       `Disks of the format ${target.format} have no compression`,
@@ -194,7 +195,7 @@ function* copy(
     ...range,
     sparseBytes,
     targetIsZero: (isNew && !keepsBacking) || options.targetIsZero === true,
-    compress,
+    compress: compress || compression?.isOnlyForm === true,
     keepsBacking,
     reached: (doneBytes) => {
       refuseAborted(signal, source.name);

@@ -1,15 +1,18 @@
 /** Writing compressed data. */
 import type { CompressOptions, DiskCompression } from '../../disk-capabilities.ts';
+import type { CompressedWriter } from '../../format/writer-capabilities.ts';
 import { runAsync, runSync } from '../../step.ts';
 import type { CapabilityTarget, CompressStep } from './disk-change.ts';
 
 export class Compression implements DiskCompression {
   readonly unitBytes: number;
+  readonly isOnlyForm: boolean;
   readonly #target: CapabilityTarget;
   readonly #compress: CompressStep;
 
-  constructor(target: CapabilityTarget, compress: CompressStep, unitBytes: number) {
-    this.unitBytes = unitBytes;
+  constructor(target: CapabilityTarget, compress: CompressStep, format: CompressedWriter) {
+    this.unitBytes = format.unitBytes;
+    this.isOnlyForm = format.framing !== undefined;
     this.#target = target;
     this.#compress = compress;
   }

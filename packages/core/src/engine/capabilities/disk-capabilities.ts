@@ -18,6 +18,6 @@ export function capabilitiesOf(target: CapabilityTarget, synchronous: boolean): 
     bitmaps: bitmaps && new Bitmaps(target),
     backing: writer?.backing && new Backing(target),
     amending: writer?.amender && new Amending(target),
-    compression: compress && new Compression(target, compress, writer!.compression!.unitBytes),
+    compression: compress && new Compression(target, compress, writer!.compression!),
   };
 }
