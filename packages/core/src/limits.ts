@@ -8,6 +8,11 @@ export interface Limits {
   readonly maxStructureBytes: number;
   /** Bytes of decoded units that one disk keeps for the next small read. */
   readonly decodedCacheBytes: number;
+  /**
+   * Most iterations that an encrypted image may ask for when a key is derived from a passphrase.
+   * Honest ones take the seconds that the machine of their maker took.
+   */
+  readonly maxKeyIterations: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -15,4 +20,5 @@ export const DEFAULT_LIMITS: Limits = {
   metadataCacheBytes: 16 * 1024 * 1024,
   maxStructureBytes: 64 * 1024 * 1024,
   decodedCacheBytes: 4 * 1024 * 1024,
+  maxKeyIterations: 32_000_000,
 };

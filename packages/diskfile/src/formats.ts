@@ -1,6 +1,7 @@
 /** The disk formats that diskfile knows, in the order in which they are probed. */
 import type { FormatDriver } from '@diskfile/core';
 import { ewfDriver } from '@diskfile/ewf';
+import { luksDriver } from '@diskfile/luks';
 import { qcow2Driver, qcowDriver } from '@diskfile/qcow2';
 import { qedDriver } from '@diskfile/qed';
 import { rawDriver } from '@diskfile/raw';
@@ -14,6 +15,7 @@ export const ALL_FORMATS: readonly FormatDriver[] = [
   qcow2Driver,
   qcowDriver,
   qedDriver,
+  luksDriver,
   vdiDriver,
   vhdDriver,
   vhdxDriver,

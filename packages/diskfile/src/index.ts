@@ -123,6 +123,7 @@ export { entryLinkTarget, entryXattrs, openEntry } from './guest/tree-entry.ts';
 export { ALL_FILE_SYSTEMS } from './file-systems.ts';
 export { ALL_FORMATS } from './formats.ts';
 export { openDiskFile, type OpenDiskFileOptions, openDiskFileSync } from './open/open-disk-file.ts';
+export type { Passphrase, Passphrases } from './open/passphrases.ts';
 export {
   openFileSystem,
   type OpenFileSystemOptions,

@@ -1,9 +1,9 @@
 /** The raw format: a disk without any structure of its own. */
 import { DiskError } from '@diskfile/bytes';
-import { type FormatDriver, isWritable, quote, type Storage } from '@diskfile/core';
+import { type FlatSize, type FormatDriver, isWritable, quote, type Storage } from '@diskfile/core';
 import { createRaw } from './create.ts';
 import { RawImage } from './raw-image.ts';
-import { RawSize } from './raw-size.ts';
+import { rawSize } from './raw-size.ts';
 import { RawWriter } from './raw-writer.ts';
 
 /**
@@ -25,13 +25,13 @@ export const rawDriver: FormatDriver = {
         { hint: 'Open it without a snapshot, or state the format if it is not raw.' },
       );
     }
-    const size = new RawSize(storage);
+    const size = rawSize(storage);
     return new RawImage(storage, size, writable ? writerOf(storage, size) : undefined);
   },
   create: createRaw,
 };
 
-function writerOf(storage: Storage, size: RawSize): RawWriter {
+function writerOf(storage: Storage, size: FlatSize): RawWriter {
   if (isWritable(storage)) return new RawWriter(storage, size);
   throw new DiskError('unsupported', 'raw.storage-read-only', 'The storage can only be read', {
     op: 'open',

@@ -1,6 +1,6 @@
 /** A raw disk as a map: guest offset and host offset are the same number. */
-import type { Extent, FormatImage, ImageWriter, Step, Storage } from '@diskfile/core';
-import { type RawSize, SECTOR_BYTES } from './raw-size.ts';
+import type { Extent, FlatSize, FormatImage, ImageWriter, Step, Storage } from '@diskfile/core';
+import { SECTOR_BYTES } from './raw-size.ts';
 
 export class RawImage implements FormatImage {
   readonly format = 'raw';
@@ -14,9 +14,9 @@ export class RawImage implements FormatImage {
   readonly storages: readonly Storage[];
   readonly writer?: ImageWriter;
   readonly #storage: Storage;
-  readonly #size: RawSize;
+  readonly #size: FlatSize;
 
-  constructor(storage: Storage, size: RawSize, writer: ImageWriter | undefined) {
+  constructor(storage: Storage, size: FlatSize, writer: ImageWriter | undefined) {
     if (writer !== undefined) this.writer = writer;
     this.#storage = storage;
     this.storages = [storage];
@@ -24,7 +24,7 @@ export class RawImage implements FormatImage {
   }
 
   get sizeBytes(): number {
-    return this.#size.bytes;
+    return this.#size.sizeBytes;
   }
 
   lookup(guestOffset: number, lengthBytes: number, extent: Extent): boolean {

@@ -1,13 +1,17 @@
 /** Writing a raw disk: every byte has its place already, and the file can get longer or shorter. */
-import { FlatWriter, type ImageResizer, type WritableStorage } from '@diskfile/core';
-import { RawResizer } from './raw-resizer.ts';
-import type { RawSize } from './raw-size.ts';
+import {
+  FlatResizer,
+  type FlatSize,
+  FlatWriter,
+  type ImageResizer,
+  type WritableStorage,
+} from '@diskfile/core';
 
 export class RawWriter extends FlatWriter {
   readonly resizer: ImageResizer;
 
-  constructor(storage: WritableStorage, size: RawSize) {
+  constructor(storage: WritableStorage, size: FlatSize) {
     super(storage);
-    this.resizer = new RawResizer(storage, size);
+    this.resizer = new FlatResizer(storage, size);
   }
 }

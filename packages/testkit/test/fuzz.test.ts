@@ -25,6 +25,7 @@ const INPUTS: Record<string, number> = {
   check: 200,
   repair: 150,
   ext4: 150,
+  luks: 60,
   open: 60,
 };
 

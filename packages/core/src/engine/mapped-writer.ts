@@ -4,7 +4,7 @@
  * the engine fills it (the new bytes, and around them what the disk reads now), and only then is
  * it linked in.
  */
-import { alignDown, DiskError } from '@diskfile/bytes';
+import { alignDown, alignUp, DiskError } from '@diskfile/bytes';
 import type { EncoderSet } from '../encoder.ts';
 import type { FormatImage } from '../format/format-image.ts';
 import type { Allocation, ImageWriter } from '../format/image-writer.ts';
@@ -30,6 +30,7 @@ export class MappedWriter {
   readonly #writer: ImageWriter;
   readonly #reader: MappedReader;
   readonly #turns: WriteTurns;
+  readonly #sectorBytes: number;
   readonly #extent = new Extent();
   readonly #compressing: CompressingWriter | undefined;
   readonly #zeros = new Uint8Array(ZERO_CHUNK_BYTES);
@@ -43,7 +44,8 @@ export class MappedWriter {
     this.#image = image;
     this.#writer = writer;
     this.#reader = reader;
-    this.#turns = new WriteTurns(() => writer.reclaim());
+    this.#sectorBytes = writer.sectorBytes ?? 1;
+    this.#turns = new WriteTurns(() => writer.reclaim(), this.#sectorBytes);
     this.#compressing = encoders && this.#makeCompressing(encoders);
   }
 
@@ -123,7 +125,7 @@ export class MappedWriter {
       yield* compressing.writeStep(src, guestOffset);
       return;
     }
-    const hold = yield* this.#turns.hold(rangeOf(guestOffset, src.length));
+    const hold = yield* this.#turns.hold(this.#sectorsOf(guestOffset, src.length));
     try {
       this.#checkRange('write', guestOffset, src.length);
       this.#writer.bitmaps?.markWritten(guestOffset, src.length);
@@ -162,6 +164,12 @@ export class MappedWriter {
     const { storages, sizeBytes } = this.#image;
     if (guestOffset + lengthBytes <= sizeBytes) return;
     checkRange({ name: storages[0]!.name, sizeBytes }, op, guestOffset, lengthBytes);
+  }
+
+  /** What a write to a range keeps others off: two in one sector would undo each other. */
+  #sectorsOf(guestOffset: number, lengthBytes: number): LockRange {
+    const start = alignDown(guestOffset, this.#sectorBytes);
+    return { start, end: alignUp(guestOffset + lengthBytes, this.#sectorBytes) };
   }
 
   /** Whether all of a range can be overwritten where it lies. */

@@ -7,7 +7,7 @@
  * Data that is written to new space needs none of this: a read looks up either the old place or the
  * new one. Nor do changes need to be kept from each other here; the write lock does that.
  */
-import { DiskError } from '@diskfile/bytes';
+import { alignDown, alignUp, DiskError } from '@diskfile/bytes';
 import type { Step } from '../step.ts';
 import type { LockRange } from './write-lock.ts';
 
@@ -24,10 +24,16 @@ export class ReadGuard {
   /** Under way or waiting, both of them. */
   readonly #reads = new Set<GuardedTurn>();
   readonly #changes = new Set<GuardedTurn>();
+  readonly #sectorBytes: number;
+
+  /** @param sectorBytes what reads and changes always concern whole */
+  constructor(sectorBytes = 1) {
+    this.#sectorBytes = sectorBytes;
+  }
 
   /** A read comes. {@link turn} and {@link leave} have to follow. */
   enterRead(start: number, end: number): GuardedTurn {
-    return enter(start, end, this.#reads, this.#changes);
+    return this.#enter(start, end, this.#reads, this.#changes);
   }
 
   /**
@@ -35,7 +41,7 @@ export class ReadGuard {
    * once more nor waits for the write lock: a read in between would wait for it, and it for that.
    */
   enterChange(start: number, end: number): GuardedTurn {
-    return enter(start, end, this.#changes, this.#reads);
+    return this.#enter(start, end, this.#changes, this.#reads);
   }
 
   /** Waits until all that came before and overlaps is over. */
@@ -63,9 +69,28 @@ export class ReadGuard {
    * @throws DiskError `busy` while an asynchronous change of the range is under way
    */
   checkSyncRead(start: number, end: number): void {
+    const sectorsEnd = alignUp(end, this.#sectorBytes);
     for (const change of this.#changes) {
-      if (start < change.end && change.start < end) throw pending();
+      if (start < change.end && change.start < sectorsEnd) throw pending();
     }
+  }
+
+  #enter(
+    from: number,
+    to: number,
+    own: Set<GuardedTurn>,
+    others: ReadonlySet<GuardedTurn>,
+  ): GuardedTurn {
+    const start = alignDown(from, this.#sectorBytes);
+    const end = to === Infinity ? to : alignUp(to, this.#sectorBytes);
+    const turn: GuardedTurn = { start, end, waitsFor: 0, waiting: undefined, granted: undefined };
+    for (const other of others) {
+      if (start >= other.end || other.start >= end) continue;
+      (other.waiting ??= []).push(turn);
+      turn.waitsFor += 1;
+    }
+    own.add(turn);
+    return turn;
   }
 }
 
@@ -74,22 +99,6 @@ export function whenGranted(turn: GuardedTurn): Promise<void> {
   return new Promise((resolve) => {
     turn.granted = resolve;
   });
-}
-
-function enter(
-  start: number,
-  end: number,
-  own: Set<GuardedTurn>,
-  others: ReadonlySet<GuardedTurn>,
-): GuardedTurn {
-  const turn: GuardedTurn = { start, end, waitsFor: 0, waiting: undefined, granted: undefined };
-  for (const other of others) {
-    if (start >= other.end || other.start >= end) continue;
-    (other.waiting ??= []).push(turn);
-    turn.waitsFor += 1;
-  }
-  own.add(turn);
-  return turn;
 }
 
 function pending(): DiskError {

@@ -10,16 +10,20 @@ import { type Hold, type LockRange, WHOLE_DISK, WriteLock } from './write-lock.t
 
 export class WriteTurns {
   readonly epochs = new ReadEpochs();
-  readonly guard = new ReadGuard();
+  readonly guard: ReadGuard;
   readonly #lock = new WriteLock();
   readonly #reclaim: () => void;
   /** Flushes whose reads have ended, and that the format has not been told of yet. */
   #reclaimable = 0;
   #closed = false;
 
-  /** @param reclaim called for each flush whose freed space may be used again */
-  constructor(reclaim: () => void) {
+  /**
+   * @param reclaim called for each flush whose freed space may be used again
+   * @param sectorBytes what requests always concern whole
+   */
+  constructor(reclaim: () => void, sectorBytes = 1) {
     this.#reclaim = reclaim;
+    this.guard = new ReadGuard(sectorBytes);
   }
 
   /** Whether a write is under way or waits. */

@@ -33,6 +33,8 @@ export interface OpenContext {
   readonly writable: boolean;
   /** Name or id of the internal snapshot to open in place of the active state. */
   readonly snapshot: string | undefined;
+  /** What the image is encrypted with; without it an encrypted image tells only of itself. */
+  readonly passphrase: Uint8Array | undefined;
   warn(warning: DiskWarning): void;
   /** Opens a further file that the image names; the gate decides. The image's owner closes it. */
   openNamed(file: NamedFile): Step<Storage>;
@@ -73,6 +75,8 @@ export interface CreateContext {
   readonly sizeBytes: number;
   /** What the format alone knows, under the names that qemu-img gives with `-o`. */
   readonly options: Readonly<Record<string, string | number | boolean>>;
+  /** What to encrypt the image with, where its options ask for that. */
+  readonly passphrase?: Uint8Array;
   /** The image below; its size has been looked up and its name is stored as it stands. */
   readonly backing: BackingReference | undefined;
   /**

@@ -49,6 +49,11 @@ export interface ImageWriter {
    * alone. False when left out.
    */
   readonly zeroesInPlace?: boolean;
+  /**
+   * Bytes that are read and written together wherever they lie, since they are encrypted together:
+   * a power of two; 1 when left out.
+   */
+  readonly sectorBytes?: number;
   readonly resizer?: ImageResizer;
   readonly snapshots?: SnapshotWriter;
   readonly bitmaps?: BitmapWriter;

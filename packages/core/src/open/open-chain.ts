@@ -24,6 +24,8 @@ export interface OpenChainOptions {
   /** Format of the first image; probed when undefined, never overridden when given. */
   readonly format: string | undefined;
   readonly snapshot: string | undefined;
+  /** What the images are encrypted with, the first one's first. */
+  readonly passphrases?: readonly (Uint8Array | undefined)[];
   /** Whether the first image is to be written. */
   readonly writable: boolean;
   /** Depth of one image below it that is to be written as well; all others are only ever read. */
@@ -157,6 +159,7 @@ class ChainOpening {
       decoders: this.#options.decoders,
       limits: this.#options.limits,
       snapshot,
+      passphrase: this.#options.passphrases?.[this.#layers.length],
       writable: this.#isWritten(this.#layers.length),
       warn: (warning) => this.#warnings.push(warning),
       openNamed: (file) => this.#openNamed(storage, file, context.writable),

@@ -27,6 +27,7 @@ import {
 import { hostGate, type HostGateOptions, type ImageLocking, NewFile } from '@diskfile/storage';
 import { storedFormat } from '../chain/stored-format.ts';
 import { checkedLimits } from '../open/limits.ts';
+import { type Passphrase, passphraseBytes } from '../open/passphrases.ts';
 import { ALL_FORMATS } from '../formats.ts';
 import { describeValue } from './describe-value.ts';
 import { isSameFile } from './same-file.ts';
@@ -51,6 +52,8 @@ export interface CreateDiskFileOptions {
   };
   /** What the format alone knows, under the names that qemu-img gives with `-o`. */
   readonly options?: Readonly<Record<string, string | number | boolean>>;
+  /** What to encrypt the image with, where its format or its options say that it is encrypted. */
+  readonly passphrase?: Passphrase;
   /** Whether a file that is there may be replaced. It stays as it was if creating fails. */
   readonly overwrite?: boolean;
   /** As for `openDiskFile()`: which backing images may be looked into. */
@@ -119,12 +122,14 @@ class Creation {
     try {
       const image = yield* this.#newFile(this.#path);
       const { sizeBytes, backing } = yield* this.#sizeAndBacking(image);
+      const [passphrase] = this.#passphrases;
       yield* create({
         storage: image.storage,
         fileName: basename(this.#path),
         sizeBytes: this.#wholeSectors(sizeBytes),
         options: this.#options.options ?? {},
         backing,
+        ...(passphrase === undefined ? {} : { passphrase }),
         ...(backing === undefined ? {} : { describeBacking: () => this.#describeBacking(image) }),
         createNamed: (file) => this.#createNamed(file),
       });
@@ -145,6 +150,7 @@ class Creation {
       limits: this.#limits,
       format: this.#options.format,
       snapshot: undefined,
+      passphrases: this.#passphrases,
       writable: true,
       followBacking: true,
     });
@@ -161,6 +167,10 @@ class Creation {
         () => disk.close(),
       );
     }
+  }
+
+  get #passphrases(): (Uint8Array | undefined)[] {
+    return passphraseBytes(this.#options.passphrase);
   }
 
   /** Finds the files of the new image, which do not have their names yet. */

@@ -24,6 +24,7 @@ import { ALL_FORMATS } from '../formats.ts';
 import { refuseForeignFormat } from './foreign-format.ts';
 import { openHostFile } from './host-file.ts';
 import { checkedLimits } from './limits.ts';
+import { passphraseBytes, type Passphrases } from './passphrases.ts';
 
 export interface OpenDiskFileOptions {
   /** Format of the image. It is then never probed; `raw` stays raw whatever the bytes say. */
@@ -37,6 +38,11 @@ export interface OpenDiskFileOptions {
   readonly forceShare?: boolean;
   /** Name or id of an internal snapshot to open in place of the active state. */
   readonly snapshot?: string;
+  /**
+   * What the image is encrypted with; of several, the second is that of the image below, and so on.
+   * Without it an encrypted image can be opened for reading and asked for its `info()`, no more.
+   */
+  readonly passphrase?: Passphrases;
   /**
    * Which files the image may name. By default regular files within the directory of the image
    * that names them. `{ allow: [dir, …] }` adds directories, `{ allow: 'any' }` lifts the bound;
@@ -55,6 +61,7 @@ export interface DiskOpening {
   readonly path: string;
   readonly format: string;
   readonly snapshot: string | undefined;
+  readonly passphrase: Passphrases | undefined;
   readonly gate: HostGateOptions;
   readonly backing: boolean;
   readonly limits: Limits;
@@ -137,6 +144,7 @@ function* openDiskStep(
     limits,
     format: options.format,
     snapshot: options.snapshot,
+    passphrases: passphraseBytes(options.passphrase),
     writable,
     followBacking,
   });
@@ -148,6 +156,7 @@ function* openDiskStep(
         path: target,
         format: chain.layers[0]!.format,
         snapshot: options.snapshot,
+        passphrase: options.passphrase,
         gate,
         backing: followBacking,
         limits,
@@ -198,7 +207,8 @@ function storageIsReadOnly({ name }: Storage): DiskError {
  * @throws DiskError as {@link openDiskFile} does, `busy` when the file is no longer the same
  */
 export function reopenDiskSync(descriptor: DiskDescriptor): DiskFile {
-  const { path, snapshot, identity, fileBytes, ...same } = descriptor.opening as DiskOpening;
+  const opening = descriptor.opening as DiskOpening;
+  const { path, snapshot, passphrase, identity, fileBytes, ...same } = opening;
   const storage = runSync(openHostFile(path, { writable: false }));
   if (storage.identity !== identity || storage.sizeBytes !== fileBytes) {
     storage.closeSync();
@@ -208,7 +218,11 @@ export function reopenDiskSync(descriptor: DiskDescriptor): DiskFile {
       hint: 'Open it again when whatever changes it has finished.',
     });
   }
-  const options = snapshot === undefined ? same : { ...same, snapshot };
+  const options = {
+    ...same,
+    ...(snapshot === undefined ? {} : { snapshot }),
+    ...(passphrase === undefined ? {} : { passphrase }),
+  };
   const whole = runSync(openDiskStep(storage, options, { warnings: [] }));
   try {
     return sliceDisk(whole, descriptor);

@@ -18,6 +18,9 @@ export interface WorkspacePackage {
   readonly dependencies: readonly string[];
 }
 
+/** Disk formats, one package each. */
+const FORMATS = ['ewf', 'luks', 'qcow2', 'qed', 'raw', 'vdi', 'vhd', 'vhdx', 'vmdk'];
+
 /**
  * Layers from the bottom; a package may import those of lower layers only, so that the packages of
  * one layer do not know each other.
@@ -25,20 +28,8 @@ export interface WorkspacePackage {
 const LAYERS: readonly (readonly string[])[] = [
   ['bytes'],
   ['core'],
-  [
-    'codec',
-    'storage',
-    'raw',
-    'qcow2',
-    'qed',
-    'vdi',
-    'vhd',
-    'vhdx',
-    'vmdk',
-    'ewf',
-    'partition',
-    'ext4',
-  ],
+  ['crypto'],
+  ['codec', 'storage', ...FORMATS, 'partition', 'ext4'],
   ['diskfile'],
   ['disk-cat'],
   ['testkit'],

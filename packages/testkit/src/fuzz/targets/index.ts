@@ -18,6 +18,7 @@ const LOADERS: Record<string, () => Promise<FuzzTarget>> = {
   repair: async () => (await import('./repair.ts')).repairTarget,
   ewf: async () => (await import('./ewf.ts')).ewfTarget,
   ext4: async () => (await import('./ext4.ts')).ext4Target,
+  luks: async () => (await import('./luks.ts')).luksTarget,
   open: async () => (await import('./open.ts')).openTarget,
 };
 

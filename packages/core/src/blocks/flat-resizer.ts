@@ -1,0 +1,86 @@
+/** Resizing a disk whose every byte has its place in a file: the file gets longer or shorter. */
+import { DiskError } from '@diskfile/bytes';
+import type { ImageResizer, Preallocation, ResizeRequest } from '../format/writer-capabilities.ts';
+import type { Step } from '../step.ts';
+import { allocateSpace, truncateStorage, type WritableStorage } from '../storage.ts';
+import { writeZeros } from '../zero-fill.ts';
+
+/** How large a disk is; a writer changes it, and every handle sees that. */
+export interface FlatSize {
+  sizeBytes: number;
+}
+
+export interface FlatResizerOptions {
+  /** Where the disk begins in the storage. */
+  readonly startOffset?: number;
+  /** Whether bytes that the host adds to the storage read as anything but zeros. */
+  readonly newBytesAreNoise?: boolean;
+}
+
+export class FlatResizer implements ImageResizer {
+  readonly preallocations: readonly Preallocation[] = ['off', 'falloc', 'full'];
+  readonly #storage: WritableStorage;
+  readonly #size: FlatSize;
+  readonly #startOffset: number;
+  readonly #newBytesAreNoise: boolean;
+
+  constructor(
+    storage: WritableStorage,
+    size: FlatSize,
+    { startOffset = 0, newBytesAreNoise = false }: FlatResizerOptions = {},
+  ) {
+    this.#storage = storage;
+    this.#size = size;
+    this.#startOffset = startOffset;
+    this.#newBytesAreNoise = newBytesAreNoise;
+  }
+
+  /** @throws DiskError `unsupported` for a block device */
+  *resize(request: ResizeRequest): Step<void> {
+    if (request.sizeBytes < this.#size.sizeBytes) yield* this.#shrink(request);
+    else yield* this.#grow(request);
+  }
+
+  /** Reads that began before still find what is cut off; no others begin. */
+  *#shrink({ sizeBytes, readsEnded }: ResizeRequest): Step<void> {
+    const before = this.#size.sizeBytes;
+    this.#size.sizeBytes = sizeBytes;
+    try {
+      yield* readsEnded(sizeBytes);
+      yield* truncateStorage(this.#storage, this.#startOffset + sizeBytes);
+    } catch (error) {
+      this.#size.sizeBytes = before;
+      throw error;
+    }
+  }
+
+  *#grow({ sizeBytes, preallocation }: ResizeRequest): Step<void> {
+    const fileBytes = this.#storage.sizeBytes;
+    const end = this.#startOffset + sizeBytes;
+    yield* truncateStorage(this.#storage, end);
+    try {
+      yield* this.#reserve(fileBytes, end, preallocation);
+    } catch (error) {
+      yield* this.#takeBack(fileBytes);
+      throw error;
+    }
+    this.#size.sizeBytes = sizeBytes;
+  }
+
+  *#reserve(from: number, to: number, preallocation: Preallocation): Step<void> {
+    if (this.#newBytesAreNoise) return yield* writeZeros(this.#storage, from, to - from);
+    if (preallocation === 'off') return;
+    const reserved =
+      preallocation === 'falloc' && (yield* allocateSpace(this.#storage, from, to - from));
+    if (!reserved) yield* writeZeros(this.#storage, from, to - from);
+  }
+
+  /** A file that stays longer than the disk does no harm; why it could not grow is what matters. */
+  *#takeBack(fileBytes: number): Step<void> {
+    try {
+      yield* truncateStorage(this.#storage, fileBytes);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** LUKS-encrypted disks as images. */
+export { luksDriver } from './driver.ts';
