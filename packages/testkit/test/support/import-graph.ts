@@ -18,9 +18,6 @@ export interface WorkspacePackage {
   readonly dependencies: readonly string[];
 }
 
-/** Disk formats, one package each. */
-const FORMATS = ['ewf', 'luks', 'qcow2', 'qed', 'raw', 'vdi', 'vhd', 'vhdx', 'vmdk'];
-
 /**
  * Layers from the bottom; a package may import those of lower layers only, so that the packages of
  * one layer do not know each other.
@@ -29,7 +26,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['bytes'],
   ['core'],
   ['crypto'],
-  ['codec', 'storage', ...FORMATS, 'partition', 'ext4'],
+  ['codec', 'storage', 'partition', ...formatPackages()],
   ['diskfile'],
   ['disk-cat'],
   ['testkit'],
@@ -37,6 +34,12 @@ const LAYERS: readonly (readonly string[])[] = [
 /** Shipped as one file with all it imports, so its dependencies are there for the build only. */
 const BUNDLED_PACKAGES = new Set(['disk-cat']);
 const NODE_PACKAGES = new Set(['storage', 'diskfile', 'disk-cat', 'testkit']);
+
+/** Packages of one format each: they have a driver. */
+function formatPackages(): string[] {
+  const folder = join(import.meta.dirname, '../../..');
+  return readdirSync(folder).filter((name) => existsSync(join(folder, name, 'src/driver.ts')));
+}
 
 /** Every specifier that a module imports or exports from, statically, dynamically or as a type. */
 export function importSpecifiers(path: string, source: string): string[] {
