@@ -15,5 +15,6 @@ export {
   parseLuksOptions,
 } from './luks/options.ts';
 export { LUKS_HEADER_BYTES } from './luks/structs.ts';
-export { type CryptoProvider, loadCrypto } from './provider.ts';
+export { loadCrypto } from './load-crypto.ts';
+export type { CryptoProvider } from './provider.ts';
 export { SECTOR_BYTES, type SectorCipher, sectorCipher } from './sector-cipher.ts';

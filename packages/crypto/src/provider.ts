@@ -1,7 +1,5 @@
-/** What encryption needs of the platform, and which implementation stands behind it. */
+/** What encryption needs of the platform. */
 import type { Step } from '@diskfile/core';
-import { nativeProvider } from './native-provider.ts';
-import { loadPortableProvider } from './portable-provider.ts';
 
 export type HashName = 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512' | 'ripemd160' | 'md5';
 
@@ -35,19 +33,4 @@ export interface CryptoProvider {
   chainedCipher(key: Uint8Array): ChainedCipher;
   /** PBKDF2 with HMAC (RFC 8018). */
   deriveKey(derivation: KeyDerivation): Step<Uint8Array>;
-}
-
-/** The fastest that the platform has. */
-export function* loadCrypto({ native = true } = {}): Step<CryptoProvider> {
-  const provider = native ? nativeProvider() : undefined;
-  return provider ?? (yield* loadPortableProvider());
-}
-
-export function randomBytes(lengthBytes: number): Uint8Array {
-  const bytes = new Uint8Array(lengthBytes);
-  // At most 65536 bytes a call.
-  for (let at = 0; at < lengthBytes; at += 65_536) {
-    globalThis.crypto.getRandomValues(bytes.subarray(at, at + 65_536));
-  }
-  return bytes;
 }

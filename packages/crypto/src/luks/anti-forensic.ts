@@ -3,7 +3,8 @@
  * (LUKS specification, section 2.4).
  */
 import { writeU32be, xorInto } from '@diskfile/bytes';
-import { type CryptoProvider, type HashName, randomBytes } from '../provider.ts';
+import type { CryptoProvider, HashName } from '../provider.ts';
+import { randomBytes } from '../random-bytes.ts';
 
 export interface SplitOptions {
   readonly provider: CryptoProvider;

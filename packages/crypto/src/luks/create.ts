@@ -1,7 +1,8 @@
 /** New LUKS1 headers, laid out as QEMU and cryptsetup lay them out. */
 import { alignUp, DiskError, formatUuid, randomUuid } from '@diskfile/bytes';
 import { type Step, type WritableStorage, writeBytes } from '@diskfile/core';
-import { type CryptoProvider, type HashName, randomBytes } from '../provider.ts';
+import type { CryptoProvider, HashName } from '../provider.ts';
+import { randomBytes } from '../random-bytes.ts';
 import { sectorCipher } from '../sector-cipher.ts';
 import {
   cipherSpecOf,

@@ -7,7 +7,8 @@ import {
   type WritableStorage,
   writeBytes,
 } from '@diskfile/core';
-import { type CryptoProvider, type HashName, randomBytes } from '../provider.ts';
+import type { CryptoProvider, HashName } from '../provider.ts';
+import { randomBytes } from '../random-bytes.ts';
 import { sectorCipher } from '../sector-cipher.ts';
 import { mergeKey, splitKey } from './anti-forensic.ts';
 import { cipherSpecOf, keyMaterialBytes, type LuksHeader, type LuksKeySlot } from './header.ts';
