@@ -61,8 +61,13 @@ let crc32cTables: Tables | undefined;
 
 /** CRC-32 as in GPT and gzip: initial value and final xor all ones. */
 export function crc32(bytes: Uint8Array): number {
+  return ~crc32Raw(bytes, 0xffff_ffff) >>> 0;
+}
+
+/** The CRC-32 register after `bytes`, from a given register and with no final xor. */
+export function crc32Raw(bytes: Uint8Array, register: number): number {
   crc32Tables ??= makeTables(CRC32_REFLECTED) as Tables;
-  return ~updateRaw(crc32Tables, bytes, 0xffff_ffff) >>> 0;
+  return updateRaw(crc32Tables, bytes, register);
 }
 
 /** CRC-32C, initial value and final xor all ones (VHDX, iSCSI). */

@@ -32,20 +32,29 @@ function makeTables(): Tables {
   return made;
 }
 
+/** Both halves of a CRC-64, or of its register. */
 export interface Crc64 {
   readonly high: number;
   readonly low: number;
 }
 
+/** The register before anything. */
+export const CRC64_START: Crc64 = { high: 0xffff_ffff, low: 0xffff_ffff };
+
 export function crc64(bytes: Uint8Array): Crc64 {
+  const { high, low } = crc64Raw(bytes, CRC64_START);
+  return { high: ~high >>> 0, low: ~low >>> 0 };
+}
+
+/** The register after `bytes`, from a given register and with no final xor. */
+export function crc64Raw(bytes: Uint8Array, register: Crc64): Crc64 {
   tables ??= makeTables();
   const { high: highTable, low: lowTable } = tables;
-  let high = -1;
-  let low = -1;
+  let { high, low } = register;
   for (let at = 0; at < bytes.length; at++) {
     const index = (low ^ bytes[at]!) & 0xff;
     low = ((low >>> 8) | (high << 24)) ^ lowTable[index]!;
     high = (high >>> 8) ^ highTable[index]!;
   }
-  return { high: ~high >>> 0, low: ~low >>> 0 };
+  return { high: high >>> 0, low: low >>> 0 };
 }

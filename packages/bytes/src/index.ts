@@ -12,8 +12,8 @@ export {
 } from './bitmap.ts';
 export { builtinModule } from './builtin-module.ts';
 export { crc16Raw } from './crc16.ts';
-export { crc32, crc32BigEndianRaw, crc32c, crc32cRaw } from './crc32.ts';
-export { type Crc64, crc64 } from './crc64.ts';
+export { crc32, crc32BigEndianRaw, crc32c, crc32cRaw, crc32Raw } from './crc32.ts';
+export { CRC64_START, type Crc64, crc64, crc64Raw } from './crc64.ts';
 export {
   DISK_ERROR_ERRNO,
   DiskError,

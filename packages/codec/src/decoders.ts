@@ -6,6 +6,7 @@ import { InflateStreams } from './inflate-stream.ts';
 import { OWN_DECODERS, type OwnDecoderId } from './own-decoders.ts';
 import { hasZstd, loadPackage, type NodeZlib } from './platform.ts';
 import { NativeZstdFrames, PortableZstdFrames, ZstdDecoder } from './zstd.ts';
+import { XzStreams } from './xz/xz-stream.ts';
 import { loadZstdBinding } from './zstd-binding.ts';
 
 export type DecoderId = 'deflate-raw' | 'zstd' | OwnDecoderId;
@@ -79,11 +80,18 @@ const portableZstd: Recipe = {
 };
 
 /** How decoders for streams are brought up. */
-const STREAMS: ReadonlyMap<string, () => Step<StreamCodec>> = new Map([
+const STREAMS = new Map<string, () => Step<StreamCodec>>([
   [
     'deflate-raw',
     function* () {
       return new InflateStreams(yield* loadPackage('pako', () => import('pako')));
+    },
+  ],
+  [
+    'xz',
+    // eslint-disable-next-line require-yield
+    function* () {
+      return new XzStreams();
     },
   ],
 ]);

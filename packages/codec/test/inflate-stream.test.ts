@@ -1,38 +1,12 @@
 import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { runSync, type StreamCheckpoint, type StreamDecoder } from '@diskfile/core';
+import { runSync } from '@diskfile/core';
 import { makeDecoders } from '../src/index.ts';
 import { content } from './support/content.ts';
+import { decodeInPieces } from './support/streaming.ts';
 
 const codec = runSync(makeDecoders().loadStream('deflate-raw'));
-
-interface Place {
-  readonly checkpoint: StreamCheckpoint;
-  readonly takenBytes: number;
-  readonly filledBytes: number;
-}
-
-/** Decodes in pieces, and notes every checkpoint. */
-function decodeAll(decoder: StreamDecoder, src: Uint8Array, pieceBytes: number, roomBytes: number) {
-  const output: Uint8Array[] = [];
-  const places: Place[] = [];
-  let takenBytes = 0;
-  let filledBytes = 0;
-  while (!decoder.isAtEnd) {
-    const dst = new Uint8Array(roomBytes);
-    const piece = src.subarray(takenBytes, takenBytes + pieceBytes);
-    decoder.decode(piece, dst);
-    takenBytes += decoder.takenBytes;
-    filledBytes += decoder.filledBytes;
-    output.push(dst.subarray(0, decoder.filledBytes));
-    if (decoder.isAtEnd || decoder.takenBytes + decoder.filledBytes > 0) {
-      const checkpoint = decoder.checkpoint();
-      if (checkpoint !== undefined) places.push({ checkpoint, takenBytes, filledBytes });
-    } else if (piece.length === 0) throw new Error('needs more than there is');
-  }
-  return { bytes: Buffer.concat(output), places, takenBytes };
-}
 
 describe('deflate in pieces', () => {
   it('gives back what was compressed, however it is cut, and from every checkpoint', () => {
@@ -42,11 +16,11 @@ describe('deflate in pieces', () => {
         // Little memory makes short blocks.
         const encoded = deflateRawSync(bytes, { level, memLevel: 1 });
         const src = Buffer.concat([encoded, Buffer.from('behind it')]);
-        const whole = decodeAll(codec.start(), src, ...cut);
+        const whole = decodeInPieces(codec.start(), src, ...cut);
         expect(whole.bytes.equals(bytes)).toBe(true);
         expect(whole.takenBytes).toBe(encoded.length);
         for (const { checkpoint, takenBytes, filledBytes } of whole.places) {
-          const rest = decodeAll(codec.resume(checkpoint), src.subarray(takenBytes), ...cut);
+          const rest = decodeInPieces(codec.resume(checkpoint), src.subarray(takenBytes), ...cut);
           expect(rest.bytes.equals(bytes.subarray(filledBytes))).toBe(true);
         }
       }),
@@ -60,7 +34,7 @@ describe('deflate in pieces', () => {
       text.map((byte, at) => byte + Math.floor(Math.imul(at, at) / 2 ** 20)),
     );
     const encoded = deflateRawSync(noise, { level: 9 });
-    const { places, bytes } = decodeAll(codec.start(), encoded, 4096, 65_536);
+    const { places, bytes } = decodeInPieces(codec.start(), encoded, 4096, 65_536);
     expect(bytes.equals(noise)).toBe(true);
     expect(places.length).toBeGreaterThan(5);
     expect(places.at(-1)!.checkpoint.sizeBytes).toBe(32_768);

@@ -1,8 +1,11 @@
 /** Decoders of our own against what the genuine programs encode, over their options. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import { runSync } from '@diskfile/core';
 import { haveTools } from '@diskfile/testkit';
+import { makeDecoders } from '../src/index.ts';
 import { everyDecoder, outcome } from './support/decoding.ts';
+import { decodeInPieces } from './support/streaming.ts';
 
 const MIB = 1024 * 1024;
 
@@ -53,6 +56,25 @@ describe.skipIf(!haveTools('xz'))('xz as the program writes it', () => {
     '--lzma2=preset=6,lc=4,lp=0,pb=0 --check=none',
     '--lzma2=preset=4,dict=4KiB,nice=273,mf=bt2',
   ])('%s', async (options) => await check('xz', options.split(' ')));
+});
+
+describe.skipIf(!haveTools('xz'))('xz in pieces', () => {
+  it.each(['--lzma2=preset=1,dict=64KiB', '-1 --block-size=3MiB --check=sha256', '-6'])(
+    'goes on where it was left: %s',
+    (options) => {
+      // Longer than a small dictionary and the room behind it.
+      const content = Buffer.concat([CONTENT, CONTENT, CONTENT]);
+      const encoded = encode('xz', options.split(' '), content);
+      const codec = runSync(makeDecoders().loadStream('xz'));
+      const { bytes, places } = decodeInPieces(codec.start(), encoded, 100_000, MIB);
+      expect(bytes.equals(content)).toBe(true);
+      for (const place of [places[3]!, places.at(-3)!]) {
+        const rest = encoded.subarray(place.takenBytes);
+        const tail = decodeInPieces(codec.resume(place.checkpoint), rest, 1_000_000, MIB);
+        expect(tail.bytes.equals(content.subarray(place.filledBytes))).toBe(true);
+      }
+    },
+  );
 });
 
 describe.skipIf(!haveTools('bzip2'))('bzip2 as the program writes it', () => {

@@ -4,7 +4,7 @@
  * a stream says its own is.
  */
 import { brokenXz } from './broken-xz.ts';
-import { makeProbabilities, RangeDecoder, resetProbabilities } from './range-decoder.ts';
+import { type Probabilities, RangeDecoder, resetProbabilities } from './range-decoder.ts';
 
 const STATES = 12;
 const MAX_POSITION_STATES = 16;
@@ -22,15 +22,40 @@ const FIRST_DIRECT_SLOT = 14;
 const ALIGN_BITS = 4;
 const TREE_DISTANCES = 128;
 
+/** Hands out views of one array, so that all that is learnt can be reset or copied at once. */
+class ProbabilityStore {
+  readonly all = new Uint16Array(STORE_LENGTH);
+  #used = 0;
+
+  take(count: number): Probabilities {
+    this.#used += count;
+    return this.all.subarray(this.#used - count, this.#used);
+  }
+}
+
+/** Of a {@link LengthCoder}: the choice, two trees for each position state, and one for all. */
+const LENGTH_CODER_LENGTH = 2 + 2 * (MAX_POSITION_STATES << 3) + (1 << 8);
+const STORE_LENGTH =
+  (LITERAL_CODERS << MAX_LITERAL_BITS) +
+  2 * STATES * MAX_POSITION_STATES +
+  4 * STATES +
+  (LENGTH_STATES << DISTANCE_SLOT_BITS) +
+  TREE_DISTANCES +
+  (1 << ALIGN_BITS) +
+  2 * LENGTH_CODER_LENGTH;
+
 /** The probabilities by which lengths of matches are coded: a choice, then one of three trees. */
 class LengthCoder {
-  readonly #choice = makeProbabilities(2);
-  readonly #low = makeProbabilities(MAX_POSITION_STATES << 3);
-  readonly #mid = makeProbabilities(MAX_POSITION_STATES << 3);
-  readonly #high = makeProbabilities(1 << 8);
+  readonly #choice: Probabilities;
+  readonly #low: Probabilities;
+  readonly #mid: Probabilities;
+  readonly #high: Probabilities;
 
-  reset(): void {
-    for (const each of [this.#choice, this.#low, this.#mid, this.#high]) resetProbabilities(each);
+  constructor(store: ProbabilityStore) {
+    this.#choice = store.take(2);
+    this.#low = store.take(MAX_POSITION_STATES << 3);
+    this.#mid = store.take(MAX_POSITION_STATES << 3);
+    this.#high = store.take(1 << 8);
   }
 
   decode(range: RangeDecoder, positionState: number): number {
@@ -44,21 +69,31 @@ class LengthCoder {
   }
 }
 
+/** What a decoder has learnt, between two runs. */
+export interface LzmaState {
+  readonly probabilities: Uint16Array;
+  readonly properties: number;
+  readonly state: number;
+  readonly reps: readonly [number, number, number, number];
+}
+
 /** Decodes runs of one LZMA stream after each other into one array. */
 export class LzmaDecoder {
   readonly #range = new RangeDecoder();
-  readonly #literals = makeProbabilities(LITERAL_CODERS << MAX_LITERAL_BITS);
-  readonly #isMatch = makeProbabilities(STATES * MAX_POSITION_STATES);
-  readonly #isRep = makeProbabilities(STATES);
-  readonly #isRepG0 = makeProbabilities(STATES);
-  readonly #isRepG1 = makeProbabilities(STATES);
-  readonly #isRepG2 = makeProbabilities(STATES);
-  readonly #isRep0Long = makeProbabilities(STATES * MAX_POSITION_STATES);
-  readonly #distanceSlots = makeProbabilities(LENGTH_STATES << DISTANCE_SLOT_BITS);
-  readonly #distances = makeProbabilities(TREE_DISTANCES);
-  readonly #align = makeProbabilities(1 << ALIGN_BITS);
-  readonly #matchLength = new LengthCoder();
-  readonly #repLength = new LengthCoder();
+  readonly #store = new ProbabilityStore();
+  readonly #literals = this.#store.take(LITERAL_CODERS << MAX_LITERAL_BITS);
+  readonly #isMatch = this.#store.take(STATES * MAX_POSITION_STATES);
+  readonly #isRep = this.#store.take(STATES);
+  readonly #isRepG0 = this.#store.take(STATES);
+  readonly #isRepG1 = this.#store.take(STATES);
+  readonly #isRepG2 = this.#store.take(STATES);
+  readonly #isRep0Long = this.#store.take(STATES * MAX_POSITION_STATES);
+  readonly #distanceSlots = this.#store.take(LENGTH_STATES << DISTANCE_SLOT_BITS);
+  readonly #distances = this.#store.take(TREE_DISTANCES);
+  readonly #align = this.#store.take(1 << ALIGN_BITS);
+  readonly #matchLength = new LengthCoder(this.#store);
+  readonly #repLength = new LengthCoder(this.#store);
+  #properties = 0;
   #literalContextBits = 0;
   #literalPositionMask = 0;
   #positionMask = 0;
@@ -76,6 +111,7 @@ export class LzmaDecoder {
     if (positionBits > 4 || literalContextBits + literalPositionBits > MAX_LITERAL_BITS) {
       throw brokenXz(`there are no LZMA properties ${properties}`);
     }
+    this.#properties = properties;
     this.#literalContextBits = literalContextBits;
     this.#literalPositionMask = (1 << literalPositionBits) - 1;
     this.#positionMask = (1 << positionBits) - 1;
@@ -84,27 +120,29 @@ export class LzmaDecoder {
   resetState(): void {
     this.#state = 0;
     this.#rep0 = this.#rep1 = this.#rep2 = this.#rep3 = 0;
-    for (const each of [
-      this.#literals,
-      this.#isMatch,
-      this.#isRep,
-      this.#isRepG0,
-      this.#isRepG1,
-      this.#isRepG2,
-      this.#isRep0Long,
-      this.#distanceSlots,
-      this.#distances,
-      this.#align,
-    ]) {
-      resetProbabilities(each);
-    }
-    this.#matchLength.reset();
-    this.#repLength.reset();
+    resetProbabilities(this.#store.all);
+  }
+
+  saveState(): LzmaState {
+    return {
+      probabilities: this.#store.all.slice(),
+      properties: this.#properties,
+      state: this.#state,
+      reps: [this.#rep0, this.#rep1, this.#rep2, this.#rep3],
+    };
+  }
+
+  restoreState({ probabilities, properties, state, reps }: LzmaState): void {
+    this.setProperties(properties);
+    this.#store.all.set(probabilities);
+    this.#state = state;
+    [this.#rep0, this.#rep1, this.#rep2, this.#rep3] = reps;
   }
 
   /**
    * Decodes the bytes of `src` from `start` to `end`, all of them, into `dst` from `dstAt` up to
-   * `dstEnd`, all of it. Matches reach back to `dictionaryStart`, where positions count from, too.
+   * `dstEnd`, all of it. Positions count from `dictionaryStart`, which may lie before `dst`. Matches
+   * reach back to it, or to the start of `dst`.
    */
   decode(
     src: Uint8Array,
@@ -116,6 +154,7 @@ export class LzmaDecoder {
     dictionaryStart: number,
   ): void {
     const range = this.#range;
+    const floor = Math.max(dictionaryStart, 0);
     range.start(src, start, end);
     let at = dstAt;
     while (at < dstEnd) {
@@ -130,7 +169,7 @@ export class LzmaDecoder {
         range.bit(this.#isRep, this.#state) === 0
           ? this.#decodeMatch(positionState)
           : this.#decodeRep(positionState, stateAt);
-      if (this.#rep0 >= at - dictionaryStart) throw brokenXz('a match reaches too far back');
+      if (this.#rep0 >= at - floor) throw brokenXz('a match reaches too far back');
       if (lengthBytes > dstEnd - at) throw brokenXz('a match is longer than its chunk');
       copyMatch(dst, at, this.#rep0 + 1, lengthBytes);
       at += lengthBytes;
@@ -150,7 +189,8 @@ export class LzmaDecoder {
     const state = this.#state;
     let symbol = 1;
     if (state >= FIRST_MATCH_STATE) {
-      if (this.#rep0 >= position) throw brokenXz('a match reaches too far back');
+      if (this.#rep0 >= at - Math.max(dictionaryStart, 0))
+        throw brokenXz('a match reaches too far back');
       // As long as bits agree with the byte at the last distance, that is the context.
       let expected = dst[at - this.#rep0 - 1]!;
       do {

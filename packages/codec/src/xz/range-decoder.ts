@@ -13,10 +13,6 @@ const EVEN = 1 << (PROBABILITY_BITS - 1);
 /** Adaptive probabilities of bits; each begins at one half. */
 export type Probabilities = Uint16Array;
 
-export function makeProbabilities(count: number): Probabilities {
-  return new Uint16Array(count).fill(EVEN);
-}
-
 export function resetProbabilities(probabilities: Probabilities): void {
   probabilities.fill(EVEN);
 }

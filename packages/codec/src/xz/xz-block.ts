@@ -2,9 +2,9 @@
 import { alignUp, crc32, readU32le } from '@diskfile/bytes';
 import { brokenXz, unsupportedXz } from './broken-xz.ts';
 import { Lzma2Decoder } from './lzma2.ts';
-import { checkLengthBytes, verifyXzCheck, type XzCheck } from './xz-check.ts';
+import { BlockCheck, checkLengthBytes, type XzCheck } from './xz-check.ts';
 
-const ALIGNMENT = 4;
+export const ALIGNMENT = 4;
 const HAS_COMPRESSED_SIZE = 0x40;
 const HAS_UNCOMPRESSED_SIZE = 0x80;
 const RESERVED_FLAGS = 0x3c;
@@ -14,8 +14,10 @@ const MAX_DICTIONARY_CODE = 40;
 /** Numbers are up to nine groups of seven bits; seven of them is as far as they are exact. */
 const MAX_NUMBER_BYTES = 9;
 
-interface BlockHeader {
+export interface BlockHeader {
   readonly lengthBytes: number;
+  /** How far back matches reach. */
+  readonly dictionaryBytes: number;
   readonly compressedBytes: number | undefined;
   readonly uncompressedBytes: number | undefined;
 }
@@ -44,18 +46,20 @@ export function decodeXzBlock(
   requireLength(header.uncompressedBytes, dstAt - dstStart);
   const checkAt = alignUp(dataEnd - start, ALIGNMENT) + start;
   requireZeros(src, dataEnd, checkAt);
-  verifyXzCheck(check, dst.subarray(dstStart, dstAt), src, checkAt);
+  const content = new BlockCheck(check);
+  content.update(dst.subarray(dstStart, dstAt));
+  content.verify(src, checkAt);
   return { srcAt: checkAt + checkLengthBytes(check), dstAt };
 }
 
-function requireLength(declared: number | undefined, actual: number): void {
+export function requireLength(declared: number | undefined, actual: number): void {
   if (declared !== undefined && declared !== actual) {
     throw brokenXz('a block is not as long as it says');
   }
 }
 
 /** Section 3.1. The first byte says how long the header is; it is no block where that is zero. */
-function parseBlockHeader(src: Uint8Array, start: number): BlockHeader {
+export function parseBlockHeader(src: Uint8Array, start: number): BlockHeader {
   const lengthBytes = (src[start] ?? 0) * ALIGNMENT + ALIGNMENT;
   const end = start + lengthBytes;
   if (lengthBytes === ALIGNMENT || end > src.length) throw brokenXz('a block has no whole header');
@@ -68,24 +72,27 @@ function parseBlockHeader(src: Uint8Array, start: number): BlockHeader {
   const fields = new HeaderFields(src, start + 2, crcAt);
   const compressedBytes = (flags & HAS_COMPRESSED_SIZE) === 0 ? undefined : fields.number();
   const uncompressedBytes = (flags & HAS_UNCOMPRESSED_SIZE) === 0 ? undefined : fields.number();
-  readFilters(fields, (flags & FILTER_COUNT_MASK) + 1);
+  const dictionaryBytes = readFilters(fields, (flags & FILTER_COUNT_MASK) + 1);
   requireZeros(src, fields.at, crcAt);
-  return { lengthBytes, compressedBytes, uncompressedBytes };
+  return { lengthBytes, dictionaryBytes, compressedBytes, uncompressedBytes };
 }
 
-/** Section 3.1.5. Disks are compressed by LZMA2 alone; other filters are for machine code. */
-function readFilters(fields: HeaderFields, count: number): void {
-  for (let index = 0; index < count; index++) {
-    const id = fields.number();
-    const propertiesBytes = fields.number();
-    if (id !== LZMA2_FILTER || count > 1) {
-      throw unsupportedXz(`is filtered (0x${id.toString(16)}) by more than LZMA2`);
-    }
-    const dictionaryCode = fields.byte();
-    if (propertiesBytes !== 1 || dictionaryCode > MAX_DICTIONARY_CODE) {
-      throw brokenXz('a filter has properties that it cannot have');
-    }
+/**
+ * Section 3.1.5. Disks are compressed by LZMA2 alone; other filters are for machine code. Returns
+ * how large a dictionary LZMA2 asks for (section 5.3.1).
+ */
+function readFilters(fields: HeaderFields, count: number): number {
+  const id = fields.number();
+  const propertiesBytes = fields.number();
+  if (id !== LZMA2_FILTER || count > 1) {
+    throw unsupportedXz(`is filtered (0x${id.toString(16)}) by more than LZMA2`);
   }
+  const code = fields.byte();
+  if (propertiesBytes !== 1 || code > MAX_DICTIONARY_CODE) {
+    throw brokenXz('a filter has properties that it cannot have');
+  }
+  if (code === MAX_DICTIONARY_CODE) return 0xffff_ffff;
+  return (2 + (code % 2)) * 2 ** (Math.floor(code / 2) + 11);
 }
 
 /** Reads the fields of a header, in which numbers take one byte or more (section 1.2). */
@@ -122,7 +129,7 @@ class HeaderFields {
   }
 }
 
-function requireZeros(src: Uint8Array, from: number, to: number): void {
+export function requireZeros(src: Uint8Array, from: number, to: number): void {
   if (to > src.length) throw brokenXz('it ends within a block');
   for (let at = from; at < to; at++) {
     if (src[at] !== 0) throw brokenXz('there is something where padding should be');

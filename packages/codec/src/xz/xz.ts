@@ -12,10 +12,10 @@ import { decodeXzBlock } from './xz-block.ts';
 import { type XzCheck, xzCheckById } from './xz-check.ts';
 
 const MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] as const;
-const STREAM_HEADER_BYTES = 12;
+export const STREAM_HEADER_BYTES = 12;
 const FLAGS_AT = 6;
 /** Where a block's header would say its length, zero says that the index follows (section 4). */
-const INDEX_INDICATOR = 0;
+export const INDEX_INDICATOR = 0;
 
 /**
  * Decodes one stream up to its index. The blocks have to yield exactly the output; index and footer,
@@ -48,7 +48,7 @@ function requireFull(dst: Uint8Array, dstAt: number): void {
 }
 
 /** Section 2.1.1. Returns the check that every block has. */
-function parseStreamHeader(src: Uint8Array): XzCheck {
+export function parseStreamHeader(src: Uint8Array): XzCheck {
   if (src.length < STREAM_HEADER_BYTES || MAGIC.some((byte, index) => src[index] !== byte)) {
     throw brokenXz('it does not begin as one');
   }

@@ -1,11 +1,15 @@
 /** Decoders of codec that are its own code: one target for each. */
 import { crc32, writeU32le } from '@diskfile/bytes';
+import { makeDecoders } from '@diskfile/codec';
+import { runSync, type StreamDecoder } from '@diskfile/core';
 import { exerciseDecoders, loadDecoders } from '../exercise/decoders.ts';
+import { tolerate } from '../exercise/tolerate.ts';
 import type { FuzzTarget } from '../fuzz-target.ts';
 import { plainSeed } from '../seed-image.ts';
 import { packedSeeds } from '../seeds/image-folder.ts';
 
 const UNIT_BYTES = 16_384;
+const MAX_STREAM_BYTES = 4 * 1024 * 1024;
 
 /** Makes checksums of headers right, so that what they cover is looked at. */
 const REPAIRS: Readonly<Record<string, (bytes: Uint8Array) => void>> = { xz: repairXz };
@@ -20,9 +24,25 @@ function repairXz(bytes: Uint8Array): void {
   }
 }
 
+/** Reads a stream to its end, or as far as a mutant may lead. */
+function decodeInPieces(decoder: StreamDecoder, src: Uint8Array, choices: readonly number[]): void {
+  const pieceBytes = 1 + Math.floor(choices[1]! * 4096);
+  const dst = new Uint8Array(1 + Math.floor(choices[2]! * UNIT_BYTES));
+  let takenBytes = 0;
+  let filledBytes = 0;
+  while (!decoder.isAtEnd && filledBytes < MAX_STREAM_BYTES) {
+    const piece = src.subarray(takenBytes, takenBytes + pieceBytes);
+    decoder.decode(piece, dst);
+    takenBytes += decoder.takenBytes;
+    filledBytes += decoder.filledBytes;
+    if (decoder.takenBytes + decoder.filledBytes === 0 && piece.length === 0) return;
+  }
+}
+
 /** Streams that each yield {@link UNIT_BYTES} are in the folder of the decoder's name. */
 export async function codecTarget(id: string): Promise<FuzzTarget> {
   const decoders = await loadDecoders(id);
+  const streams = id === 'xz' ? runSync(makeDecoders().loadStream(id)) : undefined;
   return {
     name: id,
     seeds: () =>
@@ -33,6 +53,9 @@ export async function codecTarget(id: string): Promise<FuzzTarget> {
     async run(bytes, choices) {
       await exerciseDecoders(decoders, bytes, UNIT_BYTES);
       await exerciseDecoders(decoders, bytes, Math.floor(choices[0]! * 2 * UNIT_BYTES));
+      if (streams !== undefined) {
+        await tolerate(() => decodeInPieces(streams.start(), bytes, choices));
+      }
     },
   };
 }
