@@ -3,14 +3,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Encoder, runAsync, runSync } from '@diskfile/core';
 import { DEFLATE_RAW, nativeDeflate } from '../src/deflate-encoder.ts';
-import { type DecoderId, encoders, makeDecoders, makeEncoders } from '../src/index.ts';
+import { type EncoderId, encoders, makeDecoders, makeEncoders } from '../src/index.ts';
 import type { NodeZlib } from '../src/platform.ts';
 import { content } from './support/content.ts';
 
-const IDS: DecoderId[] = ['deflate-raw', 'zstd'];
+const IDS = ['deflate-raw', 'zstd'] as const;
 const zlib = process.getBuiltinModule('node:zlib') as unknown as NodeZlib;
 
-function everyEncoder(id: DecoderId | 'zlib'): [string, Encoder][] {
+function everyEncoder(id: EncoderId): [string, Encoder][] {
   const portable = makeEncoders({ native: false });
   return [
     ['native', runSync(makeEncoders().load(id))],
