@@ -1,7 +1,6 @@
 /** Creating VMDK disks, laid out as `qemu-img create -f vmdk` does. */
 import { alignUp, DiskError, divideUp } from '@diskfile/bytes';
 import {
-  allocateSpace,
   type CreateContext,
   flushStorage,
   type Step,
@@ -52,18 +51,19 @@ export function* createVmdk(context: CreateContext): Step<void> {
 }
 
 function partsOf({ sizeBytes, isSplit, isSparse, ownName }: CreateLayout): Part[] {
-  const stem = ownName.replace(/\.vmdk$/, '');
-  if (!isSplit) return [{ sizeBytes, filename: `${stem}-flat.vmdk` }];
+  const dot = ownName.lastIndexOf('.');
+  const stem = dot === -1 ? ownName : ownName.slice(0, dot);
+  const ending = dot === -1 ? '' : ownName.slice(dot);
+  if (!isSplit) return [{ sizeBytes, filename: `${stem}-flat${ending}` }];
   const letter = isSparse ? 's' : 'f';
   return Array.from({ length: Math.max(1, divideUp(sizeBytes, PART_BYTES)) }, (_, index) => ({
     sizeBytes: Math.min(PART_BYTES, sizeBytes - index * PART_BYTES),
-    filename: `${stem}-${letter}${String(index + 1).padStart(3, '0')}.vmdk`,
+    filename: `${stem}-${letter}${String(index + 1).padStart(3, '0')}${ending}`,
   }));
 }
 
 function* layOutFlat(file: WritableStorage, sizeBytes: number): Step<void> {
   yield* truncateStorage(file, sizeBytes);
-  yield* allocateSpace(file, 0, sizeBytes);
   yield* flushStorage(file);
 }
 

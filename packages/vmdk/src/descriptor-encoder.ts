@@ -12,15 +12,15 @@ export interface NewExtent {
 
 export function encodeDescriptor(layout: CreateLayout, extents: readonly NewExtent[]): Uint8Array {
   const { parent, subformat } = layout;
-  const hint = parent === undefined ? [] : [`parentFileNameHint="${parent.name}"`];
+  // QEMU puts the name where there is an empty line otherwise.
+  const hint = parent === undefined ? '' : `parentFileNameHint="${parent.name}"`;
   const lines = [
     '# Disk DescriptorFile',
     'version=1',
     `CID=${newCid()}`,
-    `parentCID=${parent?.cid ?? 'ffffffff'}`,
+    `parentCID=${parent === undefined ? 'ffffffff' : withoutZeros(parent.cid)}`,
     `createType="${subformat}"`,
-    ...hint,
-    '',
+    hint,
     '# Extent description',
     ...extents.map((extent) => extentLine(layout, extent)),
     '',
@@ -31,6 +31,11 @@ export function encodeDescriptor(layout: CreateLayout, extents: readonly NewExte
     '',
   ];
   return encodeName(lines.join('\n'));
+}
+
+/** As QEMU words numbers. */
+function withoutZeros(cid: string): string {
+  return cid.replace(/^0+(?=.)/, '');
 }
 
 function newCid(): string {

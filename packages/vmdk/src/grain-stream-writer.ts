@@ -39,14 +39,19 @@ export class GrainStreamWriter implements ImageWriter {
     throw new Error('assertion failed: a plain grain in a stream-optimized extent');
   }
 
-  /** What is there, and what an image below might show, takes a grain of zeros. */
+  /** Where the table cannot say it, zeros over an image below take a grain. */
   *writeZeroes(guestOffset: number, lengthBytes: number): Step<number> {
     const table = this.#table;
-    const grainIndex = Math.floor(guestOffset / this.unitBytes);
+    const { unitBytes } = this;
+    const within = Math.min(lengthBytes, unitBytes - (guestOffset % unitBytes));
+    const grainIndex = Math.floor(guestOffset / unitBytes);
     yield* table.load(grainIndex);
     const place = table.find(grainIndex);
-    const readsAsZero = place === BLOCK.zero || (place === BLOCK.none && !this.#hasBacking);
-    return readsAsZero ? Math.min(lengthBytes, this.unitBytes - (guestOffset % this.unitBytes)) : 0;
+    if (place === BLOCK.zero) return within;
+    if (place !== BLOCK.none) return 0;
+    if (table.linkZero !== undefined && within === unitBytes) yield* table.linkZero(grainIndex);
+    else if (this.#hasBacking) return 0;
+    return within;
   }
 
   /** Space is not given back. */

@@ -14,7 +14,7 @@ import { SECTOR_BYTES } from './structs.ts';
 
 const ENTRY_BYTES = 4;
 /** A grain table entry for a grain of zeros, where the header allows those. */
-const ZEROED_GRAIN = 1;
+export const ZEROED_GRAIN = 1;
 
 export interface GrainGeometry {
   readonly sizeBytes: number;

@@ -1,4 +1,5 @@
 /** Grain tables of an extent that is written: every change goes to both copies of a table. */
+import { DiskError } from '@diskfile/bytes';
 import {
   AppendSpace,
   flushStorage,
@@ -8,7 +9,7 @@ import {
   type WritableStorage,
   writeBytes,
 } from '@diskfile/core';
-import { type GrainGeometry, type GrainTable, GrainTables } from './grain-tables.ts';
+import { type GrainGeometry, type GrainTable, GrainTables, ZEROED_GRAIN } from './grain-tables.ts';
 import { corrupt } from './refusals.ts';
 import { SECTOR_BYTES } from './structs.ts';
 
@@ -31,6 +32,7 @@ export interface GrainWritingParts {
 export class WritableGrainTables extends GrainTables implements WritableBlockTable {
   declare readonly storage: WritableStorage;
   readonly maxReservation = Infinity;
+  readonly linkZero?: (grainIndex: number) => Step<void>;
   readonly #redundant: DataView | undefined;
   readonly #space: AppendSpace;
   #dirtyCount = 0;
@@ -44,6 +46,7 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
     super(storage, geometry, directory, limits);
     this.#redundant = redundant && new DataView(redundant.buffer);
     this.#space = new AppendSpace(storage, usedEnd, alignment);
+    if (geometry.zeroedGrains) this.linkZero = (grainIndex) => this.#linkZero(grainIndex);
   }
 
   get isDirty(): boolean {
@@ -63,10 +66,11 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
     const dirtyBytes = this.#dirtyCount * this.geometry.entriesPerTable * ENTRY_BYTES;
     if (dirtyBytes > MAX_DIRTY_BYTES) yield* this.flush();
     if (this.#space.end + lengthBytes > MAX_END) {
-      throw corrupt(
+      throw new DiskError(
+        'limit',
         'vmdk.extent-full',
         'The extent file has reached its largest size',
-        this.#space.end,
+        { offset: this.#space.end, hint: 'Spread the disk over more extents.' },
       );
     }
     return this.#space.reserve(lengthBytes);
@@ -77,11 +81,20 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
   }
 
   link(grainIndex: number, hostOffset: number): void {
+    this.#setEntry(grainIndex, hostOffset / SECTOR_BYTES);
+  }
+
+  // eslint-disable-next-line require-yield
+  *#linkZero(grainIndex: number): Step<void> {
+    this.#setEntry(grainIndex, ZEROED_GRAIN);
+  }
+
+  #setEntry(grainIndex: number, entry: number): void {
     const { entriesPerTable } = this.geometry;
     const table = this.tables.get(Math.floor(grainIndex / entriesPerTable));
     if (table === undefined) throw noTable(grainIndex);
     const at = (grainIndex % entriesPerTable) * ENTRY_BYTES;
-    table.entries.setUint32(at, hostOffset / SECTOR_BYTES, true);
+    table.entries.setUint32(at, entry, true);
     if (!table.dirty) this.#dirtyCount += 1;
     table.dirty = true;
   }
