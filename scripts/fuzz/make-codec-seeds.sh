@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Makes the xz and bzip2 streams that the fuzzer and the unit tests of codec start from into
-# packages/testkit/seeds. Each yields 16384 bytes. Needs xz, bzip2 and Python.
+# Makes the streams that the fuzzer and the unit tests of codec's own decoders start from into
+# packages/testkit/seeds. Each yields 16384 bytes. Needs xz, bzip2 and Python; for LZFSE and ADC
+# there are no free encoders, so these come from scripts/dmg.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seeds=packages/testkit/seeds
-mkdir -p $seeds/xz $seeds/bzip2
+mkdir -p $seeds/{adc,bzip2,lzfse,xz}
 
 text() { python3 -c 'import sys; sys.stdout.write("".join("line %d of %d\n" % (n, n * n % 77) for n in range(2000))[:int(sys.argv[1])])' "$1"; }
 noise() { python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(1).randbytes(int(sys.argv[1])))' "$1"; }
@@ -25,3 +26,17 @@ mixed | bzip2 -c -9 | keep bzip2/mixed
 text 16384 | bzip2 -c -1 | keep bzip2/text
 noise 16384 | bzip2 -c | keep bzip2/noise
 zeros 16384 | bzip2 -c | keep bzip2/zeros
+
+lzfse() { python3 scripts/dmg/lzfse.py "$1"; }
+adc() { python3 scripts/dmg/adc.py; }
+# Besides, copies from near and far.
+sample() { python3 -c 'import sys; sys.path.insert(0, "scripts/dmg"); from matches import sample; sys.stdout.buffer.write(sample(16384))'; }
+
+for kind in plain lzvn v1 v2 mixed; do sample | lzfse $kind | keep lzfse/sample-$kind; done
+for kind in lzvn v2; do
+  noise 16384 | lzfse $kind | keep lzfse/noise-$kind
+  zeros 16384 | lzfse $kind | keep lzfse/zeros-$kind
+done
+sample | adc | keep adc/sample
+noise 16384 | adc | keep adc/noise
+zeros 16384 | adc | keep adc/zeros

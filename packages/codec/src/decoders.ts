@@ -5,11 +5,12 @@ import { NativeInflate, PortableInflate } from './deflate.ts';
 import { InflateStreams } from './inflate-stream.ts';
 import { OWN_DECODERS, type OwnDecoderId } from './own-decoders.ts';
 import { hasZstd, loadPackage, type NodeZlib } from './platform.ts';
+import { ZlibDecoder } from './zlib.ts';
 import { NativeZstdFrames, PortableZstdFrames, ZstdDecoder } from './zstd.ts';
 import { XzStreams } from './xz/xz-stream.ts';
 import { loadZstdBinding } from './zstd-binding.ts';
 
-export type DecoderId = 'deflate-raw' | 'zstd' | OwnDecoderId;
+export type DecoderId = 'deflate-raw' | 'zlib' | 'zstd' | OwnDecoderId;
 export type DecoderImplementation = 'node:zlib' | 'pako' | 'zstd-codec' | 'diskfile';
 
 export interface DecoderOptions {
@@ -25,8 +26,15 @@ interface Recipe {
 
 function recipes(native: boolean): Record<DecoderId, Recipe> {
   const zlib = native ? builtinModule<NodeZlib>('node:zlib') : undefined;
+  const inflate = zlib === undefined ? portableInflate : nativeInflate(zlib);
   return {
-    'deflate-raw': zlib === undefined ? portableInflate : nativeInflate(zlib),
+    'deflate-raw': inflate,
+    zlib: {
+      implementation: inflate.implementation,
+      *load() {
+        return new ZlibDecoder(yield* inflate.load());
+      },
+    },
     zstd: hasZstd(zlib) ? nativeZstd(zlib) : portableZstd,
     ...OWN_RECIPES,
   };

@@ -3,7 +3,7 @@ import { runAsync, runSync } from '@diskfile/core';
 import { codecCapabilities, decoders, makeDecoders } from '../src/index.ts';
 
 describe('the set of decoders', () => {
-  it.each(['deflate-raw', 'zstd', 'xz', 'bzip2'])('has %s', async (id) => {
+  it.each(['deflate-raw', 'zlib', 'zstd', 'adc', 'bzip2', 'lzfse', 'xz'])('has %s', async (id) => {
     for (const set of [decoders(), makeDecoders(), makeDecoders({ native: false })]) {
       const decoder = runSync(set.load(id));
       expect(decoder.id).toBe(id);
@@ -17,7 +17,7 @@ describe('the set of decoders', () => {
     expect(attempt).toThrowError(
       expect.objectContaining({
         code: 'unsupported',
-        hint: 'Known compressions: deflate-raw, zstd, bzip2, xz.',
+        hint: 'Known compressions: deflate-raw, zlib, zstd, adc, bzip2, lzfse, xz.',
       }),
     );
   });
@@ -29,16 +29,14 @@ describe('the set of decoders', () => {
 
   it('tells which implementations are in use', () => {
     const hasZstd = 'zstdDecompressSync' in process.getBuiltinModule('node:zlib');
-    const native = { 'deflate-raw': 'node:zlib', zstd: hasZstd ? 'node:zlib' : 'zstd-codec' };
-    const own = { bzip2: 'diskfile', xz: 'diskfile' };
-    expect(codecCapabilities()).toEqual({
-      decoders: { ...native, ...own },
-      encoders: { ...native, zlib: 'node:zlib' },
-    });
-    const portable = { 'deflate-raw': 'pako', zstd: 'zstd-codec' };
+    const zstd = hasZstd ? 'node:zlib' : 'zstd-codec';
+    const native = { 'deflate-raw': 'node:zlib', zlib: 'node:zlib', zstd };
+    const own = { adc: 'diskfile', bzip2: 'diskfile', lzfse: 'diskfile', xz: 'diskfile' };
+    expect(codecCapabilities()).toEqual({ decoders: { ...native, ...own }, encoders: native });
+    const portable = { 'deflate-raw': 'pako', zlib: 'pako', zstd: 'zstd-codec' };
     expect(codecCapabilities({ native: false })).toEqual({
       decoders: { ...portable, ...own },
-      encoders: { ...portable, zlib: 'pako' },
+      encoders: portable,
     });
   });
 });

@@ -3,6 +3,7 @@
  * states). What has been decoded is itself the dictionary, so no window is set aside, however large
  * a stream says its own is.
  */
+import { copyMatch } from '../copy-match.ts';
 import { brokenXz } from './broken-xz.ts';
 import { type Probabilities, RangeDecoder, resetProbabilities } from './range-decoder.ts';
 
@@ -267,14 +268,4 @@ export class LzmaDecoder {
     const middle = range.direct(lowBits - ALIGN_BITS) << ALIGN_BITS;
     return (high + middle + range.reverseTree(this.#align, 0, ALIGN_BITS)) >>> 0;
   }
-}
-
-/** Copies from `distance` bytes back; what is copied may be part of what has just been written. */
-function copyMatch(dst: Uint8Array, start: number, distance: number, lengthBytes: number): void {
-  const from = start - distance;
-  if (distance >= lengthBytes && lengthBytes > 32) {
-    dst.copyWithin(start, from, from + lengthBytes);
-    return;
-  }
-  for (let index = 0; index < lengthBytes; index++) dst[start + index] = dst[from + index]!;
 }
