@@ -2,6 +2,7 @@
 import type { FormatDriver } from '@diskfile/core';
 import { ewfDriver } from '@diskfile/ewf';
 import { luksDriver } from '@diskfile/luks';
+import { parallelsDriver } from '@diskfile/parallels';
 import { qcow2Driver, qcowDriver } from '@diskfile/qcow2';
 import { qedDriver } from '@diskfile/qed';
 import { rawDriver } from '@diskfile/raw';
@@ -16,6 +17,7 @@ export const ALL_FORMATS: readonly FormatDriver[] = [
   qcowDriver,
   qedDriver,
   luksDriver,
+  parallelsDriver,
   vdiDriver,
   vhdDriver,
   vhdxDriver,

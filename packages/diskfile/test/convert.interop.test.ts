@@ -27,6 +27,7 @@ const KINDS: [name: string, format: string, qemuFormat: string, options: Record<
     ['small', 'qcow2', 'qcow2', { cluster_size: '512', compat: '0.10' }],
     ['subclusters', 'qcow2', 'qcow2', { extended_l2: 'on', compression_type: 'zstd' }],
     ['qed', 'qed', 'qed', {}],
+    ['parallels', 'parallels', 'parallels', {}],
     ['vdi', 'vdi', 'vdi', {}],
     ['vdi-static', 'vdi', 'vdi', { static: 'on' }],
     ['vhd', 'vhd', 'vpc', { force_size: 'on' }],

@@ -1,17 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type DiskError, readU32le, writeU32le, writeU64le } from '@diskfile/bytes';
-import {
-  type CheckReport,
-  closedGate,
-  createImageDisk,
-  DEFAULT_LIMITS,
-  type DiskFile,
-  MemoryStorage,
-  noDecoders,
-  openChain,
-  type RepairMode,
-  runSync,
-} from '@diskfile/core';
+import { readU32le, writeU32le, writeU64le } from '@diskfile/bytes';
+import type { DiskFile, MemoryStorage } from '@diskfile/core';
+import { detailOf, DriverInMemory } from '@diskfile/testkit';
 import { qedDriver } from '../src/index.ts';
 
 const KIB = 1024;
@@ -31,58 +21,16 @@ const NEED_CHECK = 2;
 
 type Options = Record<string, string | number>;
 
+const images = new DriverInMemory(qedDriver);
+const check = images.check.bind(images);
+const byteAt = images.byteAt.bind(images);
+
 function create(sizeBytes: number, options: Options = {}): MemoryStorage {
-  const storage = new MemoryStorage(new Uint8Array(0), 'image.qed');
-  const createNamed = () => {
-    throw new Error('a QED image creates no other files');
-  };
-  const all = { cluster_size: CLUSTER, table_size: 2, ...options };
-  runSync(qedDriver.create!({ storage, sizeBytes, options: all, backing: undefined, createNamed }));
-  return storage;
+  return images.create(sizeBytes, { cluster_size: CLUSTER, table_size: 2, ...options });
 }
 
 function open(storage: MemoryStorage, writable = true): DiskFile {
-  const chain = runSync(
-    openChain(storage, {
-      drivers: [qedDriver],
-      decoders: noDecoders,
-      gate: closedGate,
-      limits: DEFAULT_LIMITS,
-      format: 'qed',
-      snapshot: undefined,
-      writable,
-      followBacking: false,
-    }),
-  );
-  return createImageDisk(chain, { limits: DEFAULT_LIMITS, opening: undefined });
-}
-
-function check(storage: MemoryStorage, repair?: RepairMode): CheckReport {
-  return runSync(
-    qedDriver.check!({
-      storage,
-      limits: DEFAULT_LIMITS,
-      repair,
-      decoders: noDecoders,
-      makeHash: () => {
-        throw new Error('there is nothing to hash');
-      },
-      warn: () => {},
-      openNamed: () => {
-        throw new Error('a check opens no other files');
-      },
-      onProgress: () => {},
-    }),
-  );
-}
-
-function detailOf(body: () => unknown): string {
-  try {
-    body();
-  } catch (error) {
-    return (error as DiskError).detail;
-  }
-  return 'nothing was refused';
+  return images.open(storage, { writable });
 }
 
 /** One cluster of ones at the start of the disk. */
@@ -99,12 +47,6 @@ function patch(storage: MemoryStorage, at: number, value: number): MemoryStorage
   writeU64le(field, 0, value);
   storage.writeSync(field, at);
   return storage;
-}
-
-function byteAt(storage: MemoryStorage, guestOffset: number): number {
-  const byte = new Uint8Array(1);
-  open(storage, false).readSync(byte, guestOffset);
-  return byte[0]!;
 }
 
 function features(storage: MemoryStorage): number {

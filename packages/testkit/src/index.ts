@@ -38,6 +38,7 @@ export { adoptOutcome, isDone } from './model/outcome.ts';
 export { operations } from './model/operations/index.ts';
 export { type ModelRunOptions, OperationCounts, runModel } from './model/model-run.ts';
 export { sharesOf } from './model/shares.ts';
+export { detailOf, DriverInMemory } from './subject/driver-in-memory.ts';
 export { FormatSubject, type FormatSubjectOptions } from './subject/format-subject.ts';
 export { SubjectFiles } from './subject/subject-files.ts';
 export type { OpenSubjectOptions, Subject, Verdict } from './subject/subject.ts';

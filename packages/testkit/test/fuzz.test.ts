@@ -23,6 +23,7 @@ const INPUTS: Record<string, number> = {
   qcow: 200,
   qcow2: 250,
   qed: 60,
+  parallels: 60,
   write: 120,
   check: 200,
   repair: 150,

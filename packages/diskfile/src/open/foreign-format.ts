@@ -14,8 +14,6 @@ interface ForeignMagic {
 
 /** From each format's own specification or manual. */
 const MAGICS: readonly ForeignMagic[] = [
-  { format: 'Parallels', at: 0, bytes: 'WithoutFreeSpace' },
-  { format: 'Parallels', at: 0, bytes: 'WithouFreSpacExt' },
   { format: 'DMG', at: -512, bytes: 'koly' },
   { format: 'gzip', at: 0, bytes: '\x1f\x8b\x08' },
   { format: 'xz', at: 0, bytes: '\xfd7zXZ\0' },

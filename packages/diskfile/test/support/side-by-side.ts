@@ -1,5 +1,5 @@
 /** The same work done by QEMU's tools and by diskfile, each on an image of its own. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { QemuDirectory } from '@diskfile/testkit';
@@ -31,6 +31,10 @@ export class SideBySide extends QemuDirectory {
 
   bytes(name: string): Buffer {
     return readFileSync(this.file(name));
+  }
+
+  put(name: string, bytes: Uint8Array): void {
+    writeFileSync(this.file(name), bytes);
   }
 
   /** Makes `ours` and `theirs`. */

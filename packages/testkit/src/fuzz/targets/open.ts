@@ -13,6 +13,7 @@ import type { SeedImage } from '../seed-image.ts';
 import { ext4Seeds } from '../seeds/ext4.ts';
 import { testImages } from '../seeds/image-folder.ts';
 import { gptSeeds, mbrSeeds } from '../seeds/partition-tables.ts';
+import { parallelsSeeds } from '../seeds/parallels.ts';
 import { qedSeeds } from '../seeds/qed.ts';
 import { qcowSeeds } from '../seeds/qcow.ts';
 import { describeQcow2, qcow2Seeds } from '../seeds/qcow2.ts';
@@ -46,6 +47,7 @@ function openSeeds(): SeedImage[] {
     ...qcow2Seeds(),
     ...qcowSeeds(),
     ...qedSeeds(),
+    ...parallelsSeeds(),
     ...ext4Seeds(),
     ...gptSeeds(),
     ...mbrSeeds(),

@@ -1,0 +1,91 @@
+/** Checks an image, and repairs it. */
+import { DiskError } from '@diskfile/bytes';
+import {
+  type CheckContext,
+  type CheckFinding,
+  type CheckReport,
+  flushStorage,
+  isWritable,
+  readBytes,
+  type Step,
+  truncateStorage,
+  type WritableStorage,
+} from '@diskfile/core';
+import { HEADER_BYTES, type ParallelsHeader, parseHeader } from './header.ts';
+import { setInUse } from './in-use.ts';
+import { Inspection } from './inspection.ts';
+import { IN_USE } from './structs.ts';
+
+/** What `FormatDriver.check` says. */
+export function* checkParallels(context: CheckContext): Step<CheckReport> {
+  const { storage, repair } = context;
+  const onProgress = context.onProgress.bind(context);
+  const inspect = function* (mend?: WritableStorage): Step<Inspection> {
+    const head = yield* readBytes(storage, 0, HEADER_BYTES);
+    const header = parseHeader(head, storage.sizeBytes, context.limits);
+    return yield* Inspection.run(storage, header, { mend, onProgress });
+  };
+  if (repair === undefined) {
+    const found = yield* inspect();
+    return reportOf(found, found);
+  }
+  if (!isWritable(storage)) throw readOnly(storage.name);
+  const found = yield* inspect(repair === 'all' ? storage : undefined);
+  // What is left of a cluster that was cut off is as long as the others, and ends in zeros.
+  if (repair === 'all' && storage.sizeBytes < found.endOffset) {
+    yield* truncateStorage(storage, found.endOffset);
+  }
+  yield* finish(storage, found);
+  return reportOf(found, yield* inspect());
+}
+
+/** Only what then is nobody's is cut off, and only then the image counts as closed. */
+function* finish(storage: WritableStorage, found: Inspection): Step<void> {
+  yield* flushStorage(storage);
+  if (found.leakedBytes > 0 && canCut(found.header)) {
+    yield* truncateStorage(storage, found.endOffset);
+    yield* flushStorage(storage);
+  }
+  if (found.header.inUse === IN_USE.open) {
+    yield* setInUse(storage, IN_USE.closedWithoutExtension);
+  }
+}
+
+/** What extensions keep lies anywhere. */
+function canCut({ extensionOffset }: ParallelsHeader): boolean {
+  return extensionOffset === 0;
+}
+
+function reportOf(first: Inspection, last: Inspection): CheckReport {
+  const { header, findings } = last;
+  const left = new Set(findings.listed.map(keyOf));
+  const repaired = first.findings.listed
+    .filter((finding) => !left.has(keyOf(finding)))
+    .map((finding) => ({ ...finding, repaired: true }));
+  return {
+    format: 'parallels',
+    checkErrors: 0,
+    corruptions: last.corruptions,
+    corruptionsFixed: first.corruptions - last.corruptions,
+    leaks: last.leaks,
+    leaksFixed: Math.max(0, first.leaks - last.leaks),
+    imageEndOffset: last.endOffset,
+    totalClusters: header.tableEntries,
+    allocatedClusters: last.allocatedClusters,
+    compressedClusters: 0,
+    fragmentedClusters: last.fragmentedClusters,
+    findings: [...repaired, ...findings.listed],
+    findingsOmitted: Math.max(first.findings.omitted, findings.omitted),
+  };
+}
+
+function keyOf({ detail, hostOffset }: CheckFinding): string {
+  return `${detail} ${hostOffset}`;
+}
+
+function readOnly(path: string): DiskError {
+  return new DiskError('read-only', 'parallels.storage-read-only', 'The image can only be read', {
+    path,
+    hint: 'Check it without repairing it.',
+  });
+}

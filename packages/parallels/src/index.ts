@@ -1,0 +1,3 @@
+/** Parallels disk images. */
+export { parallelsDriver } from './driver.ts';
+export type { ParallelsDetails } from './image.ts';
