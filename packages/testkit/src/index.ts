@@ -43,7 +43,9 @@ export { FormatSubject, type FormatSubjectOptions } from './subject/format-subje
 export { SubjectFiles } from './subject/subject-files.ts';
 export type { OpenSubjectOptions, Subject, Verdict } from './subject/subject.ts';
 export { type CrashReport, type CrashRunOptions, runCrashes } from './crash/crash-run.ts';
+export { blockWorkloads, randomWorkload } from './crash/block-workloads.ts';
 export { QCOW2_WORKLOADS } from './crash/qcow2-workloads.ts';
+export { ALL_WORKLOADS, VDI_WORKLOADS, VHD_WORKLOADS, VHDX_WORKLOADS } from './crash/workloads.ts';
 export type { Workload } from './crash/workload.ts';
 export {
   type FaultKind,
@@ -58,8 +60,15 @@ export {
 } from './concurrency/overlap-run.ts';
 export { SlowStorage } from './storage/slow-storage.ts';
 export { qcow2Subject, qcow2Subjects } from './subject/qcow2-subjects.ts';
+export { allSubjects } from './subject/subjects.ts';
+export { smallVdiSubject, vdiSubjects } from './subject/vdi-subjects.ts';
+export { smallVhdOverlay, smallVhdSubject, vhdSubjects } from './subject/vhd-subjects.ts';
+export { vhdxSubjects } from './subject/vhdx-subjects.ts';
 export { type KillReport, type KillRunOptions, runKills } from './kill/kill-run.ts';
 export { verifyQcow2 } from './verify/verify-qcow2.ts';
+export { verifyVdi } from './verify/verify-vdi.ts';
+export { verifyVhd } from './verify/verify-vhd.ts';
+export { verifyVhdx } from './verify/verify-vhdx.ts';
 export {
   type OverlapCrashOptions,
   type OverlapCrashReport,

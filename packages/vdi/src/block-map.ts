@@ -9,6 +9,7 @@ import {
   type Step,
   type Storage,
   TablePages,
+  truncateStorage,
   type WritableBlockTable,
   type WritableStorage,
   writeBytes,
@@ -59,73 +60,79 @@ export class BlockMap implements BlockTable {
   }
 }
 
-/** The map of an image that is written: new blocks take the place behind all others. */
+/**
+ * The map of an image that is written: new blocks take the place behind all others. How many places
+ * are taken is in the header, and is where other programs put their next block; so the header never
+ * counts less than the map names, whenever the power goes.
+ */
 export class WritableBlockMap extends BlockMap implements WritableBlockTable {
   declare readonly storage: WritableStorage;
   readonly maxReservation: number;
   readonly #space: AppendSpace;
-  #allocatedBlocks: number;
   /** What the header in the file says. */
   #writtenCount: number;
 
-  /** @param places blocks that the file holds, by {@link countPlaces} */
+  /** @param places that the file has up to its last block, by {@link countPlaces} */
   constructor(storage: WritableStorage, header: VdiHeader, limits: Limits, places: number) {
     super(storage, header, limits);
-    const stride = header.blockExtraBytes + header.blockBytes;
     this.maxReservation = header.blockExtraBytes === 0 ? Infinity : 1;
-    this.#space = new AppendSpace(storage, 0, 1);
-    this.#space.reserve(header.dataOffset + places * stride);
-    this.#allocatedBlocks = header.allocatedBlocks;
+    this.#space = new AppendSpace(storage, header.dataOffset + places * this.#strideBytes, 1);
     this.#writtenCount = header.allocatedBlocks;
   }
 
+  get #strideBytes(): number {
+    return this.header.blockExtraBytes + this.blockBytes;
+  }
+
+  /** Places that are taken. */
+  get #places(): number {
+    return (this.#space.end - this.header.dataOffset) / this.#strideBytes;
+  }
+
   *reserve(count: number): Step<number> {
-    const { blockExtraBytes, dataOffset, blockCount } = this.header;
-    const stride = blockExtraBytes + this.blockBytes;
-    const place = (this.#space.end - dataOffset) / stride;
-    if (place + count > blockCount) throw full();
+    if (this.#places + count > this.header.blockCount) throw full();
     if (this.pages.dirtyBytes > MAX_DIRTY_BYTES) yield* this.flush();
-    return this.#space.reserve(count * stride) + blockExtraBytes;
+    yield* this.#space.cutFile();
+    return this.#space.reserve(count * this.#strideBytes) + this.header.blockExtraBytes;
   }
 
   *unreserve(hostOffset: number, count: number): Step<void> {
-    const { blockExtraBytes } = this.header;
-    const lengthBytes = count * (blockExtraBytes + this.blockBytes);
-    yield* this.#space.unreserve(hostOffset - blockExtraBytes, lengthBytes);
+    const start = hostOffset - this.header.blockExtraBytes;
+    yield* this.#space.unreserve(start, count * this.#strideBytes);
   }
 
   link(blockIndex: number, hostOffset: number): void {
-    const { dataOffset, blockExtraBytes } = this.header;
     const at = blockIndex * ENTRY_BYTES;
     const page = this.pages.find(at);
     if (page === undefined) throw new Error('assertion failed: linking in a page that is gone');
     const inPage = this.pages.offsetInPage(at);
-    const wasThere = page.view.getUint32(inPage, true) < BLOCK_ZERO;
-    const place = Math.floor((hostOffset - dataOffset) / (blockExtraBytes + this.blockBytes));
+    const place = Math.floor((hostOffset - this.header.dataOffset) / this.#strideBytes);
     page.view.setUint32(inPage, place, true);
     this.pages.markDirty(page, inPage, inPage + ENTRY_BYTES);
-    if (!wasThere) this.#allocatedBlocks += 1;
   }
 
   *flush(): Step<void> {
-    yield* flushStorage(this.storage);
-    if (!this.pages.isDirty && this.#allocatedBlocks === this.#writtenCount) return;
     yield* this.#fillLastBlock();
+    const count = this.#places;
+    if (count !== this.#writtenCount) yield* this.#writeCount(count);
+    yield* flushStorage(this.storage);
+    this.#writtenCount = count;
+    if (!this.pages.isDirty) return;
     yield* this.pages.write(this.storage);
-    const count = new Uint8Array(4);
-    new DataView(count.buffer).setUint32(0, this.#allocatedBlocks, true);
-    yield* writeBytes(this.storage, count, ALLOCATED_AT);
     yield* flushStorage(this.storage);
     this.pages.markClean();
-    this.#writtenCount = this.#allocatedBlocks;
+  }
+
+  *#writeCount(count: number): Step<void> {
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, count, true);
+    yield* writeBytes(this.storage, bytes, ALLOCATED_AT);
   }
 
   /** Other programs expect the file to hold every block to its end. */
   *#fillLastBlock(): Step<void> {
     const { end } = this.#space;
-    if (this.storage.sizeBytes >= end) return;
-    yield* writeBytes(this.storage, new Uint8Array(1), end - 1);
-    yield* flushStorage(this.storage);
+    if (this.storage.sizeBytes < end) yield* truncateStorage(this.storage, end);
   }
 
   *close(): Step<void> {}

@@ -64,14 +64,14 @@ function* openWritable({ storage, limits }: OpenContext, header: VdiHeader) {
 }
 
 /**
- * How many blocks the file holds, those included that the map does not name.
+ * Places up to the last block. What lies behind it, a crash has left there.
  * @throws DiskError `corrupt` when two blocks share a place: a write to one would change the other
  */
 function* countPlaces(map: BlockMap, header: VdiHeader): Step<number> {
-  const { blockCount, dataOffset, blockExtraBytes, blockBytes, allocatedBlocks } = header;
+  const { blockCount, dataOffset, blockExtraBytes, blockBytes } = header;
   const stride = blockExtraBytes + blockBytes;
   const taken = new Uint8Array(blockCount);
-  let places = Math.min(allocatedBlocks, blockCount);
+  let places = 0;
   for (let index = 0; index < blockCount; index++) {
     if (map.find(index) === BLOCK.unknown) yield* map.load(index);
     const hostOffset = map.find(index);

@@ -83,11 +83,10 @@ export class WritableVhdBlockTable extends VhdBlockTable implements WritableBloc
   *reserve(): Step<number> {
     const { bitmapBytes } = this.header;
     if (this.pages.dirtyBytes > MAX_DIRTY_BYTES) yield* this.flush();
-    const start = this.#space.end;
-    // The footer, and whatever a crash has left behind it, would not read as zeros.
+    // The footer is cut off.
     this.#footerOffset = undefined;
-    if (this.storage.sizeBytes > start) yield* truncateStorage(this.storage, start);
-    this.#space.reserve(bitmapBytes + this.blockBytes);
+    yield* this.#space.cutFile();
+    const start = this.#space.reserve(bitmapBytes + this.blockBytes);
     if (this.#newBitmap === undefined) return start + bitmapBytes;
     try {
       yield* writeBytes(this.storage, this.#newBitmap, start);
@@ -121,6 +120,9 @@ export class WritableVhdBlockTable extends VhdBlockTable implements WritableBloc
   *flushData(): Step<void> {
     const { end } = this.#space;
     if (this.#footerOffset !== end) yield* writeBytes(this.storage, this.#footer, end);
+    // What a crash has left would hide the footer from whoever looks for it at the end.
+    const fileBytes = end + this.#footer.length;
+    if (this.storage.sizeBytes > fileBytes) yield* truncateStorage(this.storage, fileBytes);
     yield* flushStorage(this.storage);
     this.#footerOffset = end;
   }

@@ -46,11 +46,10 @@ export class WritableBat extends BlockAllocationTable {
 
   *reserve(count: number): Step<number> {
     if (this.pages.dirtyBytes > MAX_DIRTY_BYTES) yield* this.flush();
-    const start = this.#space.end;
-    // What a crash has left behind the end would not read as zeros.
-    if (this.storage.sizeBytes > start) yield* truncateStorage(this.storage, start);
-    if (start + count * this.blockBytes > Number.MAX_SAFE_INTEGER) throw fileTooLarge();
-    return this.#space.reserve(count * this.blockBytes);
+    const lengthBytes = count * this.blockBytes;
+    if (this.#space.end + lengthBytes > Number.MAX_SAFE_INTEGER) throw fileTooLarge();
+    yield* this.#space.cutFile();
+    return this.#space.reserve(lengthBytes);
   }
 
   *unreserve(hostOffset: number, count: number): Step<void> {

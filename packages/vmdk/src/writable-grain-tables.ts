@@ -73,6 +73,7 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
         { offset: this.#space.end, hint: 'Spread the disk over more extents.' },
       );
     }
+    yield* this.#space.cutFile();
     return this.#space.reserve(lengthBytes);
   }
 

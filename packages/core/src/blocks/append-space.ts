@@ -20,19 +20,22 @@ export class AppendSpace {
     return this.#end;
   }
 
+  /** What lies there now would not read as zeros: a crash or a failed write has left it. */
+  *cutFile(): Step<void> {
+    if (this.#storage.sizeBytes > this.#end) yield* truncateStorage(this.#storage, this.#end);
+  }
+
+  /** Cut before, wherever it has to read as zeros. */
   reserve(lengthBytes: number): number {
     const hostOffset = this.#end;
     this.#end = alignUp(hostOffset + lengthBytes, this.#alignment);
     return hostOffset;
   }
 
-  /**
-   * Gives back space that nothing names, when it is the last. The file is cut there, so that what a
-   * failed write left behind is gone; where that fails as well, the space stays taken.
-   */
+  /** Gives back space that nothing names, when it is the last; otherwise it stays taken. */
   *unreserve(hostOffset: number, lengthBytes: number): Step<void> {
     if (alignUp(hostOffset + lengthBytes, this.#alignment) !== this.#end) return;
-    if (this.#storage.sizeBytes > hostOffset) yield* truncateStorage(this.#storage, hostOffset);
     this.#end = hostOffset;
+    yield* this.cutFile();
   }
 }

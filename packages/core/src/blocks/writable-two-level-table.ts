@@ -28,8 +28,6 @@ export class WritableTwoLevelTable extends TwoLevelTable implements WritableBloc
   declare readonly storage: WritableStorage;
   readonly maxReservation = Infinity;
   #space: AppendSpace;
-  /** Whether what lies behind the used space reads as zeros. */
-  #isCut = false;
   readonly #alignment: number;
   readonly #tableFirst: boolean;
 
@@ -53,7 +51,6 @@ export class WritableTwoLevelTable extends TwoLevelTable implements WritableBloc
   /** All clusters and tables are gone; nothing that lies behind `usedEnd` is read any more. */
   startAnew(usedEnd: number): void {
     this.#space = new AppendSpace(this.storage, usedEnd, this.#alignment);
-    this.#isCut = false;
   }
 
   /** Forgets all entries, with what of them the file does not have: it has other tables now. */
@@ -64,9 +61,7 @@ export class WritableTwoLevelTable extends TwoLevelTable implements WritableBloc
 
   /** Gives back to the host what lies behind the used space. */
   *cutFile(): Step<void> {
-    const { end } = this.#space;
-    if (!this.#isCut && this.storage.sizeBytes > end) yield* truncateStorage(this.storage, end);
-    this.#isCut = true;
+    yield* this.#space.cutFile();
   }
 
   reservableFrom(clusterIndex: number): number {

@@ -10,6 +10,7 @@ import { Random } from '../storage/random.ts';
 import { SlowStorage } from '../storage/slow-storage.ts';
 import type { Subject } from '../subject/subject.ts';
 import { anyRequest, type Request } from './request.ts';
+import { SharedSectors } from './shared-sectors.ts';
 
 export interface OverlapCrashOptions {
   readonly seed: number;
@@ -65,8 +66,9 @@ async function work(
   let model = begin;
   for (let round = 0; round < rounds; round++) {
     const pending: Promise<void>[] = [];
+    const shared = new SharedSectors();
     for (let count = 0; count < requests; count++) {
-      const request = contentRequest(model, random);
+      const request = contentRequest(model, random, shared);
       const after = model.clone();
       const contents = request.changes.map((change) => {
         change(after);
@@ -87,11 +89,14 @@ async function work(
   return steps;
 }
 
-/** One that changes no more than what the disk holds. */
-function contentRequest(model: DiskModel, random: Random): Request {
+/** One that changes no more than what the disk holds, and shares no sector with others in flight. */
+function contentRequest(model: DiskModel, random: Random, shared: SharedSectors): Request {
   for (;;) {
     const request = anyRequest(model, random, model.sizeBytes);
-    if (!/^(resize|snapshot|delete)/.test(request.text)) return request;
+    if (/^(resize|snapshot|delete)/.test(request.text)) continue;
+    if (shared.wouldShare(request.windows)) continue;
+    shared.add(request.windows);
+    return request;
   }
 }
 

@@ -16,6 +16,7 @@ import { Random } from '../storage/random.ts';
 import { SlowStorage } from '../storage/slow-storage.ts';
 import type { Subject } from '../subject/subject.ts';
 import { anyRequest, type Request } from './request.ts';
+import { SharedSectors } from './shared-sectors.ts';
 
 const HANDLES = 3;
 const READ_SHARE = 5;
@@ -85,11 +86,13 @@ class OverlapRun implements OverlapReport {
     /** Contents of the disk that a read may show. */
     const contents = [model.content.slice()];
     const pending: Promise<void>[] = [];
+    const shared = new SharedSectors();
     for (let count = 0; count < this.#options.requests; count++) {
       const disk = this.#trial.handle(random.below(HANDLES));
-      if (random.below(READ_SHARE) === 0) pending.push(this.#read(disk, contents));
+      if (random.below(READ_SHARE) === 0) pending.push(this.#read(disk, contents, shared));
       else {
         const request = anyRequest(model, random, contents[0]!.length);
+        shared.add(request.windows);
         pending.push(this.#request(disk, request));
         for (const change of request.changes) {
           change(model);
@@ -111,7 +114,11 @@ class OverlapRun implements OverlapReport {
   }
 
   /** Contents that come about while it is under way are added to the list meanwhile. */
-  async #read(disk: DiskFile, contents: readonly Uint8Array[]): Promise<void> {
+  async #read(
+    disk: DiskFile,
+    contents: readonly Uint8Array[],
+    shared: SharedSectors,
+  ): Promise<void> {
     this.reads += 1;
     const sectors = contents[0]!.length / SECTOR_BYTES;
     const start = this.#random.below(sectors) * SECTOR_BYTES;
@@ -122,10 +129,17 @@ class OverlapRun implements OverlapReport {
     } catch (error) {
       return this.#tolerate(error, 'read');
     }
-    const possible = contents.map((content) => content.subarray(start, start + found.length));
-    const sector = firstForeignSector(found, possible);
-    if (sector === -1) return;
-    throw new Mismatch(`sector ${start / SECTOR_BYTES + sector} reads as what it never was`);
+    for (let at = 0; at < found.length; at += SECTOR_BYTES) {
+      const sector = (start + at) / SECTOR_BYTES;
+      const actual = found.subarray(at, at + SECTOR_BYTES);
+      const possible = contents.map((content) =>
+        content.subarray(start + at, start + at + SECTOR_BYTES),
+      );
+      const isForeign = shared.has(sector)
+        ? firstForeignByte(actual, possible) !== -1
+        : firstForeignSector(actual, possible) !== -1;
+      if (isForeign) throw new Mismatch(`sector ${sector} reads as what it never was`);
+    }
   }
 
   #tolerate(error: unknown, what: string): void {

@@ -7,6 +7,8 @@ import type { Random } from '../storage/random.ts';
 
 export interface Request {
   readonly text: string;
+  /** Where it changes content. */
+  readonly windows: readonly GuestWindow[];
   start(disk: DiskFile): Promise<unknown>;
   /** What it does to the model, at its place in the order, part after part. */
   readonly changes: readonly ((model: DiskModel) => void)[];
@@ -24,6 +26,7 @@ const write: MakeRequest = (_, random, sizeBytes) => {
   const bytes = noise(random.below(400), lengthBytes);
   return {
     text: `write ${guestOffset} ${lengthBytes}`,
+    windows: [{ guestOffset, lengthBytes }],
     start: (disk) => disk.write(bytes, guestOffset),
     changes: [(now) => now.write(guestOffset, bytes)],
   };
@@ -34,6 +37,7 @@ const writeZeroes: MakeRequest = (_, random, sizeBytes) => {
   const mayUnmap = random.below(2) === 0;
   return {
     text: `zero ${window.guestOffset} ${window.lengthBytes}`,
+    windows: [window],
     start: (disk) => disk.writeZeroes(window.guestOffset, window.lengthBytes, { mayUnmap }),
     changes: [(now) => now.zero(window)],
   };
@@ -51,6 +55,7 @@ const batch: MakeRequest = (_, random, sizeBytes) => {
   }));
   return {
     text: `batch of ${parts.length}`,
+    windows: parts.map(({ window }) => window),
     start: async (disk) => {
       for (const { error } of await disk.submitBatch(operations)) if (error) throw error;
     },
@@ -64,6 +69,7 @@ const batch: MakeRequest = (_, random, sizeBytes) => {
 
 const flush: MakeRequest = () => ({
   text: 'flush',
+  windows: [],
   start: (disk) => disk.flush(),
   changes: [],
 });
@@ -77,6 +83,7 @@ const compressedWrite: MakeRequest = ({ traits }, random, sizeBytes) => {
   const bytes = noise(random.below(400), count * clusterBytes);
   return {
     text: `compress ${guestOffset} ${bytes.length}`,
+    windows: [{ guestOffset, lengthBytes: bytes.length }],
     start: (disk) => disk.capabilities.compression!.write(bytes, guestOffset, { level: 1 }),
     changes: [(now) => now.write(guestOffset, bytes)],
   };
@@ -87,6 +94,7 @@ const grow: MakeRequest = (model, random) => {
   const sizeBytes = model.sizeBytes + random.below(MAX_GROWTH_SECTORS) * SECTOR_BYTES;
   return {
     text: `resize ${sizeBytes}`,
+    windows: [],
     start: (disk) => disk.capabilities.resizing!.resize(sizeBytes),
     changes: [(now) => now.resize(sizeBytes)],
   };
@@ -97,6 +105,7 @@ const changeSnapshots: MakeRequest = ({ snapshots }, random) => {
   if (first !== undefined && snapshots.length === 3) {
     return {
       text: `delete ${first.name}`,
+      windows: [],
       start: (disk) => disk.capabilities.snapshots!.delete(first.name),
       changes: [
         (now) => {
@@ -108,6 +117,7 @@ const changeSnapshots: MakeRequest = ({ snapshots }, random) => {
   const name = `s${random.below(1_000_000)}`;
   return {
     text: `snapshot ${name}`,
+    windows: [],
     start: (disk) => disk.capabilities.snapshots!.create(name),
     changes: [
       (now) => {

@@ -1,15 +1,16 @@
 /** `npm run crash`: every crash point of every workload, in at least fifty ways. */
 import { parseArgs } from 'node:util';
 import { runCrashes } from './crash-run.ts';
-import { QCOW2_WORKLOADS } from './qcow2-workloads.ts';
+import { ALL_WORKLOADS } from './workloads.ts';
 
-const USAGE = `usage: npm run crash -- [--states COUNT] [--seed NUMBER] [--only TEXT]
+const USAGE = `usage: npm run crash -- [--states COUNT] [--seed NUMBER] [--only TEXT] [--format NAME]
 
 Loses power at every point of every workload and looks at what is left. Exit code 1 when an image
 breaks a promise.
   --states COUNT  how many states of each point, unless there are fewer (default 60)
   --seed NUMBER   which states (default 1)
   --only TEXT     only workloads whose name contains it
+  --format NAME   only workloads of this format (default: all)
 `;
 const SHOWN_VIOLATIONS = 5;
 
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     states: { type: 'string', default: '60' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
+    format: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -29,7 +31,11 @@ function main(): number {
     process.stdout.write(USAGE);
     return values.help ? 0 : 2;
   }
-  const workloads = QCOW2_WORKLOADS.filter(({ name }) => name.includes(values.only));
+  const { only, format } = values;
+  const workloads = ALL_WORKLOADS.filter(
+    ({ name, subject }) => name.includes(only) && (format ?? subject.format) === subject.format,
+  );
+  if (workloads.length === 0) throw new Error('there is no such workload');
   const sum = { points: 0, states: 0, distinct: 0, violations: 0 };
   for (const workload of workloads) {
     const { points, states, distinct, violations } = runCrashes(workload, { statesPerPoint, seed });

@@ -34,8 +34,12 @@ function expectNoErrors(subject: Subject, files: SubjectFiles): Verdict {
 
 function expectCheckClean(subject: Subject, files: SubjectFiles): void {
   const report = subject.check(files);
-  if (report.corruptions === 0 && report.checkErrors === 0) return;
-  throw new Error(`its check says: ${report.findings.map(({ message }) => message).join('; ')}`);
+  if (report === undefined) return;
+  const { checkErrors, corruptions, findings } = report;
+  // Formats count as a corruption what this calls a leak where their genuine tool does.
+  const isHarmless = findings.length > 0 && findings.every(({ kind }) => kind === 'leak');
+  if (checkErrors === 0 && (corruptions === 0 || isHarmless)) return;
+  throw new Error(`its check says: ${findings.map(({ message }) => message).join('; ')}`);
 }
 
 /** Writes to the disk as it was found: that has to work, and change nothing else. */

@@ -1,15 +1,16 @@
 /** `npm run faults`: every operation of the host fails once, in every way, in every workload. */
 import { parseArgs } from 'node:util';
-import { QCOW2_WORKLOADS } from '../crash/qcow2-workloads.ts';
+import { ALL_WORKLOADS } from '../crash/workloads.ts';
 import { FAULT_KINDS, runFaults } from './fault-run.ts';
 
-const USAGE = `usage: npm run faults -- [--states COUNT] [--seed NUMBER] [--only TEXT]
+const USAGE = `usage: npm run faults -- [--states COUNT] [--seed NUMBER] [--only TEXT] [--format NAME]
 
 Lets every single operation of the host fail, with EIO and with ENOSPC, once and from then on until
 space is freed. Exit code 1 when a disk breaks a promise.
   --states COUNT  crashes right after each failure that are looked at (default 6)
   --seed NUMBER   which of them (default 1)
   --only TEXT     only workloads whose name contains it
+  --format NAME   only workloads of this format (default: all)
 `;
 const SHOWN_VIOLATIONS = 5;
 
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     states: { type: 'string', default: '6' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
+    format: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -29,7 +31,11 @@ function main(): number {
     process.stdout.write(USAGE);
     return values.help ? 0 : 2;
   }
-  const workloads = QCOW2_WORKLOADS.filter(({ name }) => name.includes(values.only));
+  const { only, format } = values;
+  const workloads = ALL_WORKLOADS.filter(
+    ({ name, subject }) => name.includes(only) && (format ?? subject.format) === subject.format,
+  );
+  if (workloads.length === 0) throw new Error('there is no such workload');
   const sum = { runs: 0, failures: 0, crashes: 0, violations: 0 };
   for (const workload of workloads) {
     for (const kind of FAULT_KINDS) {

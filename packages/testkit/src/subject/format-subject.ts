@@ -8,6 +8,7 @@ import {
   type Limits,
   MemoryStorage,
   runSync,
+  type Step,
 } from '@diskfile/core';
 import { ALL_FORMATS, checkDiskFileSync, openDiskFileSync } from 'diskfile';
 import type { OpenSubjectOptions, Subject, Verdict } from './subject.ts';
@@ -26,12 +27,23 @@ export interface FormatSubjectOptions {
   readonly maxSnapshots?: number;
   /** True when left out. */
   readonly mayCreateBitmaps?: boolean;
-  /** Content of a raw backing image. */
+  /** What the image below holds. */
   readonly backing?: Uint8Array;
+  /** How that is stored; as a raw disk when left out. */
+  readonly backingImage?: BackingImage;
+  /** Lays out what the driver does not: a fresh image. What lies below it is there. */
+  readonly build?: (files: SubjectFiles) => Uint8Array;
   readonly limits?: Partial<Limits>;
   /** Looks at the tables, with nothing of the format's own package. */
   readonly verify: (files: SubjectFiles) => Verdict;
 }
+
+export interface BackingImage {
+  readonly format: string;
+  readonly options?: FormatOptions;
+}
+
+const RAW: BackingImage = { format: 'raw' };
 
 export class FormatSubject implements Subject {
   readonly name: string;
@@ -43,6 +55,8 @@ export class FormatSubject implements Subject {
   readonly mayCreateBitmaps: boolean;
   readonly backing: Uint8Array | undefined;
   readonly #driver: FormatDriver;
+  readonly #backingImage: BackingImage;
+  readonly #build: ((files: SubjectFiles) => Uint8Array) | undefined;
   readonly #limits: Partial<Limits>;
   readonly #verify: (files: SubjectFiles) => Verdict;
 
@@ -56,6 +70,8 @@ export class FormatSubject implements Subject {
     this.mayCreateBitmaps = given.mayCreateBitmaps ?? true;
     this.backing = given.backing;
     this.#driver = findDriver(ALL_FORMATS, given.format)!;
+    this.#backingImage = given.backingImage ?? RAW;
+    this.#build = given.build;
     this.#limits = given.limits ?? {};
     this.#verify = given.verify;
   }
@@ -63,19 +79,48 @@ export class FormatSubject implements Subject {
   create(): SubjectFiles {
     const files = new SubjectFiles();
     const storage = files.add(IMAGE);
-    if (this.backing !== undefined) files.add(BASE, new MemoryStorage(this.backing, BASE));
-    runSync(
-      this.#driver.create!({
-        storage,
-        sizeBytes: this.sizeBytes,
-        options: this.options,
-        backing: this.backing && { name: BASE, format: 'raw' },
-        *createNamed({ filename }) {
-          return files.add(filename);
-        },
-      }),
-    );
+    this.#addBase(files);
+    if (this.#build !== undefined) storage.writeSync(this.#build(files), 0);
+    else runSync(this.#lay(files));
     return files;
+  }
+
+  *#lay(files: SubjectFiles): Step<void> {
+    const { format } = this.#backingImage;
+    yield* this.#driver.create!({
+      storage: files.image,
+      sizeBytes: this.sizeBytes,
+      options: this.options,
+      backing: this.backing && { name: BASE, format },
+      *describeBacking() {
+        const base = openDiskFileSync(files.get(BASE)!, { format });
+        return base.info()[0]!.details;
+      },
+      *createNamed({ filename }) {
+        return files.add(filename);
+      },
+    });
+  }
+
+  #addBase(files: SubjectFiles): void {
+    const { backing } = this;
+    const { format, options = {} } = this.#backingImage;
+    if (backing === undefined) return;
+    if (format === 'raw') return void files.add(BASE, new MemoryStorage(backing, BASE));
+    const storage = files.add(BASE);
+    const create = findDriver(ALL_FORMATS, format)!.create!({
+      storage,
+      sizeBytes: backing.length,
+      options,
+      backing: undefined,
+      *createNamed({ filename }) {
+        throw new Error(`assertion failed: ${filename} is one file too many`);
+      },
+    });
+    runSync(create);
+    const disk = openDiskFileSync(storage, { format, readOnly: false });
+    disk.writeSync(backing, 0);
+    disk.closeSync();
   }
 
   open(files: SubjectFiles, options: OpenSubjectOptions = {}): DiskFile {
@@ -89,7 +134,8 @@ export class FormatSubject implements Subject {
     });
   }
 
-  check(files: SubjectFiles): CheckReport {
+  check(files: SubjectFiles): CheckReport | undefined {
+    if (this.#driver.check === undefined) return undefined;
     return checkDiskFileSync(files.image, { format: this.format, gate: files.gate });
   }
 

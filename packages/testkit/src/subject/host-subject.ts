@@ -2,8 +2,7 @@
 import { join } from 'node:path';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { CheckReport, DiskFile, FormatOptions } from '@diskfile/core';
-import { checkDiskFileSync, createDiskFileSync, MemoryStorage, openDiskFileSync } from 'diskfile';
-import { BASE } from './format-subject.ts';
+import { MemoryStorage, openDiskFileSync } from 'diskfile';
 import type { OpenSubjectOptions, Subject, Verdict } from './subject.ts';
 import { IMAGE, SubjectFiles } from './subject-files.ts';
 
@@ -37,14 +36,8 @@ export class HostSubject implements Subject {
   }
 
   create(): SubjectFiles {
-    if (this.backing !== undefined) writeFileSync(join(this.#directory, BASE), this.backing);
-    createDiskFileSync(this.path, {
-      format: this.format,
-      sizeBytes: this.sizeBytes,
-      options: this.options,
-      overwrite: true,
-      ...(this.backing === undefined ? {} : { backing: { name: BASE, format: 'raw' } }),
-    });
+    const files = this.#inner.create();
+    for (const name of files.names) writeFileSync(join(this.#directory, name), files.bytes(name));
     return new SubjectFiles();
   }
 
@@ -58,13 +51,18 @@ export class HostSubject implements Subject {
     });
   }
 
-  check(): CheckReport {
-    return checkDiskFileSync(this.path, { format: this.format });
+  check(): CheckReport | undefined {
+    return this.#inner.check(this.#found());
   }
 
   verify(): Verdict {
+    return this.#inner.verify(this.#found());
+  }
+
+  /** The image as it is now. */
+  #found(): SubjectFiles {
     const files = new SubjectFiles();
     files.add(IMAGE, new MemoryStorage(new Uint8Array(readFileSync(this.path)), IMAGE));
-    return this.#inner.verify(files);
+    return files;
   }
 }

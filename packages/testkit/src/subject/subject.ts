@@ -12,8 +12,8 @@ export interface Verdict {
   /** Space that is taken and not used. */
   readonly leaks: readonly string[];
   /**
-   * Whether the image says of itself that whoever writes it next has to put it right. Until then
-   * the format's own check may find errors.
+   * Whether the image says of itself that whoever writes it next has to put it right, or shows in
+   * some other way that it was not closed. Until then the format's own check may find errors.
    */
   readonly isDirty: boolean;
 }
@@ -41,8 +41,8 @@ export interface Subject {
   /** A fresh image and everything that it names, in memory. */
   create(): SubjectFiles;
   open(files: SubjectFiles, options?: OpenSubjectOptions): DiskFile;
-  /** What the format's own check says of the image. */
-  check(files: SubjectFiles): CheckReport;
+  /** What the format's own check says of the image; undefined where formats have none. */
+  check(files: SubjectFiles): CheckReport | undefined;
   /** Looks at an image that was closed cleanly, or that a crash has left. */
   verify(files: SubjectFiles): Verdict;
 }
