@@ -163,6 +163,7 @@ export {
   closeStorage,
   flushStorage,
   type HostRange,
+  type SharedFile,
   isWritable,
   punchHole,
   readBytes,

@@ -74,6 +74,16 @@ export interface WritableStorage extends Storage {
    */
   allocateSync(offset: number, lengthBytes: number): boolean;
   allocate(offset: number, lengthBytes: number): Promise<boolean>;
+  /** How other threads of the process write to it as well; left out where they cannot. */
+  readonly shared?: SharedFile;
+}
+
+/** A file that several threads write, each at places of its own. */
+export interface SharedFile {
+  /** Valid for as long as the storage is not closed. */
+  readonly fd: number;
+  /** Tells the storage that another thread has written up to here, and that its size may be more. */
+  wroteUpTo(endBytes: number): void;
 }
 
 export function isWritable(storage: Storage): storage is WritableStorage {

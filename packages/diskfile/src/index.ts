@@ -142,11 +142,6 @@ export {
   compareDisksSync,
   type Comparison,
 } from './convert/compare-disks.ts';
-export {
-  convertDiskFile,
-  type ConvertDiskFileOptions,
-  convertDiskFileSync,
-} from './convert/convert-disk-file.ts';
 export { BlockOptions, type OptionValue } from './graph/block-options.ts';
 export { parseByteSize } from './graph/byte-size.ts';
 export { parseDiskName } from './graph/disk-name.ts';
@@ -159,3 +154,10 @@ export {
   openGraphSync,
 } from './graph/open-graph.ts';
 export { UserObjects } from './graph/user-objects.ts';
+export { convertDiskFile, convertDiskFileSync } from './convert/convert-disk-file.ts';
+export type {
+  ConvertDiskFileOptions,
+  ConvertResult,
+  ConvertSource,
+} from './convert/convert-options.ts';
+export type { UnreadableRange } from './convert/salvage.ts';

@@ -22,6 +22,7 @@ export {
   type OpenFileOptions,
 } from './open-file.ts';
 export { OverlayStorage } from './overlay-storage.ts';
+export { writeShared } from './shared-file.ts';
 export { SliceStorage, sliceStorage, WritableSliceStorage } from './slice-storage.ts';
 export { StorageWrapper } from './storage-wrapper.ts';
 export { isSplitSetStart, openSplitStorage, SplitStorage } from './split-storage.ts';

@@ -26,6 +26,11 @@ export interface NewFileOptions {
   readonly locking: ImageLocking;
   /** Who may use the file; by default who may use the replaced one. */
   readonly access?: FileAccess;
+  /**
+   * False to leave it to the host when the content becomes durable: a loss of power soon after may
+   * take it, the name may be there all the same. Default true.
+   */
+  readonly durable?: boolean;
 }
 
 /** Owner and permissions of a file. */
@@ -52,13 +57,15 @@ export class NewFile {
   readonly #temporaryPath: string;
   readonly #replaced: Replaced | undefined;
   readonly #access: FileAccess | undefined;
+  readonly #durable: boolean;
 
   private constructor(
     storage: WritableStorage,
     paths: { path: string; temporaryPath: string },
     replaced: Replaced | undefined,
-    access: FileAccess | undefined,
+    { access, durable }: { access: FileAccess | undefined; durable: boolean },
   ) {
+    this.#durable = durable;
     this.storage = storage;
     this.#path = paths.path;
     this.#temporaryPath = paths.temporaryPath;
@@ -92,8 +99,12 @@ export class NewFile {
       // Nobody may read what is being written who could not read what it replaces.
       const access = options.access ?? replaced?.access;
       const mode = access === undefined ? {} : { mode: access.mode };
-      const storage = yield* createFileStorage(temporaryPath, { name: path, hostPath, ...mode });
-      return new NewFile(storage, { path: target, temporaryPath }, replaced, access);
+      // No order of writes matters while nobody can see the file, and publishing makes all durable.
+      const naming = { name: path, hostPath, flushes: false };
+      const storage = yield* createFileStorage(temporaryPath, { ...naming, ...mode });
+      const paths = { path: target, temporaryPath };
+      const { durable = true } = options;
+      return new NewFile(storage, paths, replaced, { access, durable });
     } catch (error) {
       if (replaced !== undefined) yield* closeStorage(replaced.storage);
       // Nobody knows the temporary name.
@@ -106,10 +117,10 @@ export class NewFile {
     yield* closeStorage(this.storage);
     try {
       if (this.#access !== undefined) yield* setAccess(this.#temporaryPath, this.#access);
-      yield* syncPath(this.#temporaryPath, 'r+');
+      if (this.#durable) yield* syncPath(this.#temporaryPath, 'r+');
       if (this.#replaced === undefined) yield* linkNew(this.#temporaryPath, this.#path);
       else yield* rename(this.#temporaryPath, this.#path);
-      yield* syncDirectory(dirname(this.#path));
+      if (this.#durable) yield* syncDirectory(dirname(this.#path));
     } catch (cause) {
       throw cause instanceof DiskError ? cause : hostError(cause, 'create', this.#path);
     }

@@ -44,6 +44,8 @@ export interface CreateFileOptions extends NamingOptions {
   readonly exclusive?: boolean;
   /** As for {@link HostFiles.create}. */
   readonly mode?: number;
+  /** False where nobody sees the file before all of it is flushed by other means. */
+  readonly flushes?: boolean;
 }
 
 const FILE_OR_DEVICE: readonly HostFileKind[] = ['regular file', 'block device'];
@@ -99,7 +101,7 @@ export function* createFileStorage(
   options: CreateFileOptions = {},
 ): Step<WritableStorage> {
   const { name = path, hostPath = absolutePath(path), exclusive = true, locking } = options;
-  const { files = nodeHostFiles, mode } = options;
+  const { files = nodeHostFiles, mode, flushes = true } = options;
   if (!exclusive) yield* refuseOtherKindsIfThere(path, files, name);
   const opened = yield* files.create(path, { exclusive, ...(mode === undefined ? {} : { mode }) });
   try {
@@ -107,7 +109,7 @@ export function* createFileStorage(
     // Locked before it is emptied: it may be the disk of a machine that runs.
     if (locking !== undefined) lockImage({ fd: opened.fd, name, writable: true }, locking);
     if (opened.status.sizeBytes > 0) yield* emptyFile(opened, name);
-    return new WritableFileStorage(opened, { name, hostPath, sizeBytes: 0 });
+    return new WritableFileStorage(opened, { name, hostPath, sizeBytes: 0 }, flushes);
   } catch (error) {
     fs.closeSync(opened.fd);
     throw error;

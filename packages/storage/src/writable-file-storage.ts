@@ -2,23 +2,34 @@
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { DiskError } from '@diskfile/bytes';
-import type { WritableStorage } from '@diskfile/core';
+import type { SharedFile, WritableStorage } from '@diskfile/core';
 import { type FileIdentity, FileStorage, MAX_REQUEST_BYTES } from './file-storage.ts';
 import { hostError } from './host-error.ts';
 import type { OpenedFile } from './host-files.ts';
 import { punchHole, reserveSpace } from './host-space.ts';
+import { nothingWritten, writeShared } from './shared-file.ts';
 
 const fdatasyncAsync = promisify(fs.fdatasync);
 const ftruncateAsync = promisify(fs.ftruncate);
 
 export class WritableFileStorage extends FileStorage implements WritableStorage {
   readonly #isDevice: boolean;
+  readonly #flushes: boolean;
   /** The failure of a flush, after which the host may have dropped what it could not write. */
   #lostWrites: DiskError | undefined;
 
-  constructor(opened: OpenedFile, identity: FileIdentity) {
+  /** @param flushes false where the order of writes does not matter: flushing does nothing then */
+  constructor(opened: OpenedFile, identity: FileIdentity, flushes = true) {
     super(opened, identity);
     this.#isDevice = opened.status.kind === 'block device';
+    this.#flushes = flushes;
+  }
+
+  get shared(): SharedFile {
+    return {
+      fd: this.descriptor.get('write'),
+      wroteUpTo: (endBytes) => this.#written(endBytes),
+    };
   }
 
   override allocatedBytes(): number {
@@ -32,17 +43,11 @@ export class WritableFileStorage extends FileStorage implements WritableStorage 
     const fd = this.descriptor.get('write');
     this.#refuseBeyondDevice(src, offset);
     if (src.length === 0) return;
-    let done = 0;
     try {
-      while (done < src.length) {
-        const lengthBytes = Math.min(src.length - done, MAX_REQUEST_BYTES);
-        const count = fs.writeSync(fd, src, done, lengthBytes, offset + done);
-        if (count === 0) throw nothingWritten();
-        done += count;
-      }
-    } catch (cause) {
+      writeShared({ fd, name: this.name }, src, offset);
+    } catch (error) {
       this.#measure(fd);
-      throw hostError(cause, 'write', this.name, offset + done);
+      throw error;
     }
     this.#written(offset + src.length);
   }
@@ -106,6 +111,7 @@ export class WritableFileStorage extends FileStorage implements WritableStorage 
   flushSync(): void {
     const fd = this.descriptor.get('flush');
     this.#refuseAfterLoss();
+    if (!this.#flushes) return;
     try {
       fs.fdatasyncSync(fd);
     } catch (cause) {
@@ -116,6 +122,7 @@ export class WritableFileStorage extends FileStorage implements WritableStorage 
   flush(): Promise<void> {
     return this.withDescriptor('flush', async (fd) => {
       this.#refuseAfterLoss();
+      if (!this.#flushes) return;
       try {
         await fdatasyncAsync(fd);
       } catch (cause) {
@@ -224,8 +231,4 @@ export class WritableFileStorage extends FileStorage implements WritableStorage 
   async allocate(offset: number, lengthBytes: number): Promise<boolean> {
     return this.allocateSync(offset, lengthBytes);
   }
-}
-
-function nothingWritten(): Error {
-  return new Error('the host took none of the bytes');
 }

@@ -1,14 +1,5 @@
 /** Converting disks from any format to any other. */
-import { DiskError } from '@diskfile/bytes';
-import {
-  type DiskFile,
-  type FormatOptions,
-  hostCall,
-  runAsync,
-  runSync,
-  type Step,
-} from '@diskfile/core';
-import type { ChainProgress } from '../chain/chain-options.ts';
+import { type DiskFile, hostCall, runAsync, runSync, type Step } from '@diskfile/core';
 import { closeDisk } from '../chain/disk-steps.ts';
 import { createFilled } from '../create/create-disk-file.ts';
 import {
@@ -16,100 +7,150 @@ import {
   type OpenDiskFileOptions,
   openDiskFileSync,
 } from '../open/open-disk-file.ts';
-import { refuseAborted } from '../workers/aborted.ts';
-import { DiskCopy } from './disk-copy.ts';
-
-const SECTOR_BYTES = 512;
-type Access = Pick<OpenDiskFileOptions, 'gate' | 'limits' | 'formats'>;
-
-/** QEMU's default: shorter runs of zeros within data are written as they are. */
-const DEFAULT_SPARSE_BYTES = 4096;
-
-export interface ConvertDiskFileOptions extends Access {
-  /** Format of the new disk. */
-  readonly format: string;
-  /** What that format alone knows, under the names that qemu-img gives with `-o`. */
-  readonly options?: FormatOptions;
-  /** How the source is opened, when it is given by its name. */
-  readonly source?: Omit<OpenDiskFileOptions, 'readOnly'>;
-  /** Compresses what is written; for formats that have that. Some images take nothing else. */
-  readonly compress?: boolean;
-  /**
-   * Keeps an image below the new disk: only what the source itself holds is copied, and the rest is
-   * read from there. Without it the new disk stands alone.
-   */
-  readonly backing?: { readonly name: string; readonly format?: string };
-  /** Part of the source to convert; all of it by default. Whole sectors of 512 bytes. */
-  readonly range?: { readonly guestOffset: number; readonly lengthBytes: number };
-  /** Runs of zeros within data from this length on are left out; 0 writes them all. Default 4096. */
-  readonly sparseBytes?: number;
-  /** Writes into the image that is there, which is large enough, in place of a new one. */
-  readonly intoExisting?: boolean;
-  /** With `intoExisting`: it reads as zeros all over, so that zeros need not be written. */
-  readonly targetIsZero?: boolean;
-  /** Whether a file that is there may be replaced. It stays as it was if converting fails. */
-  readonly overwrite?: boolean;
-  /** Called now and then, and once at the end. */
-  readonly onProgress?: (progress: ChainProgress) => void;
-  /** Calls the work off; the new disk then does not appear. */
-  readonly signal?: AbortSignal;
-}
+import { bitmapsOf, chooseBitmaps, copyBitmaps } from './bitmap-copy.ts';
+import {
+  checkOptions,
+  type ConvertAccess,
+  type ConvertDiskFileOptions,
+  type ConvertResult,
+  type ConvertSource,
+  partOf,
+  refused,
+} from './convert-options.ts';
+import { copyDisk } from './disk-copy.ts';
+import type { UnreadableRange } from './salvage.ts';
+import { SourceParts } from './source-parts.ts';
 
 /**
- * Copies a disk into a new image of any format that can be written. Holes are not read, zeros not
- * written. The new image appears under its name complete and durable, or not at all.
+ * Copies a disk, or several one behind the other, into a new image of any format that can be
+ * written. Holes are not read, zeros not written. The new image appears under its name complete and
+ * durable, or not at all.
  *
- * @param source a path or `file:` URL, or a disk, which stays open
- * @throws DiskError what opening and creating throw; `aborted`
+ * The sources must not change meanwhile. A file that is replaced or changes its length before the
+ * workers have opened it is noticed; a write inside it is not.
+ *
+ * @param source paths, `file:` URLs or disks; disks stay open
+ * @param target where the new image is to be; or a disk that is there, is written and stays open
+ * @throws DiskError what opening, reading and creating throw; `aborted`
  * @example
  * await convertDiskFile('vm.vmdk', 'vm.qcow2', { format: 'qcow2', compress: true });
  */
 export async function convertDiskFile(
-  source: string | URL | DiskFile,
-  target: string,
+  source: ConvertSource | readonly ConvertSource[],
+  target: string | DiskFile,
   options: ConvertDiskFileOptions,
-): Promise<void> {
-  await runAsync(convert(source, target, options));
+): Promise<ConvertResult> {
+  return await runAsync(new Conversion(options, true).run(source, target));
 }
 
-/** The synchronous form of {@link convertDiskFile}; blocks the thread. */
+/** The synchronous form of {@link convertDiskFile}; blocks the thread and starts no workers. */
 export function convertDiskFileSync(
-  source: string | URL | DiskFile,
-  target: string,
+  source: ConvertSource | readonly ConvertSource[],
+  target: string | DiskFile,
   options: ConvertDiskFileOptions,
-): void {
-  runSync(convert(source, target, options));
+): ConvertResult {
+  return runSync(new Conversion(options, false).run(source, target));
 }
 
-function* convert(
-  given: string | URL | DiskFile,
-  target: string,
-  options: ConvertDiskFileOptions,
-): Step<void> {
-  const isOpen = typeof given === 'object' && !(given instanceof URL);
-  const source = isOpen ? given : yield* openSource(given, options);
-  try {
-    const range = rangeOf(source, options);
-    if (options.intoExisting === true) yield* copyIntoExisting(source, range, target, options);
-    else {
-      const { format, options: own = {}, backing, overwrite = false } = options;
-      const creation = {
-        ...accessOf(options),
-        format,
-        sizeBytes: range.lengthBytes,
-        options: own,
-        overwrite,
-        ...(backing === undefined ? {} : { backing }),
-      };
-      yield* createFilled(target, creation, (disk) => copy(source, disk, range, options));
+class Conversion {
+  readonly #options: ConvertDiskFileOptions;
+  readonly #isAsync: boolean;
+
+  constructor(options: ConvertDiskFileOptions, isAsync: boolean) {
+    this.#options = options;
+    this.#isAsync = isAsync;
+  }
+
+  *run(
+    given: ConvertSource | readonly ConvertSource[],
+    target: string | DiskFile,
+  ): Step<ConvertResult> {
+    const sources: readonly ConvertSource[] = Array.isArray(given) ? given : [given];
+    checkOptions(this.#options, sources.length);
+    const opened: DiskFile[] = [];
+    try {
+      const disks: DiskFile[] = [];
+      for (const source of sources) {
+        const isDisk = typeof source === 'object' && !(source instanceof URL);
+        const disk = isDisk ? source : yield* open(source, this.#openingOfSource());
+        if (!isDisk) opened.push(disk);
+        disks.push(disk);
+      }
+      const parts = new SourceParts(disks);
+      const { intoExisting = false } = this.#options;
+      if (typeof target === 'object') return yield* this.#into(parts, target);
+      return yield* intoExisting ? this.#intoFile(parts, target) : this.#create(parts, target);
+    } finally {
+      for (const disk of opened) yield* closeDisk(disk);
     }
-  } finally {
-    if (!isOpen) yield* closeDisk(source);
+  }
+
+  #openingOfSource(): OpenDiskFileOptions {
+    return { ...accessOf(this.#options), ...this.#options.source };
+  }
+
+  *#create(source: SourceParts, target: string): Step<ConvertResult> {
+    const { format, options = {}, backing, bitmaps, passphrase } = this.#options;
+    const { overwrite = false, durable = true } = this.#options;
+    const part = partOf(source.sizeBytes, this.#options);
+    const disk = source.disks[0]!;
+    const choice = bitmaps && chooseBitmaps(disk, bitmaps);
+    let unreadable: readonly UnreadableRange[] = [];
+    const creation = {
+      ...accessOf(this.#options),
+      format,
+      sizeBytes: part.lengthBytes,
+      options,
+      overwrite,
+      durable,
+      ...(passphrase === undefined ? {} : { passphrase }),
+      ...(backing === undefined ? {} : { backing }),
+    };
+    const isAsync = this.#isAsync;
+    const order = { source, part, options: this.#options, isAsync };
+    yield* createFilled(target, creation, function* (made, image) {
+      if (choice !== undefined) bitmapsOf(made);
+      unreadable = yield* copyDisk({ ...order, disk: made, image });
+      if (choice !== undefined) yield* copyBitmaps(disk, made, image, choice.copied);
+    });
+    return { unreadable, bitmapsSkipped: choice?.skipped ?? [] };
+  }
+
+  *#intoFile(source: SourceParts, target: string): Step<ConvertResult> {
+    const { format, passphrase } = this.#options;
+    const disk = yield* open(target, {
+      ...accessOf(this.#options),
+      format,
+      readOnly: false,
+      ...(passphrase === undefined ? {} : { passphrase }),
+    });
+    try {
+      return yield* this.#into(source, disk);
+    } finally {
+      yield* closeDisk(disk);
+    }
+  }
+
+  *#into(source: SourceParts, disk: DiskFile): Step<ConvertResult> {
+    const part = partOf(source.sizeBytes, this.#options);
+    if (disk.sizeBytes < part.lengthBytes) {
+      throw refused(
+        'convert.target-too-small',
+        `The target of ${disk.sizeBytes} bytes is too small for ${part.lengthBytes}`,
+      );
+    }
+    if (this.#options.bitmaps !== undefined) {
+      throw refused('convert.bitmaps', 'Bitmaps can be copied into new images only');
+    }
+    const options = { ...this.#options, intoExisting: true };
+    const isAsync = this.#isAsync;
+    const unreadable = yield* copyDisk({ source, part, disk, image: undefined, options, isAsync });
+    return { unreadable, bitmapsSkipped: [] };
   }
 }
 
 /** What was given of it, since no option may be undefined. */
-function accessOf({ gate, limits, formats }: Access): Access {
+function accessOf({ gate, limits, formats }: ConvertAccess): ConvertAccess {
   return {
     ...(gate === undefined ? {} : { gate }),
     ...(limits === undefined ? {} : { limits }),
@@ -117,94 +158,9 @@ function accessOf({ gate, limits, formats }: Access): Access {
   };
 }
 
-function openSource(path: string | URL, options: ConvertDiskFileOptions): Step<DiskFile> {
-  const opening = { ...accessOf(options), ...options.source };
+function open(path: string | URL, options: OpenDiskFileOptions): Step<DiskFile> {
   return hostCall(
-    () => openDiskFileSync(path, opening),
-    () => openDiskFile(path, opening),
+    () => openDiskFileSync(path, options),
+    () => openDiskFile(path, options),
   );
-}
-
-interface GuestPart {
-  readonly startBytes: number;
-  readonly lengthBytes: number;
-}
-
-function rangeOf({ sizeBytes }: DiskFile, { range }: ConvertDiskFileOptions): GuestPart {
-  if (range === undefined) return { startBytes: 0, lengthBytes: sizeBytes };
-  const { guestOffset, lengthBytes } = range;
-  const isWhole = [guestOffset, lengthBytes].every(
-    (each) => Number.isSafeInteger(each) && each >= 0 && each % SECTOR_BYTES === 0,
-  );
-  if (isWhole && guestOffset + lengthBytes <= sizeBytes) {
-    return { startBytes: guestOffset, lengthBytes };
-  }
-  throw refused(
-    'convert.range',
-    `${lengthBytes} bytes at ${guestOffset} are no whole sectors of a disk of ${sizeBytes} bytes`,
-  );
-}
-
-function* copyIntoExisting(
-  source: DiskFile,
-  range: GuestPart,
-  target: string,
-  options: ConvertDiskFileOptions,
-): Step<void> {
-  const opening = { ...accessOf(options), format: options.format, readOnly: false };
-  const disk = yield* hostCall(
-    () => openDiskFileSync(target, opening),
-    () => openDiskFile(target, opening),
-  );
-  try {
-    if (disk.sizeBytes < range.lengthBytes) {
-      throw refused(
-        'convert.target-too-small',
-        `The target of ${disk.sizeBytes} bytes is too small for ${range.lengthBytes}`,
-      );
-    }
-    yield* copy(source, disk, range, options);
-  } finally {
-    yield* closeDisk(disk);
-  }
-}
-
-function* copy(
-  source: DiskFile,
-  target: DiskFile,
-  range: GuestPart,
-  options: ConvertDiskFileOptions,
-): Step<void> {
-  const { sparseBytes = DEFAULT_SPARSE_BYTES, compress = false, signal, onProgress } = options;
-  const { compression } = target.capabilities;
-  if (compress && compression === undefined) {
-    throw refused(
-      'convert.no-compression',
-      `Disks of the format ${target.format} have no compression`,
-    );
-  }
-  if (!Number.isSafeInteger(sparseBytes) || sparseBytes < 0 || sparseBytes % SECTOR_BYTES !== 0) {
-    throw refused(
-      'convert.sparse-bytes',
-      `Zeros cannot be looked for in runs of ${sparseBytes} bytes`,
-    );
-  }
-  const keepsBacking = options.backing !== undefined;
-  const isNew = options.intoExisting !== true;
-  const diskCopy = new DiskCopy(source, target, {
-    ...range,
-    sparseBytes,
-    targetIsZero: (isNew && !keepsBacking) || options.targetIsZero === true,
-    compress: compress || compression?.isOnlyForm === true,
-    keepsBacking,
-    reached: (doneBytes) => {
-      refuseAborted(signal, source.name);
-      onProgress?.({ doneBytes, totalBytes: range.lengthBytes });
-    },
-  });
-  yield* diskCopy.run();
-}
-
-function refused(detail: string, message: string): DiskError {
-  return new DiskError('invalid-argument', detail, message, { op: 'convert' });
 }

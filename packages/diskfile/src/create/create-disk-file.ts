@@ -11,6 +11,7 @@ import {
   findDriver,
   type FormatDetails,
   type FormatDriver,
+  type FormatImage,
   hostCall,
   type ImageChain,
   type Limits,
@@ -56,6 +57,11 @@ export interface CreateDiskFileOptions {
   readonly passphrase?: Passphrase;
   /** Whether a file that is there may be replaced. It stays as it was if creating fails. */
   readonly overwrite?: boolean;
+  /**
+   * Whether the image survives a loss of power from the moment that it has its name; false to leave
+   * that to the host. Default true.
+   */
+  readonly durable?: boolean;
   /** As for `openDiskFile()`: which backing images may be looked into. */
   readonly gate?: HostGateOptions | OpenGate;
   /** Looks into a backing image although another process may be writing it. */
@@ -81,6 +87,9 @@ export function createDiskFileSync(path: string, options: CreateDiskFileOptions)
   runSync(new Creation(path, options).run());
 }
 
+/** Writes to a new image; `image` is the only one of the disk's chain that can be written. */
+export type FillNewDisk = (disk: DiskFile, image: FormatImage) => Step<void>;
+
 /**
  * Creates an image and lets `fill` write to it before it appears under its name. The disk is closed
  * when `fill` has ended.
@@ -88,14 +97,14 @@ export function createDiskFileSync(path: string, options: CreateDiskFileOptions)
 export function createFilled(
   path: string,
   options: CreateDiskFileOptions,
-  fill: (disk: DiskFile) => Step<void>,
+  fill: FillNewDisk,
 ): Step<void> {
   return new Creation(path, options, fill).run();
 }
 
 class Creation {
   readonly #path: string;
-  readonly #fill: ((disk: DiskFile) => Step<void>) | undefined;
+  readonly #fill: FillNewDisk | undefined;
   readonly #options: CreateDiskFileOptions;
   readonly #drivers: readonly FormatDriver[];
   readonly #limits: Limits;
@@ -107,7 +116,7 @@ class Creation {
   /** Where they will be. */
   readonly #paths = new Set<string>();
 
-  constructor(path: string, options: CreateDiskFileOptions, fill?: (disk: DiskFile) => Step<void>) {
+  constructor(path: string, options: CreateDiskFileOptions, fill?: FillNewDisk) {
     this.#path = path;
     this.#fill = fill;
     this.#options = options;
@@ -142,7 +151,7 @@ class Creation {
     }
   }
 
-  *#fillDisk(image: NewFile, fill: (disk: DiskFile) => Step<void>): Step<void> {
+  *#fillDisk(image: NewFile, fill: FillNewDisk): Step<void> {
     const chain = yield* openChain(image.storage, {
       drivers: this.#drivers,
       decoders: decoders(),
@@ -160,7 +169,7 @@ class Creation {
       opening: undefined,
     });
     try {
-      yield* fill(disk);
+      yield* fill(disk, chain.layers[0]!);
     } finally {
       yield* hostCall(
         () => disk.closeSync(),
@@ -225,10 +234,10 @@ class Creation {
   }
 
   *#newFile(path: string): Step<NewFile> {
-    const overwrite = this.#options.overwrite ?? false;
+    const { overwrite = false, durable = true } = this.#options;
     if (this.#paths.has(resolve(path))) throw this.#namedTwice(path);
     this.#paths.add(resolve(path));
-    const file = yield* NewFile.create(path, { overwrite, locking: this.#locking });
+    const file = yield* NewFile.create(path, { overwrite, durable, locking: this.#locking });
     this.#files.push(file);
     return file;
   }

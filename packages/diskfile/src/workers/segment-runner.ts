@@ -1,13 +1,12 @@
 /** Does the segments of a disk: on workers where that pays and is possible, else in place. */
-import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
-import { DiskError } from '@diskfile/bytes';
 import { type DiskFile, runAsync } from '@diskfile/core';
 import { abortedError, refuseAborted } from './aborted.ts';
 import { SegmentQueue } from './segment-queue.ts';
 import { resultAt, segmentAt, type SegmentTask, type SegmentWork } from './segment-task.ts';
 import { SEGMENT_TASKS, type SegmentTaskName } from './segment-tasks.ts';
-import { canStartWorkers, WorkerCrew } from './worker-crew.ts';
+import { WorkerCrew } from './worker-crew.ts';
+import { canStartWorkers, workerCount } from './worker-start.ts';
 
 export interface SegmentRunnerOptions {
   /** Most segments that one run has; bounds the memory for results. */
@@ -19,12 +18,6 @@ export interface SegmentRunnerOptions {
 
 /** Segments under way in place: while one is computed on, the host reads for the other. */
 const LANES = 2;
-/** Starting workers takes as long as reading this much in place. */
-const WORTHWHILE_BYTES = 64 * 1024 * 1024;
-/** More workers than these would rather cost memory than save time. */
-const DEFAULT_MAX_WORKERS = 4;
-const MAX_WORKERS = 64;
-
 export class SegmentRunner {
   readonly #disk: DiskFile;
   readonly #task: SegmentTask;
@@ -41,7 +34,7 @@ export class SegmentRunner {
   constructor(disk: DiskFile, taskName: SegmentTaskName, options: SegmentRunnerOptions) {
     const { maxSegments, signal } = options;
     refuseAborted(signal, disk.name);
-    const workers = workerCount(disk, options.workers);
+    const workers = workerCount([disk], options.workers);
     this.#disk = disk;
     this.#task = SEGMENT_TASKS[taskName];
     this.#signal = signal;
@@ -51,7 +44,8 @@ export class SegmentRunner {
     const { descriptor } = disk;
     if (descriptor === undefined || workers === 0 || !canStartWorkers()) return;
     const queueWords = this.#queue.words;
-    this.#crew.start(workers, { descriptor, taskName, queueWords, results: this.#results });
+    const results = this.#results;
+    this.#crew.start(workers, { role: 'segments', descriptor, taskName, queueWords, results });
   }
 
   /** Segments of the current run that are done. */
@@ -108,25 +102,4 @@ export class SegmentRunner {
     this.#queue.stop();
     await this.#crew.close();
   }
-}
-
-/** @throws DiskError `invalid-argument` */
-function workerCount(disk: DiskFile, asked: number | undefined): number {
-  if (asked !== undefined) {
-    if (Number.isInteger(asked) && asked >= 0 && asked <= MAX_WORKERS) return asked;
-    throw new DiskError(
-      'invalid-argument',
-      'work.workers',
-      `The number of workers must be a whole number from 0 to ${MAX_WORKERS}, not ${asked}`,
-    );
-  }
-  if (storedBytes(disk) < WORTHWHILE_BYTES) return 0;
-  const cores = availableParallelism();
-  return cores === 1 ? 0 : Math.min(cores, DEFAULT_MAX_WORKERS);
-}
-
-/** About how much there is to read: what the images take on the host, but no more than the disk. */
-function storedBytes(disk: DiskFile): number {
-  const allocated = disk.info().reduce((sum, image) => sum + image.allocatedBytes, 0);
-  return Math.min(disk.sizeBytes, allocated);
 }

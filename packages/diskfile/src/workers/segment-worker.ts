@@ -1,18 +1,25 @@
-/** The program of a worker thread; {@link WorkerCrew} starts it. */
-import { parentPort, workerData } from 'node:worker_threads';
+/** A worker thread that does segments; {@link WorkerCrew} starts it. */
+import { parentPort } from 'node:worker_threads';
 import { runSync } from '@diskfile/core';
-import { disableNativeCalls } from '@diskfile/storage';
 import { reopenDiskSync } from '../open/open-disk-file.ts';
 import { toErrorMessage } from './error-message.ts';
 import { SegmentQueue } from './segment-queue.ts';
 import { resultAt, segmentAt } from './segment-task.ts';
 import { SEGMENT_TASKS } from './segment-tasks.ts';
-import type { SegmentRun, WorkerAnswer, WorkerStart } from './worker-messages.ts';
+import type { SegmentRun, SegmentStart, WorkerAnswer } from './worker-messages.ts';
 
-disableNativeCalls();
-const { descriptor, taskName, queueWords, results } = workerData as WorkerStart;
+export function runSegmentWorker(start: SegmentStart): void {
+  const runSegments = answering(() => openTask(start));
+  if (runSegments === undefined) return;
+  parentPort!.on('message', (run: SegmentRun) => answering(() => runSegments(run)));
+}
 
-function openTask(): (run: SegmentRun) => void {
+function openTask({
+  descriptor,
+  taskName,
+  queueWords,
+  results,
+}: SegmentStart): (run: SegmentRun) => void {
   const disk = reopenDiskSync(descriptor);
   const task = SEGMENT_TASKS[taskName];
   const queue = new SegmentQueue(queueWords);
@@ -36,9 +43,4 @@ function answering<T>(work: () => T): T | undefined {
   } finally {
     parentPort!.postMessage(answer);
   }
-}
-
-const runSegments = answering(openTask);
-if (runSegments !== undefined) {
-  parentPort!.on('message', (run: SegmentRun) => answering(() => runSegments(run)));
 }

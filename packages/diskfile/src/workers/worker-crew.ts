@@ -1,20 +1,8 @@
 /** Worker threads that help with the segments of a disk which each of them opens for itself. */
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
-import { DiskError } from '@diskfile/bytes';
+import type { Worker } from 'node:worker_threads';
 import { fromErrorMessage } from './error-message.ts';
-import type { SegmentRun, WorkerAnswer, WorkerStart } from './worker-messages.ts';
-
-const PROGRAM = new URL('./segment-worker.js', import.meta.url);
-
-/** Segments leave little garbage; collecting it often takes no time and keeps each worker small. */
-const SMALL_NURSERY = { maxYoungGenerationSizeMb: 2 };
-
-/** Whether there is a worker program here: there is none among the sources, nor in a bundle. */
-export function canStartWorkers(): boolean {
-  return PROGRAM.protocol === 'file:' && existsSync(fileURLToPath(PROGRAM));
-}
+import type { SegmentRun, SegmentStart, WorkerAnswer } from './worker-messages.ts';
+import { startWorker, workerDied } from './worker-start.ts';
 
 /**
  * Workers come when they are ready and do the rest of a run with those that are there. One that
@@ -35,16 +23,10 @@ export class WorkerCrew {
     this.#onFailure = onFailure;
   }
 
-  start(count: number, workerData: WorkerStart): void {
+  start(count: number, start: SegmentStart): void {
     for (let index = 0; index < count; index++) {
-      let worker: Worker;
-      try {
-        // Options of the main program, like --eval, need not make sense for another file.
-        worker = new Worker(PROGRAM, { workerData, execArgv: [], resourceLimits: SMALL_NURSERY });
-      } catch {
-        // The host allows no more threads.
-        return;
-      }
+      const worker = startWorker(start);
+      if (worker === undefined) return;
       worker.on('message', (answer: WorkerAnswer) => this.#take(worker, answer));
       worker.on('error', (cause) => this.#lose(worker, cause));
       worker.on('exit', (exitCode) => this.#lose(worker, new Error(`exit code ${exitCode}`)));
@@ -92,13 +74,7 @@ export class WorkerCrew {
       if (this.#workers.size === 0) this.#endRun?.();
       return;
     }
-    this.#fail(
-      new DiskError('io', 'work.worker-died', 'A worker thread ended before its work was done', {
-        path: this.#path,
-        cause,
-        hint: 'Try again with more memory free, or without workers.',
-      }),
-    );
+    this.#fail(workerDied(this.#path, cause));
   }
 
   #fail(error: Error): void {

@@ -1,0 +1,133 @@
+/** What is to be copied, cut into jobs: block status in, ranges of data and of zeros out. */
+import { alignDown, alignUp, DiskError } from '@diskfile/bytes';
+import type { Step } from '@diskfile/core';
+import type { SourceParts, SourceStatus } from './source-parts.ts';
+
+/** Data that one job has at most, unless a single unit is more: what bounds memory. */
+export const JOB_BYTES = 2 * 1024 * 1024;
+/** Bounds a job where the source has very many small holes. */
+const ITEMS_PER_JOB = 1024;
+/** Of a range whose status cannot be read, as much is tried to be read. */
+const UNKNOWN_BYTES = 64 * 1024;
+
+/** A range of the target. */
+export interface CopyItem {
+  /** `zero`: it is to be made zeros, which it is not known to be. */
+  readonly kind: 'data' | 'zero';
+  readonly guestOffset: number;
+  readonly lengthBytes: number;
+}
+
+/** Items in the order of the disk. */
+export interface CopyJob {
+  readonly items: readonly CopyItem[];
+  readonly dataBytes: number;
+  /** Guest bytes that are dealt with when this job is done: those left out count as well. */
+  readonly coveredBytes: number;
+}
+
+export interface CopyPlanOptions {
+  /** First byte of the source that is copied, to the start of the target. */
+  readonly startBytes: number;
+  readonly lengthBytes: number;
+  /** Unit that data begins and ends at; 1 where any byte will do. */
+  readonly unitBytes: number;
+  /** Whether the target reads as zeros before the copy, so that zeros need not be written. */
+  readonly targetIsZero: boolean;
+  /** Whether the target has the source's backing image: what the source does not hold is left out. */
+  readonly keepsBacking: boolean;
+  /** Whether what cannot be read is left to be tried piece by piece. */
+  readonly salvage: boolean;
+}
+
+export class CopyPlan {
+  readonly #source: SourceParts;
+  readonly #options: CopyPlanOptions;
+  /** Data of a job: whole units. */
+  readonly #jobBytes: number;
+  #at = 0;
+
+  constructor(source: SourceParts, options: CopyPlanOptions) {
+    this.#source = source;
+    this.#options = options;
+    this.#jobBytes = Math.max(alignDown(JOB_BYTES, options.unitBytes), options.unitBytes);
+  }
+
+  /** Most data that a job has. */
+  get jobBytes(): number {
+    return this.#jobBytes;
+  }
+
+  /** The next job; undefined when there is none. One call at a time. */
+  *next(): Step<CopyJob | undefined> {
+    const { lengthBytes: end } = this.#options;
+    const start = this.#at;
+    if (start === end) return undefined;
+    const items: CopyItem[] = [];
+    let dataBytes = 0;
+    let looks = 0;
+    while (this.#at < end && dataBytes < this.#jobBytes && items.length < ITEMS_PER_JOB) {
+      const item = yield* this.#nextItem(this.#jobBytes - dataBytes);
+      if (item?.kind === 'data') dataBytes += item.lengthBytes;
+      if (item !== undefined) addItem(items, item);
+      // Reports progress now and then where there is nothing to do.
+      looks += 1;
+      if (looks === ITEMS_PER_JOB) break;
+    }
+    return { items, dataBytes, coveredBytes: this.#at - start };
+  }
+
+  /** Goes on to the end of the next range; undefined for one that is left out. */
+  *#nextItem(mostData: number): Step<CopyItem | undefined> {
+    const guestOffset = this.#at;
+    const left = this.#options.lengthBytes - guestOffset;
+    const status = yield* this.#status(this.#options.startBytes + guestOffset, left);
+    let kind = this.#kindOf(status);
+    let lengthBytes = this.#wholeUnits(kind, status.lengthBytes, left);
+    if (lengthBytes === 0) {
+      // A unit that holds any data is data.
+      kind = 'data';
+      lengthBytes = Math.min(this.#options.unitBytes, left);
+    }
+    if (kind === 'data') lengthBytes = Math.min(lengthBytes, mostData);
+    this.#at += lengthBytes;
+    return kind === 'skip' ? undefined : { kind, guestOffset, lengthBytes };
+  }
+
+  *#status(offset: number, lengthBytes: number): Step<SourceStatus> {
+    try {
+      return yield* this.#source.status(offset, lengthBytes);
+    } catch (error) {
+      if (!this.#options.salvage || !(error instanceof DiskError)) throw error;
+      const unknown = Math.min(lengthBytes, UNKNOWN_BYTES);
+      return { lengthBytes: unknown, zero: false, allocated: true, depth: 0 };
+    }
+  }
+
+  #kindOf({ zero, allocated, depth }: SourceStatus): CopyItem['kind'] | 'skip' {
+    const { keepsBacking, targetIsZero } = this.#options;
+    if (keepsBacking && !(allocated && depth === 0)) return 'skip';
+    if (!zero) return 'data';
+    return targetIsZero ? 'skip' : 'zero';
+  }
+
+  /** As much of a range as can be done at once: whole units, but for the end of the disk. */
+  #wholeUnits(kind: CopyItem['kind'] | 'skip', lengthBytes: number, left: number): number {
+    if (lengthBytes === left) return left;
+    const { unitBytes } = this.#options;
+    if (unitBytes === 1) return lengthBytes;
+    return kind === 'data'
+      ? Math.min(alignUp(lengthBytes, unitBytes), left)
+      : alignDown(lengthBytes, unitBytes);
+  }
+}
+
+/** Neighbours of one kind make one item. */
+function addItem(items: CopyItem[], item: CopyItem): void {
+  const last = items.at(-1);
+  if (last?.kind !== item.kind || last.guestOffset + last.lengthBytes !== item.guestOffset) {
+    items.push(item);
+    return;
+  }
+  items[items.length - 1] = { ...last, lengthBytes: last.lengthBytes + item.lengthBytes };
+}

@@ -1,0 +1,208 @@
+/** Conversions on worker threads: that they come to what conversions in place come to. */
+import { randomFillSync } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import type { DiskError } from '@diskfile/bytes';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  convertDiskFile,
+  type ConvertDiskFileOptions,
+  convertDiskFileSync,
+  openDiskFileSync,
+} from '../dist/index.js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SIZE_BYTES = 10 * MIB + 512;
+let directory: string;
+const file = (name: string): string => join(directory, name);
+
+/** Data that compresses and data that does not, zeros within it, and holes. */
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'diskfile-convert-workers-'));
+  const bytes = new Uint8Array(SIZE_BYTES);
+  randomFillSync(bytes, 0, 2 * MIB + 300);
+  bytes.fill(7, 4 * MIB, 6 * MIB);
+  randomFillSync(bytes, 5 * MIB + 4096, 40 * KIB);
+  for (let at = 7 * MIB; at < 9 * MIB; at += 24 * KIB) randomFillSync(bytes, at, 5000);
+  randomFillSync(bytes, SIZE_BYTES - 700, 700);
+  writeFileSync(file('source.raw'), bytes);
+  const source = { format: 'raw' };
+  convertDiskFileSync(file('source.raw'), file('deflate.qcow2'), {
+    format: 'qcow2',
+    compress: true,
+    source,
+  });
+});
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** Runs some work and counts the workers that it starts; `onWorker` may interfere with them. */
+async function countingWorkers<T>(
+  work: () => Promise<T>,
+  onWorker: (worker: Worker) => void = () => {},
+): Promise<{ result: T; workers: number }> {
+  let workers = 0;
+  const listener = (worker: Worker): void => {
+    workers += 1;
+    onWorker(worker);
+  };
+  process.on('worker', listener);
+  try {
+    return { result: await work(), workers };
+  } finally {
+    process.off('worker', listener);
+  }
+}
+
+async function failureOf(work: Promise<unknown>): Promise<DiskError> {
+  const error: unknown = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toMatchObject({ name: 'DiskError' });
+  return error as DiskError;
+}
+
+const TARGETS: [name: string, options: ConvertDiskFileOptions][] = [
+  ['raw', { format: 'raw' }],
+  ['qcow2', { format: 'qcow2' }],
+  ['qcow2 of small clusters', { format: 'qcow2', options: { cluster_size: 512 } }],
+  ['qcow2 with subclusters', { format: 'qcow2', options: { extended_l2: true } }],
+  ['preallocated qcow2', { format: 'qcow2', options: { preallocation: 'metadata' } }],
+  ['deflate qcow2', { format: 'qcow2', compress: true }],
+  ['zstd qcow2', { format: 'qcow2', compress: true, options: { compression_type: 'zstd' } }],
+  ['vdi', { format: 'vdi' }],
+  ['split vmdk', { format: 'vmdk', options: { subformat: 'twoGbMaxExtentSparse' } }],
+  ['stream-optimized vmdk', { format: 'vmdk', options: { subformat: 'streamOptimized' } }],
+  ['vhdx', { format: 'vhdx', options: { block_size: String(MIB) } }],
+  ['fixed vhd', { format: 'vhd', options: { subformat: 'fixed', force_size: true } }],
+];
+
+/** What identifies an image is made anew each time. */
+const UNIQUE = new Set(['vdi', 'vmdk', 'vhdx', 'vhd']);
+
+describe('conversions on workers', () => {
+  const cases = [
+    ...TARGETS.slice(0, 2).map((target) => ['source.raw', ...target] as const),
+    ...TARGETS.map((target) => ['deflate.qcow2', ...target] as const),
+  ];
+  it.each(cases)('%s → %s', async (source, _, options) => {
+    const all = { ...options, overwrite: true };
+    convertDiskFileSync(file(source), file('in-place'), all);
+    const { workers } = await countingWorkers(() =>
+      convertDiskFile(file(source), file('on-workers'), { ...all, workers: 2 }),
+    );
+    expect(workers).toBe(2);
+    const [one, other] = ['in-place', 'on-workers'].map((name) => contentOf(name, options));
+    expect(one!.equals(readFileSync(file('source.raw')))).toBe(true);
+    expect(other!.equals(one!)).toBe(true);
+    if (UNIQUE.has(options.format)) return;
+    const images = ['in-place', 'on-workers'].map((name) => readFileSync(file(name)));
+    expect(images[0]!.equals(images[1]!)).toBe(true);
+  });
+
+  function contentOf(name: string, { format }: ConvertDiskFileOptions): Buffer {
+    const disk = openDiskFileSync(file(name), { format });
+    const bytes = Buffer.alloc(disk.sizeBytes);
+    disk.readSync(bytes, 0);
+    disk.closeSync();
+    return bytes;
+  }
+
+  it('lay data out as it comes when they may', async () => {
+    const options = { format: 'qcow2', workers: 3, outOfOrder: true, overwrite: true };
+    await convertDiskFile(file('deflate.qcow2'), file('unordered.qcow2'), options);
+    expect(contentOf('unordered.qcow2', options).equals(readFileSync(file('source.raw')))).toBe(
+      true,
+    );
+  });
+
+  it('join disks and take a part of them', async () => {
+    const whole = readFileSync(file('source.raw'));
+    writeFileSync(file('odd.raw'), whole.subarray(0, MIB + 77));
+    const disks = [file('odd.raw'), file('deflate.qcow2'), file('odd.raw')];
+    const range = { guestOffset: MIB, lengthBytes: 9 * MIB };
+    const padding = Buffer.alloc(512 - 77);
+    const odd = Buffer.concat([whole.subarray(0, MIB + 77), padding]);
+    const joined = Buffer.concat([odd, whole, odd]);
+    for (const workers of [0, 2]) {
+      const options = { format: 'raw', workers, overwrite: true };
+      await convertDiskFile(disks, file('joined.raw'), options);
+      expect(readFileSync(file('joined.raw')).equals(joined)).toBe(true);
+      await convertDiskFile(disks, file('part.raw'), { ...options, range });
+      expect(readFileSync(file('part.raw')).equals(joined.subarray(MIB, 10 * MIB))).toBe(true);
+    }
+  });
+
+  it('are done without when they do not start', async () => {
+    await countingWorkers(
+      () => convertDiskFile(file('source.raw'), file('alone.raw'), { format: 'raw', workers: 2 }),
+      (worker) => void worker.terminate(),
+    );
+    expect(readFileSync(file('alone.raw')).equals(readFileSync(file('source.raw')))).toBe(true);
+  });
+
+  it('that die at work are an error, and nothing is left behind', async () => {
+    const before = readdirSync(directory);
+    const options = { format: 'raw', workers: 1, bytesPerSecond: 4 * MIB };
+    const work = countingWorkers(
+      () => convertDiskFile(file('source.raw'), file('dead.raw'), options),
+      // The first message says that the worker is ready.
+      (worker) => worker.once('message', () => void worker.terminate()),
+    );
+    expect((await failureOf(work)).detail).toBe('work.worker-died');
+    expect(readdirSync(directory)).toEqual(before);
+  });
+
+  it.each([0, 2])('are called off, %i of them, and nothing is left behind', async (workers) => {
+    const before = readdirSync(directory);
+    const controller = new AbortController();
+    const progress: number[] = [];
+    const work = convertDiskFile(file('deflate.qcow2'), file('aborted.qcow2'), {
+      format: 'qcow2',
+      workers,
+      bytesPerSecond: 10 * MIB,
+      signal: controller.signal,
+      onProgress: ({ doneBytes }) => {
+        progress.push(doneBytes);
+        if (doneBytes > 0) controller.abort();
+      },
+    });
+    expect((await failureOf(work)).code).toBe('aborted');
+    expect(progress.at(-1)).toBeLessThan(SIZE_BYTES);
+    expect(readdirSync(directory)).toEqual(before);
+  });
+
+  it.each([0, 2])('salvage what can be read, %i of them', async (workers) => {
+    const image = readFileSync(file('deflate.qcow2'));
+    // The stream of the unit at 4 MiB is made nonsense.
+    const disk = openDiskFileSync(file('deflate.qcow2'));
+    const expected = contentOf('deflate.qcow2', { format: 'qcow2' });
+    disk.closeSync();
+    const at = compressedOffset(image, 4 * MIB);
+    image.fill(0xff, at, at + 8);
+    writeFileSync(file('damaged.qcow2'), image);
+    const options = { format: 'raw', workers, overwrite: true };
+    const failed = convertDiskFile(file('damaged.qcow2'), file('salvaged.raw'), options);
+    expect((await failureOf(failed)).code).toBe('corrupt');
+    const { unreadable } = await convertDiskFile(file('damaged.qcow2'), file('salvaged.raw'), {
+      ...options,
+      salvage: true,
+    });
+    expect(unreadable).toMatchObject([{ guestOffset: 4 * MIB, lengthBytes: 64 * KIB }]);
+    expected.fill(0, 4 * MIB, 4 * MIB + 64 * KIB);
+    expect(readFileSync(file('salvaged.raw')).equals(expected)).toBe(true);
+  });
+
+  /** Host offset of a compressed cluster of 64 KiB, by the L1 and L2 tables. */
+  function compressedOffset(image: Buffer, guestOffset: number): number {
+    const l1 = Number(image.readBigUInt64BE(40));
+    const l2 = Number(image.readBigUInt64BE(l1) & 0x00ff_ffff_ffff_fe00n);
+    const entry = image.readBigUInt64BE(l2 + (guestOffset / (64 * KIB)) * 8);
+    expect(entry >> 62n).toBe(1n);
+    return Number(entry & ((1n << 54n) - 1n));
+  }
+});
