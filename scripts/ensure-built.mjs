@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
 /** What the build makes last. */
-const LAST_OUTPUT = 'packages/disk-cat/dist/commands/disk-cat.js';
+const LAST_OUTPUT = 'packages/disk-img/dist/commands/disk-img.js';
 const SHARED_SOURCES = ['package-lock.json', 'tsconfig.json', 'tsconfig.base.json'];
 const SKIPPED = new Set(['node_modules', 'dist', 'test']);
 

@@ -1,8 +1,8 @@
 /** `disk-cat`: bytes of guest files to standard output. */
+import type { Output } from '@diskfile/command';
 import { DiskError, type FileHandle } from 'diskfile';
 import { guestOptions, type GuestOptions } from './cli/command-line.ts';
 import { type Invocation, main } from './cli/main.ts';
-import type { Output } from './cli/output.ts';
 import { withGuest } from './guest/opening.ts';
 import { warnOfSkippedMounts } from './guest/skipped-mounts.ts';
 

@@ -1,10 +1,10 @@
 /** `disk-filesystems`: filesystems, partitions and disks of an image. */
+import { printable } from '@diskfile/command';
 import { closeDevicesSync, openDevicesSync, readPartitionsSync } from 'diskfile';
 import type { CommonOptions } from './cli/command-line.ts';
 import { UsageError } from './cli/failure.ts';
 import { writeJson } from './cli/json.ts';
 import { type Invocation, main } from './cli/main.ts';
-import { printable } from './cli/printable.ts';
 import { humanSize } from './cli/sizes.ts';
 import { type Column, csvLine, tableLines } from './cli/table.ts';
 import { type DeviceRow, deviceRows, type RowKinds } from './filesystems/device-rows.ts';

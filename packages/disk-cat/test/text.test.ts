@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { printable } from '@diskfile/command';
 import { childPath, hostPath, showPath } from '../src/cp/host-path.ts';
-import { printable } from '../src/cli/printable.ts';
 import { toJsonText } from '../src/cli/json.ts';
 import { exactSize, humanSize } from '../src/cli/sizes.ts';
 import { csvLine, tableLines } from '../src/cli/table.ts';

@@ -50,7 +50,8 @@ const TYPES: Readonly<Record<number, VdiType>> = {
 export function parseHeader(head: Uint8Array, limits: Limits): VdiHeader {
   const { u32Signature, u32Version } = preHeader.decode(head);
   if (u32Signature !== VDI_SIGNATURE) {
-    throw corrupt('vdi.signature', 'The file has not the signature of a VDI image', 64);
+    const given = u32Signature.toString(16).padStart(8, '0');
+    throw corrupt('vdi.signature', `0x${given} is not the signature of a VDI image`, 64);
   }
   if (u32Version !== VDI_VERSION) {
     throw new DiskError(

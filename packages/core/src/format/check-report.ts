@@ -47,6 +47,13 @@ export interface CheckFinding {
   readonly hostOffset?: number;
   /** What part of the disk is concerned, where that is known. */
   readonly guestOffset?: number;
+  /** Where clusters are counted wrongly: what their refcounts say, and how often they are used. */
+  readonly counts?: {
+    readonly firstCluster: number;
+    readonly clusters: number;
+    readonly stored: number;
+    readonly counted: number;
+  };
   readonly repaired: boolean;
 }
 

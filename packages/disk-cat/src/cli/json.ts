@@ -1,5 +1,5 @@
 /** JSON in which guest names keep their bytes and cannot play tricks on a terminal. */
-import type { Output } from './output.ts';
+import type { Output } from '@diskfile/command';
 
 /** What a terminal may act on although JSON lets it stand: DEL, C1, separators, direction marks. */
 const UNSAFE = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;

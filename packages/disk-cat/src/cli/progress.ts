@@ -1,5 +1,5 @@
 /** A progress bar on standard error, for jobs that take a while. */
-import { isTerminal } from './is-terminal.ts';
+import { isTerminal } from '@diskfile/command';
 import { humanSize } from './sizes.ts';
 
 export interface Progress {

@@ -1,10 +1,10 @@
 /** Standard error: what went wrong and what is worth knowing, for people or as JSON lines. */
 import { writeSync } from 'node:fs';
+import { printable } from '@diskfile/command';
 import { DiskError } from 'diskfile';
 import { UsageError } from './failure.ts';
 import { hintOf } from './hints.ts';
 import { toJsonText } from './json.ts';
-import { printable } from './printable.ts';
 
 const STDERR = 2;
 /** A damaged filesystem can have a warning for every block of it. */

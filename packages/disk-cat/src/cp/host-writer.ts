@@ -26,8 +26,8 @@ import {
 } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { maskBits } from '@diskfile/bytes';
+import { writeFailure } from '@diskfile/command';
 import { DiskError, encodeName, type FileHandle, type FileStats, type Timestamp } from 'diskfile';
-import { writeFailure } from '../cli/write-failure.ts';
 import { type HostPath, showPath } from './host-path.ts';
 
 export interface Preserve {

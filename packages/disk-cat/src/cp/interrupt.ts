@@ -1,6 +1,6 @@
 /** Ctrl-C while files are half written: they are removed first, then the process ends by the signal. */
 import { setImmediate } from 'node:timers/promises';
-import { Interrupted } from '../cli/failure.ts';
+import { Interrupted } from '@diskfile/command';
 
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 

@@ -1,5 +1,5 @@
 /** Partitions and filesystems, for people. */
-import { printable } from '../cli/printable.ts';
+import { printable } from '@diskfile/command';
 import { humanSize } from '../cli/sizes.ts';
 import { type Column, tableLines } from '../cli/table.ts';
 import type { Contents, ContentsFilesystem, ContentsTable } from './contents.ts';

@@ -1,5 +1,5 @@
 /** `name: value` lines out of whatever a format has to say. */
-import { printable } from '../cli/printable.ts';
+import { printable } from '@diskfile/command';
 
 const NAME_WIDTH = 22;
 

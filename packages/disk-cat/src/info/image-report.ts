@@ -1,6 +1,6 @@
 /** An image and its backing chain, for people. */
+import { printable } from '@diskfile/command';
 import type { BitmapInfo, DiskFile, ImageInfo, SnapshotInfo } from 'diskfile';
-import { printable } from '../cli/printable.ts';
 import { exactSize, humanSize } from '../cli/sizes.ts';
 import { tableLines } from '../cli/table.ts';
 import { isoTime } from '../guest/times.ts';

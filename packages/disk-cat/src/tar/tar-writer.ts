@@ -11,7 +11,7 @@ import {
   type TreeEntry,
 } from 'diskfile';
 import { alignUp } from '@diskfile/bytes';
-import type { Output } from '../cli/output.ts';
+import type { Output } from '@diskfile/command';
 import type { Report } from '../cli/report.ts';
 import { encodeMemberHeader, type MemberType } from './member-header.ts';
 import { PaxRecords } from './pax-records.ts';

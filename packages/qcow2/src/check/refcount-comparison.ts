@@ -141,11 +141,13 @@ export class RefcountComparison {
         ? `The cluster at ${hex(hostOffset)} is`
         : `The ${clusters} clusters from ${hex(hostOffset)} on are`;
     const message = `${which} counted ${times(stored)} and used ${times(counted)}`;
+    const counts = { firstCluster: start, clusters, stored, counted };
     if (stored > counted) {
-      this.#findings.leak(clusters, () => ({ detail: 'qcow2.check.leak', message, hostOffset }));
+      const detail = 'qcow2.check.leak';
+      this.#findings.leak(clusters, () => ({ detail, message, hostOffset, counts }));
     } else {
       const detail = 'qcow2.check.refcount-too-low';
-      this.#findings.corruption(clusters, () => ({ detail, message, hostOffset }));
+      this.#findings.corruption(clusters, () => ({ detail, message, hostOffset, counts }));
     }
   }
 }

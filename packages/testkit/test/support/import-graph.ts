@@ -28,12 +28,20 @@ const LAYERS: readonly (readonly string[])[] = [
   ['crypto'],
   ['codec', 'storage', 'partition', ...formatPackages()],
   ['diskfile'],
-  ['disk-cat'],
+  ['command'],
+  ['disk-cat', 'disk-img'],
   ['testkit'],
 ];
 /** Shipped as one file with all it imports, so its dependencies are there for the build only. */
-const BUNDLED_PACKAGES = new Set(['disk-cat']);
-const NODE_PACKAGES = new Set(['storage', 'diskfile', 'disk-cat', 'testkit']);
+const BUNDLED_PACKAGES = new Set(['disk-cat', 'disk-img']);
+const NODE_PACKAGES = new Set([
+  'storage',
+  'diskfile',
+  'command',
+  'disk-cat',
+  'disk-img',
+  'testkit',
+]);
 
 /** Packages of one format each: they have a driver. */
 function formatPackages(): string[] {

@@ -1,7 +1,7 @@
 /** Standard output, written synchronously: no stream between the image and the pipe. */
 import { writeSync } from 'node:fs';
 import { encodeName } from '@diskfile/bytes';
-import { BrokenPipe } from './failure.ts';
+import { BrokenPipe } from './ended.ts';
 import { isTerminal } from './is-terminal.ts';
 import { printable } from './printable.ts';
 import { writeFailure } from './write-failure.ts';

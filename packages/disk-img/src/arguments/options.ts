@@ -1,0 +1,80 @@
+/** The options of one run of a command, and what several commands make of them. */
+import { Failure, type Program, usage } from '../program.ts';
+import { type OptionShapes, parseArguments } from './getopt.ts';
+
+/** Options that every command takes. */
+const COMMON_LONG = { help: 'h' };
+
+export class CommandOptions {
+  readonly operands: readonly string[];
+  readonly #values = new Map<string, string[]>();
+
+  /** @throws Failure for arguments that make no sense; HelpWanted for `-h` */
+  constructor(command: string, args: readonly string[], { short, long }: OptionShapes) {
+    const shapes = { short: `h${short}`, long: { ...COMMON_LONG, ...long } };
+    const { options, operands } = parseArguments(command, args, shapes);
+    this.operands = operands;
+    for (const { name, value } of options) {
+      if (name === 'h') throw new HelpWanted();
+      const values = this.#values.get(name);
+      if (values === undefined) this.#values.set(name, [value]);
+      else values.push(value);
+    }
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  /** The last one counts. */
+  value(name: string): string | undefined {
+    return this.#values.get(name)?.at(-1);
+  }
+
+  values(name: string): readonly string[] {
+    return this.#values.get(name) ?? [];
+  }
+
+  /** @throws Failure unless there is exactly one operand */
+  theImage(): string {
+    const [filename] = this.operands;
+    if (this.operands.length === 1) return filename!;
+    throw usage('Expecting one image file name');
+  }
+
+  /** @throws Failure for another form than `human` and `json` */
+  get isJson(): boolean {
+    const form = this.value('output') ?? 'human';
+    if (form === 'human' || form === 'json') return form === 'json';
+    throw new Failure('--output must be used with human or json as argument.');
+  }
+}
+
+/** Not a failure: the user asks for help. */
+export class HelpWanted extends Error {
+  override readonly name = 'HelpWanted';
+}
+
+const CACHE_MODES: ReadonlySet<string> = new Set([
+  'none',
+  'off',
+  'writeback',
+  'writethrough',
+  'directsync',
+  'unsafe',
+]);
+
+/** Whether there is such a cache mode. The host's cache is used whatever is asked for. */
+export function isCacheMode(mode: string): boolean {
+  return CACHE_MODES.has(mode);
+}
+
+/** @throws Failure for a cache mode of the source that there is not */
+export function checkSourceCache(mode: string | undefined): void {
+  if (mode !== undefined && !isCacheMode(mode)) {
+    throw new Failure(`Invalid source cache option: ${mode}`);
+  }
+}
+
+/** What a command is to the program. */
+export type Command = (program: Program, args: readonly string[]) => number | Promise<number>;

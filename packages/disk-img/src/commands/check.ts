@@ -1,0 +1,120 @@
+/** `check`: looks for damage, and repairs it. */
+import {
+  checkDiskFile,
+  type CheckDiskFileOptions,
+  checkDiskFileSync,
+  type CheckReport,
+  DiskError,
+  openGraphFile,
+  type RepairMode,
+} from 'diskfile';
+import { checkSourceCache, CommandOptions } from '../arguments/options.ts';
+import {
+  defineObjects,
+  type ImageSource,
+  imageSource,
+  takesImageOptions,
+} from '../images/image-source.ts';
+import { OPEN_GATE } from '../images/open-image.ts';
+import { Failure, type Program, usage } from '../program.ts';
+import { findingsText } from '../report/check-findings.ts';
+import { humanCheck, jsonCheck, repairedText } from '../report/check-report.ts';
+import { jsonText } from '../report/json.ts';
+import { openFailure } from '../words/open-failure.ts';
+
+const EXIT_ERRORS = 2;
+const EXIT_LEAKS = 3;
+const EXIT_UNSUPPORTED = 63;
+
+export async function run(program: Program, args: readonly string[]): Promise<number> {
+  const options = new CommandOptions('check', args, {
+    short: 'f:r:T:qU',
+    long: {
+      object: 'object:',
+      'image-opts': 'image-opts',
+      format: 'f:',
+      repair: 'r:',
+      output: 'output:',
+      'force-share': 'U',
+    },
+  });
+  const repair = repairOption(options.value('r'));
+  const isJson = options.isJson;
+  const filename = options.theImage();
+  const isOptions = takesImageOptions(options, 'f');
+  const objects = defineObjects(program, options);
+  checkSourceCache(options.value('T'));
+  const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
+  const forceShare = options.has('U');
+  const isQuiet = options.has('q');
+  const first = await checkImage(source, { repair, forceShare });
+  tellFindings(program, first);
+  const { corruptionsFixed, leaksFixed } = first;
+  let report = first;
+  if (corruptionsFixed > 0 || leaksFixed > 0) {
+    if (!isJson && !isQuiet) program.output.text(repairedText(first));
+    const second = await checkImage(source, { repair: undefined, forceShare });
+    report = { ...second, corruptionsFixed, leaksFixed };
+  }
+  if (isJson) program.line(jsonText(jsonCheck(filename, report)));
+  else if (!isQuiet) program.output.text(humanCheck(report));
+  return exitCodeOf(report);
+}
+
+function tellFindings(program: Program, report: CheckReport): void {
+  const text = findingsText(report);
+  if (text !== '') program.rawError(text);
+}
+
+function repairOption(text: string | undefined): RepairMode | undefined {
+  if (text === undefined || text === 'leaks' || text === 'all') return text;
+  throw usage(`Unknown option value for -r (expecting 'leaks' or 'all'): ${text}`);
+}
+
+interface CheckRequest {
+  readonly repair: RepairMode | undefined;
+  readonly forceShare: boolean;
+}
+
+async function checkImage(
+  source: ImageSource,
+  { repair, forceShare }: CheckRequest,
+): Promise<CheckReport> {
+  const how = { forceShare, gate: OPEN_GATE, ...(repair === undefined ? {} : { repair }) };
+  try {
+    return await (source.graph === undefined ? checkPath(source, how) : checkGraph(source, how));
+  } catch (error) {
+    if (error instanceof DiskError && error.detail === 'check.no-check') {
+      const exitCode = EXIT_UNSUPPORTED;
+      throw new Failure('This image format does not support checks', { exitCode });
+    }
+    throw openFailure(source, error);
+  }
+}
+
+function checkPath({ path, format }: ImageSource, how: CheckDiskFileOptions): CheckReport {
+  return checkDiskFileSync(path!, format === undefined ? how : { ...how, format });
+}
+
+async function checkGraph(
+  { graph, objects }: ImageSource,
+  how: CheckDiskFileOptions,
+): Promise<CheckReport> {
+  const { repair, forceShare = false } = how;
+  const { storage, format } = await openGraphFile(graph!, {
+    objects,
+    forceShare,
+    readOnly: repair === undefined,
+  });
+  try {
+    return await checkDiskFile(storage, format === undefined ? how : { ...how, format });
+  } finally {
+    await storage.close();
+  }
+}
+
+function exitCodeOf({ checkErrors, corruptions, leaks }: CheckReport): number {
+  if (checkErrors > 0) return 1;
+  if (corruptions > 0) return EXIT_ERRORS;
+  return leaks > 0 ? EXIT_LEAKS : 0;
+}

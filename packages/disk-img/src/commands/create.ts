@@ -1,0 +1,246 @@
+/** `create`: makes a new image. */
+import { createDiskFileSync, DiskError, openDiskFileSync } from 'diskfile';
+import {
+  asksForHelp,
+  joinOptionLists,
+  optionHelp,
+  type OptionValues,
+  readOptions,
+  shownOptions,
+} from '../arguments/option-list.ts';
+import { CommandOptions } from '../arguments/options.ts';
+import { sizeArgument } from '../arguments/sizes.ts';
+import { CREATE_OPTIONS, createOptionsOf, type FormatOption } from '../formats/format-options.ts';
+import { isKnownFormat } from '../formats/known-formats.ts';
+import { backingPath } from '../images/backing-path.ts';
+import { OPEN_GATE } from '../images/open-image.ts';
+import { Failure, type FailureOptions, type Program, usage } from '../program.ts';
+import { creationWords } from '../words/creation-words.ts';
+import { wordsOf } from '../words/disk-words.ts';
+import { formatName } from '../words/format-names.ts';
+
+export function run(program: Program, args: readonly string[]): number {
+  const options = new CommandOptions('create', args, {
+    short: 'F:b:f:o:qu',
+    long: {},
+  });
+  const format = options.value('f') ?? 'raw';
+  const list = joinOptionLists(options.values('o'));
+  const [filename, sizeText] = options.operands;
+  if (filename === undefined && !asksForHelp(list)) throw usage('Expecting image file name');
+  if (options.operands.length > 2) throw usage(`Unexpected argument: ${options.operands[2]}`);
+  const sizeBytes = sizeText === undefined ? undefined : sizeArgument('image size', sizeText);
+  if (asksForHelp(list)) return printOptions(program, format, filename !== undefined);
+  createImage(program, {
+    filename: filename!,
+    format,
+    list,
+    sizeBytes,
+    backingName: options.value('b'),
+    backingFormat: options.value('F'),
+    unsafe: options.has('u'),
+    quiet: options.has('q'),
+  });
+  return 0;
+}
+
+/** @param withFile whether the file is known that is to be made, and so its own options as well */
+function printOptions(program: Program, format: string, withFile: boolean): number {
+  if (!isKnownFormat(format)) throw new Failure(`Unknown file format '${format}'`);
+  const known = createOptionsOf(format);
+  if (known === undefined) throw new Failure(cannotCreate(format));
+  program.output.text(withFile ? optionHelp('Supported options', known) : formatOptionHelp(format));
+  return 0;
+}
+
+/** Where it is not known what file there will be. */
+export function formatOptionHelp(format: string): string {
+  return (
+    optionHelp(`Supported ${format} options`, CREATE_OPTIONS[format]!) +
+    '\nThe protocol level may support further options.\n' +
+    'Specify the target filename to include those options.\n'
+  );
+}
+
+function cannotCreate(format: string): string {
+  return `Format driver '${format}' does not support image creation`;
+}
+
+export interface Creation {
+  readonly filename: string;
+  readonly format: string;
+  /** As behind `-o`. */
+  readonly list: string;
+  readonly sizeBytes: bigint | undefined;
+  readonly backingName: string | undefined;
+  readonly backingFormat: string | undefined;
+  /** Does not look at the image below. */
+  readonly unsafe: boolean;
+  readonly quiet: boolean;
+}
+
+/** @throws Failure */
+export function createImage(program: Program, creation: Creation): void {
+  const { filename, format } = creation;
+  const refuse = (reason: string, options?: FailureOptions): Failure =>
+    new Failure(`${filename}: ${reason}`, options);
+  if (!isKnownFormat(format)) throw refuse(`Unknown file format '${format}'`);
+  const known = createOptionsOf(format);
+  if (known === undefined) throw refuse(cannotCreate(format));
+  const values = readValues(creation, known, refuse);
+  const backing = backingOf(values);
+  if (backing?.name === '') throw refuse('Expected backing file name, got empty string');
+  if (backing?.name === filename) {
+    throw refuse('Error: Trying to create an image with the same filename as the backing file');
+  }
+  settleSize(creation, values, refuse);
+  if (!creation.quiet) {
+    program.line(`Formatting '${filename}', fmt=${format}${shownOptions(values, known)}`);
+  }
+  if (backing === undefined && values.has('backing_fmt')) {
+    throw refuse('Backing format cannot be used without backing file');
+  }
+  make(creation, values, refuse);
+}
+
+type Refusal = (reason: string, options?: FailureOptions) => Failure;
+
+function readValues(
+  { format, list, backingName, backingFormat }: Creation,
+  known: readonly FormatOption[],
+  refuse: Refusal,
+): OptionValues {
+  let values: OptionValues;
+  try {
+    values = readOptions(list, known);
+  } catch (error) {
+    throw refuse(wordsOf(error));
+  }
+  const hasBacking = known.some(({ name }) => name === 'backing_file');
+  if (backingName !== undefined) {
+    if (!hasBacking) throw refuse(`Backing file not supported for file format '${format}'`);
+    values.set('backing_file', { text: backingName, value: backingName });
+  }
+  if (backingFormat !== undefined) {
+    if (!hasBacking) throw refuse(`Backing file format not supported for file format '${format}'`);
+    values.set('backing_fmt', { text: backingFormat, value: backingFormat });
+  }
+  return values;
+}
+
+interface Backing {
+  readonly name: string;
+  readonly format: string | undefined;
+}
+
+function backingOf(values: OptionValues): Backing | undefined {
+  const name = values.get('backing_file')?.text;
+  return name === undefined ? undefined : { name, format: values.get('backing_fmt')?.text };
+}
+
+/** Decides on the size of the disk, which the image below has where nobody says otherwise. */
+function settleSize(creation: Creation, values: OptionValues, refuse: Refusal): void {
+  const { sizeBytes, unsafe } = creation;
+  if (sizeBytes !== undefined && values.has('size')) {
+    throw refuse('The image size must be specified only once');
+  }
+  if (sizeBytes !== undefined) setSize(values, sizeBytes);
+  const backing = backingOf(values);
+  if (backing !== undefined && !unsafe) {
+    const below = lookBelow(creation, backing, refuse);
+    if (!values.has('size')) setSize(values, BigInt(below.sizeBytes));
+  } else if (backing !== undefined && backing.format === undefined) {
+    throw refuse('Backing file specified without backing format');
+  }
+  if (!values.has('size')) throw refuse('Image creation needs a size parameter');
+}
+
+function setSize(values: OptionValues, bytes: bigint): void {
+  const isExact = bytes <= BigInt(Number.MAX_SAFE_INTEGER);
+  values.set('size', { text: String(bytes), value: isExact ? Number(bytes) : bytes });
+}
+
+function lookBelow(
+  { filename }: Creation,
+  { name, format }: Backing,
+  refuse: Refusal,
+): { readonly sizeBytes: number } {
+  let below: { sizeBytes: number; format: string };
+  try {
+    const disk = openDiskFileSync(backingPath(filename, name), {
+      ...(format === undefined ? {} : { format }),
+      gate: OPEN_GATE,
+    });
+    below = { sizeBytes: disk.sizeBytes, format: disk.format };
+    disk.closeSync();
+  } catch (error) {
+    throw refuse(wordsOf(error), { tail: 'Could not open backing image.\n' });
+  }
+  if (format !== undefined) return below;
+  throw refuse('Backing file specified without backing format', {
+    tail: `Detected format of ${formatName(below.format)}.`,
+  });
+}
+
+/** Options of the file rather than of the format; the host decides about these. */
+const FILE_OPTION_NAMES: ReadonlySet<string> = new Set(['nocow', 'extent_size_hint']);
+
+function make(creation: Creation, values: OptionValues, refuse: Refusal): void {
+  const { filename, format } = creation;
+  const { size, options } = formatValues(format, values);
+  const backing = backingOf(values);
+  try {
+    if (typeof size === 'bigint') throw tooLarge();
+    createDiskFileSync(filename.replace(/^file:/, ''), {
+      format,
+      sizeBytes: size as number,
+      options,
+      overwrite: true,
+      gate: OPEN_GATE,
+      ...(backing === undefined
+        ? {}
+        : {
+            backing: {
+              name: backing.name,
+              ...(backing.format === undefined ? {} : { format: backing.format }),
+            },
+          }),
+    });
+  } catch (error) {
+    throw refuse(creationWords(error, { format, filename, values }));
+  }
+}
+
+function tooLarge(): DiskError {
+  return new DiskError('limit', 'create.too-large', 'The disk is larger than any can be');
+}
+
+interface FormatValues {
+  readonly size: string | number | bigint | boolean | undefined;
+  /** What the format itself takes besides. */
+  readonly options: Readonly<Record<string, string | number | boolean>>;
+}
+
+function formatValues(format: string, values: OptionValues): FormatValues {
+  const options: Record<string, string | number | boolean> = {};
+  const takesPreallocation = format === 'qcow2' || format === 'raw';
+  for (const [name, { text, value }] of values) {
+    if (FILE_OPTION_NAMES.has(name) || name.startsWith('backing_') || name === 'size') continue;
+    if (name === 'preallocation' && !takesPreallocation) continue;
+    options[name] = typeof value === 'bigint' ? text : value;
+  }
+  if (format === 'vhdx') roundVhdxOptions(options);
+  return { size: values.get('size')?.value, options };
+}
+
+const MIB = 1024 * 1024;
+const MAX_VHDX_BLOCK_BYTES = 256 * MIB;
+
+/** What is out of range goes to its end. */
+function roundVhdxOptions(options: Record<string, string | number | boolean>): void {
+  const { block_size: blockSize, log_size: logSize } = options;
+  if (typeof blockSize === 'number' && blockSize > MAX_VHDX_BLOCK_BYTES) {
+    options['block_size'] = MAX_VHDX_BLOCK_BYTES;
+  }
+  if (typeof logSize === 'number' && logSize < MIB) options['log_size'] = MIB;
+}

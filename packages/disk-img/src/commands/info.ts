@@ -1,0 +1,73 @@
+/** `info`: what an image says of itself. */
+import type { ImageInfo } from 'diskfile';
+import { CommandOptions } from '../arguments/options.ts';
+import { backingPath } from '../images/backing-path.ts';
+import {
+  defineObjects,
+  type ImageSource,
+  imageSource,
+  takesImageOptions,
+} from '../images/image-source.ts';
+import { openImage, withDisk } from '../images/open-image.ts';
+import { Failure, type Program } from '../program.ts';
+import { humanInfo, jsonInfo } from '../report/image-info.ts';
+import { jsonText } from '../report/json.ts';
+
+export function run(program: Program, args: readonly string[]): number {
+  const options = new CommandOptions('info', args, {
+    short: 'f:U',
+    long: {
+      object: 'object:',
+      'image-opts': 'image-opts',
+      format: 'f:',
+      output: 'output:',
+      'backing-chain': 'backing-chain',
+      'force-share': 'U',
+    },
+  });
+  const { isJson } = options;
+  const filename = options.theImage();
+  const chain = options.has('backing-chain');
+  const isOptions = takesImageOptions(options, 'f');
+  const objects = defineObjects(program, options);
+  const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
+  const images = collect(program, source, { forceShare: options.has('U'), chain });
+  if (!isJson) program.output.text(images.map(humanInfo).join('\n'));
+  else if (chain) program.line(jsonText(images.map(jsonInfo)));
+  else program.line(jsonText(jsonInfo(images[0]!)));
+  return 0;
+}
+
+interface Collection {
+  readonly forceShare: boolean;
+  readonly chain: boolean;
+}
+
+/** Each image of the chain is opened by itself, so that one that cannot be is told by its name. */
+function collect(
+  program: Program,
+  source: ImageSource,
+  { forceShare, chain }: Collection,
+): ImageInfo[] {
+  const seen = new Set<string>();
+  const images: ImageInfo[] = [];
+  let next: ImageSource | undefined = source;
+  while (next !== undefined) {
+    if (seen.has(next.filename)) throw infiniteLoop(next.filename);
+    seen.add(next.filename);
+    const disk = openImage(program, { source: next, forceShare, backing: false });
+    const info: ImageInfo = withDisk(disk, () => disk.info()[0]!);
+    images.push(info);
+    next = chain ? backingOf(info) : undefined;
+  }
+  return images;
+}
+
+function backingOf({ path, backing }: ImageInfo): ImageSource | undefined {
+  if (backing === undefined) return undefined;
+  return imageSource(backingPath(path, backing.name), { format: backing.format });
+}
+
+function infiniteLoop(filename: string): Failure {
+  return new Failure(`Backing file '${filename}' creates an infinite loop.`);
+}

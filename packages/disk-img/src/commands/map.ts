@@ -1,0 +1,198 @@
+/** `map`: which bytes of the disk lie where. */
+import { dirname, resolve } from 'node:path';
+import type { BlockStatus, DiskFile, ImageInfo } from 'diskfile';
+import { CommandOptions } from '../arguments/options.ts';
+import { MAX_INT64, sizeArgument } from '../arguments/sizes.ts';
+import { backingPath } from '../images/backing-path.ts';
+import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { openImage, withDisk } from '../images/open-image.ts';
+import { Failure, type Program } from '../program.ts';
+import { ALWAYS_PRESENT_FORMATS, formatName, UNMAPPED_FORMATS } from '../words/format-names.ts';
+
+export function run(program: Program, args: readonly string[]): number {
+  const options = new CommandOptions('map', args, {
+    short: 'f:s:l:U',
+    long: {
+      object: 'object:',
+      'image-opts': 'image-opts',
+      format: 'f:',
+      output: 'output:',
+      'start-offset': 's:',
+      'max-length': 'l:',
+      'force-share': 'U',
+    },
+  });
+  const { isJson } = options;
+  const range = {
+    start: offsetOption(options, 's', 'start offset') ?? 0n,
+    length: offsetOption(options, 'l', 'max length') ?? MAX_INT64,
+  };
+  const filename = options.theImage();
+  const isOptions = takesImageOptions(options, 'f');
+  const objects = defineObjects(program, options);
+  const disk = openImage(program, {
+    source: imageSource(filename, { format: options.value('f'), isOptions, objects }),
+    forceShare: options.has('U'),
+  });
+  withDisk(disk, () => print(program, mappedRanges(disk, filename, range), isJson));
+  return 0;
+}
+
+function offsetOption(options: CommandOptions, name: string, what: string): bigint | undefined {
+  const text = options.value(name);
+  return text === undefined ? undefined : sizeArgument(what, text);
+}
+
+interface MappedRange {
+  readonly start: number;
+  readonly length: number;
+  readonly depth: number;
+  readonly present: boolean;
+  readonly zero: boolean;
+  readonly data: boolean;
+  readonly offset: number | undefined;
+  readonly filename: string | undefined;
+}
+
+function* mappedRanges(
+  disk: DiskFile,
+  filename: string,
+  { start, length }: { start: bigint; length: bigint },
+): Generator<MappedRange> {
+  if (start >= BigInt(disk.sizeBytes)) {
+    yield { ...NOTHING, start: Number(start) };
+    return;
+  }
+  const from = Number(start);
+  const left = BigInt(disk.sizeBytes) - start;
+  const bytes = Number(length < left ? length : left);
+  const images = mappedImages(disk, filename);
+  let joined: MappedRange | undefined;
+  for (const status of disk.blockStatusSync(from, bytes)) {
+    const next = mappedRange(status, images);
+    if (joined !== undefined && continues(joined, next)) {
+      joined = { ...joined, length: joined.length + next.length };
+    } else {
+      if (joined !== undefined) yield joined;
+      joined = next;
+    }
+  }
+  if (joined !== undefined) yield joined;
+}
+
+const NOTHING: Omit<MappedRange, 'start'> = {
+  length: 0,
+  depth: 0,
+  present: false,
+  zero: false,
+  data: false,
+  offset: undefined,
+  filename: undefined,
+};
+
+/** One image of the chain. */
+interface MappedImage {
+  readonly format: string;
+  readonly isFlat: boolean;
+  /** Its directory as the user and the images above have named it, and what that is in full. */
+  readonly directory: string;
+  readonly fullDirectory: string;
+}
+
+function mappedImages(disk: DiskFile, filename: string): MappedImage[] {
+  let path = filename;
+  return disk.info().map((info) => {
+    const directory = path.includes('/') ? `${dirname(path)}/` : '';
+    const image = {
+      format: formatName(info.format),
+      isFlat: isFlat(info),
+      directory,
+      fullDirectory: `${resolve(directory)}/`,
+    };
+    if (info.backing !== undefined) path = backingPath(path, info.backing.name);
+    return image;
+  });
+}
+
+/** Files beside an image are named as the image was. */
+function shownPath(
+  { directory, fullDirectory }: MappedImage,
+  name: string | undefined,
+): string | undefined {
+  if (name === undefined || !name.startsWith(fullDirectory)) return name;
+  return `${directory}${name.slice(fullDirectory.length)}`;
+}
+
+/** Whether the disk lies in its file as it is; QEMU takes all of that for data. */
+function isFlat({ format, details }: ImageInfo): boolean {
+  const { type, createType } = details;
+  if (format === 'vhd') return type === 'fixed';
+  return format === 'vmdk' && typeof createType === 'string' && createType.endsWith('Flat');
+}
+
+function mappedRange(status: BlockStatus, images: readonly MappedImage[]): MappedRange {
+  const { guestOffset, lengthBytes, depth, zero, data, allocated, compressed } = status;
+  const image = images[depth]!;
+  const { format } = image;
+  const isUnmapped = UNMAPPED_FORMATS.has(format);
+  const hasPlace = !isUnmapped && !compressed;
+  return {
+    start: guestOffset,
+    length: lengthBytes,
+    depth,
+    present: allocated || isUnmapped || ALWAYS_PRESENT_FORMATS.has(format),
+    zero: isUnmapped ? false : zero,
+    data: isUnmapped || data || image.isFlat,
+    offset: hasPlace ? status.hostOffset : undefined,
+    filename: hasPlace ? shownPath(image, status.storageName) : undefined,
+  };
+}
+
+function continues(one: MappedRange, next: MappedRange): boolean {
+  const isNeighbour =
+    one.offset === undefined
+      ? next.offset === undefined
+      : next.offset === one.offset + one.length && next.filename === one.filename;
+  return (
+    isNeighbour &&
+    one.depth === next.depth &&
+    one.present === next.present &&
+    one.zero === next.zero &&
+    one.data === next.data
+  );
+}
+
+function print(program: Program, ranges: Iterable<MappedRange>, isJson: boolean): void {
+  if (isJson) printJson(program, ranges);
+  else printTable(program, ranges);
+}
+
+function printJson(program: Program, ranges: Iterable<MappedRange>): void {
+  let separator = '[';
+  for (const { start, length, depth, present, zero, data, offset } of ranges) {
+    const place = offset === undefined ? '' : `, "offset": ${offset}`;
+    program.output.text(
+      `${separator}{ "start": ${start}, "length": ${length}, "depth": ${depth}, ` +
+        `"present": ${present}, "zero": ${zero}, "data": ${data}${place}}`,
+    );
+    separator = ',\n';
+  }
+  program.line(separator === '[' ? '[]' : ']');
+}
+
+function printTable(program: Program, ranges: Iterable<MappedRange>): void {
+  program.line('Offset          Length          Mapped to       File');
+  for (const { start, length, zero, data, offset, filename } of ranges) {
+    if (!data || zero) continue;
+    if (offset === undefined) {
+      throw new Failure('File contains external, encrypted or compressed clusters.');
+    }
+    const columns = [start, length, offset].map((each) => hexadecimal(each).padEnd(16));
+    program.line(`${columns.join('')}${filename}`);
+  }
+}
+
+/** The `%#x` of printf(3). */
+function hexadecimal(number: number): string {
+  return number === 0 ? '0' : `0x${number.toString(16)}`;
+}

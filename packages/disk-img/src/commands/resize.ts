@@ -1,0 +1,136 @@
+/** `resize`: makes a disk larger or smaller. */
+import type { DiskFile, Preallocation } from 'diskfile';
+import { readOptions } from '../arguments/option-list.ts';
+import { CommandOptions } from '../arguments/options.ts';
+import {
+  defineObjects,
+  type ImageSource,
+  imageSource,
+  takesImageOptions,
+} from '../images/image-source.ts';
+import { openImage, withDisk } from '../images/open-image.ts';
+import { Failure, type Program, usage } from '../program.ts';
+import { wordsOf } from '../words/disk-words.ts';
+
+const PREALLOCATIONS = ['off', 'metadata', 'falloc', 'full'] as const;
+
+export function run(program: Program, args: readonly string[]): number {
+  if (args.length < 2) {
+    // A lone `-h` still asks for help.
+    if (args.length === 1) void new CommandOptions('resize', args, SHAPES);
+    throw usage('Not enough arguments');
+  }
+  // The size comes last, and may begin as an option does.
+  const options = new CommandOptions('resize', args.slice(0, -1), SHAPES);
+  const preallocation = preallocationOption(options.value('preallocation'));
+  const [filename] = options.operands;
+  if (options.operands.length !== 1) throw usage('Expecting image file name and size');
+  const wanted = parseChange(args.at(-1)!);
+  const isOptions = takesImageOptions(options, 'f');
+  const objects = defineObjects(program, options);
+  const source = imageSource(filename!, { format: options.value('f'), isOptions, objects });
+  const disk = openResizable(program, source);
+  withDisk(disk, () => {
+    resize(program, disk, wanted, { preallocation, shrink: options.has('shrink') });
+    if (!options.has('q')) program.line('Image resized.');
+  });
+  return 0;
+}
+
+/** Formats that are only read are not resized either. */
+function openResizable(program: Program, source: ImageSource): DiskFile {
+  try {
+    return openImage(program, { source, writable: true });
+  } catch (error) {
+    if (error instanceof Failure && error.message.endsWith('images can only be read')) {
+      throw notResizable();
+    }
+    throw error;
+  }
+}
+
+function notResizable(): Failure {
+  return new Failure('Image format driver does not support resize');
+}
+
+const SHAPES = {
+  short: 'f:q',
+  long: {
+    object: 'object:',
+    'image-opts': 'image-opts',
+    format: 'f:',
+    preallocation: 'preallocation:',
+    shrink: 'shrink',
+  },
+};
+
+function preallocationOption(text: string | undefined): Preallocation {
+  const mode = PREALLOCATIONS.find((each) => each === (text ?? 'off'));
+  if (mode !== undefined) return mode;
+  throw new Failure(`Invalid preallocation mode '${text}'`);
+}
+
+interface SizeChange {
+  readonly sign: 1n | -1n | 0n;
+  readonly bytes: bigint;
+}
+
+function parseChange(text: string): SizeChange {
+  const sign = text.startsWith('+') ? 1n : text.startsWith('-') ? -1n : 0n;
+  const size = { name: 'size', type: 'size', help: '' } as const;
+  try {
+    const list = `size=${(sign === 0n ? text : text.slice(1)).replaceAll(',', ',,')}`;
+    const { value } = readOptions(list, [size]).get('size')!;
+    return { sign, bytes: BigInt(value as number | bigint) };
+  } catch (error) {
+    throw new Failure(wordsOf(error));
+  }
+}
+
+interface ResizeRequest {
+  readonly preallocation: Preallocation;
+  readonly shrink: boolean;
+}
+
+function resize(
+  program: Program,
+  disk: DiskFile,
+  { sign, bytes }: SizeChange,
+  { preallocation, shrink }: ResizeRequest,
+): void {
+  const current = BigInt(disk.sizeBytes);
+  const total = BigInt.asIntN(64, sign === 0n ? bytes : current + sign * bytes);
+  if (total <= 0n) throw new Failure('New image size must be positive');
+  if (total <= current && preallocation !== 'off') {
+    throw new Failure('Preallocation can only be used for growing images');
+  }
+  if (total < current && !shrink) refuseShrinking(program);
+  const { resizing } = disk.capabilities;
+  if (resizing === undefined) throw notResizable();
+  refuseUnevenSize(disk, total);
+  try {
+    resizing.resizeSync(Number(total), { shrink, preallocation });
+  } catch (error) {
+    throw new Failure(wordsOf(error));
+  }
+}
+
+function refuseShrinking(program: Program): never {
+  program.error('Use the --shrink option to perform a shrink operation.');
+  throw new Failure(
+    "warning: Shrinking an image will delete all data beyond the shrunken image's end. Before " +
+      'performing such an operation, make sure there is no important data there.',
+  );
+}
+
+/** Formats whose size is whole sectors. */
+const WHOLE_SECTOR_FORMATS: ReadonlySet<string> = new Set(['qcow2', 'qed']);
+
+function refuseUnevenSize({ format }: DiskFile, total: bigint): void {
+  if (WHOLE_SECTOR_FORMATS.has(format) && total % 512n !== 0n) {
+    throw new Failure('The new size must be a multiple of 512');
+  }
+  if (format === 'qcow2' && total > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw new Failure('Failed to grow the L1 table: File too large');
+  }
+}

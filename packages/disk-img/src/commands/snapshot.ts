@@ -1,0 +1,93 @@
+/** `snapshot`: lists, makes, applies and deletes internal snapshots. */
+import { DiskError, type DiskFile } from 'diskfile';
+import { CommandOptions } from '../arguments/options.ts';
+import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { openImage, warnOfRaw, withDisk } from '../images/open-image.ts';
+import { Failure, type Program, usage } from '../program.ts';
+import { snapshotTable } from '../report/snapshot-table.ts';
+import { hostErrorText, numberedHostError } from '../words/host-errors.ts';
+
+type Action = 'l' | 'a' | 'c' | 'd';
+
+export function run(program: Program, args: readonly string[]): number {
+  const options = new CommandOptions('snapshot', args, {
+    short: 'la:c:d:qU',
+    long: { object: 'object:', 'image-opts': 'image-opts', 'force-share': 'U' },
+  });
+  const chosen = (['l', 'a', 'c', 'd'] as const).flatMap((name) =>
+    options.values(name).map(() => name),
+  );
+  if (chosen.length > 1) throw usage("Cannot mix '-l', '-a', '-c', '-d'");
+  const [action] = chosen;
+  const filename = options.theImage();
+  const isOptions = takesImageOptions(options);
+  const source = imageSource(filename, { isOptions, objects: defineObjects(program, options) });
+  const disk = openImage(program, {
+    source,
+    writable: action !== 'l',
+    forceShare: options.has('U'),
+  });
+  withDisk(disk, () => {
+    // Without a choice the image is opened, and that is all.
+    if (action === undefined) return;
+    // Going back opens the image once more.
+    if (action === 'a' && disk.format === 'raw') warnOfRaw(program, filename);
+    perform(program, disk, action, options.value(action)!);
+  });
+  return 0;
+}
+
+function perform(program: Program, disk: DiskFile, action: Action, name: string): void {
+  if (action === 'l') list(program, disk);
+  else if (action === 'c') create(disk, name);
+  else if (action === 'a') apply(disk, name);
+  else remove(disk, name);
+}
+
+function list(program: Program, { capabilities }: DiskFile): void {
+  const snapshots = capabilities.snapshots?.list() ?? [];
+  if (snapshots.length > 0) {
+    program.output.text(`Snapshot list:\n${snapshotTable(snapshots)}`);
+  }
+}
+
+function create({ capabilities }: DiskFile, name: string): void {
+  try {
+    if (capabilities.snapshots === undefined) throw noSnapshots();
+    capabilities.snapshots.createSync(name);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    throw new Failure(`Could not create snapshot '${name}': ${numberedHostError(error.errno)}`);
+  }
+}
+
+function noSnapshots(): DiskError {
+  return new DiskError('unsupported', 'command.no-snapshots', 'The format has no snapshots');
+}
+
+function apply({ capabilities }: DiskFile, name: string): void {
+  const { snapshots } = capabilities;
+  const couldNot = `Could not apply snapshot '${name}': `;
+  if (snapshots === undefined) {
+    throw new Failure(`${couldNot}Block driver does not support snapshots`);
+  }
+  try {
+    snapshots.applySync(name);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    throw new Failure(`${couldNot}Failed to load snapshot: ${hostErrorText(error.errno)}`);
+  }
+}
+
+function remove({ capabilities }: DiskFile, name: string): void {
+  const couldNot = `Could not delete snapshot '${name}': `;
+  const { snapshots } = capabilities;
+  const isThere = snapshots?.list().some((each) => each.id === name || each.name === name) ?? false;
+  if (!isThere) throw new Failure(`${couldNot}snapshot not found`);
+  try {
+    snapshots!.deleteSync(name);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    throw new Failure(`${couldNot}${hostErrorText(error.errno)}`);
+  }
+}

@@ -1,0 +1,26 @@
+/** Formats that there are. */
+import { ALL_FORMATS } from 'diskfile';
+import { formatName } from '../words/format-names.ts';
+
+/** Drivers of block graphs, and formats that QEMU has: known, though no image of them can be made. */
+const UNCREATABLE: ReadonlySet<string> = new Set([
+  'blkdebug',
+  'blkverify',
+  'bochs',
+  'cloop',
+  'compress',
+  'copy-on-read',
+  'dmg',
+  'null-aio',
+  'null-co',
+  'preallocate',
+  'quorum',
+  'throttle',
+  'vvfat',
+]);
+
+/** Whether QEMU's name of a format, or ours, means something here. */
+export function isKnownFormat(name: string): boolean {
+  if (UNCREATABLE.has(name)) return true;
+  return ALL_FORMATS.some(({ id, aliases }) => formatName(id) === name || aliases.includes(name));
+}

@@ -1,0 +1,76 @@
+/** Which image a command line means: by a plain name, or by options that describe it. */
+import { type BlockOptions, parseDiskName, parseKeyval, UserObjects } from 'diskfile';
+import type { CommandOptions } from '../arguments/options.ts';
+import { Failure, type Program } from '../program.ts';
+import { wordsOf } from '../words/disk-words.ts';
+
+export interface ImageSource {
+  /** As the user named it. */
+  readonly filename: string;
+  /** Where it lies, when that is all there is to it. */
+  readonly path: string | undefined;
+  readonly format: string | undefined;
+  /** Options that describe it; undefined where a path does. */
+  readonly graph: BlockOptions | undefined;
+  readonly objects: UserObjects;
+}
+
+export interface SourceOptions {
+  readonly format?: string | undefined;
+  /** Whether the name is in truth a list of options. */
+  readonly isOptions?: boolean;
+  readonly objects?: UserObjects;
+  /** How the command ends when the name makes no sense. */
+  readonly exitCode?: number;
+}
+
+/** @throws Failure for options that make no sense */
+export function imageSource(
+  filename: string,
+  { format, isOptions = false, objects = new UserObjects(), exitCode = 1 }: SourceOptions = {},
+): ImageSource {
+  const path = isOptions ? undefined : plainPath(filename);
+  const source = { filename, path, format, objects };
+  if (path !== undefined) return { ...source, graph: undefined };
+  try {
+    const graph = isOptions ? parseKeyval(filename) : parseDiskName(filename);
+    if (format !== undefined) graph.set('driver', format);
+    return { ...source, graph };
+  } catch (error) {
+    throw new Failure(`Could not open '${filename}': ${wordsOf(error)}`, { exitCode });
+  }
+}
+
+/** A name without a protocol, or with that of files. */
+function plainPath(filename: string): string | undefined {
+  const protocol = /^([^:/]*):/.exec(filename)?.[1];
+  if (filename === '') return undefined;
+  if (protocol === undefined) return filename;
+  return protocol === 'file' ? filename.slice('file:'.length) : undefined;
+}
+
+/** Whether the operands are options and not names. @throws Failure for a format besides */
+export function takesImageOptions(options: CommandOptions, ...formats: string[]): boolean {
+  const isOptions = options.has('image-opts');
+  if (isOptions && formats.some((name) => options.has(name))) {
+    throw new Failure('--image-opts and --format are mutually exclusive');
+  }
+  return isOptions;
+}
+
+/** Defines what `--object` says. @throws Failure */
+export function defineObjects(program: Program, options: CommandOptions): UserObjects {
+  const objects = new UserObjects();
+  for (const text of options.values('object')) {
+    if (text === 'help' || text === '?') {
+      program.output.text('List of user creatable objects:\n  secret\n  throttle-group\n');
+      throw new Failure([], { exitCode: 0 });
+    }
+    try {
+      objects.define(text);
+    } catch (error) {
+      throw new Failure(wordsOf(error));
+    }
+  }
+  return objects;
+}

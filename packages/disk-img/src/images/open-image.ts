@@ -1,0 +1,87 @@
+/** Opening the image that a command works on, with the refusals of qemu-img. */
+import { DiskError, type DiskFile, openDiskFileSync, openGraphSync } from 'diskfile';
+import { Failure, type Program } from '../program.ts';
+import { wordsOf } from '../words/disk-words.ts';
+import { openFailure } from '../words/open-failure.ts';
+import type { ImageSource } from './image-source.ts';
+
+export interface OpenRequest {
+  readonly source: ImageSource;
+  readonly writable?: boolean;
+  readonly forceShare?: boolean;
+  /** Internal snapshot to open in place of the active state. */
+  readonly snapshot?: string | undefined;
+  /** False to leave the images below alone. */
+  readonly backing?: boolean;
+  /** How the command ends when the image cannot be opened. */
+  readonly exitCode?: number;
+}
+
+/** Like qemu-img, the command opens whatever an image names. */
+export const OPEN_GATE = { allow: 'any' } as const;
+
+/** @throws Failure that says why the image cannot be opened */
+export function openImage(program: Program, request: OpenRequest): DiskFile {
+  const { source, writable = false, forceShare = false, snapshot, backing = true } = request;
+  const how = {
+    readOnly: !writable,
+    forceShare,
+    backing,
+    gate: OPEN_GATE,
+    ...(snapshot === undefined ? {} : { snapshot }),
+  };
+  try {
+    const disk = openSource(source, how);
+    if (writable && source.format === undefined) warnOfProbing(program, source, disk);
+    return disk;
+  } catch (error) {
+    throw openFailure(source, error, request.exitCode);
+  }
+}
+
+type HowToOpen = Parameters<typeof openDiskFileSync>[1] & Parameters<typeof openGraphSync>[1];
+
+function openSource({ graph, path, format, objects }: ImageSource, how: HowToOpen): DiskFile {
+  if (graph !== undefined) return openGraphSync(graph, { ...how, objects });
+  return openDiskFileSync(path!, format === undefined ? how : { ...how, format });
+}
+
+function warnOfProbing(program: Program, { filename, graph }: ImageSource, disk: DiskFile): void {
+  const isWarned = disk.warnings.some(({ detail }) => detail === 'graph.probed-raw');
+  if (isWarned || (graph === undefined && disk.format === 'raw')) warnOfRaw(program, filename);
+}
+
+/** A guest could write the header of another format there, and be probed as that. */
+export function warnOfRaw(program: Program, filename: string): void {
+  program.rawError(
+    `WARNING: Image format was not specified for '${filename}' and probing guessed raw.\n` +
+      '         Automatically detecting the format is dangerous for raw images, write operations ' +
+      'on block 0 will be restricted.\n' +
+      "         Specify the 'raw' format explicitly to remove the restrictions.\n",
+  );
+}
+
+/** Does `work` with a disk and closes it, also when that fails. */
+export function withDisk<T>(disk: DiskFile, work: (disk: DiskFile) => T): T {
+  let result: T;
+  try {
+    result = work(disk);
+  } catch (error) {
+    closeQuietly(disk);
+    throw error;
+  }
+  try {
+    disk.closeSync();
+  } catch (error) {
+    throw new Failure(wordsOf(error));
+  }
+  return result;
+}
+
+export function closeQuietly(disk: DiskFile): void {
+  try {
+    disk.closeSync();
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+  }
+}

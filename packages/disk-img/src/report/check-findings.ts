@@ -1,0 +1,35 @@
+/** What a check has found in detail, in the words of qemu-img as far as it has some. */
+import type { CheckFinding, CheckReport } from 'diskfile';
+
+/** One line for each cluster; the counts of the report tell of all. */
+const MAX_LINES = 100_000;
+
+/** Empty when there is nothing to tell. */
+export function findingsText({ findings, format }: CheckReport): string {
+  if (format !== 'qcow2') return '';
+  const lines: string[] = [];
+  for (const finding of findings) {
+    if (lines.length >= MAX_LINES) break;
+    lines.push(...countLines(finding));
+  }
+  const repairs = findings.filter(({ repaired }) => repaired).flatMap(repairLines);
+  return [...lines, ...repairs].map((line) => `${line}\n`).join('');
+}
+
+function countLines({ kind, counts }: CheckFinding): string[] {
+  const what = kind === 'leak' ? 'Leaked' : 'ERROR';
+  return clusterLines(what, counts);
+}
+
+function repairLines({ counts }: CheckFinding): string[] {
+  return clusterLines('Repairing', counts);
+}
+
+function clusterLines(what: string, counts: CheckFinding['counts']): string[] {
+  if (counts === undefined) return [];
+  const { firstCluster, clusters, stored, counted } = counts;
+  return Array.from(
+    { length: Math.min(clusters, MAX_LINES) },
+    (_, index) => `${what} cluster ${firstCluster + index} refcount=${stored} reference=${counted}`,
+  );
+}

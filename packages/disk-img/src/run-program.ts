@@ -1,0 +1,70 @@
+/** From the arguments of the process to its exit code. */
+import { BrokenPipe } from '@diskfile/command';
+import { parseArguments } from './arguments/getopt.ts';
+import { type Command, HelpWanted } from './arguments/options.ts';
+import { Failure, type Program, usage } from './program.ts';
+
+/** Set when the command is bundled. */
+declare const COMMAND_VERSION: string;
+
+const EXIT_BROKEN_PIPE = 141;
+
+/** Each is loaded when it is called. */
+const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
+  check: () => import('./commands/check.ts'),
+  create: () => import('./commands/create.ts'),
+  info: () => import('./commands/info.ts'),
+  map: () => import('./commands/map.ts'),
+  resize: () => import('./commands/resize.ts'),
+  snapshot: () => import('./commands/snapshot.ts'),
+};
+
+export async function runProgram(program: Program, args: readonly string[]): Promise<number> {
+  let exitCode: number;
+  try {
+    exitCode = await dispatch(program, args);
+    program.output.flush();
+  } catch (error) {
+    exitCode = await exitCodeOf(program, error);
+  }
+  return exitCode;
+}
+
+async function exitCodeOf(program: Program, error: unknown): Promise<number> {
+  if (error instanceof BrokenPipe) return EXIT_BROKEN_PIPE;
+  if (error instanceof Failure) return program.fail(error);
+  if (!(error instanceof HelpWanted)) throw error;
+  await help(program);
+  program.output.flush();
+  return 0;
+}
+
+async function dispatch(program: Program, args: readonly string[]): Promise<number> {
+  const { options, operands } = parseArguments(
+    program.name,
+    args,
+    { short: 'hVT:', long: { help: 'h', version: 'V', trace: 'T:' } },
+    { stopAtOperand: true },
+  );
+  for (const { name } of options) {
+    if (name === 'h') return await help(program);
+    if (name === 'V') return version(program);
+  }
+  const [command, ...rest] = operands;
+  if (command === undefined) throw usage('Not enough arguments');
+  if (!Object.hasOwn(COMMANDS, command)) throw usage(`Command not found: ${command}`);
+  const { run } = await COMMANDS[command]!();
+  return await run(program, rest);
+}
+
+async function help(program: Program): Promise<number> {
+  const { helpText } = await import('./help.ts');
+  program.output.text(helpText(program));
+  return 0;
+}
+
+function version(program: Program): number {
+  const own = `disk-img ${COMMAND_VERSION}`;
+  program.line(program.isLookAlike ? `qemu-img version 7.2.22 (${own})` : own);
+  return 0;
+}

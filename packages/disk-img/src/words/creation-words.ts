@@ -1,0 +1,103 @@
+/** Why an image cannot be created, in the words of qemu-img. */
+import { statSync } from 'node:fs';
+import { DiskError } from 'diskfile';
+import type { OptionValues } from '../arguments/option-list.ts';
+import { wordsOf } from './disk-words.ts';
+import { hostErrorText } from './host-errors.ts';
+
+export interface CreationTarget {
+  readonly format: string;
+  readonly filename: string;
+  readonly values: OptionValues;
+}
+
+/** Where the library has one word for several refusals, the option tells which one it is. */
+const VERSION_REFUSALS: readonly (readonly [string, (text: string) => boolean, string])[] = [
+  ['lazy_refcounts', isOn, 'Lazy refcounts only supported'],
+  ['data_file', isGiven, 'External data files are only supported'],
+  ['extended_l2', isOn, 'Extended L2 entries are only supported'],
+  ['compression_type', (text) => text !== 'zlib', 'Non-zlib compression type is only supported'],
+  ['refcount_bits', (text) => text !== '16', 'Different refcount widths than 16 bits require'],
+];
+
+export function creationWords(error: unknown, target: CreationTarget): string {
+  if (!(error instanceof DiskError)) throw error;
+  const { format, filename, values } = target;
+  if (error.detail === 'create.too-large' || isTooLarge(error)) return tooLargeWords(target);
+  if (statSync(filename, { throwIfNoEntry: false })?.isDirectory() === true) {
+    return `Could not create '${filename}': ${hostErrorText('EISDIR')}`;
+  }
+  if (error.detail.startsWith('storage.') && error.context.path === filename) {
+    if (error.detail === 'storage.not-found' || error.detail === 'storage.permission') {
+      return `Could not create '${filename}': ${hostErrorText(error.errno)}`;
+    }
+  }
+  if (format === 'qcow2') {
+    const words = versionWords(error, values) ?? combinationWords(error, values);
+    if (words !== undefined) return words;
+  }
+  return wordsOf(error);
+}
+
+function isTooLarge({ detail, errno }: DiskError): boolean {
+  return (
+    detail === 'create.size' ||
+    detail === 'qcow2.create.size' ||
+    detail === 'vhd.too-large' ||
+    detail === 'vdi.too-large' ||
+    detail === 'storage.file-too-large' ||
+    errno === 'EFBIG'
+  );
+}
+
+function tooLargeWords({ format, values }: CreationTarget): string {
+  if (format === 'vdi') {
+    const size = BigInt(values.get('size')!.text).toString(16);
+    return `Unsupported VDI image size (size is 0x${size}, max supported is 0x1fffff8000000)`;
+  }
+  if (format === 'vhdx') return 'Image size too large; max of 64TB';
+  if (format === 'parallels') return 'Image size is too large for this cluster size';
+  if (format === 'qed') {
+    return 'QED image size must be a non-zero multiple of cluster size and less than 70368744177664 bytes';
+  }
+  const hint = format === 'qcow2' ? ' (try using a larger cluster size)' : '';
+  return `The image size is too large for file format '${format}'${hint}`;
+}
+
+function versionWords({ detail }: DiskError, values: OptionValues): string | undefined {
+  const compat = values.get('compat')?.text;
+  if (compat !== '0.10' && compat !== 'v2') return undefined;
+  for (const [option, applies, what] of VERSION_REFUSALS) {
+    const text = values.get(option)?.text;
+    if (detail !== `qcow2.create.${option}` || text === undefined || !applies(text)) continue;
+    const level = what.endsWith('require') ? '1.1 or above' : '1.1 and above';
+    const verb = what.endsWith('require') ? what : `${what} with`;
+    return `${verb} compatibility level ${level} (use version=v3 or greater)`;
+  }
+  return undefined;
+}
+
+function combinationWords({ detail }: DiskError, values: OptionValues): string | undefined {
+  if (detail === 'qcow2.create.data_file_raw' && values.has('backing_file')) {
+    return 'Backing file and data-file-raw cannot be used at the same time';
+  }
+  if (detail === 'qcow2.create.preallocation' && !values.has('backing_file')) {
+    return `Parameter 'preallocation' does not accept value '${values.get('preallocation')!.text}'`;
+  }
+  if (detail === 'qcow2.create.compat') {
+    return `Parameter 'version' does not accept value '${values.get('compat')!.text}'`;
+  }
+  if (detail === 'qcow2.create.compression_type') {
+    const text = values.get('compression_type')!.text;
+    return `Parameter 'compression-type' does not accept value '${text}'`;
+  }
+  return undefined;
+}
+
+function isOn(text: string): boolean {
+  return text.startsWith('o') ? text === 'on' : /^(y|yes|true)$/.test(text);
+}
+
+function isGiven(): boolean {
+  return true;
+}
