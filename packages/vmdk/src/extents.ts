@@ -40,6 +40,8 @@ export interface ExtentSource {
   readonly writer: ImageWriter | undefined;
   /** The file; undefined for an extent of zeros. */
   readonly storage: Storage | undefined;
+  /** Of a hosted or ESX Server sparse extent: what there is to check. */
+  readonly sparse?: { readonly header: SparseHeader; readonly tables: GrainTables };
 }
 
 /** Opens what one line of a descriptor names. */
@@ -178,13 +180,14 @@ export function* openSparse(
     load: (offset) => extent.load(offset),
     writer,
     storage,
+    sparse: { header, tables: table },
   };
 }
 
 /** @param standsAlone whether the file is the whole disk */
 function canBeWritten(header: SparseHeader, directory: Uint8Array, standsAlone: boolean): boolean {
-  const { compressed, hasFooter, grainBytes, version } = header;
-  if (!hasAllTables(directory, header)) return false;
+  const { compressed, hasFooter, grainBytes, version, isEsx } = header;
+  if (isEsx || !hasAllTables(directory, header)) return false;
   return compressed
     ? standsAlone && !hasFooter && grainBytes <= MAX_STREAM_GRAIN_BYTES
     : version < 3;
@@ -197,7 +200,7 @@ function* openWritableTables(
   directory: Uint8Array<ArrayBuffer>,
   limits: Limits,
 ): Step<WritableGrainTables> {
-  const grainsEnd = yield* findUsedEnd(reading, header);
+  const grainsEnd = yield* findUsedEnd(reading, header, limits);
   const { redundantOffset, compressed, grainBytes } = header;
   const redundant =
     redundantOffset === 0

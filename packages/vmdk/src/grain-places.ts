@@ -1,44 +1,61 @@
 /** Which parts of a file grains of a disk take, to notice when two want the same. */
-import { SECTOR_BYTES } from './structs.ts';
+import { DiskError } from '@diskfile/bytes';
+import { ClusterSet, type Limits } from '@diskfile/core';
 
-/** Slots that share one array, so that memory goes with the grains there are. */
-const SLOTS_PER_PAGE = 4096;
+const NUMBER_BYTES = 8;
 
 export class GrainPlaces {
-  readonly #grainSectors: number;
+  readonly #grainBytes: number;
+  readonly #maxStrays: number;
+  /** Grains that begin a whole number of grains from the first one, by that number. */
+  readonly #regular: ClusterSet;
+  /** Where the others begin: some, where two programs with different habits have written. */
+  readonly #strays: number[] = [];
+  /** How far behind a multiple of its length the first grain begins. */
+  #skip: number | undefined;
+
+  constructor(grainBytes: number, { maxStructureBytes }: Limits) {
+    this.#grainBytes = grainBytes;
+    this.#maxStrays = Math.floor(maxStructureBytes / NUMBER_BYTES);
+    this.#regular = new ClusterSet(maxStructureBytes);
+  }
+
   /**
-   * For each stretch of the file as long as a grain: how many sectors into it a grain begins, plus
-   * one. Two that begin in one stretch overlap.
+   * @returns false when the grain is surely not alone in its place; {@link overlaps} tells the rest
+   * @throws DiskError `limit` when it takes too much memory
    */
-  readonly #pages = new Map<number, Uint32Array>();
-
-  constructor(grainBytes: number) {
-    this.#grainSectors = grainBytes / SECTOR_BYTES;
-  }
-
-  /** @returns false when the grain shares bytes with one that was added before */
   add(hostOffset: number): boolean {
-    const sector = hostOffset / SECTOR_BYTES;
-    const slot = Math.floor(sector / this.#grainSectors);
-    const begin = (sector % this.#grainSectors) + 1;
-    const next = this.#beginIn(slot + 1);
-    const isFree =
-      this.#beginIn(slot) === 0 &&
-      this.#beginIn(slot - 1) <= begin &&
-      (next === 0 || next >= begin);
-    this.#set(slot, begin);
-    return isFree;
+    const skip = hostOffset % this.#grainBytes;
+    this.#skip ??= skip;
+    if (skip === this.#skip) return this.#regular.add(this.#numberOf(hostOffset)) === 0;
+    if (this.#strays.length === this.#maxStrays) throw tooManyStrays(this.#maxStrays);
+    this.#strays.push(hostOffset);
+    return true;
   }
 
-  /** 0 where none begins. */
-  #beginIn(slot: number): number {
-    return this.#pages.get(Math.floor(slot / SLOTS_PER_PAGE))?.[slot % SLOTS_PER_PAGE] ?? 0;
+  /** Where grains begin that share bytes with others, once all have been added. */
+  *overlaps(): Generator<number> {
+    this.#strays.sort((one, other) => one - other);
+    let end = 0;
+    for (const start of this.#strays) {
+      const before = this.#numberOf(start);
+      const isTaken = this.#regular.has(before) || this.#regular.has(before + 1);
+      if (isTaken || start < end) yield start;
+      end = start + this.#grainBytes;
+    }
   }
 
-  #set(slot: number, begin: number): void {
-    const index = Math.floor(slot / SLOTS_PER_PAGE);
-    const page = this.#pages.get(index) ?? new Uint32Array(SLOTS_PER_PAGE);
-    page[slot % SLOTS_PER_PAGE] = begin;
-    this.#pages.set(index, page);
+  /** Number of the last place of regular grains that begins at `hostOffset` or before; not below 0. */
+  #numberOf(hostOffset: number): number {
+    return Math.floor((hostOffset - this.#skip!) / this.#grainBytes) + 1;
   }
+}
+
+function tooManyStrays(most: number): DiskError {
+  return new DiskError(
+    'limit',
+    'vmdk.stray-grains',
+    `More than ${most} grains lie out of line with the others`,
+    { hint: 'Raise limits.maxStructureBytes if the image can be trusted.' },
+  );
 }

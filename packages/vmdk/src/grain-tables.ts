@@ -3,6 +3,7 @@ import { DiskError, divideUp } from '@diskfile/bytes';
 import {
   BLOCK,
   type BlockTable,
+  ClusterSet,
   type Limits,
   readBytes,
   readInto,
@@ -24,6 +25,17 @@ export interface GrainGeometry {
   readonly zeroedGrains: boolean;
 }
 
+/** Sees all grains of an extent. */
+export interface GrainVisitor {
+  /** @param hostOffset at or behind the end of the file, where the entry is damaged */
+  grain(grainIndex: number, hostOffset: number): void;
+  /** Called before each table; may throw to call the walk off. */
+  table?(): void;
+  missingTable(tableIndex: number, hostOffset: number): void;
+  /** A table in use stands for a second stretch of the disk as well; its grains are not shown again. */
+  sharedTable(tableIndex: number, hostOffset: number): void;
+}
+
 /** One grain table in memory. */
 export interface GrainTable {
   readonly index: number;
@@ -41,6 +53,7 @@ export class GrainTables implements BlockTable {
   /** Least recently loaded first. */
   protected readonly tables = new Map<number, GrainTable>();
   readonly #capacity: number;
+  readonly #limits: Limits;
 
   constructor(
     storage: Storage,
@@ -52,6 +65,7 @@ export class GrainTables implements BlockTable {
     this.geometry = geometry;
     this.blockBytes = geometry.grainBytes;
     this.directory = new DataView(directory.buffer);
+    this.#limits = limits;
     const tableBytes = geometry.entriesPerTable * ENTRY_BYTES;
     this.#capacity = Math.max(1, Math.floor(limits.metadataCacheBytes / tableBytes));
   }
@@ -80,17 +94,56 @@ export class GrainTables implements BlockTable {
     return new Uint8Array(bytes);
   }
 
+  /** @throws DiskError `corrupt` for a grain that is not in the file */
   find(grainIndex: number): number {
-    const { entriesPerTable, zeroedGrains } = this.geometry;
+    const { entriesPerTable } = this.geometry;
     const tableIndex = Math.floor(grainIndex / entriesPerTable);
     const tableSector = this.tableSector(tableIndex);
     if (tableSector === 0) return BLOCK.none;
     const table = this.tables.get(tableIndex);
     if (table === undefined) return BLOCK.unknown;
     const entry = table.entries.getUint32((grainIndex % entriesPerTable) * ENTRY_BYTES, true);
+    const place = this.#placeOf(entry);
+    if (place >= this.storage.sizeBytes) throw beyondFile(grainIndex, place);
+    return place;
+  }
+
+  #placeOf(entry: number): number {
     if (entry === 0) return BLOCK.none;
-    if (entry === ZEROED_GRAIN && zeroedGrains) return BLOCK.zero;
+    if (entry === ZEROED_GRAIN && this.geometry.zeroedGrains) return BLOCK.zero;
     return entry * SECTOR_BYTES;
+  }
+
+  /** Shows all grains that have a place, wherever that is. Each table is read once. */
+  *walk(visitor: GrainVisitor): Step<void> {
+    const { sizeBytes, grainBytes, entriesPerTable } = this.geometry;
+    const grains = divideUp(sizeBytes, grainBytes);
+    const tables = tableCount(this.geometry);
+    const known = new ClusterSet(this.#limits.maxStructureBytes);
+    const inUse = new ClusterSet(this.#limits.maxStructureBytes);
+    for (let tableIndex = 0; tableIndex < tables; tableIndex++) {
+      visitor.table?.();
+      const sector = this.tableSector(tableIndex);
+      if (sector === 0) continue;
+      if (!this.#isInFile(tableIndex)) {
+        visitor.missingTable(tableIndex, sector * SECTOR_BYTES);
+        continue;
+      }
+      if (known.add(sector) > 0) {
+        if (inUse.has(sector)) visitor.sharedTable(tableIndex, sector * SECTOR_BYTES);
+        continue;
+      }
+      const { entries } = (yield* this.loadTable(tableIndex))!;
+      const first = tableIndex * entriesPerTable;
+      const count = Math.min(entriesPerTable, grains - first);
+      for (let at = 0; at < count; at++) {
+        const entry = entries.getUint32(at * ENTRY_BYTES, true);
+        if (entry === 0) continue;
+        inUse.add(sector);
+        const place = this.#placeOf(entry);
+        if (place >= 0) visitor.grain(first + at, place);
+      }
+    }
   }
 
   /** Sector at which a table begins; 0 for none. */
@@ -110,6 +163,7 @@ export class GrainTables implements BlockTable {
     if (present !== undefined) return present;
     const hostOffset = this.tableSector(tableIndex) * SECTOR_BYTES;
     if (hostOffset === 0) return undefined;
+    if (!this.#isInFile(tableIndex)) throw tableBeyondFile(tableIndex, hostOffset);
     const bytes = new Uint8Array(this.geometry.entriesPerTable * ENTRY_BYTES);
     yield* readInto(this.storage, bytes, hostOffset);
     // Loads that overlap in time may bring in the same table twice; the first may have changed.
@@ -121,6 +175,14 @@ export class GrainTables implements BlockTable {
       entries: new DataView(bytes.buffer),
       dirty: false,
     });
+  }
+
+  /** Whether the file holds what the disk needs of a table: the last one may be cut behind that. */
+  #isInFile(tableIndex: number): boolean {
+    const { sizeBytes, grainBytes, entriesPerTable } = this.geometry;
+    const left = divideUp(sizeBytes, grainBytes) - tableIndex * entriesPerTable;
+    const usedBytes = Math.min(left, entriesPerTable) * ENTRY_BYTES;
+    return this.tableSector(tableIndex) * SECTOR_BYTES + usedBytes <= this.storage.sizeBytes;
   }
 
   protected keep(table: GrainTable): GrainTable {
@@ -136,4 +198,16 @@ export class GrainTables implements BlockTable {
 /** Tables that an extent needs. */
 export function tableCount({ sizeBytes, grainBytes, entriesPerTable }: GrainGeometry): number {
   return divideUp(divideUp(sizeBytes, grainBytes), entriesPerTable);
+}
+
+function beyondFile(grainIndex: number, hostOffset: number): DiskError {
+  return corrupt('vmdk.grain-beyond-file', `Grain ${grainIndex} is not in the file`, hostOffset);
+}
+
+export function tableBeyondFile(tableIndex: number, hostOffset: number): DiskError {
+  return corrupt(
+    'vmdk.table-beyond-file',
+    `Grain table ${tableIndex} is not in the file`,
+    hostOffset,
+  );
 }

@@ -1,18 +1,18 @@
 /** Sparse extents of hosted products (KDMV) and of ESX Server (COWD). */
 import { DiskError, hasAnyBit, readU32le } from '@diskfile/bytes';
 import {
-  BLOCK,
   type BlockTable,
   type Decoder,
   type DecoderSet,
   type Extent,
+  type Limits,
   lookupBlocks,
   readBytes,
   type Step,
   type Storage,
 } from '@diskfile/core';
 import { GrainPlaces } from './grain-places.ts';
-import { GrainTables, type GrainGeometry, tableCount } from './grain-tables.ts';
+import { type GrainGeometry, GrainTables, tableBeyondFile, tableCount } from './grain-tables.ts';
 import { corrupt, unsupported } from './refusals.ts';
 import {
   COMPRESSION,
@@ -43,6 +43,8 @@ export interface SparseHeader extends GrainGeometry {
   readonly descriptor: { readonly offset: number; readonly lengthBytes: number } | undefined;
   readonly uncleanShutdown: boolean;
   readonly version: number;
+  /** Whether ESX Server made it, which sets tables aside only when it needs them. */
+  readonly isEsx: boolean;
   /** Whether a footer tells where the directory is: the file ends there and cannot go on. */
   readonly hasFooter: boolean;
 }
@@ -60,6 +62,13 @@ export function* readSparseHeader(storage: Storage): Step<SparseHeader> {
     throw corrupt('vmdk.sparse-magic', 'The file is no sparse extent of a VMDK disk', 0);
   }
   const header = parseSparse(bytes);
+  if (header.overheadBytes > storage.sizeBytes) {
+    throw corrupt(
+      'vmdk.truncated',
+      `The file has ${storage.sizeBytes} bytes, and its tables alone take ${header.overheadBytes}`,
+      storage.sizeBytes,
+    );
+  }
   if (header.directoryOffset !== 0) return header;
   // The header was written before the directory had a place; the footer was written last.
   const footerOffset = storage.sizeBytes - FOOTER_FROM_END;
@@ -116,6 +125,7 @@ function parseSparse(bytes: Uint8Array): SparseHeader {
         : { offset: descriptorOffset * SECTOR_BYTES, lengthBytes: descriptorSize * SECTOR_BYTES },
     uncleanShutdown: raw.uncleanShutdown !== 0,
     version: raw.version,
+    isEsx: false,
     hasFooter: false,
   });
 }
@@ -130,10 +140,12 @@ function parseCowd(bytes: Uint8Array): SparseHeader {
     redundantOffset: 0,
     zeroedGrains: false,
     compressed: false,
-    overheadBytes: raw.freeSector * SECTOR_BYTES,
+    // Tables come between the grains.
+    overheadBytes: raw.gdOffset * SECTOR_BYTES + raw.numGDEntries * 4,
     descriptor: undefined,
     uncleanShutdown: false,
     version: raw.version,
+    isEsx: true,
     hasFooter: false,
   });
 }
@@ -215,35 +227,34 @@ export function hasAllTables(directory: Uint8Array, header: SparseHeader): boole
  * Behind the last grain, were none compressed.
  * @throws DiskError `corrupt` where two grains share a place: a write to one would change the other
  */
-export function* findUsedEnd(table: GrainTables, header: SparseHeader): Step<number> {
-  const { grainBytes, sizeBytes, entriesPerTable, overheadBytes, compressed } = header;
-  const grains = Math.ceil(sizeBytes / grainBytes);
+export function* findUsedEnd(
+  table: GrainTables,
+  header: SparseHeader,
+  limits: Limits,
+): Step<number> {
+  const { grainBytes, overheadBytes, compressed } = header;
   // Of compressed grains only the start is known; they are not changed.
-  const places = new GrainPlaces(compressed ? SECTOR_BYTES : grainBytes);
+  const places = new GrainPlaces(compressed ? SECTOR_BYTES : grainBytes, limits);
   let end = overheadBytes;
-  for (let index = 0; index < grains; index++) {
-    if (table.find(index) === BLOCK.unknown) yield* table.load(index);
-    const hostOffset = table.find(index);
-    if (hostOffset === BLOCK.none && index % entriesPerTable === 0 && isEmpty(table, index)) {
-      index += entriesPerTable - 1;
-      continue;
-    }
-    if (hostOffset < 0) continue;
-    if (hostOffset < overheadBytes) {
-      throw corrupt('vmdk.grain-in-metadata', 'A grain lies where tables are', hostOffset);
-    }
-    if (!places.add(hostOffset)) {
-      throw corrupt('vmdk.grain-twice', 'Two grains of the disk have the same place', hostOffset);
-    }
-    end = Math.max(end, hostOffset + grainBytes);
-  }
+  yield* table.walk({
+    grain(_, hostOffset) {
+      if (hostOffset < overheadBytes) {
+        throw corrupt('vmdk.grain-in-metadata', 'A grain lies where tables are', hostOffset);
+      }
+      if (!places.add(hostOffset)) throw grainTwice(hostOffset);
+      end = Math.max(end, hostOffset + grainBytes);
+    },
+    missingTable(tableIndex, hostOffset) {
+      throw tableBeyondFile(tableIndex, hostOffset);
+    },
+    sharedTable(_, hostOffset) {
+      throw corrupt('vmdk.table-twice', 'A grain table is used twice', hostOffset);
+    },
+  });
+  for (const hostOffset of places.overlaps()) throw grainTwice(hostOffset);
   return end;
 }
 
-/** Whether a table that begins with grain `index` names none at all. */
-function isEmpty(table: GrainTables, index: number): boolean {
-  for (let at = index; at < index + table.geometry.entriesPerTable; at++) {
-    if (table.find(at) !== BLOCK.none) return false;
-  }
-  return true;
+function grainTwice(hostOffset: number): DiskError {
+  return corrupt('vmdk.grain-twice', 'Two grains of the disk have the same place', hostOffset);
 }

@@ -45,7 +45,7 @@ export class Folder {
     return storage;
   }
 
-  bytes(name: string): Uint8Array {
+  bytes(name: string): Uint8Array<ArrayBuffer> {
     const storage = this.files.get(name)!;
     const bytes = new Uint8Array(storage.sizeBytes);
     storage.readSync(bytes, 0);

@@ -1,0 +1,98 @@
+/** Finds the descriptor of a disk, and opens its extents. */
+import { DiskError } from '@diskfile/bytes';
+import { isWritable, type OpenContext, readBytes, type Step, type Storage } from '@diskfile/core';
+import {
+  type Descriptor,
+  isDescriptor,
+  MAX_DESCRIPTOR_BYTES,
+  parseDescriptor,
+} from './descriptor.ts';
+import { type ExtentSource, openExtent, openSparse } from './extents.ts';
+import { corrupt } from './refusals.ts';
+import { isSeSparseMagic } from './se-sparse-extent.ts';
+import { isSparseMagic, readSparseHeader } from './sparse-extent.ts';
+import type { CidPlace } from './vmdk-writer.ts';
+
+export interface DiskParts {
+  readonly descriptor: Descriptor;
+  /** One for each extent of the descriptor. */
+  readonly sources: readonly ExtentSource[];
+  /** Undefined where it cannot be changed. */
+  readonly cid: CidPlace | undefined;
+}
+
+export function* openParts(context: OpenContext): Step<DiskParts> {
+  const head = yield* readBytes(context.storage, 0, 64);
+  return isSparseMagic(head) || isSeSparseMagic(head)
+    ? yield* openMonolithic(context)
+    : yield* openByDescriptor(context);
+}
+
+/** A sparse extent that carries its own descriptor, or, opened by itself, has none. */
+function* openMonolithic(context: OpenContext): Step<DiskParts> {
+  const { storage } = context;
+  const head = yield* readBytes(storage, 0, 8);
+  const place = isSeSparseMagic(head) ? undefined : (yield* readSparseHeader(storage)).descriptor;
+  if (place === undefined) {
+    const source = yield* openSparse(context, storage, undefined, false);
+    return { descriptor: descriptorOfPart(source), sources: [source], cid: undefined };
+  }
+  if (place.offset + place.lengthBytes > storage.sizeBytes) {
+    throw corrupt('vmdk.descriptor-cut', 'The descriptor is not in the file', 28);
+  }
+  if (place.lengthBytes > MAX_DESCRIPTOR_BYTES) throw descriptorTooLong();
+  const text = yield* readBytes(storage, place.offset, place.lengthBytes);
+  const descriptor = parseDescriptor(text);
+  const hasParent = descriptor.parentCid !== undefined;
+  const source = yield* openSparse(context, storage, undefined, hasParent);
+  return { descriptor, sources: [source], cid: cidPlace(storage, text, place.offset) };
+}
+
+/** One part of a split disk opened by itself, or an extent of ESX: its bytes are all there is. */
+function descriptorOfPart({ sizeBytes }: ExtentSource): Descriptor {
+  return {
+    createType: 'partial',
+    cid: 'ffffffff',
+    parentCid: undefined,
+    parentFileNameHint: undefined,
+    extents: [{ access: 'RW', sizeBytes, type: 'SPARSE', filename: undefined, offset: 0 }],
+    database: {},
+  };
+}
+
+function* openByDescriptor(context: OpenContext): Step<DiskParts> {
+  const { storage } = context;
+  if (storage.sizeBytes > MAX_DESCRIPTOR_BYTES) throw descriptorTooLong();
+  const text = yield* readBytes(storage, 0, storage.sizeBytes);
+  if (!isDescriptor(text)) {
+    throw corrupt('vmdk.magic', 'The file is neither a descriptor nor a sparse extent of VMDK', 0);
+  }
+  const descriptor = parseDescriptor(text);
+  if (descriptor.extents.length === 0) {
+    throw corrupt('vmdk.no-extents', 'The descriptor names no extents', 0);
+  }
+  const sources: ExtentSource[] = [];
+  for (const line of descriptor.extents) {
+    sources.push(yield* openExtent(context, line, descriptor.parentCid !== undefined));
+  }
+  return { descriptor, sources, cid: cidPlace(storage, text, 0) };
+}
+
+/** Where the digits of the CID are, so that they can be replaced in place. */
+function cidPlace(storage: Storage, text: Uint8Array, at: number): CidPlace | undefined {
+  if (!isWritable(storage)) return undefined;
+  const match = /^CID=([0-9A-Fa-f]{1,8})(?=\s)/m.exec(
+    String.fromCharCode(...text.subarray(0, 4096)),
+  );
+  if (match === null) return undefined;
+  return { storage, offset: at + match.index + 'CID='.length, digits: match[1]!.length };
+}
+
+function descriptorTooLong(): DiskError {
+  return new DiskError(
+    'limit',
+    'vmdk.descriptor-size',
+    `A descriptor of more than ${MAX_DESCRIPTOR_BYTES} bytes`,
+    { hint: 'The file is probably no descriptor.' },
+  );
+}
