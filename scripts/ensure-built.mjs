@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
 /** What the build makes last. */
-const LAST_OUTPUT = 'packages/disk-img/dist/commands/disk-img.js';
+const LAST_OUTPUT = 'packages/disk-io/dist/commands/disk-io.js';
 const SHARED_SOURCES = ['package-lock.json', 'tsconfig.json', 'tsconfig.base.json'];
 const SKIPPED = new Set(['node_modules', 'dist', 'test']);
 

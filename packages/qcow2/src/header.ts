@@ -1,5 +1,5 @@
 /** The header of qcow2: parsed, checked, and handed on as what the rest needs to know. */
-import { DiskError, divideUp, isAligned, joinU64, powerOfTwo } from '@diskfile/bytes';
+import { DiskError, divideUp, isAligned, joinU64, powerOfTwo, readU32be } from '@diskfile/bytes';
 import { corrupt, hex, REPAIR_HINT } from './errors.ts';
 import { COMPATIBLE, type FeatureBits, featureBits, INCOMPATIBLE } from './features.ts';
 import { headerV2, headerV3, QCOW_MAGIC } from './structs.ts';
@@ -60,13 +60,14 @@ export const HEADER_FIELDS_BYTES = V3_HEADER_BYTES + 8;
  * @throws DiskError `corrupt` or `unsupported`.
  */
 export function parseHeader(head: Uint8Array): Qcow2Header {
-  const raw = headerV2.decode(head);
-  if (raw.magic !== QCOW_MAGIC) {
+  // Before anything else is looked at: in another file, other fields would be found wrong first.
+  if (head.length < 4 || readU32be(head, 0) !== QCOW_MAGIC) {
     throw corrupt('qcow2.magic', 'The file does not begin with the magic number of qcow2', {
       offset: 0,
       hint: 'State the right format, or let it be probed.',
     });
   }
+  const raw = headerV2.decode(head);
   if (raw.version !== 2 && raw.version !== 3) {
     throw new DiskError(
       'unsupported',

@@ -289,7 +289,10 @@ describe('probing', () => {
 
   it('gives way to a stated format', () => {
     expect(openImage(image(), { format: 'raw' }).format).toBe('raw');
-    const error = errorOf(() => openImage(new Uint8Array(1024), { format: 'qcow2' }));
-    expect(error).toMatchObject({ code: 'corrupt', detail: 'qcow2.magic' });
+    for (const byte of [0, 0xff]) {
+      const other = new Uint8Array(1024).fill(byte);
+      const error = errorOf(() => openImage(other, { format: 'qcow2' }));
+      expect(error).toMatchObject({ code: 'corrupt', detail: 'qcow2.magic' });
+    }
   });
 });

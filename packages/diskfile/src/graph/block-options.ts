@@ -54,8 +54,20 @@ export class BlockOptions {
     set(this.#values, name, value);
   }
 
+  /** Sets all that `others` sets. */
+  add(others: BlockOptions): void {
+    for (const [name, value] of others.#values) this.set(name, value);
+  }
+
   copy(): BlockOptions {
     return new BlockOptions(this.#values);
+  }
+
+  /** The same options as those of a child. */
+  within(child: string): BlockOptions {
+    return new BlockOptions(
+      new Map([...this.#values].map(([name, value]) => [`${child}.${name}`, value])),
+    );
   }
 
   /** The value as it was given, null for none. */

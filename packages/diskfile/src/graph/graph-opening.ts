@@ -10,7 +10,7 @@ import {
   type Storage,
 } from '@diskfile/core';
 import { decoders } from '@diskfile/codec';
-import type { ImageLocking } from '@diskfile/storage';
+import { type ImageLocking, OverlayStorage } from '@diskfile/storage';
 import { abandonDisk } from '../chain/disk-steps.ts';
 import { type BlockOptions, type ChildOptions, invalid } from './block-options.ts';
 import { DiskFilter } from './disk-filter.ts';
@@ -79,6 +79,13 @@ export class GraphOpening implements NodeOpener {
     if (!options.has('driver') && options.has('filename')) options.set('driver', 'file');
     const { node } = yield* this.#openNode(options, access, false);
     return 'storage' in node ? node.storage : new DiskStorage(node.disk);
+  }
+
+  /** A disk that takes writes which `disk` never sees, and owns that. */
+  *temporaryCopy(disk: DiskFile, access: NodeAccess): Step<DiskFile> {
+    const storage = new OverlayStorage(new DiskStorage(disk));
+    const policies = { ...access, autoReadOnly: false, detectZeroes: 'off' } as const;
+    return yield* this.#diskOf({ node: { storage }, name: disk.format, access: policies });
   }
 
   *#diskOf({ node, name, access }: Opened): Step<DiskFile> {

@@ -6,6 +6,7 @@ import {
   type OpenGate,
   runAsync,
   runSync,
+  type Step,
 } from '@diskfile/core';
 import { hostGate, type HostGateOptions } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
@@ -32,6 +33,8 @@ export interface OpenGraphOptions {
   readonly backing?: boolean;
   /** Whether space that is given up is given back, unless the graph says so itself. Default true. */
   readonly discards?: boolean;
+  /** Opens images for reading alone and keeps what is written in memory, until the disk is closed. */
+  readonly temporary?: boolean;
   /** The secrets and other objects that the graph may refer to. */
   readonly objects?: UserObjects;
   readonly limits?: Partial<Limits>;
@@ -45,12 +48,21 @@ export interface OpenGraphOptions {
  *   `openDiskFile` does
  */
 export function openGraph(graph: BlockOptions, options: OpenGraphOptions = {}): Promise<DiskFile> {
-  return runAsync(makeOpening(options).openTop(graph.copy(), accessOf(options)));
+  return runAsync(openStep(graph, options));
 }
 
 /** The synchronous form of {@link openGraph}; blocks the thread. */
 export function openGraphSync(graph: BlockOptions, options: OpenGraphOptions = {}): DiskFile {
-  return runSync(makeOpening(options).openTop(graph.copy(), accessOf(options)));
+  return runSync(openStep(graph, options));
+}
+
+function* openStep(graph: BlockOptions, options: OpenGraphOptions): Step<DiskFile> {
+  const { temporary = false, readOnly = true } = options;
+  const opening = makeOpening(options);
+  if (!temporary) return yield* opening.openTop(graph.copy(), accessOf(options));
+  const access = accessOf({ ...options, readOnly: true });
+  const disk = yield* opening.openTop(graph.copy(), access);
+  return yield* opening.temporaryCopy(disk, { ...access, writable: !readOnly });
 }
 
 /**

@@ -29,17 +29,18 @@ const LAYERS: readonly (readonly string[])[] = [
   ['codec', 'storage', 'partition', ...formatPackages()],
   ['diskfile'],
   ['command'],
-  ['disk-cat', 'disk-img'],
+  ['disk-cat', 'disk-img', 'disk-io'],
   ['testkit'],
 ];
 /** Shipped as one file with all it imports, so its dependencies are there for the build only. */
-const BUNDLED_PACKAGES = new Set(['disk-cat', 'disk-img']);
+const BUNDLED_PACKAGES = new Set(['disk-cat', 'disk-img', 'disk-io']);
 const NODE_PACKAGES = new Set([
   'storage',
   'diskfile',
   'command',
   'disk-cat',
   'disk-img',
+  'disk-io',
   'testkit',
 ]);
 

@@ -1,0 +1,204 @@
+/** Commands that open and close disks. */
+import { BlockOptions, parseKeyval } from 'diskfile';
+import type { GivenArguments } from '../program/getopt.ts';
+import { AIO_MODES, cacheMode, discardMode, NO_CACHE } from '../program/modes.ts';
+import type { Command, Outcome } from '../shell/command.ts';
+import { DEFAULT_REQUEST, openDisk, type OpenRequest } from '../shell/open-disk.ts';
+import type { Session } from '../shell/session.ts';
+import { changeReason, openReason } from '../text/failure-words.ts';
+import { Options, UsageFault } from './request-arguments.ts';
+
+export const openCommand: Command = {
+  name: 'open',
+  alias: 'o',
+  atLeast: 1,
+  options: 'snCro:ki:t:d:U',
+  synopsis: '[-rsCnkU] [-t cache] [-d discard] [-o options] [path]',
+  summary: 'open the file specified by path',
+  needsNoDisk: true,
+  help:
+    '\n opens a new file in the requested mode\n\n Example:\n' +
+    " 'open -n -o driver=raw /tmp/data' - opens raw data file read-write, uncached\n\n" +
+    ' Opens a file for subsequent use by all of the other qemu-io commands.\n' +
+    ' -r, -- open file read-only\n' +
+    ' -s, -- use snapshot file\n' +
+    ' -C, -- use copy-on-read\n' +
+    ' -n, -- disable host cache, short for -t none\n' +
+    ' -U, -- force shared permissions\n' +
+    ' -k, -- use kernel AIO implementation (Linux only, prefer use of -i)\n' +
+    ' -i, -- use AIO mode (threads, native or io_uring)\n' +
+    ' -t, -- use the given cache mode for the image\n' +
+    ' -d, -- use the given discard mode for the image\n' +
+    ' -o, -- options to be given to the block driver\n',
+  async run(session, given) {
+    const request = openRequest(session, given);
+    if (request === undefined) return 'failed';
+    if (given.operands.length > 1) throw new UsageFault();
+    if (given.operands.length === 0 && request.options.isEmpty) throw new UsageFault();
+    return await open(session, { ...request, name: given.operands[0] });
+  },
+};
+
+/** Undefined, and said, for modes that there are not. */
+function openRequest(session: Session, given: GivenArguments): OpenRequest | undefined {
+  const { console } = session;
+  const options = new Options(given);
+  const wrong = (what: string, value: string): undefined => {
+    console.error(`Invalid ${what} option: ${value}`);
+  };
+  let { cache, discards, nativeAio } = DEFAULT_REQUEST;
+  for (const { name, value } of given.options) {
+    if (name === 'n') cache = NO_CACHE;
+    if (name === 't') {
+      const mode = cacheMode(value);
+      if (mode === undefined) return wrong('cache', value);
+      cache = mode;
+    }
+    if (name === 'd') {
+      const mode = discardMode(value);
+      if (mode === undefined) return wrong('discard', value);
+      discards = mode;
+    }
+    if (name === 'i' && !AIO_MODES.has(value)) return wrong('aio', value);
+    if (name === 'k' || name === 'i') nativeAio = name === 'k' || value === 'native';
+  }
+  return {
+    ...DEFAULT_REQUEST,
+    options: driverOptions(session, given),
+    writable: !options.has('r'),
+    forceShare: options.has('U'),
+    copyOnRead: options.has('C'),
+    temporary: options.has('s'),
+    cache,
+    discards,
+    nativeAio,
+  };
+}
+
+/** All `-o` together. */
+function driverOptions({ console }: Session, given: GivenArguments): BlockOptions {
+  const all = new BlockOptions();
+  for (const { name, value } of given.options) {
+    if (name !== 'o') continue;
+    all.add(
+      parseKeyval(value, undefined, { onShortForm: (word) => warnOfShortForm(console, word) }),
+    );
+  }
+  return all;
+}
+
+export function warnOfShortForm(console: Session['console'], word: string): void {
+  console.error(`warning: short-form boolean option '${word}' deprecated`);
+  console.err(`Please use ${word}=on instead\n`);
+}
+
+/** Opens what was asked for; a failure is said. */
+export async function open(session: Session, request: OpenRequest): Promise<Outcome> {
+  const { console } = session;
+  if (session.opened !== undefined) {
+    console.error("file open already, try 'help close'");
+    return 'failed';
+  }
+  try {
+    const disk = await openDisk(request, session.objects);
+    session.opened = { disk, request };
+    for (const { detail, message } of disk.warnings) {
+      if (detail === 'graph.probed-raw') console.err(`WARNING: ${message}\n`);
+    }
+    return 'done';
+  } catch (error) {
+    const device = request.name === undefined ? '' : ` device ${request.name}`;
+    console.error(`can't open${device}: ${openReason(error, request.writable)}`);
+    return 'failed';
+  }
+}
+
+export const closeCommand: Command = {
+  name: 'close',
+  alias: 'c',
+  atLeast: 0,
+  atMost: 0,
+  summary: 'close the current open file',
+  run: async (session) => ((await session.close()) ? 'done' : 'failed'),
+};
+
+export const reopenCommand: Command = {
+  name: 'reopen',
+  atLeast: 0,
+  options: 'c:o:rw',
+  synopsis: '[(-r|-w)] [-c cache] [-o options]',
+  summary: 'reopens an image with new options',
+  help:
+    '\n Changes the open options of an already opened image\n\n Example:\n' +
+    " 'reopen -o lazy-refcounts=on' - activates lazy refcount writeback on a qcow2 image\n\n" +
+    ' -r, -- Reopen the image read-only\n' +
+    ' -w, -- Reopen the image read-write\n' +
+    ' -c, -- Change the cache mode to the given value\n' +
+    " -o, -- Changes block driver options (cf. 'open' command)\n\n",
+  async run(session, given) {
+    const { console } = session;
+    const options = new Options(given);
+    const cacheName = options.get('c');
+    const cache = cacheName === undefined ? undefined : cacheMode(cacheName);
+    if (cacheName !== undefined && cache === undefined) {
+      console.error(`Invalid cache option: ${cacheName}`);
+      return 'failed';
+    }
+    if (given.options.filter(({ name }) => name === 'r' || name === 'w').length > 1) {
+      console.error('Only one -r/-w option may be given');
+      return 'failed';
+    }
+    const changes = driverOptions(session, given);
+    if (given.operands.length > 0) throw new UsageFault();
+    const refusal = refusalOf(options, changes);
+    if (refusal !== undefined) {
+      console.error(refusal);
+      return 'failed';
+    }
+    return await reopen(session, { options, changes, cache });
+  },
+};
+
+/** Options that a disk keeps for as long as it is open. */
+const FIXED = ['driver', 'node-name', 'filename', 'file.filename'];
+const READ_ONLY = 'read-only';
+const CACHE_OPTIONS = ['cache.direct', 'cache.no-flush', 'cache.writeback'];
+
+function refusalOf(options: Options, changes: BlockOptions): string | undefined {
+  if ((options.has('r') || options.has('w')) && changes.has(READ_ONLY)) {
+    return `Cannot set both -r/-w and '${READ_ONLY}'`;
+  }
+  if (options.has('c') && CACHE_OPTIONS.some((name) => changes.has(name))) {
+    return 'Cannot set both -c and the cache options';
+  }
+  const fixed = FIXED.find((name) => changes.has(name));
+  return fixed === undefined ? undefined : `Cannot change the option '${fixed}'`;
+}
+
+interface Changes {
+  readonly options: Options;
+  readonly changes: BlockOptions;
+  readonly cache: OpenRequest['cache'] | undefined;
+}
+
+/** Where the disk cannot be opened in the new way, it is opened again in the old one. */
+async function reopen(session: Session, { options, changes, cache }: Changes): Promise<Outcome> {
+  const { console, opened } = session;
+  const { request } = opened!;
+  const merged = request.options.copy();
+  merged.add(changes);
+  const writable = options.has('w') || (request.writable && !options.has('r'));
+  const next = { ...request, options: merged, writable, cache: cache ?? request.cache };
+  if (!(await session.close())) return 'failed';
+  try {
+    session.opened = { disk: await openDisk(next, session.objects), request: next };
+    return 'done';
+  } catch (error) {
+    const unknown = /does(?:n't| not) support the option '(.*)'$/s.exec(changeReason(error));
+    session.opened = { disk: await openDisk(request, session.objects), request };
+    console.error(
+      unknown === null ? changeReason(error) : `Cannot change the option '${unknown[1]}'`,
+    );
+    return 'failed';
+  }
+}

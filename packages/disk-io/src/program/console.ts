@@ -1,0 +1,63 @@
+/** What the program says: standard output as the C library buffers it, and standard error at once. */
+import { fstatSync, writeSync } from 'node:fs';
+
+const STDOUT = 1;
+const STDERR = 2;
+/** Where both streams lead to one file, this decides what stands before what. */
+const BLOCK_BYTES = 4096;
+const RETRY_MILLISECONDS = 0.5;
+
+export class Console {
+  /** Name under which the program was called. */
+  readonly name: string;
+  readonly #byLine: boolean;
+  #pending = Buffer.alloc(0);
+
+  constructor(name: string) {
+    this.name = name;
+    this.#byLine = fstatSync(STDOUT).isCharacterDevice();
+  }
+
+  out(text: string): void {
+    this.#pending = Buffer.concat([this.#pending, Buffer.from(text)]);
+    const whole = this.#byLine
+      ? this.#pending.lastIndexOf(0x0a) + 1
+      : this.#pending.length - (this.#pending.length % BLOCK_BYTES);
+    this.#write(whole);
+  }
+
+  /** Hands over all of standard output. */
+  flush(): void {
+    this.#write(this.#pending.length);
+  }
+
+  err(text: string): void {
+    writeFully(STDERR, Buffer.from(text));
+  }
+
+  /** A message behind the program's name. */
+  error(message: string): void {
+    this.err(`${this.name}: ${message}\n`);
+  }
+
+  #write(length: number): void {
+    if (length === 0) return;
+    const ready = this.#pending.subarray(0, length);
+    this.#pending = this.#pending.subarray(length);
+    writeFully(STDOUT, ready);
+  }
+}
+
+/** A reader that is gone takes no interest in the rest. */
+function writeFully(fd: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length;) {
+    try {
+      written += writeSync(fd, bytes, written);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      // Whoever started us may share a pipe that does not block, and be slower than we are.
+      if (code !== 'EAGAIN') return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MILLISECONDS);
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/** Opens what commands work on. */
+import {
+  BlockOptions,
+  DiskError,
+  type DiskFile,
+  openGraph,
+  parseDiskName,
+  type UserObjects,
+} from 'diskfile';
+import { type CacheMode, DEFAULT_CACHE } from '../program/modes.ts';
+
+/** What is to be opened, and how. */
+export interface OpenRequest {
+  /** As the user named it; undefined where options alone describe it. */
+  readonly name: string | undefined;
+  /** Further options, or all of them. */
+  readonly options: BlockOptions;
+  readonly writable: boolean;
+  readonly forceShare: boolean;
+  readonly cache: CacheMode;
+  /** Whether discards reach the image. */
+  readonly discards: boolean;
+  readonly copyOnRead: boolean;
+  /** Whether to keep what is written apart and forget it. */
+  readonly temporary: boolean;
+  /** Whether the kernel is to read and write by itself; here it only has conditions. */
+  readonly nativeAio: boolean;
+}
+
+export const DEFAULT_REQUEST: OpenRequest = {
+  name: undefined,
+  options: new BlockOptions(),
+  writable: true,
+  forceShare: false,
+  cache: DEFAULT_CACHE,
+  discards: true,
+  copyOnRead: false,
+  temporary: false,
+  nativeAio: false,
+};
+
+/**
+ * Opens the disk. What its images name is opened wherever it lies, as qemu-io does: a script that
+ * has made an overlay expects to work on it.
+ * @throws DiskError
+ */
+export async function openDisk(request: OpenRequest, objects: UserObjects): Promise<DiskFile> {
+  if (request.nativeAio && !request.cache.direct) {
+    throw new DiskError(
+      'invalid-argument',
+      'graph.aio',
+      'aio=native was specified, but it requires cache.direct=on, which was not specified.',
+    );
+  }
+  const { writable, forceShare, copyOnRead, temporary, discards } = request;
+  const plain = graphOf(request);
+  const graph = copyOnRead && writable ? copyingOnRead(plain) : plain;
+  return await openGraph(graph, {
+    readOnly: !writable,
+    forceShare,
+    discards,
+    temporary,
+    objects,
+    gate: { allow: 'any' },
+  });
+}
+
+/** A name together with options: these say what else there is to say of the node. */
+function graphOf({ name, options }: OpenRequest): BlockOptions {
+  if (name === undefined) return options;
+  const graph = parseDiskName(name);
+  graph.add(options);
+  return graph;
+}
+
+function copyingOnRead(graph: BlockOptions): BlockOptions {
+  const filter = graph.within('file');
+  filter.set('driver', 'copy-on-read');
+  return filter;
+}

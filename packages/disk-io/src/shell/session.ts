@@ -1,0 +1,106 @@
+/** What commands share: the disk that is open, requests under way, and how it all ends. */
+import { DiskError, type DiskFile, type UserObjects } from 'diskfile';
+import type { Console } from '../program/console.ts';
+import { requestReason } from '../text/failure-words.ts';
+import type { OpenRequest } from './open-disk.ts';
+
+export interface OpenedDisk {
+  readonly disk: DiskFile;
+  readonly request: OpenRequest;
+}
+
+export class Session {
+  readonly console: Console;
+  readonly objects: UserObjects;
+  opened: OpenedDisk | undefined;
+  readonly #pending = new Set<Promise<unknown>>();
+
+  constructor(console: Console, objects: UserObjects) {
+    this.console = console;
+    this.objects = objects;
+  }
+
+  /** The disk of a command that cannot do without. */
+  get disk(): DiskFile {
+    if (this.opened === undefined) throw new Error('assertion failed: no disk is open');
+    return this.opened.disk;
+  }
+
+  /** Makes durable what was written, unless nobody wants that. */
+  async flush(): Promise<void> {
+    if (this.opened?.request.cache.unsafe !== true) await this.disk.flush();
+  }
+
+  /** What a write ends with: by default it is durable before it counts as done. */
+  async written(forceUnitAccess: boolean): Promise<void> {
+    if (forceUnitAccess || this.opened?.request.cache.writethrough === true) await this.flush();
+  }
+
+  /** @param fromState whether to read the saved state of a virtual machine in place of its disk */
+  async read(offset: number, length: number, fromState: boolean): Promise<Uint8Array> {
+    if (fromState) throw unsupported('The state of a virtual machine cannot be read');
+    this.checkRange(offset, length);
+    const bytes = new Uint8Array(length);
+    await this.disk.read(bytes, offset);
+    return bytes;
+  }
+
+  /** @throws DiskError `out-of-range`, before anything as large as a wrong length is made */
+  checkRange(offset: number, length: number): void {
+    const { name, sizeBytes } = this.disk;
+    if (offset + length <= sizeBytes) return;
+    throw new DiskError('out-of-range', 'disk.range', 'The range leaves the disk', { path: name });
+  }
+
+  writeState(): Promise<void> {
+    throw unsupported('The state of a virtual machine cannot be written');
+  }
+
+  /** Like QEMU, this overwrites nothing that is there already, unless that is compressed. */
+  async writeCompressed(bytes: Uint8Array, offset: number): Promise<void> {
+    const { compression } = this.disk.capabilities;
+    if (compression === undefined) throw unsupported('The disk cannot hold compressed data');
+    const end = offset + bytes.length;
+    const isWhole = end % compression.unitBytes === 0 || end === this.disk.sizeBytes;
+    if (offset % compression.unitBytes !== 0 || !isWhole) {
+      throw new DiskError('invalid-argument', 'disk.compressed-range', 'Only whole units compress');
+    }
+    for await (const status of this.disk.blockStatus(offset, bytes.length)) {
+      if (status.depth > 0 || status.compressed || status.hostOffset === undefined) continue;
+      throw new DiskError('io', 'disk.compressed-overwrite', 'Data is there already');
+    }
+    await compression.write(bytes, offset);
+  }
+
+  /** Lets a request go on beside further commands. */
+  track(work: Promise<unknown>): void {
+    const tracked = work.finally(() => this.#pending.delete(tracked));
+    this.#pending.add(tracked);
+  }
+
+  get isIdle(): boolean {
+    return this.#pending.size === 0;
+  }
+
+  /** Returns once all requests under way have ended. */
+  async drain(): Promise<void> {
+    while (!this.isIdle) await Promise.all(this.#pending);
+  }
+
+  async close(): Promise<boolean> {
+    await this.drain();
+    const { opened } = this;
+    this.opened = undefined;
+    try {
+      await opened?.disk.close();
+      return true;
+    } catch (error) {
+      this.console.error(requestReason(error));
+      return false;
+    }
+  }
+}
+
+function unsupported(message: string): DiskError {
+  return new DiskError('unsupported', 'disk.not-capable', message);
+}

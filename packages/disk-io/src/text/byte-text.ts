@@ -1,0 +1,52 @@
+/** Numbers of bytes as qemu-io reads and prints them. */
+
+const UNITS = 'bkmgtpe';
+const MAX_INT64 = 2 ** 63;
+
+export type ParsedNumber = { readonly value: number } | { readonly fault: string };
+
+/**
+ * A number with or without a unit: `64k`, `1.5M`, `0x200`. Above 2^53 it is not exact, which no disk
+ * is large enough to notice.
+ */
+export function parseNumber(text: string): ParsedNumber {
+  const match = /^\s*\+?(?:(0[xX][0-9a-fA-F]+)|(\d+(?:\.\d*)?|\.\d+))([bkmgtpe]?)$/i.exec(text);
+  const [, hexadecimal, decimal, unit = ''] = match ?? [];
+  const exponent = unit === '' ? 0 : UNITS.indexOf(unit.toLowerCase());
+  const isFraction = exponent === 0 && /\.\d*[1-9]/.test(decimal ?? '');
+  if (match === null || isFraction || (hexadecimal !== undefined && unit !== '')) {
+    return {
+      fault: `Parsing error: non-numeric argument, or extraneous/unrecognized suffix -- ${text}`,
+    };
+  }
+  const value = Math.trunc(Number(hexadecimal ?? decimal) * 1024 ** exponent);
+  if (value < MAX_INT64) return { value };
+  return { fault: `Parsing error: argument too large -- ${text}` };
+}
+
+const PREFIXES = ['EiB', 'PiB', 'TiB', 'GiB', 'MiB', 'KiB'];
+
+/** `64 KiB`, `1.500 MiB`, `512 bytes`. */
+export function byteText(bytes: number): string {
+  for (const [index, prefix] of PREFIXES.entries()) {
+    const unit = 1024 ** (PREFIXES.length - index);
+    if (bytes >= unit) return `${withoutZeros((bytes / unit).toFixed(3))} ${prefix}`;
+  }
+  return `${withoutZeros(bytes.toFixed(6))} bytes`;
+}
+
+/** Cut where three zeros follow the point. */
+function withoutZeros(digits: string): string {
+  const place = digits.indexOf('.000');
+  return place === -1 ? digits : digits.slice(0, place);
+}
+
+/** A byte that fills buffers; undefined for what is none. */
+export function parsePattern(text: string): number | undefined {
+  const match = /^\s*([-+]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/.exec(text);
+  if (match === null) return undefined;
+  const [, sign, digits] = match;
+  const isOctal = /^0[0-7]+$/.test(digits!);
+  const value = isOctal ? parseInt(digits!, 8) : Number(digits);
+  return sign === '-' && value !== 0 ? undefined : value <= 255 ? value : undefined;
+}

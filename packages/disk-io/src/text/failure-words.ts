@@ -1,0 +1,87 @@
+/** Why something failed, in the words of QEMU and of the C library. */
+import { DiskError } from 'diskfile';
+
+const TEXTS: Readonly<Record<string, string>> = {
+  EACCES: 'Permission denied',
+  EBUSY: 'Device or resource busy',
+  EDQUOT: 'Disk quota exceeded',
+  EFBIG: 'File too large',
+  EINVAL: 'Invalid argument',
+  EIO: 'Input/output error',
+  EISDIR: 'Is a directory',
+  ELOOP: 'Too many levels of symbolic links',
+  EMFILE: 'Too many open files',
+  ENAMETOOLONG: 'File name too long',
+  ENOENT: 'No such file or directory',
+  ENOMEM: 'Cannot allocate memory',
+  ENOSPC: 'No space left on device',
+  ENOTDIR: 'Not a directory',
+  ENOTSUP: 'Operation not supported',
+  EPERM: 'Operation not permitted',
+  EROFS: 'Read-only file system',
+  ETXTBSY: 'Text file busy',
+};
+
+/** Reasons that a request has for QEMU, where the library knows them better. */
+const REQUEST_ERRNO: Readonly<Record<string, string>> = {
+  'out-of-range': 'EIO',
+  corrupt: 'EIO',
+  limit: 'EIO',
+  'read-only': 'EPERM',
+};
+
+/** What a request that failed is reported with. @throws what is no failure of a disk */
+export function requestReason(error: unknown): string {
+  if (!(error instanceof DiskError)) throw error;
+  const errno = REQUEST_ERRNO[error.code] ?? error.errno;
+  return TEXTS[errno] ?? TEXTS['EIO']!;
+}
+
+const FILE_DETAILS: ReadonlySet<string> = new Set([
+  'storage.not-found',
+  'storage.permission',
+  'storage.read-only',
+  'storage.name-too-long',
+  'storage.symlink-loop',
+  'gate.not-found',
+]);
+
+/** Why an image could not be opened. @throws what is no failure of a disk */
+export function openReason(error: unknown, writable: boolean): string {
+  if (!(error instanceof DiskError)) throw error;
+  const { depth = 0 } = error.context;
+  return 'Could not open backing file: '.repeat(depth) + ownReason(error, writable && depth === 0);
+}
+
+function ownReason(error: DiskError, writable: boolean): string {
+  const { detail, message, context, errno } = error;
+  const path = context.path ?? '';
+  if (/\.(magic|signature)$/.test(detail)) return `Image is not in ${context.format} format`;
+  if (detail === 'storage.not-a-file') {
+    return writable && message.includes('directory')
+      ? `Could not open '${path}': ${TEXTS['EISDIR']}`
+      : `'file' driver requires '${path}' to be a regular file`;
+  }
+  if (detail === 'storage.locked') {
+    const lock = writable ? '"write"' : 'shared "write"';
+    return `Failed to get ${lock} lock\nIs another process using the image [${path}]?`;
+  }
+  if (FILE_DETAILS.has(detail)) return `Could not open '${path}': ${TEXTS[errno] ?? errno}`;
+  return message;
+}
+
+/** Why the host refused something that is no disk. */
+export function hostReason(error: unknown): string {
+  const errno = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return TEXTS[errno] ?? String(error);
+}
+
+/** Why an opened disk could not be changed. @throws what is no failure of a disk */
+export function changeReason(error: unknown): string {
+  if (!(error instanceof DiskError)) throw error;
+  return CHANGE_WORDS[error.detail] ?? error.message;
+}
+
+const CHANGE_WORDS: Readonly<Record<string, string>> = {
+  'storage.window-size': 'Cannot resize fixed-size raw disks',
+};
