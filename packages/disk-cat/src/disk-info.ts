@@ -5,7 +5,7 @@ import { writeJson } from './cli/json.ts';
 import { type Invocation, main } from './cli/main.ts';
 import type { Report } from './cli/report.ts';
 import { diskOptions, refuseStreams } from './guest/opening.ts';
-import { type Contents, isEncrypted, readContents } from './info/contents.ts';
+import { type Contents, isLocked, readContents } from './info/contents.ts';
 import { imageReport } from './info/image-report.ts';
 import { contentsReport } from './info/contents-report.ts';
 
@@ -60,7 +60,7 @@ async function describeImage(
 
 function contentsLines(disk: DiskFile, contents: Contents | undefined): string[] {
   if (contents !== undefined) return contentsReport(contents);
-  return isEncrypted(disk) ? ['content: encrypted, so it cannot be read'] : [];
+  return isLocked(disk) ? ['content: encrypted; --key-file opens it'] : [];
 }
 
 /** Without its backing files an image still tells what it is, but not what the guest sees. */

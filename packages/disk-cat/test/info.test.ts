@@ -55,8 +55,10 @@ describe('disk-info', () => {
     const bitmaps = await succeed('disk-info', [image('bitmap.qcow2')]);
     expect(bitmaps.stdout).toMatch(/^ {2}bitmaps:\n {4}name +granularity +flags\n/m);
     const luks = await succeed('disk-info', [image('luks.qcow2')]);
-    expect(luks.stdout).toContain('encryption:            method luks\n');
-    expect(luks.stdout).toContain('content: encrypted, so it cannot be read\n');
+    expect(luks.stdout).toContain(
+      'encryption:            method luks; locked yes; iv generator plain64;',
+    );
+    expect(luks.stdout).toContain('content: encrypted; --key-file opens it\n');
     const json = await succeed('disk-info', ['--json', image('luks.qcow2')]);
     expect(JSON.parse(json.stdout)).toMatchObject({ partitionTable: null, filesystems: null });
   });

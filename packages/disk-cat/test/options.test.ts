@@ -124,6 +124,20 @@ describe('errors', () => {
     expect([code, stderr]).toEqual([1, expect.stringMatching(/encrypted \(LUKS\).*its key/)]);
   });
 
+  it('of encrypted images go away with the right key', async () => {
+    const key = join(scratch(), 'key');
+    const expected = JSON.parse(readFileSync(join(IMAGES, 'expected.json'), 'utf8')) as Record<
+      string,
+      { passphrase?: string }
+    >;
+    writeFileSync(key, expected['luks.qcow2']!.passphrase!);
+    const right = await run('disk-info', ['--key-file', key, join(IMAGES, 'luks.qcow2')]);
+    expect([right.code, right.stdout]).toEqual([0, expect.stringContaining('locked no')]);
+    writeFileSync(key, 'wrong');
+    const wrong = await run('disk-info', ['--key-file', key, join(IMAGES, 'luks.qcow2')]);
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('Invalid password')]);
+  });
+
   it('say that images cannot be streams or URLs', async () => {
     const { code, stderr } = await run('disk-cat', ['-', '/etc/passwd']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('standard input')]);

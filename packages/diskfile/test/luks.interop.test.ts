@@ -157,7 +157,9 @@ describe.skipIf(!haveTools('qemu-img', 'qemu-io'))('LUKS beside QEMU', () => {
   it('tells of itself without its passphrase, and is not read', async () => {
     const path = qemu.file('ours.luks');
     const disk = await openDiskFile(path);
-    expect(disk.info()[0]!.details).toMatchObject({ encrypted: true });
+    expect(disk.info()[0]!.details).toMatchObject({
+      encryption: { method: 'luks', locked: true },
+    });
     await expect(disk.read(new Uint8Array(512), 0)).rejects.toMatchObject({
       code: 'wrong-key',
       detail: 'luks.passphrase-missing',

@@ -187,7 +187,7 @@ describe.skipIf(!haveQemu)('beside the matrix', () => {
       const image = `driver=qcow2,file.filename=e.qcow2,encrypt.key-secret=s0`;
       directory.io(image, ['write -P 5 0 4k'], ...secret, '--image-opts');
       await using disk = await openDiskFile(directory.file('e.qcow2'));
-      expect(disk.info()[0]!.details['encryption']).toEqual({ method: format });
+      expect(disk.info()[0]!.details['encryption']).toMatchObject({ method: format });
       expect(() => disk.readSync(new Uint8Array(512), 0)).toThrowError(DiskError);
       const zeros = new Uint8Array(512).fill(1);
       disk.readSync(zeros, 512 * 1024);

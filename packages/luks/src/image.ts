@@ -60,6 +60,7 @@ export class LuksImage implements FormatImage {
   *load(): Step<void> {}
 
   details(): FormatDetails {
-    return { encrypted: true, ...describeLuks(this.#header) };
+    const locked = this.#clear === undefined;
+    return { encryption: { method: 'luks', locked }, ...describeLuks(this.#header) };
   }
 }

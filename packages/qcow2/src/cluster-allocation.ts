@@ -95,13 +95,13 @@ function planNew(
 
 function* allocateNew(tables: ClusterTables, run: GuestRun): Step<Allocation> {
   const { clusterBytes, metadata } = tables;
-  const { dataFile, allocator, storage } = metadata;
+  const { dataFile, allocator } = metadata;
   const first = alignDown(run.start, clusterBytes);
   // The data file holds each cluster where the guest has it, and nothing is counted there.
-  if (dataFile !== undefined) return new NewClusters(tables, run, dataFile, first);
+  if (dataFile !== undefined) return new NewClusters(tables, run, first);
   const count = (alignUp(run.end, clusterBytes) - first) / clusterBytes;
   const cluster = yield* allocator.allocate(count);
-  return new NewClusters(tables, run, storage, cluster * clusterBytes);
+  return new NewClusters(tables, run, cluster * clusterBytes);
 }
 
 /** Bits of the units of a run that lie in the cluster at `clusterOffset`. */
@@ -125,7 +125,7 @@ class ReadyUnits implements Allocation {
   readonly #run: GuestRun;
 
   constructor(tables: ClusterTables, run: GuestRun, hostOffset: number) {
-    this.storage = tables.metadata.dataFile ?? tables.metadata.storage;
+    this.storage = tables.dataAt(hostOffset, run.start);
     this.hostOffset = hostOffset;
     this.guestOffset = run.start;
     this.lengthBytes = run.end - run.start;
@@ -158,12 +158,13 @@ class NewClusters implements Allocation {
   /** Where the first cluster begins. */
   readonly #firstHost: number;
 
-  constructor(tables: ClusterTables, run: GuestRun, storage: WritableStorage, firstHost: number) {
-    this.storage = storage;
+  constructor(tables: ClusterTables, run: GuestRun, firstHost: number) {
     this.hostOffset = firstHost + (run.start % tables.clusterBytes);
+    this.storage = tables.dataAt(this.hostOffset, run.start);
     this.guestOffset = run.start;
     this.lengthBytes = run.end - run.start;
-    this.readsAsZero = firstHost >= storage.sizeBytes;
+    // What the host adds is noise once it is decrypted.
+    this.readsAsZero = !tables.isEncrypted && firstHost >= this.storage.sizeBytes;
     this.isUnread = tables.metadata.dataFile === undefined;
     this.#tables = tables;
     this.#run = run;

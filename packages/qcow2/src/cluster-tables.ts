@@ -1,5 +1,5 @@
 /** L2 tables as the writer works on them: tables of the image's own, and changes that give up clusters. */
-import type { Step } from '@diskfile/core';
+import type { Step, WritableStorage } from '@diskfile/core';
 import { corrupt } from './errors.ts';
 import {
   type ClusterEntry,
@@ -39,6 +39,16 @@ export class ClusterTables {
     this.clusterBytes = clusterBytes;
     this.unitBytes = clusterBytes / this.format.subclusters;
     this.#clusters = clusters;
+  }
+
+  get isEncrypted(): boolean {
+    return this.#clusters.encryption !== undefined;
+  }
+
+  /** Where the guest bytes at `guestOffset` are written that are to lie at `hostOffset`. */
+  dataAt(hostOffset: number, guestOffset: number): WritableStorage {
+    // The image was opened for writing, and with it whatever holds its data.
+    return this.#clusters.dataAt(hostOffset, guestOffset) as WritableStorage;
   }
 
   /** Reads the entry of a cluster; the object is the same for each. */

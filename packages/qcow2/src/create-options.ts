@@ -1,6 +1,7 @@
 /** What an image is to be, from options under the names that qemu-img gives them with `-o`. */
 import { alignUp, type DiskError, encodeName, isPowerOfTwo } from '@diskfile/bytes';
 import type { CreateContext, Preallocation } from '@diskfile/core';
+import { ENCRYPTION_OPTIONS, type NewEncryption, parseEncryption } from './new-encryption.ts';
 import { MAX_FORMAT_NAME_BYTES } from './header-extensions.ts';
 import { type CompressionType, MAX_BACKING_NAME_BYTES, MAX_L1_BYTES } from './header.ts';
 import { invalidOption, OptionValues } from './option-values.ts';
@@ -15,6 +16,7 @@ export interface ImageLayout {
   readonly lazyRefcounts: boolean;
   readonly compressionType: CompressionType;
   readonly preallocation: Preallocation;
+  readonly encryption: NewEncryption | undefined;
   /** Name of the external data file, as it is stored. */
   readonly dataFileName: string | undefined;
   readonly dataFileRaw: boolean;
@@ -38,10 +40,12 @@ export const CREATE_OPTIONS = new Set([
   'preallocation',
   'data_file',
   'data_file_raw',
+  ...ENCRYPTION_OPTIONS,
 ]);
 
 /** @throws DiskError `invalid-argument` for options that contradict each other or make no image */
-export function parseCreateOptions({ options, sizeBytes, backing }: CreateContext): ImageLayout {
+export function parseCreateOptions(context: CreateContext): ImageLayout {
+  const { options, sizeBytes, backing } = context;
   const values = new OptionValues(options, 'create');
   for (const name of Object.keys(options)) {
     if (!CREATE_OPTIONS.has(name)) throw unknownOption(name);
@@ -61,6 +65,7 @@ export function parseCreateOptions({ options, sizeBytes, backing }: CreateContex
     dataFileName: values.text('data_file'),
     dataFileRaw: values.flag('data_file_raw'),
     backing,
+    encryption: parseEncryption(context),
   };
   const l1Entries = l1EntriesOf(layout);
   checkVersion(layout);
@@ -109,6 +114,7 @@ function checkCombination(layout: Unsized): void {
   if (dataFileRaw && dataFileName === undefined) {
     throw invalid('data_file_raw', 'data_file_raw needs a data_file');
   }
+  if (layout.encryption !== undefined) checkEncryption(layout);
   if (backing === undefined) return;
   if (dataFileRaw) {
     throw invalid('data_file_raw', 'A raw data file and a backing file exclude each other');
@@ -120,6 +126,14 @@ function checkCombination(layout: Unsized): void {
     );
   }
   checkBacking(backing);
+}
+
+/** What is prepared is called zeros, and zeros without data are what version 2 does not know. */
+function checkEncryption({ version, preallocation, dataFileRaw }: Unsized): void {
+  if (version === 2 && preallocation !== 'off') {
+    throw invalid('preallocation', 'Encrypted images of version 2 are not preallocated');
+  }
+  if (dataFileRaw) throw invalid('data_file_raw', 'What is encrypted is no raw disk');
 }
 
 function checkBacking({ name, format }: NonNullable<CreateContext['backing']>): void {

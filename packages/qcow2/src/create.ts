@@ -20,6 +20,7 @@ import {
 import { ClusterTables } from './cluster-tables.ts';
 import { CompressedClusters } from './compressed-clusters.ts';
 import { type ImageLayout, parseCreateOptions } from './create-options.ts';
+import { ImageEncryption } from './encryption.ts';
 import { encodeHeader } from './header-encoder.ts';
 import { HeaderWriter } from './header-writer.ts';
 import { HostClusters } from './host-clusters.ts';
@@ -28,6 +29,7 @@ import { OFFSET_MASK } from './l2-entry.ts';
 import { MappingTables, tableGeometry } from './mapping-tables.ts';
 import { MetadataWriter } from './metadata-writer.ts';
 import { ImageMetadata, openMetadata } from './metadata.ts';
+import { writeLuksHeader } from './new-encryption.ts';
 import { preallocate } from './preallocation.ts';
 
 const FIRST_TABLES = { refcountTable: 1, refcountBlock: 2, end: 3 } as const;
@@ -67,7 +69,13 @@ function* writeFirstTables(storage: WritableStorage, layout: ImageLayout): Step<
     refcountTableOffset: FIRST_TABLES.refcountTable * clusterBytes,
     refcountTableClusters: 1,
   };
-  const empty = { ...layout, sizeBytes: 0, l1Entries: 0, lazyRefcounts: false };
+  const empty = {
+    ...layout,
+    sizeBytes: 0,
+    l1Entries: 0,
+    lazyRefcounts: false,
+    encryption: undefined,
+  };
   const headerWriter = new HeaderWriter(storage, encodeHeader(empty, places));
   const l1 = yield* L1Table.readWhole(storage, 0, 0, OFFSET_MASK);
   const cacheBytes = DEFAULT_LIMITS.metadataCacheBytes;
@@ -110,24 +118,39 @@ function* writeTables(
   const writer = new MetadataWriter(metadata);
   const { preallocation, sizeBytes } = layout;
   if (sizeBytes > 0 || preallocation !== 'metadata') {
-    const tables = new ClusterTables(metadata, hostClusters(metadata));
+    const tables = new ClusterTables(metadata, hostClusters(metadata, layout));
     yield* preallocate(tables, { preallocation, from: 0, to: sizeBytes, asData: false }, writer);
   }
+  const { encryption } = layout;
+  const luksPointer =
+    encryption?.luks && (yield* writeLuksHeader(metadata, encryption.luks, encryption.passphrase));
   yield* writer.finish();
   const { table } = refcounts;
   const header = encodeHeader(layout, {
     l1Offset,
     refcountTableOffset: table.hostOffset,
     refcountTableClusters: table.bytes.length / clusterBytes,
+    ...(luksPointer === undefined ? {} : { luksPointer }),
   });
   yield* writeBytes(storage, header, 0);
   yield* flushStorage(storage);
 }
 
 /** A new image has no compressed clusters, so no decoder is ever asked for. */
-function hostClusters({ header, storage, dataFile }: ImageMetadata): HostClusters {
+function hostClusters(
+  { header, storage, dataFile }: ImageMetadata,
+  layout: ImageLayout,
+): HostClusters {
   const compressed = new CompressedClusters(storage, header.clusterBytes, noDecoders, '');
-  return new HostClusters(header, storage, dataFile, compressed);
+  // Nothing is read or written through it yet.
+  const encryption =
+    layout.encryption &&
+    new ImageEncryption(
+      layout.encryption.luks === undefined ? 'aes' : 'luks',
+      undefined,
+      undefined,
+    );
+  return new HostClusters(header, storage, dataFile, compressed, encryption);
 }
 
 function* sizeDataFile(dataFile: WritableStorage, layout: ImageLayout): Step<void> {

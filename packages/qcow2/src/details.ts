@@ -1,5 +1,6 @@
 /** What there is to tell about a qcow2 image; all of it can become JSON. */
 import type { FormatDetails } from '@diskfile/core';
+import type { ImageEncryption } from './encryption.ts';
 import { AUTOCLEAR, INCOMPATIBLE } from './features.ts';
 import type { HeaderExtensions } from './header-extensions.ts';
 import type { Qcow2Header } from './header.ts';
@@ -16,7 +17,8 @@ export interface Qcow2Details extends FormatDetails {
   /** Name of the external data file; undefined without one. */
   readonly dataFile?: string;
   readonly dataFileRaw: boolean;
-  readonly encryption?: { readonly method: 'aes' | 'luks' };
+  /** How it is encrypted; of LUKS, what its header says. */
+  readonly encryption?: FormatDetails;
   /** Names of the features that the header sets. */
   readonly features: {
     readonly incompatible: readonly string[];
@@ -34,9 +36,10 @@ export interface Qcow2Details extends FormatDetails {
 export function describeImage(
   header: Qcow2Header,
   extensions: HeaderExtensions,
+  encryption: ImageEncryption | undefined,
   openedSnapshot: string | undefined,
 ): Qcow2Details {
-  const { features, encryption } = header;
+  const { features } = header;
   const { featureNames, dataFileName } = extensions;
   const external = features.incompatible.has(INCOMPATIBLE.externalDataFile);
   return {
@@ -49,7 +52,7 @@ export function describeImage(
     extendedL2: header.extendedL2,
     ...(external && dataFileName !== undefined ? { dataFile: dataFileName } : {}),
     dataFileRaw: features.autoclear.has(AUTOCLEAR.rawExternalData),
-    ...(encryption === undefined ? {} : { encryption: { method: encryption } }),
+    ...(encryption === undefined ? {} : { encryption: encryption.describe() }),
     features: {
       incompatible: featureNames.namesOf('incompatible', features.incompatible),
       compatible: featureNames.namesOf('compatible', features.compatible),

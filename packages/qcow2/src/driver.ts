@@ -18,6 +18,7 @@ import { CODEC_IDS, CompressedClusters } from './compressed-clusters.ts';
 import { createQcow2 } from './create.ts';
 import { openDataFile } from './data-file.ts';
 import { describeImage } from './details.ts';
+import { openEncryption } from './encryption.ts';
 import { ExtendedEntries } from './extended-entries.ts';
 import { INCOMPATIBLE, refuseUnknownFeatures } from './features.ts';
 import { type HeaderExtensions, readHeaderExtensions } from './header-extensions.ts';
@@ -78,7 +79,8 @@ function* openQcow2(context: OpenContext): Step<QcowImage> {
     context.decoders,
     CODEC_IDS[header.compressionType],
   );
-  const clusters = new HostClusters(header, storage, dataFile, compressed);
+  const encryption = yield* openEncryption(context, header, extensions, dataFile ?? storage);
+  const clusters = new HostClusters(header, storage, dataFile, compressed, encryption);
   const cacheBytes = limits.metadataCacheBytes;
   const tables = new MappingTables(storage, l1, tableGeometry(header), cacheBytes);
   const written = { header, dataFile, tables, clusters, snapshots, bitmaps };
@@ -97,7 +99,7 @@ function* openQcow2(context: OpenContext): Step<QcowImage> {
       backing,
       snapshots: snapshots.list.map(({ info }) => info),
       bitmaps: bitmaps.entries.map(describeBitmap),
-      details: describeImage(header, extensions, snapshot?.info.id),
+      details: describeImage(header, extensions, encryption, snapshot?.info.id),
     },
     ...bitmapReaderOf(context, header, bitmaps, writer),
     ...(writer === undefined ? {} : { writer }),

@@ -59,7 +59,7 @@ export class ExtendedEntries implements L2Entries {
       at += ENTRY_BYTES;
     }
     const reached = Math.min(covered, wanted) - skipBytes;
-    return clusters.fill(extent, kind, hostOffset + skipBytes, reached);
+    return clusters.fill(extent, kind, hostOffset + skipBytes, guestOffset, reached);
   }
 
   #continues(entries: DataView, at: number, kind: ClusterKind): boolean {

@@ -26,6 +26,8 @@ export interface TablePlaces {
   readonly l1Offset: number;
   readonly refcountTableOffset: number;
   readonly refcountTableClusters: number;
+  /** The header extension that tells where the LUKS header is. */
+  readonly luksPointer?: Uint8Array;
 }
 
 /** @throws DiskError `invalid-argument` when the names do not fit in one cluster */
@@ -37,7 +39,7 @@ export function encodeHeader(layout: ImageLayout, places: TablePlaces): Uint8Arr
       version,
       cluster_bits: Math.log2(clusterBytes),
       size: layout.sizeBytes,
-      crypt_method: 0,
+      crypt_method: cryptMethod(layout),
       l1_size: layout.l1Entries,
       l1_table_offset: places.l1Offset,
       refcount_table_offset: places.refcountTableOffset,
@@ -48,7 +50,7 @@ export function encodeHeader(layout: ImageLayout, places: TablePlaces): Uint8Arr
     },
     versionFields: version === 2 ? undefined : versionFieldsOf(layout),
     moreFields: version === 2 ? new Uint8Array(0) : compressionField(layout.compressionType),
-    extensions: extensionsOf(layout),
+    extensions: extensionsOf(layout, places),
     backingName: backing === undefined ? undefined : encodeName(backing.name),
   };
   const { bytes } = layOutHeader(content, extensionsEndOf(content));
@@ -56,6 +58,12 @@ export function encodeHeader(layout: ImageLayout, places: TablePlaces): Uint8Arr
   const header = new Uint8Array(clusterBytes);
   header.set(bytes);
   return header;
+}
+
+/** Specification, "Header": `crypt_method`. */
+function cryptMethod({ encryption }: ImageLayout): number {
+  if (encryption === undefined) return 0;
+  return encryption.luks === undefined ? 1 : 2;
 }
 
 function versionFieldsOf(layout: ImageLayout): HeaderContent['versionFields'] {
@@ -85,18 +93,19 @@ function bits(features: readonly (readonly [bit: number, on: boolean])[]): Reado
   return new Set(features.filter(([, on]) => on).map(([bit]) => bit));
 }
 
-function extensionsOf({
-  version,
-  backing,
-  dataFileName,
-  clusterBytes,
-}: ImageLayout): HeaderExtension[] {
+function extensionsOf(
+  { version, backing, dataFileName, clusterBytes }: ImageLayout,
+  { luksPointer }: TablePlaces,
+): HeaderExtension[] {
   const list: HeaderExtension[] = [];
   if (backing?.format !== undefined) {
     list.push({ type: EXTENSION_TYPE.backingFormat, data: encodeName(backing.format) });
   }
   if (dataFileName !== undefined) {
     list.push({ type: EXTENSION_TYPE.dataFileName, data: encodeName(dataFileName) });
+  }
+  if (luksPointer !== undefined) {
+    list.push({ type: EXTENSION_TYPE.encryptionHeader, data: luksPointer });
   }
   if (version === 3 && clusterBytes > FEATURE_NAMES_ABOVE_CLUSTER_BYTES) {
     list.push({ type: EXTENSION_TYPE.featureNames, data: encodeFeatureNames() });

@@ -1,9 +1,9 @@
 /** Where the clusters of an image lie, and what is refused of entries that point at them. */
-import { DiskError } from '@diskfile/bytes';
 import type { Extent, Storage } from '@diskfile/core';
 import { CODEC_IDS, type CompressedClusters } from './compressed-clusters.ts';
 import { checkReach, corrupt, hex } from './errors.ts';
-import type { EncryptionMethod, Qcow2Header } from './header.ts';
+import type { ImageEncryption } from './encryption.ts';
+import type { Qcow2Header } from './header.ts';
 import { type ClusterKind, compressedLength, compressedOffset } from './l2-entry.ts';
 import type { TableSlice } from './table-cache.ts';
 
@@ -15,7 +15,7 @@ export class HostClusters {
   /** Version 2 has no zero flag; QEMU refuses images of that version which set it. */
   zeroFlagAllowed: boolean;
   readonly #clusterBits: number;
-  readonly #encryption: EncryptionMethod | undefined;
+  readonly encryption: ImageEncryption | undefined;
   readonly #compressed: CompressedClusters;
 
   constructor(
@@ -23,13 +23,14 @@ export class HostClusters {
     storage: Storage,
     dataFile: Storage | undefined,
     compressed: CompressedClusters,
+    encryption: ImageEncryption | undefined,
   ) {
     this.clusterBytes = header.clusterBytes;
     this.storage = dataFile ?? storage;
     this.isExternal = dataFile !== undefined;
     this.zeroFlagAllowed = header.version >= 3;
     this.#clusterBits = header.clusterBits;
-    this.#encryption = header.encryption;
+    this.encryption = encryption;
     this.#compressed = compressed;
   }
 
@@ -63,12 +64,27 @@ export class HostClusters {
     }
   }
 
+  /**
+   * What gives the guest bytes at `guestOffset`, which lie at `hostOffset`.
+   * @throws DiskError `wrong-key` while an encrypted image is locked
+   */
+  dataAt(hostOffset: number, guestOffset: number): Storage {
+    return this.encryption === undefined
+      ? this.storage
+      : this.encryption.at(hostOffset, guestOffset);
+  }
+
   /** @param hostOffset where the first byte asked for lies, for the kinds that have a cluster. */
-  fill(extent: Extent, kind: ClusterKind, hostOffset: number, lengthBytes: number): boolean {
+  fill(
+    extent: Extent,
+    kind: ClusterKind,
+    hostOffset: number,
+    guestOffset: number,
+    lengthBytes: number,
+  ): boolean {
     const { storage } = this;
     if (kind === 'data') {
-      if (this.#encryption !== undefined) throw encrypted(this.#encryption);
-      extent.setData(storage, hostOffset, lengthBytes);
+      extent.setData(this.dataAt(hostOffset, guestOffset), hostOffset, lengthBytes);
     } else if (kind === 'zero') extent.setZero(lengthBytes);
     else if (kind === 'zero-ready') extent.setZero(lengthBytes, storage, hostOffset);
     else if (kind === 'unallocated') extent.setBacking(lengthBytes);
@@ -86,7 +102,6 @@ export class HostClusters {
   ): boolean {
     const high = slice.entries.getUint32(entryAt);
     const low = slice.entries.getUint32(entryAt + 4);
-    if (this.#encryption !== undefined) throw encrypted(this.#encryption);
     if (this.isExternal) {
       throw corrupt(
         'qcow2.data-file-compressed',
@@ -99,17 +114,6 @@ export class HostClusters {
     const encodedLength = compressedLength(high, low, this.#clusterBits);
     return this.#compressed.fill(extent, hostOffset, encodedLength, skipBytes, lengthBytes);
   }
-}
-
-/** The refusal to read what is encrypted. */
-export function encrypted(method: EncryptionMethod): DiskError {
-  const name = method === 'luks' ? 'LUKS' : 'AES-CBC';
-  return new DiskError(
-    'unsupported',
-    'qcow2.encrypted',
-    `The image is encrypted (${name}); reading it needs its key, and decryption is not available`,
-    { hint: 'Decrypt it first with "qemu-img convert" and its "--object secret" option.' },
-  );
 }
 
 /** Whether a kind comes with a host cluster, whose place then matters. */

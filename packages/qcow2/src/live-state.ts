@@ -2,16 +2,23 @@
 import type { BackingReference, BitmapInfo, FormatDetails, SnapshotInfo } from '@diskfile/core';
 import type { LiveBitmaps } from './bitmaps/live-bitmaps.ts';
 import { describeImage } from './details.ts';
+import type { ImageEncryption } from './encryption.ts';
 import type { ImageState } from './image.ts';
 import type { ImageMetadata } from './metadata.ts';
 
 export class LiveState implements ImageState {
   readonly #metadata: ImageMetadata;
   readonly #bitmaps: LiveBitmaps;
+  readonly #encryption: ImageEncryption | undefined;
 
-  constructor(metadata: ImageMetadata, bitmaps: LiveBitmaps) {
+  constructor(
+    metadata: ImageMetadata,
+    bitmaps: LiveBitmaps,
+    encryption: ImageEncryption | undefined,
+  ) {
     this.#metadata = metadata;
     this.#bitmaps = bitmaps;
+    this.#encryption = encryption;
   }
 
   get bitmaps(): readonly BitmapInfo[] {
@@ -32,6 +39,6 @@ export class LiveState implements ImageState {
 
   get details(): FormatDetails {
     const { header, extensions } = this.#metadata.headerWriter;
-    return describeImage(header, extensions, undefined);
+    return describeImage(header, extensions, this.#encryption, undefined);
   }
 }

@@ -81,8 +81,14 @@ export function* openMetadata(parts: MetadataParts): Step<ImageMetadata> {
   const { l1Table, snapshotTable } = header;
   const { l1 } = parts.tables;
   const places = { l1Table, l1, refcountTable: table, snapshotTable, snapshots: parts.snapshots };
+  const { encryptionHeader } = headerWriter.extensions;
   refuseTooManyTables(parts.tables.l1, Math.ceil(storage.sizeBytes / header.clusterBytes));
-  return new ImageMetadata(parts, refcounts, mapMetadata(places, header.clusterBytes));
+  const map = mapMetadata(places, header.clusterBytes);
+  if (encryptionHeader !== undefined) {
+    // Without it, nobody reads the disk again.
+    map.addRegion('LUKS header', encryptionHeader.offset, encryptionHeader.lengthBytes);
+  }
+  return new ImageMetadata(parts, refcounts, map);
 }
 
 /** Where the tables of an image lie. */

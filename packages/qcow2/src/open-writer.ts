@@ -8,11 +8,12 @@ import {
   type WritableStorage,
 } from '@diskfile/core';
 import type { BitmapListing } from './bitmaps/bitmap-directory.ts';
+import { locked } from './encryption.ts';
 import { corrupt } from './errors.ts';
 import { AUTOCLEAR, INCOMPATIBLE } from './features.ts';
 import { HeaderWriter } from './header-writer.ts';
 import type { Qcow2Header } from './header.ts';
-import { encrypted, type HostClusters } from './host-clusters.ts';
+import type { HostClusters } from './host-clusters.ts';
 import type { MappingTables } from './mapping-tables.ts';
 import { openMetadata } from './metadata.ts';
 import { rebuildRefcounts } from './refcounts/rebuild.ts';
@@ -30,7 +31,7 @@ export interface WritableImageParts {
 
 /** Refuses images that can be read and must not be written as they are. */
 export function refuseWriting(
-  { snapshot }: OpenContext,
+  { snapshot, passphrase }: OpenContext,
   { features, encryption }: Qcow2Header,
 ): void {
   if (snapshot !== undefined) {
@@ -51,7 +52,7 @@ export function refuseWriting(
       },
     );
   }
-  if (encryption !== undefined) throw encrypted(encryption);
+  if (encryption !== undefined && passphrase === undefined) throw locked(encryption);
 }
 
 /** The writer of an image whose mapping has been read. */

@@ -12,7 +12,8 @@ export type MetadataKind =
   | 'refcount block'
   | 'snapshot table'
   | "snapshot's L1 table"
-  | 'bitmap directory';
+  | 'bitmap directory'
+  | 'LUKS header';
 
 interface Region {
   readonly kind: MetadataKind;

@@ -8,6 +8,7 @@ import {
   type WritableStorage,
   writeZeros,
 } from '@diskfile/core';
+import { setZero } from './cluster-entry.ts';
 import type { ClusterTables } from './cluster-tables.ts';
 import { makeZeros } from './host-zeros.ts';
 import type { MetadataWriter } from './metadata-writer.ts';
@@ -200,12 +201,15 @@ function* mapRun(
   { start, end }: { readonly start: number; readonly end: number },
   hostOffset: number,
 ): Step<void> {
-  const dataBits = asData || !isExtended(tables) ? tables.format.allBits : 0;
+  const { isEncrypted, format } = tables;
+  const dataBits = asData || !isExtended(tables) ? format.allBits : 0;
   yield* tables.change(start, end, (entry, at) => {
     entry.hosted = true;
     entry.copied = true;
     entry.hostOffset = hostOffset + (at - start);
-    entry.dataBits = dataBits;
+    // What the host has there is noise once it is decrypted.
+    if (isEncrypted) setZero(entry, format.allBits);
+    else entry.dataBits = dataBits;
     return 'change';
   });
 }

@@ -63,7 +63,7 @@ export class StandardEntries implements L2Entries {
     );
     const clusterCount = this.#runLength(entries, at, runEnd, hosted ? clusterBytes : 0);
     const reached = Math.min(clusterCount * clusterBytes, wanted) - skipBytes;
-    return clusters.fill(extent, kind, hostOffset + skipBytes, reached);
+    return clusters.fill(extent, kind, hostOffset + skipBytes, guestOffset, reached);
   }
 
   /** Entries from `at` on that say the same, host offsets `stepBytes` apart. */

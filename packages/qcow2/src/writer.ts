@@ -40,8 +40,11 @@ import { Qcow2Resizer } from './resize/resizer.ts';
 import { Qcow2SnapshotWriter } from './snapshots/snapshot-writer.ts';
 import type { TableSlice } from './table-cache.ts';
 
+const SECTOR_BYTES = 512;
+
 export class Qcow2Writer implements ImageWriter {
   readonly unitBytes: number;
+  readonly sectorBytes?: number;
   readonly metadata: ImageMetadata;
   readonly state: ImageState;
   readonly backing: BackingWriter;
@@ -50,7 +53,7 @@ export class Qcow2Writer implements ImageWriter {
   /** Undefined with an external data file: nothing counts how often its clusters are used. */
   readonly snapshots?: SnapshotWriter;
   readonly bitmaps: BitmapWriter;
-  /** Undefined with an external data file, which holds every cluster at its own place. */
+  /** Undefined with an external data file, which holds every cluster at its own place, and with encryption. */
   readonly compression?: CompressedWriter;
   readonly #bitmaps: LiveBitmaps;
   readonly #tables: ClusterTables;
@@ -64,7 +67,7 @@ export class Qcow2Writer implements ImageWriter {
     this.#writer = new MetadataWriter(metadata);
     this.#bitmaps = new LiveBitmaps(metadata, () => this.#writer.finish(), limits);
     this.bitmaps = new BitmapOperations(this.#bitmaps);
-    this.state = new LiveState(metadata, this.#bitmaps);
+    this.state = new LiveState(metadata, this.#bitmaps, clusters.encryption);
     this.#freeSpace = new FreeSpace(metadata);
     this.backing = new Qcow2BackingWriter(metadata, this.#writer);
     this.amender = new Qcow2Amender({
@@ -88,7 +91,9 @@ export class Qcow2Writer implements ImageWriter {
         limits.maxStructureBytes,
       );
     }
-    if (metadata.dataFile === undefined) {
+    if (clusters.encryption !== undefined) this.sectorBytes = SECTOR_BYTES;
+    // QEMU has no clusters that are both.
+    if (metadata.dataFile === undefined && clusters.encryption === undefined) {
       this.compression = new CompressedClusterWriter(this.#tables, () => this.#prepare());
     }
     this.unitBytes = this.#tables.unitBytes;
@@ -102,7 +107,7 @@ export class Qcow2Writer implements ImageWriter {
   }
 
   lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
-    const { tables, headerWriter, dataFile, storage } = this.metadata;
+    const { tables, headerWriter } = this.metadata;
     const slice = tables.find(guestOffset);
     if (slice === undefined) {
       const empty = tables.unallocatedBytes(guestOffset, lengthBytes);
@@ -124,7 +129,7 @@ export class Qcow2Writer implements ImageWriter {
     }
     const reached = Math.min(at, end) - guestOffset;
     if (hostOffset === undefined) extent.setBacking(reached);
-    else extent.setData(dataFile ?? storage, hostOffset, reached);
+    else extent.setData(this.#tables.dataAt(hostOffset, guestOffset), hostOffset, reached);
     return true;
   }
 
@@ -154,8 +159,8 @@ export class Qcow2Writer implements ImageWriter {
   *writeZeroes(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<number> {
     this.#tables.refuseWhenCorrupt();
     if (this.zeroesInPlace) {
-      // Its space is to stay: the engine writes zeros.
-      if (!mayUnmap) return 0;
+      // Its space is to stay, or zeros of the host are none of the disk: the engine writes them.
+      if (!mayUnmap || this.#tables.isEncrypted) return 0;
       return yield* punchDataFile(this.#zeroing, guestOffset, lengthBytes);
     }
     return yield* zeroClusters(this.#zeroing, guestOffset, lengthBytes, mayUnmap);
@@ -163,8 +168,10 @@ export class Qcow2Writer implements ImageWriter {
 
   *discard(guestOffset: number, lengthBytes: number): Step<void> {
     this.#tables.refuseWhenCorrupt();
-    if (this.zeroesInPlace) yield* punchDataFile(this.#zeroing, guestOffset, lengthBytes);
-    else yield* discardClusters(this.#zeroing, guestOffset, lengthBytes);
+    if (this.zeroesInPlace) {
+      if (this.#tables.isEncrypted) return;
+      yield* punchDataFile(this.#zeroing, guestOffset, lengthBytes);
+    } else yield* discardClusters(this.#zeroing, guestOffset, lengthBytes);
   }
 
   *flush(): Step<void> {

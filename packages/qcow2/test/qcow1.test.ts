@@ -115,7 +115,7 @@ describe('qcow version 1', () => {
     for (const offset of [0, 512]) {
       expect(errorOf(() => disk.readSync(new Uint8Array(512), offset))).toMatchObject({
         code: 'unsupported',
-        detail: 'qcow2.encrypted',
+        detail: 'qcow.encrypted',
       });
     }
   });

@@ -34,7 +34,7 @@ describe('refuses to open for writing', () => {
   it.each<[string, (image: Uint8Array) => void, string]>([
     ['what is marked as corrupt', (image) => (image[79] = 2), 'qcow2.marked-corrupt'],
     ['unknown features', (image) => (image[78] = 1), 'qcow2.incompatible-feature'],
-    ['encrypted images', (image) => (image[35] = 1), 'qcow2.encrypted'],
+    ['encrypted images', (image) => (image[35] = 1), 'qcow2.passphrase-missing'],
     ['an L1 table over the header', (image) => writeU64be(image, 40, 0), 'qcow2.overlap'],
     [
       'two names for one refcount block',

@@ -9,6 +9,7 @@ export interface CommonOptions {
   readonly format?: string;
   readonly snapshot?: string;
   readonly allowBacking: readonly string[];
+  readonly keyFile?: string;
   readonly json: boolean;
   readonly verbose: boolean;
   readonly quiet: boolean;
@@ -62,6 +63,7 @@ export function commandLine(shape: CommandShape): Command {
   command
     .option('--format <name>', 'format of the image (qcow2, raw, …); it is then never guessed')
     .option('--snapshot <name>', 'read this internal snapshot, by name or id')
+    .option('--key-file <file>', 'file that holds the passphrase of an encrypted image')
     .option(
       '--allow-backing <dir>',
       'directory from which the image may name further files, or "any"; may be repeated',

@@ -1,5 +1,5 @@
 /** Opening what a command line names. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import {
   type DiskFile,
   type Guest,
@@ -12,7 +12,7 @@ import type { CommonOptions, GuestOptions } from '../cli/command-line.ts';
 import { UsageError } from '../cli/failure.ts';
 import type { Report } from '../cli/report.ts';
 
-export function diskOptions({ format, snapshot, allowBacking }: CommonOptions) {
+export function diskOptions({ format, snapshot, allowBacking, keyFile }: CommonOptions) {
   const allow = allowBacking.includes('any') ? ('any' as const) : allowBacking;
   const options: OpenDiskFileOptions = {
     gate: { allow },
@@ -20,6 +20,7 @@ export function diskOptions({ format, snapshot, allowBacking }: CommonOptions) {
     forceShare: true,
     ...(format === undefined ? {} : { format }),
     ...(snapshot === undefined ? {} : { snapshot }),
+    ...(keyFile === undefined ? {} : { passphrase: readFileSync(keyFile) }),
   };
   return options;
 }

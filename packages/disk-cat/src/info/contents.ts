@@ -57,7 +57,7 @@ export interface Contents {
 
 /** Undefined when the content cannot be read; damage is an error then, and encryption is not. */
 export function readContents(disk: DiskFile, report: Report): Contents | undefined {
-  if (isEncrypted(disk)) return undefined;
+  if (isLocked(disk)) return undefined;
   try {
     const table = readPartitionsSync(disk);
     const devices = openDevicesSync(disk);
@@ -78,8 +78,12 @@ export function readContents(disk: DiskFile, report: Report): Contents | undefin
   }
 }
 
-export function isEncrypted(disk: DiskFile): boolean {
-  return disk.info().some(({ details }) => details['encryption'] !== undefined);
+/** Whether an image of the chain is encrypted, and its passphrase not known. */
+export function isLocked(disk: DiskFile): boolean {
+  return disk.info().some(({ details }) => {
+    const { encryption } = details as { encryption?: { locked?: boolean } };
+    return encryption?.locked === true;
+  });
 }
 
 function describeTable(table: DiskPartitionTable | undefined): ContentsTable | null {

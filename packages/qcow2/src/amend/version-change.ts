@@ -1,6 +1,7 @@
 /** From version 2 of the format to version 3 (`compat=1.1`) and back (`compat=0.10`). */
 import { DiskError, divideUp } from '@diskfile/bytes';
 import { flushStorage, type Step, writeBytes } from '@diskfile/core';
+import { notWhenEncrypted } from '../encryption.ts';
 import { isCompressed } from '../l2-entry.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 import type { ImageMetadata } from '../metadata.ts';
@@ -75,6 +76,8 @@ export function* downgrade(
   maxBytes: number,
 ): Step<void> {
   refuseSnapshots(metadata);
+  // Zeros of the host would be noise, and which key they need is not known here.
+  if (metadata.header.encryption !== undefined) throw notWhenEncrypted('A change to compat=0.10');
   yield* writer.finish();
   const tableClusters = yield* readTables(metadata, maxBytes);
   yield* new ZeroExpansion(metadata, writer, tableClusters).run();

@@ -1,9 +1,8 @@
 /** L2 tables of qcow version 1: a bare offset, or one with the length of a compressed cluster. */
-import { bitField, testBit } from '@diskfile/bytes';
+import { bitField, DiskError, testBit } from '@diskfile/bytes';
 import type { Extent, Storage } from '@diskfile/core';
 import type { CompressedClusters } from '../compressed-clusters.ts';
 import { checkReach, corrupt, hex } from '../errors.ts';
-import { encrypted } from '../host-clusters.ts';
 import type { L2Entries } from '../l2-entries.ts';
 import type { TableSlice } from '../table-cache.ts';
 import type { QcowHeader } from './header.ts';
@@ -58,7 +57,7 @@ export class QcowEntries implements L2Entries {
   }
 
   #checkData(hostOffset: number, entryOffset: number): void {
-    if (this.#header.encryption !== undefined) throw encrypted(this.#header.encryption);
+    if (this.#header.encryption !== undefined) throw encrypted();
     checkReach(hostOffset, entryOffset);
     if (hostOffset % SECTOR_BYTES === 0) return;
     throw corrupt(
@@ -77,7 +76,7 @@ export class QcowEntries implements L2Entries {
     lengthBytes: number,
   ): boolean {
     const { clusterBits, encryption } = this.#header;
-    if (encryption !== undefined) throw encrypted(encryption);
+    if (encryption !== undefined) throw encrypted();
     const high = slice.entries.getUint32(at);
     const offsetBits = 63 - clusterBits;
     const hostOffset =
@@ -86,6 +85,15 @@ export class QcowEntries implements L2Entries {
     const encodedLength = bitField(high, offsetBits - 32, clusterBits);
     return this.#compressed.fill(extent, hostOffset, encodedLength, skipBytes, lengthBytes);
   }
+}
+
+function encrypted(): DiskError {
+  return new DiskError(
+    'unsupported',
+    'qcow.encrypted',
+    'The image is encrypted (AES-CBC), which is not read in this format',
+    { hint: 'Decrypt it first with "qemu-img convert" and its "--object secret" option.' },
+  );
 }
 
 function isCompressed(high: number): boolean {
