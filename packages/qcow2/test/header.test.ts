@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { writeU32be, writeU64be } from '@diskfile/bytes';
 import { errorOf, openImage } from './support/open-image.ts';
-import type { ClusterSpec } from './support/content.ts';
+import { type ClusterSpec, contentOf } from './support/content.ts';
 import {
   EXTENSION,
   type ExtensionSpec,
@@ -267,7 +267,7 @@ describe('encrypted images', () => {
       expect(bytes).toEqual(new Uint8Array(512));
     }
     disk.readSync(bytes, 1024);
-    expect(bytes).toEqual(new Uint8Array(512).fill(2));
+    expect(bytes).toEqual(contentOf(2, 512));
     const error = errorOf(() => disk.readSync(bytes, 512));
     expect(error).toMatchObject({ code: 'wrong-key', detail: 'qcow2.passphrase-missing' });
     expect(error.message).toContain('AES');
