@@ -67,6 +67,7 @@ export type {
 } from './format/check-report.ts';
 export { parseByteCount } from './format/byte-count.ts';
 export { FindingList } from './format/finding-list.ts';
+export type { MeasureContext, MeasuredDisk, Measurement } from './format/measure.ts';
 export type { DiskWarning } from './format/disk-warning.ts';
 export {
   type Ability,

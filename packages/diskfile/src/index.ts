@@ -39,6 +39,7 @@ export {
   type GuestRange,
   type ImageInfo,
   type Limits,
+  type Measurement,
   MemoryStorage,
   type Mount,
   type OpenGate,
@@ -155,6 +156,11 @@ export {
 } from './graph/open-graph.ts';
 export { UserObjects } from './graph/user-objects.ts';
 export { convertDiskFile, convertDiskFileSync } from './convert/convert-disk-file.ts';
+export {
+  measureDiskFile,
+  type MeasureDiskFileOptions,
+  measureDiskFileSync,
+} from './convert/measure-disk-file.ts';
 export type {
   ConvertDiskFileOptions,
   ConvertResult,

@@ -26,6 +26,26 @@ export function* createLuks(context: CreateContext): Step<void> {
   if (backing !== undefined) {
     throw refused('luks.no-backing', 'A LUKS disk cannot have a backing file');
   }
+  const { preallocation, own } = luksOptionsOf(options);
+  const luksOptions = parseLuksOptions(own);
+  if (passphrase === undefined) throw passphraseMissing('luks');
+  const provider = yield* loadCrypto();
+  const startOffset = luksHeaderBytes(luksOptions.keyBytes);
+  yield* truncateStorage(storage, startOffset + sizeBytes);
+  if (preallocation === 'falloc' || preallocation === 'full') {
+    const reserved =
+      preallocation === 'falloc' && (yield* allocateSpace(storage, startOffset, sizeBytes));
+    if (!reserved) yield* writeZeros(storage, startOffset, sizeBytes);
+  }
+  yield* writeNewHeader({ storage, hostOffset: 0, provider }, luksOptions, passphrase);
+  yield* flushStorage(storage);
+}
+
+/** Tells the options of the header from how space is set aside. */
+export function luksOptionsOf(options: CreateContext['options']): {
+  readonly preallocation: string;
+  readonly own: CreateContext['options'];
+} {
   const { preallocation = 'off', ...own } = options;
   const known: ReadonlySet<string> = new Set(LUKS_OPTION_NAMES);
   const unknown = Object.keys(own).find((name) => !known.has(name));
@@ -40,18 +60,7 @@ export function* createLuks(context: CreateContext): Step<void> {
       `Known ones: ${PREALLOCATIONS.join(', ')}.`,
     );
   }
-  const luksOptions = parseLuksOptions(own);
-  if (passphrase === undefined) throw passphraseMissing('luks');
-  const provider = yield* loadCrypto();
-  const startOffset = luksHeaderBytes(luksOptions.keyBytes);
-  yield* truncateStorage(storage, startOffset + sizeBytes);
-  if (preallocation === 'falloc' || preallocation === 'full') {
-    const reserved =
-      preallocation === 'falloc' && (yield* allocateSpace(storage, startOffset, sizeBytes));
-    if (!reserved) yield* writeZeros(storage, startOffset, sizeBytes);
-  }
-  yield* writeNewHeader({ storage, hostOffset: 0, provider }, luksOptions, passphrase);
-  yield* flushStorage(storage);
+  return { preallocation: String(preallocation), own };
 }
 
 function refused(detail: string, message: string, hint?: string): DiskError {

@@ -18,6 +18,7 @@ import {
   readLuksHeader,
 } from '@diskfile/crypto';
 import { createLuks } from './create.ts';
+import { measureLuks } from './measure.ts';
 import { LuksImage } from './image.ts';
 import { LuksWriter } from './luks-writer.ts';
 
@@ -28,6 +29,7 @@ export const luksDriver: FormatDriver = {
   probe: ({ head }) => (isLuks(head) ? 'yes' : 'no'),
   open: openLuksImage,
   create: createLuks,
+  measure: measureLuks,
 };
 
 function* openLuksImage(context: OpenContext): Step<LuksImage> {

@@ -43,8 +43,11 @@ export const CREATE_OPTIONS = new Set([
   ...ENCRYPTION_OPTIONS,
 ]);
 
+/** What the options of a new image depend on. */
+export type OptionContext = Pick<CreateContext, 'options' | 'sizeBytes' | 'backing' | 'passphrase'>;
+
 /** @throws DiskError `invalid-argument` for options that contradict each other or make no image */
-export function parseCreateOptions(context: CreateContext): ImageLayout {
+export function parseCreateOptions(context: OptionContext): ImageLayout {
   const { options, sizeBytes, backing } = context;
   const values = new OptionValues(options, 'create');
   for (const name of Object.keys(options)) {

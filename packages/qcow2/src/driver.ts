@@ -37,6 +37,7 @@ import { OFFSET_MASK } from './l2-entry.ts';
 import { MappingTables, tableGeometry } from './mapping-tables.ts';
 import { findSnapshot, readSnapshots, type Snapshot } from './snapshots.ts';
 import { isMetadataPreallocated } from './sparseness.ts';
+import { measureQcow2 } from './measure.ts';
 import { openWriter, refuseWriting } from './open-writer.ts';
 import { StandardEntries } from './standard-entries.ts';
 import { QCOW_MAGIC } from './structs.ts';
@@ -53,6 +54,7 @@ export const qcow2Driver: FormatDriver = {
   open: openQcow2,
   create: createQcow2,
   check: checkQcow2,
+  measure: measureQcow2,
 };
 
 function* openQcow2(context: OpenContext): Step<QcowImage> {

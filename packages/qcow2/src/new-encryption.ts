@@ -28,8 +28,10 @@ export interface NewEncryption {
 }
 
 /** @throws DiskError `invalid-argument`, `wrong-key` without a passphrase */
-export function parseEncryption(context: CreateContext): NewEncryption | undefined {
-  const { options, passphrase } = context;
+export function parseEncryption({
+  options,
+  passphrase,
+}: Pick<CreateContext, 'options' | 'passphrase'>): NewEncryption | undefined {
   const values = new OptionValues(options, 'create');
   const isLegacy = values.flag('encryption');
   const format =

@@ -16,6 +16,15 @@ export function* createRaw(context: CreateContext): Step<void> {
   if (backing !== undefined) {
     throw refused('raw.no-backing', 'A raw disk cannot have a backing file');
   }
+  const preallocation = parseRawOptions(options);
+  yield* truncateStorage(storage, sizeBytes);
+  if (preallocation === 'off') return;
+  const reserved = preallocation === 'falloc' && (yield* allocateSpace(storage, 0, sizeBytes));
+  if (!reserved) yield* writeZeros(storage, 0, sizeBytes);
+}
+
+/** @returns how space is set aside */
+export function parseRawOptions(options: CreateContext['options']): string {
   const { preallocation = 'off', ...unknown } = options;
   for (const name of Object.keys(unknown)) {
     const message = `Raw disks have no option ${quote(name)}`;
@@ -28,10 +37,7 @@ export function* createRaw(context: CreateContext): Step<void> {
       `Known ones: ${PREALLOCATIONS.join(', ')}.`,
     );
   }
-  yield* truncateStorage(storage, sizeBytes);
-  if (preallocation === 'off') return;
-  const reserved = preallocation === 'falloc' && (yield* allocateSpace(storage, 0, sizeBytes));
-  if (!reserved) yield* writeZeros(storage, 0, sizeBytes);
+  return String(preallocation);
 }
 
 function refused(detail: string, message: string, hint?: string): DiskError {

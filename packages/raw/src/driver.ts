@@ -2,6 +2,7 @@
 import { DiskError } from '@diskfile/bytes';
 import { type FlatSize, type FormatDriver, isWritable, quote, type Storage } from '@diskfile/core';
 import { createRaw } from './create.ts';
+import { measureRaw } from './measure.ts';
 import { RawImage } from './raw-image.ts';
 import { rawSize } from './raw-size.ts';
 import { RawWriter } from './raw-writer.ts';
@@ -29,6 +30,7 @@ export const rawDriver: FormatDriver = {
     return new RawImage(storage, size, writable ? writerOf(storage, size) : undefined);
   },
   create: createRaw,
+  measure: measureRaw,
 };
 
 function writerOf(storage: Storage, size: FlatSize): RawWriter {

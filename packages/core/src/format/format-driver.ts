@@ -7,6 +7,7 @@ import type { Storage, WritableStorage } from '../storage.ts';
 import type { CheckContext, CheckReport } from './check-report.ts';
 import type { DiskWarning } from './disk-warning.ts';
 import type { FormatDetails, FormatImage } from './format-image.ts';
+import type { MeasureContext, Measurement } from './measure.ts';
 
 /** Bytes from the start of a storage that a probe sees (fewer when it is shorter). */
 export const PROBE_HEAD_BYTES = 64 * 1024;
@@ -65,6 +66,8 @@ export interface FormatDriver {
   create?(context: CreateContext): Step<void>;
   /** Looks for damage, and repairs it if told so; left out by formats that have nothing to check. */
   check?(context: CheckContext): Step<CheckReport>;
+  /** Tells how large an image would become; left out where that cannot be told beforehand. */
+  measure?(context: MeasureContext): Step<Measurement>;
 }
 
 export interface CreateContext {

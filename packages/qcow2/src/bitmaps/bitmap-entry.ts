@@ -112,7 +112,12 @@ export function encodeDirectory(entries: readonly BitmapEntry[]): Uint8Array {
 }
 
 function spanOf({ extraData }: BitmapEntry, name: Uint8Array): number {
-  return alignUp(bitmapDirectoryEntry.spanBytes + extraData.length + name.length, 8);
+  return entrySpanBytes(extraData.length + name.length);
+}
+
+/** What an entry takes in the directory. */
+export function entrySpanBytes(nameAndExtraDataBytes: number): number {
+  return alignUp(bitmapDirectoryEntry.spanBytes + nameAndExtraDataBytes, 8);
 }
 
 /** Whether the bitmap was not saved properly, so that nothing may be concluded from it. */
