@@ -59,9 +59,12 @@ function updateRaw(tables: Tables, bytes: Uint8Array, register: number): number 
 let crc32Tables: Tables | undefined;
 let crc32cTables: Tables | undefined;
 
-/** CRC-32 as in GPT and gzip: initial value and final xor all ones. */
-export function crc32(bytes: Uint8Array): number {
-  return ~crc32Raw(bytes, 0xffff_ffff) >>> 0;
+/**
+ * CRC-32 as in GPT and gzip: initial value and final xor all ones.
+ * @param before the CRC of what precedes `bytes`
+ */
+export function crc32(bytes: Uint8Array, before = 0): number {
+  return ~crc32Raw(bytes, ~before >>> 0) >>> 0;
 }
 
 /** The CRC-32 register after `bytes`, from a given register and with no final xor. */

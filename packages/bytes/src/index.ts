@@ -72,3 +72,18 @@ export {
 } from './text.ts';
 export { expandTweaks, xorInto } from './tweaks.ts';
 export { isAllZero } from './zeros.ts';
+export { xxh32, Xxh32, xxh64Low } from './xxhash.ts';
+export {
+  brokenZstd,
+  isSkippableMagic,
+  readZstdBlock,
+  readZstdFrame,
+  readZstdHeader,
+  ZSTD_BLOCK_HEADER_BYTES,
+  ZSTD_MAGIC,
+  ZSTD_MAX_BLOCK_BYTES,
+  ZSTD_MAX_HEADER_BYTES,
+  type ZstdFrame,
+  type ZstdHeader,
+  zstdHeaderBytes,
+} from './zstd-frame.ts';

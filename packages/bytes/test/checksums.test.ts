@@ -11,6 +11,9 @@ import {
   crc64,
   readU32be,
   readU32le,
+  xxh32,
+  Xxh32,
+  xxh64Low,
 } from '../src/index.ts';
 
 const encoder = new TextEncoder();
@@ -85,6 +88,19 @@ describe('checksums', () => {
         const stream = deflateSync(bytes);
         expect(adler32(bytes)).toBe(readU32be(stream, stream.length - 4));
       }
+    }
+  });
+
+  // Of the empty input and of CHECK, as the specification's own program prints them.
+  it('computes xxHash, at once and in pieces', () => {
+    expect([xxh32(new Uint8Array(0)), xxh32(CHECK)]).toEqual([0x02cc_5d05, 0x937b_ad67]);
+    expect([xxh64Low(new Uint8Array(0)), xxh64Low(CHECK)]).toEqual([0x51d8_e999, 0x40e6_ae83]);
+    const bytes = Uint8Array.from({ length: 1000 }, (_, at) => (at * at) % 251);
+    for (const length of [1, 7, 16, 33, 999]) {
+      const hash = new Xxh32();
+      for (let at = 0; at < bytes.length; at += length)
+        hash.update(bytes.subarray(at, at + length));
+      expect(hash.digest()).toBe(xxh32(bytes));
     }
   });
 });

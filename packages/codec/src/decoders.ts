@@ -4,14 +4,18 @@ import type { Decoder, DecoderSet, Step, StreamCodec } from '@diskfile/core';
 import { NativeInflate, PortableInflate } from './deflate.ts';
 import { InflateStreams } from './inflate-stream.ts';
 import { OWN_DECODERS, type OwnDecoderId } from './own-decoders.ts';
-import { hasZstd, loadPackage, type NodeZlib } from './platform.ts';
+import { NativeLz4, type NodeLz4, PortableLz4 } from './lz4/lz4.ts';
+import { Lz4Streams } from './lz4/lz4-stream.ts';
+import { hasPackage, hasZstd, loadPackage, type NodeZlib } from './platform.ts';
+import { canReuseZlib } from './reused-zlib.ts';
 import { ZlibDecoder } from './zlib.ts';
 import { NativeZstdFrames, PortableZstdFrames, ZstdDecoder } from './zstd.ts';
 import { XzStreams } from './xz/xz-stream.ts';
+import { NativeZstdStreams, PortableZstdStreams } from './zstd-engines.ts';
 import { loadZstdBinding } from './zstd-binding.ts';
 
-export type DecoderId = 'deflate-raw' | 'zlib' | 'zstd' | OwnDecoderId;
-export type DecoderImplementation = 'node:zlib' | 'pako' | 'zstd-codec' | 'diskfile';
+export type DecoderId = 'deflate-raw' | 'lz4' | 'zlib' | 'zstd' | OwnDecoderId;
+export type DecoderImplementation = 'node:zlib' | 'pako' | 'zstd-codec' | 'lz4-napi' | 'diskfile';
 
 export interface DecoderOptions {
   /** False to use portable decoders even where the platform has faster ones. */
@@ -35,6 +39,7 @@ function recipes(native: boolean): Record<DecoderId, Recipe> {
         return new ZlibDecoder(yield* inflate.load());
       },
     },
+    lz4: native && hasPackage('lz4-napi') ? nativeLz4 : portableLz4,
     zstd: hasZstd(zlib) ? nativeZstd(zlib) : portableZstd,
     ...OWN_RECIPES,
   };
@@ -70,6 +75,21 @@ const portableInflate: Recipe = {
   },
 };
 
+const nativeLz4: Recipe = {
+  implementation: 'lz4-napi',
+  *load() {
+    return new NativeLz4(yield* loadPackage<NodeLz4>('lz4-napi', () => import('lz4-napi')));
+  },
+};
+
+const portableLz4: Recipe = {
+  implementation: 'diskfile',
+  // eslint-disable-next-line require-yield
+  *load() {
+    return new PortableLz4();
+  },
+};
+
 function nativeZstd(zlib: Required<NodeZlib>): Recipe {
   return {
     implementation: 'node:zlib',
@@ -88,26 +108,30 @@ const portableZstd: Recipe = {
 };
 
 /** How decoders for streams are brought up. */
-const STREAMS = new Map<string, () => Step<StreamCodec>>([
-  [
-    'deflate-raw',
-    function* () {
+function streamRecipes(native: boolean): Record<string, () => Step<StreamCodec>> {
+  const zlib = native && canReuseZlib() ? builtinModule<NodeZlib>('node:zlib') : undefined;
+  return {
+    // Node's own zlib tells nothing of where blocks begin.
+    *'deflate-raw'() {
       return new InflateStreams(yield* loadPackage('pako', () => import('pako')));
     },
-  ],
-  [
-    'xz',
-    // eslint-disable-next-line require-yield
-    function* () {
+    *lz4() {
+      return new Lz4Streams();
+    },
+    *xz() {
       return new XzStreams();
     },
-  ],
-]);
+    *zstd() {
+      return hasZstd(zlib) ? new NativeZstdStreams(zlib) : new PortableZstdStreams();
+    },
+  };
+}
 
 /** Decoders of its own, loaded as they are asked for and then kept. */
 export function makeDecoders({ native = true }: DecoderOptions = {}): DecoderSet {
   const known = new Map<string, Recipe>(Object.entries(recipes(native)));
   const loaded = new Map<string, Decoder>();
+  const knownStreams = new Map(Object.entries(streamRecipes(native)));
   const streams = new Map<string, StreamCodec>();
   return {
     *load(id) {
@@ -118,8 +142,8 @@ export function makeDecoders({ native = true }: DecoderOptions = {}): DecoderSet
       return decoder;
     },
     *loadStream(id) {
-      const load = STREAMS.get(id);
-      if (load === undefined) throw noSuchDecoder(id, [...STREAMS.keys()]);
+      const load = knownStreams.get(id);
+      if (load === undefined) throw noSuchDecoder(id, [...knownStreams.keys()]);
       const codec = streams.get(id) ?? (yield* load());
       streams.set(id, codec);
       return codec;

@@ -3,7 +3,7 @@
  * gives access to what zlib knows there: the bits left over, and the window.
  */
 import { bitField, DiskError, hasAnyBit } from '@diskfile/bytes';
-import type { StreamCheckpoint, StreamCodec, StreamDecoder } from '@diskfile/core';
+import type { Step, StreamCheckpoint, StreamCodec, StreamDecoder } from '@diskfile/core';
 import type { Pako } from './platform.ts';
 
 /** zlib's numbers. */
@@ -48,12 +48,10 @@ export class InflateStreams implements StreamCodec {
     this.#pako = pako;
   }
 
-  start(): InflateStream {
-    return new InflateStream(this.#pako, undefined);
-  }
-
-  resume(checkpoint: StreamCheckpoint): InflateStream {
-    if (checkpoint instanceof InflateCheckpoint) return new InflateStream(this.#pako, checkpoint);
+  *start(from?: StreamCheckpoint): Step<InflateStream> {
+    if (from === undefined || from instanceof InflateCheckpoint) {
+      return new InflateStream(this.#pako, from);
+    }
     throw new Error('assertion failed: the checkpoint is one of another codec');
   }
 }

@@ -97,6 +97,15 @@ export function packageRequire(): Require | undefined {
   return builtinModule<ModuleBuiltin>('node:module')?.createRequire(import.meta.url);
 }
 
+/** Whether an optional package is installed and can be loaded without waiting. */
+export function hasPackage(specifier: string): boolean {
+  try {
+    return packageRequire()?.resolve(specifier) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** A step that loads a package on first use: with `importIt` where there is time to wait. */
 export function* loadPackage<T>(specifier: string, importIt: () => Promise<T>): Step<T> {
   return yield* hostCall(() => requirePackage<T>(specifier), importIt);

@@ -18,7 +18,16 @@ export interface ByteVector {
   delete(): void;
 }
 
+/** A stream that is decoded in pieces. */
+export interface ZstdStreamBinding {
+  begin(): boolean;
+  /** False when the stream is broken. What `emit` gets is valid during the call. */
+  transform(src: Uint8Array, emit: (bytes: Uint8Array) => void): boolean;
+  delete(): void;
+}
+
 export interface ZstdBinding {
+  readonly ZstdDecompressStreamBinding: new () => ZstdStreamBinding;
   readonly VectorU8: new () => ByteVector;
   readonly ZstdCodec: new () => {
     /** Length of the content, or a negative number. `dst` has to be large enough. */
@@ -106,8 +115,10 @@ function startSync(): ZstdBinding {
 const SILENT = { print: () => {}, printErr: () => {} };
 
 function pickBinding(module: object): ZstdBinding {
-  const { VectorU8, ZstdCodec, cloneToVector, toTypedArrayView } = module as ZstdBinding;
-  return { VectorU8, ZstdCodec, cloneToVector, toTypedArrayView };
+  const binding = module as ZstdBinding;
+  const { VectorU8, ZstdCodec, cloneToVector, toTypedArrayView } = binding;
+  const { ZstdDecompressStreamBinding } = binding;
+  return { VectorU8, ZstdCodec, cloneToVector, toTypedArrayView, ZstdDecompressStreamBinding };
 }
 
 function embeddedBase64(source: string): string {

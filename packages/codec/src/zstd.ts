@@ -3,12 +3,11 @@
  * content size, followed by anything. As in QEMU, a unit is good when a frame ends where the output
  * is full.
  */
-import { DiskError } from '@diskfile/bytes';
+import { brokenZstd, DiskError, readZstdFrame } from '@diskfile/bytes';
 import { type Decoder, hostCall, runAsync, runSync, type Step } from '@diskfile/core';
 import type { NodeZlib, ZlibOptions } from './platform.ts';
 import { canReuseZlib, ReusedZlib } from './reused-zlib.ts';
 import type { ByteVector, ZstdBinding } from './zstd-binding.ts';
-import { brokenZstd, readZstdFrame } from './zstd-frame.ts';
 
 /** Frames per unit; each costs a decoder's set-up, and real units hold one or a few. */
 const MAX_FRAMES = 1024;

@@ -26,7 +26,7 @@ describe('xz in pieces', () => {
         [65_536, 65_536],
       ] as const) {
         const { bytes, places, takenBytes } = decodeInPieces(
-          codec.start(),
+          runSync(codec.start()),
           src,
           pieceBytes,
           roomBytes,
@@ -37,7 +37,12 @@ describe('xz in pieces', () => {
           (each, at) => at % 16 === 0 || each.checkpoint.sizeBytes === 0,
         )) {
           const rest = src.subarray(place.takenBytes);
-          const { bytes: tail } = decodeInPieces(codec.resume(place.checkpoint), rest, 4096, 4096);
+          const { bytes: tail } = decodeInPieces(
+            runSync(codec.start(place.checkpoint)),
+            rest,
+            4096,
+            4096,
+          );
           expect(tail.equals(content.subarray(place.filledBytes))).toBe(true);
         }
       }
@@ -46,7 +51,7 @@ describe('xz in pieces', () => {
 
   it('has checkpoints between blocks that take nothing', () => {
     const encoded = seed('xz', 'blocks-with-sizes');
-    const { places } = decodeInPieces(codec.start(), encoded, 65_536, 65_536);
+    const { places } = decodeInPieces(runSync(codec.start()), encoded, 65_536, 65_536);
     const free = places.filter(({ checkpoint }) => checkpoint.sizeBytes === 0);
     expect(free.map(({ filledBytes }) => filledBytes)).toEqual([4096, 8192, 12_288, 16_384]);
   });
@@ -60,7 +65,7 @@ describe('xz in pieces', () => {
   ])('notices damage %s', (_, at) => {
     const encoded = seed('xz', 'blocks-with-sizes');
     encoded[encoded.length + at]! ^= 0x40;
-    const attempt = () => decodeInPieces(codec.start(), encoded, 4096, 4096);
+    const attempt = () => decodeInPieces(runSync(codec.start()), encoded, 4096, 4096);
     expect(attempt).toThrow(DiskError);
   });
 
@@ -68,7 +73,7 @@ describe('xz in pieces', () => {
     const encoded = seed('xz', 'mixed-crc64');
     // It takes twelve bytes before a footer of twelve.
     encoded[encoded.length - 23] = 2;
-    const attempt = () => decodeInPieces(codec.start(), encoded, 4096, 4096);
+    const attempt = () => decodeInPieces(runSync(codec.start()), encoded, 4096, 4096);
     expect(attempt).toThrow('it has 1 blocks, and its index 2');
   });
 });

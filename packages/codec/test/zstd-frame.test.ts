@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DiskError } from '@diskfile/bytes';
-import { readZstdFrame } from '../src/zstd-frame.ts';
+import { DiskError, readZstdFrame } from '@diskfile/bytes';
 import { content } from './support/content.ts';
 import { encodeZstd } from './support/zstd-encoder.ts';
 

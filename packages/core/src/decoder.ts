@@ -43,9 +43,8 @@ export interface StreamDecoder {
 
 export interface StreamCodec {
   readonly id: string;
-  start(): StreamDecoder;
-  /** Goes on at a checkpoint of a decoder of this codec. */
-  resume(checkpoint: StreamCheckpoint): StreamDecoder;
+  /** A decoder for one stream, from its start or from a checkpoint of a decoder of this codec. */
+  start(from?: StreamCheckpoint): Step<StreamDecoder>;
 }
 
 /** Finds decoders by id; loading one may take time, using it does not. */

@@ -57,6 +57,7 @@ export { type EncodedUnit, Extent, type ExtentKind } from './engine/extent.ts';
 export { createImageDisk, type ImageDiskOptions } from './engine/image-disk.ts';
 export { type GuestRead, MappedReader } from './engine/mapped-reader.ts';
 export { checkRange } from './engine/range.ts';
+export { mappedStorage, type MappedStorageOptions } from './engine/mapped-storage.ts';
 export { sliceDisk, type SliceOptions } from './engine/slice-disk.ts';
 export type {
   CheckContext,
@@ -75,13 +76,21 @@ export {
   findDriver,
   type FormatAbilities,
   type FormatDriver,
+  type InnerOptions,
   type OpenContext,
   PROBE_HEAD_BYTES,
   PROBE_TAIL_BYTES,
   type ProbeInput,
   type ProbeVerdict,
 } from './format/format-driver.ts';
-export type { ExtentMap, FormatDetails, FormatImage, Topology } from './format/format-image.ts';
+export { ContainedImage } from './format/contained-image.ts';
+export type {
+  DiskInFile,
+  ExtentMap,
+  FormatDetails,
+  FormatImage,
+  Topology,
+} from './format/format-image.ts';
 export type { BitmapInfo, SnapshotInfo } from './format/snapshot-info.ts';
 export type { Allocation, ImageWriter } from './format/image-writer.ts';
 export type {
@@ -147,7 +156,7 @@ export {
   type ParsedName,
   quote,
 } from './open/reference.ts';
-export { asStorage } from './source-storage.ts';
+export { asStorage, type SourceOptions } from './source-storage.ts';
 export {
   hostCall,
   type HostCall,

@@ -13,6 +13,11 @@ export interface Limits {
    * Honest ones take the seconds that the machine of their maker took.
    */
   readonly maxKeyIterations: number;
+  /**
+   * Most bytes that opening a compressed file may decode to find out how large the disk in it is,
+   * where the file does not tell.
+   */
+  readonly maxUnpackedBytes: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -21,4 +26,5 @@ export const DEFAULT_LIMITS: Limits = {
   maxStructureBytes: 64 * 1024 * 1024,
   decodedCacheBytes: 4 * 1024 * 1024,
   maxKeyIterations: 32_000_000,
+  maxUnpackedBytes: 64 * 1024 ** 3,
 };

@@ -1,20 +1,35 @@
 /** Any readable source as a storage: a disk, partition or guest file that something is mapped onto. */
 import type { ByteSource, Storage } from './storage.ts';
 
-/** The source as a storage. Closing it does nothing: whoever opened the source closes it. */
-export function asStorage(source: ByteSource): Storage {
-  return new SourceStorage(source);
+/** How the bytes of a source lie in the host file of its name, and what else is to be known. */
+export interface SourceOptions {
+  /** As {@link Storage.startOffset}. */
+  readonly startOffset?: number;
+  readonly isDecoded?: boolean;
+  /** Gives back what the source holds. */
+  readonly onClose?: () => void;
+}
+
+/** The source as a storage. Closing it does not close the source: whoever opened that closes it. */
+export function asStorage(source: ByteSource, options: SourceOptions = {}): Storage {
+  return new SourceStorage(source, options);
 }
 
 class SourceStorage implements Storage {
   readonly name: string;
+  readonly startOffset?: number;
+  readonly isDecoded?: boolean;
   readonly synchronous: boolean;
   readonly identity = undefined;
   readonly requestAlignment = 1;
   readonly #source: ByteSource;
+  readonly #onClose: (() => void) | undefined;
 
-  constructor(source: ByteSource) {
+  constructor(source: ByteSource, { startOffset, isDecoded, onClose }: SourceOptions) {
     this.#source = source;
+    this.#onClose = onClose;
+    if (startOffset !== undefined) this.startOffset = startOffset;
+    if (isDecoded !== undefined) this.isDecoded = isDecoded;
     this.name = source.name;
     this.synchronous = source.synchronous;
   }
@@ -66,7 +81,11 @@ class SourceStorage implements Storage {
     if (failed !== undefined) throw failed.reason;
   }
 
-  closeSync(): void {}
+  closeSync(): void {
+    this.#onClose?.();
+  }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#onClose?.();
+  }
 }

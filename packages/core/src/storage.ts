@@ -34,6 +34,8 @@ export interface Storage extends ByteSource {
   readonly identity: string | undefined;
   /** Where the first byte lies in the host file called `name`; 0 when left out. */
   readonly startOffset?: number;
+  /** True where the bytes are made out of those of the file called `name`, and lie nowhere in it. */
+  readonly isDecoded?: boolean;
   /** Granularity of the host's requests in bytes; 1 where any offset will do. */
   readonly requestAlignment: number;
   /** Fills several buffers, one after another, from neighbouring bytes that begin at `offset`. */

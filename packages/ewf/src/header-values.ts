@@ -37,7 +37,7 @@ export function* readHeaderValues(
   const text = new Uint8Array(MAX_TEXT_BYTES);
   let takenBytes = ZLIB_HEADER_BYTES;
   let filledBytes = 0;
-  const decoder = codec.start();
+  const decoder = yield* codec.start();
   try {
     do {
       decoder.decode(encoded.subarray(takenBytes), text.subarray(filledBytes));

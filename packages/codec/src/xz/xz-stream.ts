@@ -4,7 +4,7 @@
  * dictionary.
  */
 import { alignUp, crc32, crc32Raw, readU32le, xorBits } from '@diskfile/bytes';
-import type { StreamCheckpoint, StreamCodec, StreamDecoder } from '@diskfile/core';
+import type { Step, StreamCheckpoint, StreamCodec, StreamDecoder } from '@diskfile/core';
 import { brokenXz } from './broken-xz.ts';
 import { chunkLengthBytes } from './lzma2.ts';
 import { Window, type WindowState } from './window.ts';
@@ -65,12 +65,8 @@ interface SavedBlock {
 export class XzStreams implements StreamCodec {
   readonly id = 'xz';
 
-  start(): StreamDecoder {
-    return new XzStream(undefined);
-  }
-
-  resume(checkpoint: StreamCheckpoint): StreamDecoder {
-    if (checkpoint instanceof XzCheckpoint) return new XzStream(checkpoint);
+  *start(from?: StreamCheckpoint): Step<StreamDecoder> {
+    if (from === undefined || from instanceof XzCheckpoint) return new XzStream(from);
     throw new Error('assertion failed: the checkpoint is one of another codec');
   }
 }

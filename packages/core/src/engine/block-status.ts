@@ -56,7 +56,8 @@ function describe(extent: Extent, layers: readonly ExtentMap[], guestOffset: num
   let { lengthBytes } = extent;
   let zero = kind === 'zero';
   let data = !zero;
-  const stored = storage !== undefined && (kind === 'data' || kind === 'zero');
+  const isDecoded = storage?.isDecoded === true;
+  const stored = storage !== undefined && !isDecoded && (kind === 'data' || kind === 'zero');
   const image = layers[depth]!;
   if (kind === 'data' && storage?.hostRangeSync !== undefined && maySkipHoles(image)) {
     const host = storage.hostRangeSync(extent.hostOffset, lengthBytes);
@@ -72,7 +73,7 @@ function describe(extent: Extent, layers: readonly ExtentMap[], guestOffset: num
     zero,
     allocated,
     depth,
-    compressed: kind === 'encoded',
+    compressed: kind === 'encoded' || (kind === 'data' && isDecoded),
     storageName: stored ? storage.name : undefined,
     hostOffset: stored ? extent.hostOffset + (storage.startOffset ?? 0) : undefined,
   };

@@ -36,9 +36,21 @@ export interface OpenContext {
   readonly snapshot: string | undefined;
   /** What the image is encrypted with; without it an encrypted image tells only of itself. */
   readonly passphrase: Uint8Array | undefined;
+  /** Which disk to open of a file that holds several, by a name or number that the format has. */
+  readonly disk: string | undefined;
   warn(warning: DiskWarning): void;
   /** Opens a further file that the image names; the gate decides. The image's owner closes it. */
   openNamed(file: NamedFile): Step<Storage>;
+  /**
+   * Opens the image that is within this one, by a driver that is found by probing. For containers:
+   * a compressed file, an archive. The chain closes `storage`.
+   */
+  openInner(storage: Storage, options?: InnerOptions): Step<FormatImage>;
+}
+
+export interface InnerOptions {
+  /** Opens what the inner image names, in place of the gate. */
+  openNamed?(file: NamedFile): Step<Storage>;
 }
 
 /** How far a format goes with something: not at all, reading what is there, or making it as well. */

@@ -3,7 +3,7 @@ import type { Extent } from '../engine/extent.ts';
 import type { BitmapInfo, SnapshotInfo } from './snapshot-info.ts';
 import type { ImageWriter } from './image-writer.ts';
 import type { BitmapReader } from './writer-capabilities.ts';
-import type { BackingReference } from '../open/reference.ts';
+import type { BackingReference, NamedFile } from '../open/reference.ts';
 import type { Step } from '../step.ts';
 import type { Storage } from '../storage.ts';
 
@@ -31,6 +31,13 @@ export interface Topology {
   readonly clusterBytes: number;
 }
 
+/** One of several disks in a file. */
+export interface DiskInFile {
+  /** As which `disk` of the options of opening it is opened. */
+  readonly name: string;
+  readonly virtualSizeBytes?: number;
+}
+
 /** Facts about an image, for people and programs; everything in it can become JSON. */
 export interface FormatDetails {
   readonly [key: string]: unknown;
@@ -53,6 +60,13 @@ export interface FormatImage extends ExtentMap {
   /** Host bytes that hold this layer: the image file and what it splits its data over. */
   readonly storages: readonly Storage[];
   details(): FormatDetails;
+  /**
+   * Opens the image below by its name, in place of the gate: for images that lie in an archive
+   * together. The caller closes it.
+   */
+  readonly openNamed?: (file: NamedFile) => Step<Storage>;
+  /** The disks that the file holds, where it can hold several. */
+  readonly disks?: readonly DiskInFile[];
   /**
    * Judges the image that was found below; left out by formats that do not know what theirs is.
    * @throws DiskError `corrupt` for one that this image was not made over

@@ -26,6 +26,8 @@ export interface OpenChainOptions {
   readonly snapshot: string | undefined;
   /** What the images are encrypted with, the first one's first. */
   readonly passphrases?: readonly (Uint8Array | undefined)[];
+  /** Which disk of a file that holds several; the first one when left out. */
+  readonly disk?: string;
   /** Whether the first image is to be written. */
   readonly writable: boolean;
   /** Depth of one image below it that is to be written as well; all others are only ever read. */
@@ -69,8 +71,23 @@ export function* openChain(storage: Storage, options: OpenChainOptions): Step<Im
   }
 }
 
+/** Containers within containers: more of them are a trap. */
+const MAX_NESTING = 4;
+
 /** A parent under another name may be there where one is not, or must not be opened. */
 const MISSING: ReadonlySet<string> = new Set(['not-found', 'denied']);
+
+/** How one image is opened, as its context will say. */
+interface ImageOpening {
+  readonly format: string | undefined;
+  readonly snapshot: string | undefined;
+  readonly passphrase: Uint8Array | undefined;
+  readonly disk: string | undefined;
+  readonly writable: boolean;
+  /** How many containers it is within. */
+  readonly nesting: number;
+  openNamed(file: NamedFile): Step<Storage>;
+}
 
 class ChainOpening {
   readonly storages: Storage[];
@@ -102,7 +119,7 @@ class ChainOpening {
       snapshot = undefined;
       this.#refuseLongChain(storage);
       if (below === undefined) {
-        ({ storage, format } = yield* this.#openBacking(storage, image.format, image.backing!));
+        ({ storage, format } = yield* this.#openBacking(storage, image, image.backing!));
       } else {
         format = below.format ?? image.backing?.format;
         storage = yield* below.open(storage, image.backing);
@@ -121,16 +138,19 @@ class ChainOpening {
 
   *#openBacking(
     namedBy: Storage,
-    formatAbove: string,
+    above: FormatImage,
     backing: BackingReference,
   ): Step<{ storage: Storage; format: string | undefined }> {
     const { name, alternatives = [], format } = backing;
     let missing: unknown;
     for (const each of [name, ...alternatives]) {
-      const parsed = withContext(namedBy, formatAbove, () => parseImageName(each, 'backing'));
+      const parsed = withContext(namedBy, above.format, () => parseImageName(each, 'backing'));
       try {
         const writable = this.#isWritten(this.#layers.length);
-        const storage = yield* this.#openNamed(namedBy, parsed, writable);
+        const storage =
+          above.openNamed === undefined
+            ? yield* this.#openNamed(namedBy, parsed, writable)
+            : yield* this.#keep(above.openNamed(parsed));
         return { storage, format: parsed.format ?? format };
       } catch (error) {
         if (!(error instanceof DiskError) || !MISSING.has(error.code)) throw error;
@@ -150,19 +170,40 @@ class ChainOpening {
     format: string | undefined,
     snapshot: string | undefined,
   ): Step<FormatImage> {
+    const writable = this.#isWritten(this.#layers.length);
+    const openNamed = (file: NamedFile) => this.#openNamed(storage, file, writable);
+    const disk = this.#layers.length === 0 ? this.#options.disk : undefined;
+    const passphrase = this.#options.passphrases?.[this.#layers.length];
+    const opening = { format, snapshot, passphrase, disk, writable, nesting: 0, openNamed };
+    const image = yield* this.#openWith(storage, opening);
+    if (disk !== undefined && image.disks === undefined) throw noDisks(storage, image.format, disk);
+    return image;
+  }
+
+  *#openWith(storage: Storage, opening: ImageOpening): Step<FormatImage> {
+    const { format, nesting, openNamed, ...asked } = opening;
     const driver =
       format === undefined
         ? yield* probeStorage(storage, this.#options.drivers)
         : this.#driverNamed(format, storage);
     const context: OpenContext = {
+      ...asked,
       storage,
       decoders: this.#options.decoders,
       limits: this.#options.limits,
-      snapshot,
-      passphrase: this.#options.passphrases?.[this.#layers.length],
-      writable: this.#isWritten(this.#layers.length),
       warn: (warning) => this.#warnings.push(warning),
-      openNamed: (file) => this.#openNamed(storage, file, context.writable),
+      openNamed,
+      openInner: (inner, options = {}) => {
+        if (nesting === MAX_NESTING) throw nestedTooDeeply();
+        const beside = options.openNamed;
+        return this.#openInner(inner, {
+          ...opening,
+          format: undefined,
+          writable: false,
+          nesting: nesting + 1,
+          openNamed: beside === undefined ? openNamed : (file) => this.#keep(beside(file)),
+        });
+      },
     };
     try {
       const image = yield* driver.open(context);
@@ -174,6 +215,17 @@ class ChainOpening {
       }
       throw error;
     }
+  }
+
+  *#openInner(storage: Storage, opening: ImageOpening): Step<FormatImage> {
+    this.storages.push(storage);
+    return yield* this.#openWith(storage, opening);
+  }
+
+  *#keep(opening: Step<Storage>): Step<Storage> {
+    const storage = yield* opening;
+    this.storages.push(storage);
+    return storage;
   }
 
   *#openNamed(namedBy: Storage, file: NamedFile, writable: boolean): Step<Storage> {
@@ -234,6 +286,24 @@ class ChainOpening {
       },
     );
   }
+}
+
+function noDisks({ name }: Storage, format: string, disk: string): DiskError {
+  return new DiskError(
+    'invalid-argument',
+    'open.no-disks',
+    `A ${format} image is one disk, so there is none called ${quote(disk)} in it`,
+    { op: 'open', path: name, format },
+  );
+}
+
+function nestedTooDeeply(): DiskError {
+  return new DiskError(
+    'limit',
+    'open.nested-too-deeply',
+    `There are containers within containers, more than ${MAX_NESTING}`,
+    { hint: 'Unpack the outer ones first.' },
+  );
 }
 
 function notWritable(format: string): DiskError {

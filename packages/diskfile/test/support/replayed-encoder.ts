@@ -5,7 +5,7 @@
 import { createInflateRaw, type InflateRaw } from 'node:zlib';
 import { once } from 'node:events';
 import type { Encoder, EncoderSet, Step } from '@diskfile/core';
-import { readZstdFrame } from '../../../codec/src/zstd-frame.ts';
+import { readZstdFrame } from '@diskfile/bytes';
 
 export class ReplayedEncoder implements Encoder, EncoderSet {
   id = '';

@@ -54,7 +54,7 @@ export async function codecTarget(id: string): Promise<FuzzTarget> {
       await exerciseDecoders(decoders, bytes, UNIT_BYTES);
       await exerciseDecoders(decoders, bytes, Math.floor(choices[0]! * 2 * UNIT_BYTES));
       if (streams !== undefined) {
-        await tolerate(() => decodeInPieces(streams.start(), bytes, choices));
+        await tolerate(() => decodeInPieces(runSync(streams.start()), bytes, choices));
       }
     },
   };
