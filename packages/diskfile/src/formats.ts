@@ -3,6 +3,7 @@ import type { FormatDriver } from '@diskfile/core';
 import { ewfDriver } from '@diskfile/ewf';
 import { luksDriver } from '@diskfile/luks';
 import { parallelsDriver } from '@diskfile/parallels';
+import { gzipDriver, lz4Driver, xzDriver, zstdDriver } from '@diskfile/packed';
 import { qcow2Driver, qcowDriver } from '@diskfile/qcow2';
 import { qedDriver } from '@diskfile/qed';
 import { rawDriver } from '@diskfile/raw';
@@ -23,5 +24,9 @@ export const ALL_FORMATS: readonly FormatDriver[] = [
   vhdxDriver,
   vmdkDriver,
   ewfDriver,
+  gzipDriver,
+  zstdDriver,
+  xzDriver,
+  lz4Driver,
   rawDriver,
 ];

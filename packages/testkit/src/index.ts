@@ -7,6 +7,13 @@ export {
   repairEwfChecksums,
 } from './builders/ewf.ts';
 export {
+  buildLz4,
+  buildSeekableZstd,
+  encodeRuns,
+  type Lz4Spec,
+  type SeekableFrame,
+} from './builders/packed.ts';
+export {
   type BootRecordEntrySpec,
   buildBootRecord,
   buildGptDisk,

@@ -15,9 +15,6 @@ interface ForeignMagic {
 /** From each format's own specification or manual. */
 const MAGICS: readonly ForeignMagic[] = [
   { format: 'DMG', at: -512, bytes: 'koly' },
-  { format: 'gzip', at: 0, bytes: '\x1f\x8b\x08' },
-  { format: 'xz', at: 0, bytes: '\xfd7zXZ\0' },
-  { format: 'zstd', at: 0, bytes: '\x28\xb5\x2f\xfd' },
 ];
 const HEAD_BYTES = 128;
 const TAIL_BYTES = 512;
