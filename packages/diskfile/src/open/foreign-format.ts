@@ -13,9 +13,7 @@ interface ForeignMagic {
 }
 
 /** From each format's own specification or manual. */
-const MAGICS: readonly ForeignMagic[] = [
-  { format: 'DMG', at: -512, bytes: 'koly' },
-];
+const MAGICS: readonly ForeignMagic[] = [{ format: 'DMG', at: -512, bytes: 'koly' }];
 const HEAD_BYTES = 128;
 const TAIL_BYTES = 512;
 
