@@ -6,7 +6,7 @@ import { InflateStreams } from './inflate-stream.ts';
 import { OWN_DECODERS, type OwnDecoderId } from './own-decoders.ts';
 import { NativeLz4, type NodeLz4, PortableLz4 } from './lz4/lz4.ts';
 import { Lz4Streams } from './lz4/lz4-stream.ts';
-import { hasPackage, hasZstd, loadPackage, type NodeZlib } from './platform.ts';
+import { hasPackage, hasZstd, loadPackage, type NodeZlib, requirePackage } from './platform.ts';
 import { canReuseZlib } from './reused-zlib.ts';
 import { ZlibDecoder } from './zlib.ts';
 import { NativeZstdFrames, PortableZstdFrames, ZstdDecoder } from './zstd.ts';
@@ -77,8 +77,10 @@ const portableInflate: Recipe = {
 
 const nativeLz4: Recipe = {
   implementation: 'lz4-napi',
+  // Native code, which bundlers are not to follow, and which only Node loads.
+  // eslint-disable-next-line require-yield
   *load() {
-    return new NativeLz4(yield* loadPackage<NodeLz4>('lz4-napi', () => import('lz4-napi')));
+    return new NativeLz4(requirePackage<NodeLz4>('lz4-napi'));
   },
 };
 

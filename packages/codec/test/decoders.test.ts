@@ -17,7 +17,7 @@ describe('the set of decoders', () => {
     expect(attempt).toThrowError(
       expect.objectContaining({
         code: 'unsupported',
-        hint: 'Known compressions: deflate-raw, zlib, zstd, adc, bzip2, lzfse, xz.',
+        hint: 'Known compressions: deflate-raw, zlib, lz4, zstd, adc, bzip2, lzfse, xz.',
       }),
     );
   });
@@ -32,10 +32,13 @@ describe('the set of decoders', () => {
     const zstd = hasZstd ? 'node:zlib' : 'zstd-codec';
     const native = { 'deflate-raw': 'node:zlib', zlib: 'node:zlib', zstd };
     const own = { adc: 'diskfile', bzip2: 'diskfile', lzfse: 'diskfile', xz: 'diskfile' };
-    expect(codecCapabilities()).toEqual({ decoders: { ...native, ...own }, encoders: native });
+    expect(codecCapabilities()).toEqual({
+      decoders: { ...native, lz4: 'lz4-napi', ...own },
+      encoders: native,
+    });
     const portable = { 'deflate-raw': 'pako', zlib: 'pako', zstd: 'zstd-codec' };
     expect(codecCapabilities({ native: false })).toEqual({
-      decoders: { ...portable, ...own },
+      decoders: { ...portable, lz4: 'diskfile', ...own },
       encoders: portable,
     });
   });

@@ -1,13 +1,13 @@
 /** Finds the descriptor of a disk, and opens its extents. */
 import { DiskError } from '@diskfile/bytes';
-import { isWritable, type OpenContext, readBytes, type Step, type Storage } from '@diskfile/core';
+import { isWritable, readBytes, type Step, type Storage } from '@diskfile/core';
 import {
   type Descriptor,
   isDescriptor,
   MAX_DESCRIPTOR_BYTES,
   parseDescriptor,
 } from './descriptor.ts';
-import { type ExtentSource, openExtent, openSparse } from './extents.ts';
+import { type ExtentSource, openExtent, openSparse, type PartsContext } from './extents.ts';
 import { corrupt } from './refusals.ts';
 import { isSeSparseMagic } from './se-sparse-extent.ts';
 import { isSparseMagic, readSparseHeader } from './sparse-extent.ts';
@@ -21,7 +21,7 @@ export interface DiskParts {
   readonly cid: CidPlace | undefined;
 }
 
-export function* openParts(context: OpenContext): Step<DiskParts> {
+export function* openParts(context: PartsContext): Step<DiskParts> {
   const head = yield* readBytes(context.storage, 0, 64);
   return isSparseMagic(head) || isSeSparseMagic(head)
     ? yield* openMonolithic(context)
@@ -29,7 +29,7 @@ export function* openParts(context: OpenContext): Step<DiskParts> {
 }
 
 /** A sparse extent that carries its own descriptor, or, opened by itself, has none. */
-function* openMonolithic(context: OpenContext): Step<DiskParts> {
+function* openMonolithic(context: PartsContext): Step<DiskParts> {
   const { storage } = context;
   const head = yield* readBytes(storage, 0, 8);
   const place = isSeSparseMagic(head) ? undefined : (yield* readSparseHeader(storage)).descriptor;
@@ -60,7 +60,7 @@ function descriptorOfPart({ sizeBytes }: ExtentSource): Descriptor {
   };
 }
 
-function* openByDescriptor(context: OpenContext): Step<DiskParts> {
+function* openByDescriptor(context: PartsContext): Step<DiskParts> {
   const { storage } = context;
   if (storage.sizeBytes > MAX_DESCRIPTOR_BYTES) throw descriptorTooLong();
   const text = yield* readBytes(storage, 0, storage.sizeBytes);

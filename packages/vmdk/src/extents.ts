@@ -1,13 +1,13 @@
 /** The extents of a disk one behind the other, each a map of its own bytes. */
 import { alignUp, DiskError, readU32le } from '@diskfile/bytes';
 import {
+  type OpenContext,
   BlockWriter,
   type Extent,
   FlatWriter,
   type ImageWriter,
   isWritable,
   type Limits,
-  type OpenContext,
   readBytes,
   type Step,
   type Storage,
@@ -28,6 +28,9 @@ import {
 import { SECTOR_BYTES } from './structs.ts';
 import { WritableGrainTables } from './writable-grain-tables.ts';
 
+/** What opening and checking have in common. */
+export type PartsContext = Omit<OpenContext, 'disk' | 'openInner'>;
+
 /** Larger compressed grains are not written; nobody makes them. */
 const MAX_STREAM_GRAIN_BYTES = 1024 * 1024;
 
@@ -46,7 +49,7 @@ export interface ExtentSource {
 
 /** Opens what one line of a descriptor names. */
 export function* openExtent(
-  context: OpenContext,
+  context: PartsContext,
   line: ExtentLine,
   hasParent: boolean,
 ): Step<ExtentSource> {
@@ -76,7 +79,7 @@ export function* openExtent(
   }
 }
 
-function* openFile(context: OpenContext, { filename }: ExtentLine): Step<Storage> {
+function* openFile(context: PartsContext, { filename }: ExtentLine): Step<Storage> {
   if (filename === undefined || filename === '') {
     throw corrupt('vmdk.extent-name', 'An extent of the disk has no name', 0);
   }
@@ -103,7 +106,7 @@ function zeroExtent(sizeBytes: number, hasParent: boolean): ExtentSource {
   };
 }
 
-function flatExtent({ writable }: OpenContext, storage: Storage, line: ExtentLine): ExtentSource {
+function flatExtent({ writable }: PartsContext, storage: Storage, line: ExtentLine): ExtentSource {
   const { sizeBytes, offset: startOffset } = line;
   return {
     sizeBytes,
@@ -123,7 +126,7 @@ function flatExtent({ writable }: OpenContext, storage: Storage, line: ExtentLin
 
 /** @param sizeBytes what the descriptor says; undefined for an extent that stands alone */
 export function* openSparse(
-  context: OpenContext,
+  context: PartsContext,
   storage: Storage,
   sizeBytes: number | undefined,
   hasParent: boolean,
