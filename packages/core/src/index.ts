@@ -9,6 +9,7 @@ export {
 export { BlockWriter, type BlockWriterOptions } from './blocks/block-writer.ts';
 export { ClusterSet } from './blocks/cluster-set.ts';
 export { FlatResizer, type FlatResizerOptions, type FlatSize } from './blocks/flat-resizer.ts';
+export { CompressedClusters } from './blocks/compressed-clusters.ts';
 export { FlatWriter } from './blocks/flat-writer.ts';
 export { DirtyRange } from './blocks/dirty-range.ts';
 export { type TablePage, TablePages, type TablePlace } from './blocks/table-pages.ts';

@@ -26,6 +26,7 @@ const KINDS: [name: string, format: string, qemuFormat: string, options: Record<
     ['qcow2', 'qcow2', 'qcow2', {}],
     ['small', 'qcow2', 'qcow2', { cluster_size: '512', compat: '0.10' }],
     ['subclusters', 'qcow2', 'qcow2', { extended_l2: 'on', compression_type: 'zstd' }],
+    ['qcow', 'qcow', 'qcow', {}],
     ['qed', 'qed', 'qed', {}],
     ['parallels', 'parallels', 'parallels', {}],
     ['vdi', 'vdi', 'vdi', {}],
@@ -71,7 +72,7 @@ describe('converting', () => {
   it.each(KINDS)('raw → %s', (name, format, qemuFormat, options) => {
     convertDiskFileSync(file('source.raw'), file(`from-raw.${name}`), { format, options, source });
     expectSame(`from-raw.${name}`, qemuFormat);
-    if (!['raw', 'vpc'].includes(qemuFormat) && name !== 'vmdk-flat') {
+    if (!['raw', 'vpc', 'qcow'].includes(qemuFormat) && name !== 'vmdk-flat') {
       qemu.img('check', '-q', '-f', qemuFormat, `from-raw.${name}`);
     }
   });

@@ -74,7 +74,6 @@ export class WritableAllocationTable extends AllocationTable implements Writable
   declare readonly storage: WritableStorage;
   readonly maxReservation = Infinity;
   readonly #space: AppendSpace;
-  #isCut = false;
 
   /** @param usedEnd behind all clusters; what the file has there is nobody's */
   constructor(storage: WritableStorage, header: ParallelsHeader, limits: Limits, usedEnd: number) {
@@ -99,10 +98,8 @@ export class WritableAllocationTable extends AllocationTable implements Writable
   }
 
   /** Gives back to the host what lies behind the last cluster. */
-  *cutFile(): Step<void> {
-    const { end } = this.#space;
-    if (!this.#isCut && this.storage.sizeBytes > end) yield* truncateStorage(this.storage, end);
-    this.#isCut = true;
+  cutFile(): Step<void> {
+    return this.#space.cutFile();
   }
 
   link(clusterIndex: number, hostOffset: number): void {

@@ -16,7 +16,7 @@ import type { CompressedClusters } from './compressed-clusters.ts';
 import type { L2Entries } from './l2-entries.ts';
 import type { MappingTables } from './mapping-tables.ts';
 
-/** What an image consists of; the drivers of qcow2 and of qcow version 1 put it together. */
+/** What an image consists of. */
 export interface QcowImageParts {
   readonly format: string;
   readonly clusterBytes: number;

@@ -1,5 +1,4 @@
-/** qcow2, versions 2 and 3, and its predecessor qcow: maps over the clusters of an image. */
+/** qcow2, versions 2 and 3: maps over the clusters of an image. */
 export { checkQcow2 } from './check/check-qcow2.ts';
 export type { Qcow2Details } from './details.ts';
 export { qcow2Driver } from './driver.ts';
-export { type QcowDetails, qcowDriver } from './qcow1/driver.ts';

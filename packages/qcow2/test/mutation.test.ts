@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import { DiskError, writeU32be } from '@diskfile/bytes';
 import type { DiskFile } from '@diskfile/core';
 import { openImage, readAll } from './support/open-image.ts';
-import { writeQcow1 } from './support/qcow1-writer.ts';
 import type { ClusterSpec, Kind } from './support/content.ts';
 import { EXTENSION, writeQcow2 } from './support/qcow2-writer.ts';
 
@@ -41,10 +40,6 @@ const SOURCES: Readonly<Record<string, Uint8Array>> = {
     clusters: clusters.filter(({ kind }) => kind !== 'compressed'),
     dataFile: true,
     extensions: [{ type: EXTENSION.dataFileName, data: new TextEncoder().encode('below') }],
-  }).bytes,
-  version1: writeQcow1({
-    clusters: clusters.filter(({ kind }) => !kind.startsWith('zero')),
-    backing: 'below',
   }).bytes,
 };
 

@@ -1,18 +1,15 @@
 /** The writing half of an image: clusters by its tables, and what changes its header. */
-import { DiskError } from '@diskfile/bytes';
+import type { DiskError } from '@diskfile/bytes';
 import {
   type BackingReference,
   type BackingWriter,
   BlockWriter,
-  flushStorage,
   type ImageResizer,
   type Step,
-  writeZeros,
 } from '@diskfile/core';
 import { checkBackingName } from './backing-name.ts';
-import type { WritableQedTable } from './cluster-table.ts';
 import { refused } from './errors.ts';
-import { tableBytes } from './header.ts';
+import { type QedHeader, tableBytes } from './header.ts';
 import { QedResizer } from './resizer.ts';
 import type { QedWritingParts } from './writing-parts.ts';
 
@@ -20,8 +17,6 @@ export class QedWriter extends BlockWriter {
   readonly resizer: ImageResizer;
   readonly backing: BackingWriter;
   readonly #parts: QedWritingParts;
-  /** `dropped`: all clusters have been given up, and reads may still be looking at them. */
-  #content: 'kept' | 'dropped' | 'gone' = 'kept';
 
   constructor(parts: QedWritingParts) {
     super(parts.table, {
@@ -35,7 +30,7 @@ export class QedWriter extends BlockWriter {
     this.resizer = new QedResizer(parts);
     this.backing = {
       setBacking: (backing) => this.#setBacking(backing),
-      dropContent: () => this.#dropContent(),
+      dropContent: () => parts.table.dropContent(emptyEnd(parts.state.header)),
     };
   }
 
@@ -49,41 +44,11 @@ export class QedWriter extends BlockWriter {
     yield* table.flush();
     yield* state.setBacking(storage, backing);
   }
-
-  /** Names no cluster any more. Where that fails, the file alone knows which are left. */
-  *#dropContent(): Step<void> {
-    const { storage, state, table } = this.#parts;
-    const { header } = state;
-    try {
-      yield* writeZeros(storage, header.l1Offset, tableBytes(header));
-      yield* flushStorage(storage);
-      this.#content = 'dropped';
-    } finally {
-      table.forget();
-    }
-  }
-
-  /** Nobody looks at what was dropped before the flush. */
-  override reclaim(): void {
-    if (this.#content !== 'dropped') return;
-    this.#content = 'gone';
-    const { state, table } = this.#parts;
-    table.startAnew(state.header.l1Offset + tableBytes(state.header));
-  }
-
-  override *close(): Step<void> {
-    if (this.#content === 'gone') yield* cutQuietly(this.#parts.table);
-    yield* super.close();
-  }
 }
 
-/** What the host refuses costs space, no more. */
-function* cutQuietly(table: WritableQedTable): Step<void> {
-  try {
-    yield* table.cutFile();
-  } catch (error) {
-    if (!(error instanceof DiskError)) throw error;
-  }
+/** Behind the L1 table, where that of an empty image is the last thing. */
+function emptyEnd(header: QedHeader): number {
+  return header.l1Offset + tableBytes(header);
 }
 
 function unknownLayout(): DiskError {

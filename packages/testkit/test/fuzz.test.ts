@@ -20,7 +20,7 @@ const INPUTS: Record<string, number> = {
   lzfse: 500,
   xz: 400,
   raw: 200,
-  qcow: 200,
+  qcow: 120,
   qcow2: 250,
   qed: 60,
   parallels: 60,

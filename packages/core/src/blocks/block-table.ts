@@ -56,10 +56,15 @@ export interface WritableBlockTable extends BlockTable {
   linkZero?(blockIndex: number): Step<void>;
   /** Makes data, then the table, durable. A failed flush can be repeated. */
   flush(): Step<void>;
+  /** As `ImageWriter.reclaim`; left out where no space is ever used again. */
+  reclaim?(): void;
   close(): Step<void>;
 }
 
-/** Fills `extent` as `ExtentMap.lookup` does, joining blocks that follow each other in the file. */
+/**
+ * Fills `extent` as `ExtentMap.lookup` does, joining blocks that follow each other in the file. What
+ * is encoded is the caller's; here it counts as not there.
+ */
 export function lookupBlocks(
   table: BlockTable,
   guestOffset: number,
@@ -81,8 +86,8 @@ export function lookupBlocks(
     if (table.find(index) !== (place < 0 ? place : place + (index - first) * blockBytes)) break;
   }
   const length = Math.min(lengthBytes, (index - first) * blockBytes - skip);
-  if (place === BLOCK.none) extent.setBacking(length);
-  else if (place === BLOCK.zero) extent.setZero(length);
+  if (place === BLOCK.zero) extent.setZero(length);
+  else if (place < 0) extent.setBacking(length);
   else extent.setData(table.storage, place + skip, length);
   return true;
 }

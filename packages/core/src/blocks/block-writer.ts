@@ -96,8 +96,9 @@ export class BlockWriter implements ImageWriter {
     yield* this.#table.flush();
   }
 
-  /** Blocks are never freed, so that there is nothing to use again. */
-  reclaim(): void {}
+  reclaim(): void {
+    this.#table.reclaim?.();
+  }
 
   *close(): Step<void> {
     yield* this.#table.close();

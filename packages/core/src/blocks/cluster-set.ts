@@ -28,6 +28,13 @@ export class ClusterSet {
     return page !== undefined && testBitmapBit(page, cluster % PAGE_CLUSTERS);
   }
 
+  hasAny(start: number, count: number): boolean {
+    for (let cluster = start; cluster < start + count; cluster++) {
+      if (this.has(cluster)) return true;
+    }
+    return false;
+  }
+
   /**
    * Adds a run of clusters. Returns how many of them were there before.
    * @throws DiskError `limit` when it takes too much memory

@@ -1,6 +1,8 @@
 /** Tables of two levels that can be changed: clusters and L2 tables only append. */
+import { alignUp, DiskError } from '@diskfile/bytes';
 import type { Step } from '../step.ts';
 import { flushStorage, truncateStorage, type WritableStorage } from '../storage.ts';
+import { writeZeros } from '../zero-fill.ts';
 import { AppendSpace } from './append-space.ts';
 import type { WritableBlockTable } from './block-table.ts';
 import type { TablePage, TablePages } from './table-pages.ts';
@@ -28,6 +30,8 @@ export class WritableTwoLevelTable extends TwoLevelTable implements WritableBloc
   declare readonly storage: WritableStorage;
   readonly maxReservation = Infinity;
   #space: AppendSpace;
+  /** There once all content has been given up. */
+  #dropped: { readonly emptyEnd: number; readonly isUnread: boolean } | undefined;
   readonly #alignment: number;
   readonly #tableFirst: boolean;
 
@@ -38,7 +42,7 @@ export class WritableTwoLevelTable extends TwoLevelTable implements WritableBloc
     { usedEnd, alignment, tableFirst }: AppendOptions,
   ) {
     super(storage, layout, entries);
-    this.#space = new AppendSpace(storage, usedEnd, alignment);
+    this.#space = new AppendSpace(storage, usedEnd, 1);
     this.#alignment = alignment;
     this.#tableFirst = tableFirst;
   }
@@ -48,20 +52,28 @@ export class WritableTwoLevelTable extends TwoLevelTable implements WritableBloc
     return this.#space.end;
   }
 
-  /** All clusters and tables are gone; nothing that lies behind `usedEnd` is read any more. */
-  startAnew(usedEnd: number): void {
-    this.#space = new AppendSpace(this.storage, usedEnd, this.#alignment);
+  /**
+   * Names no cluster any more. Where that fails, the file alone knows which are left.
+   * @param emptyEnd behind all that the image needs without clusters
+   */
+  *dropContent(emptyEnd: number): Step<void> {
+    const { hostOffset, lengthBytes } = this.layout.l1;
+    try {
+      yield* writeZeros(this.storage, hostOffset, lengthBytes);
+      yield* flushStorage(this.storage);
+      this.#dropped = { emptyEnd, isUnread: false };
+    } finally {
+      this.l1.forget();
+      this.l2.forget();
+    }
   }
 
-  /** Forgets all entries, with what of them the file does not have: it has other tables now. */
-  forget(): void {
-    this.l1.forget();
-    this.l2.forget();
-  }
-
-  /** Gives back to the host what lies behind the used space. */
-  *cutFile(): Step<void> {
-    yield* this.#space.cutFile();
+  /** Nobody looks at what was dropped before the last flush: its space may be used again. */
+  reclaim(): void {
+    if (this.#dropped === undefined || this.#dropped.isUnread) return;
+    const { emptyEnd } = this.#dropped;
+    this.#dropped = { emptyEnd, isUnread: true };
+    this.#space = new AppendSpace(this.storage, emptyEnd, 1);
   }
 
   reservableFrom(clusterIndex: number): number {
@@ -70,21 +82,35 @@ export class WritableTwoLevelTable extends TwoLevelTable implements WritableBloc
 
   *reserve(count: number, firstCluster: number): Step<number> {
     yield* this.prepare();
-    if (this.#tableFirst) {
-      yield* this.load(firstCluster);
-      this.#pageFor(firstCluster);
-    }
-    return this.#space.reserve(count * this.blockBytes);
+    if (this.#tableFirst) yield* this.placeTable(firstCluster);
+    return this.take(count * this.blockBytes, this.#alignment);
+  }
+
+  /** Makes sure that there is a table for a cluster. Prepared before. */
+  protected *placeTable(clusterIndex: number): Step<void> {
+    yield* this.load(clusterIndex);
+    this.#pageFor(clusterIndex);
+  }
+
+  /** Space behind all that is used. Prepared before. */
+  protected take(lengthBytes: number, alignment: number): number {
+    const { end } = this.#space;
+    this.#space.reserve(alignUp(end, alignment) - end);
+    return this.#space.reserve(lengthBytes);
   }
 
   /** Comes before every change: flushes early where much has changed, and makes room for a table. */
   *prepare(): Step<void> {
     if (this.l2.dirtyBytes + this.l1.dirtyBytes > MAX_DIRTY_BYTES) yield* this.flush();
-    yield* this.cutFile();
+    yield* this.#space.cutFile();
   }
 
   *unreserve(hostOffset: number, count: number): Step<void> {
-    yield* this.#space.unreserve(hostOffset, count * this.blockBytes);
+    yield* this.giveBack(hostOffset, count * this.blockBytes);
+  }
+
+  protected *giveBack(hostOffset: number, lengthBytes: number): Step<void> {
+    yield* this.#space.unreserve(hostOffset, lengthBytes);
   }
 
   link(clusterIndex: number, hostOffset: number): void {
@@ -106,7 +132,7 @@ export class WritableTwoLevelTable extends TwoLevelTable implements WritableBloc
     }
     const entryAt = Math.floor(clusterIndex / this.clustersPerTable) * ENTRY_BYTES;
     const l1Page = this.l1.find(entryAt)!;
-    const table = this.#space.reserve(this.layout.l2TableBytes);
+    const table = this.take(this.layout.l2TableBytes, this.#alignment);
     this.#write(this.l1, l1Page, entryAt, Math.floor(table / TWO_32), table % TWO_32);
     return this.newPage(table, clusterIndex);
   }
@@ -139,5 +165,13 @@ export class WritableTwoLevelTable extends TwoLevelTable implements WritableBloc
     yield* truncateStorage(this.storage, this.#space.end);
   }
 
-  *close(): Step<void> {}
+  /** What was given up goes back to the host. Where that is refused, it costs space, no more. */
+  *close(): Step<void> {
+    if (this.#dropped?.isUnread !== true) return;
+    try {
+      yield* this.#space.cutFile();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
+  }
 }

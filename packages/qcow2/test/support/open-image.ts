@@ -20,7 +20,7 @@ import {
   type Step,
   type Storage,
 } from '@diskfile/core';
-import { qcow2Driver, qcowDriver } from '../../src/index.ts';
+import { qcow2Driver } from '../../src/index.ts';
 
 /** Bytes that are the disk themselves, for backing images. */
 export const plainDriver: FormatDriver = {
@@ -112,7 +112,7 @@ function openLayers(image: Uint8Array | Storage, options: OpenOptions): ImageCha
   };
   return runSync(
     openChain(storage, {
-      drivers: [qcow2Driver, qcowDriver, plainDriver],
+      drivers: [qcow2Driver, plainDriver],
       decoders: options.decoders ?? new TestDecoders(),
       gate,
       limits,

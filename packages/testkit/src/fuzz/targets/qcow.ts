@@ -1,4 +1,4 @@
-import { exerciseImage } from '../exercise/open-image.ts';
+import { workOnImage } from '../exercise/work-on-image.ts';
 import type { FuzzTarget } from '../fuzz-target.ts';
 import { testImages } from '../seeds/image-folder.ts';
 import { qcowSeeds } from '../seeds/qcow.ts';
@@ -8,5 +8,6 @@ const [base] = testImages('base.qcow2', 2 ** 20);
 export const qcowTarget: FuzzTarget = {
   name: 'qcow',
   seeds: qcowSeeds,
-  run: (bytes, choices) => exerciseImage(bytes, choices, { format: 'qcow', backing: base!.bytes }),
+  run: (bytes, choices) =>
+    workOnImage(bytes, choices, { format: 'qcow', backing: base!.bytes, isChecked: false }),
 };

@@ -19,3 +19,8 @@ export const qcowHeader = struct('qcow header', {
   crypt_method: u32be,
   l1_table_offset: u64be,
 });
+
+/** "QFI\xfb". */
+export const QCOW_MAGIC = 0x5146_49fb;
+/** Values of `crypt_method`. */
+export const CRYPT_METHOD = { none: 0, aes: 1 } as const;

@@ -1,12 +1,25 @@
 /** Writes tiny images of qcow version 1 from a description. */
 import { deflateRawSync } from 'node:zlib';
 import { writeU32be, writeU64be } from '@diskfile/bytes';
-import { type ClusterSpec, contentOf } from './content.ts';
 
-export interface Qcow1Spec {
+export interface ClusterSpec {
+  readonly kind: 'unallocated' | 'data' | 'compressed';
+  /** Seed of the content. */
+  readonly fill: number;
+}
+
+/** Content of a cluster by its seed: not periodic, compresses to about a half. */
+export function contentOf(fill: number, lengthBytes: number): Uint8Array {
+  let state = fill * 2_654_435_761 + 1;
+  return Uint8Array.from({ length: lengthBytes }, () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return Math.floor(state / 2 ** 16) % 16;
+  });
+}
+
+export interface ImageSpec {
   readonly clusterBits?: number;
   readonly l2Bits?: number;
-  /** Kinds `unallocated`, `data` and `compressed`. */
   readonly clusters: readonly ClusterSpec[];
   readonly sizeBytes?: number;
   readonly cryptMethod?: number;
@@ -17,7 +30,7 @@ const HEADER_BYTES = 48;
 const L1_OFFSET = 512;
 
 /** Like QEMU, puts neither tables nor compressed clusters at multiples of anything. */
-export function writeQcow1(spec: Qcow1Spec): { bytes: Uint8Array; l2Offset: number } {
+export function writeImage(spec: ImageSpec): { bytes: Uint8Array; l2Offset: number } {
   const { clusterBits = 9, l2Bits = 6, clusters } = spec;
   const clusterBytes = 2 ** clusterBits;
   const l2Entries = 2 ** l2Bits;

@@ -1,9 +1,31 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { writeU32be, writeU64be } from '@diskfile/bytes';
-import { errorOf, firstDifference, openImage, readAll } from './support/open-image.ts';
-import { type Qcow1Spec, writeQcow1 } from './support/qcow1-writer.ts';
-import { type ClusterSpec, modelOf } from './support/content.ts';
+import { DiskError, writeU32be, writeU64be } from '@diskfile/bytes';
+import { type DiskFile, MemoryStorage, type OpenGate } from '@diskfile/core';
+import { detailOf } from '@diskfile/testkit';
+import { openDiskFileSync } from 'diskfile';
+import { type ClusterSpec, contentOf, type ImageSpec, writeImage } from './support/image-writer.ts';
+
+function openImage(bytes: Uint8Array, below?: Uint8Array): DiskFile {
+  const gate: OpenGate = {
+    *open({ file }) {
+      if (below === undefined) throw new DiskError('denied', 'test.gate', file.filename);
+      return new MemoryStorage(below, file.filename);
+    },
+  };
+  return openDiskFileSync(new MemoryStorage(bytes, 'image'), { format: 'qcow', gate });
+}
+
+/** What the disk holds, given what lies below it. */
+function modelOf({ clusters, clusterBits = 9 }: ImageSpec, below: Uint8Array): Uint8Array {
+  const clusterBytes = 2 ** clusterBits;
+  const model = new Uint8Array(clusters.length * clusterBytes);
+  model.set(below.subarray(0, model.length));
+  for (const [index, { kind, fill }] of clusters.entries()) {
+    if (kind !== 'unallocated') model.set(contentOf(fill, clusterBytes), index * clusterBytes);
+  }
+  return model;
+}
 
 const cluster = fc.record({
   kind: fc.constantFrom('unallocated' as const, 'data' as const, 'compressed' as const),
@@ -23,10 +45,11 @@ describe('qcow version 1', () => {
         const clusterBytes = 2 ** spec.clusterBits;
         const sizeBytes = spec.clusters.length * clusterBytes;
         const below = new Uint8Array(backed ? Math.floor(sizeBytes / 2) : 0).fill(0x55);
-        const written = writeQcow1(backed ? { ...spec, backing: 'below' } : spec);
-        const disk = openImage(written.bytes, { files: { below } });
-        const model = modelOf(spec.clusters, clusterBytes, sizeBytes, below);
-        expect(firstDifference(readAll(disk), model)).toBe(-1);
+        const written = writeImage(backed ? { ...spec, backing: 'below' } : spec);
+        const disk = openImage(written.bytes, below);
+        const content = new Uint8Array(sizeBytes);
+        disk.readSync(content, 0);
+        expect(Buffer.compare(content, modelOf(spec, below))).toBe(0);
         let at = 0;
         for (const status of disk.blockStatusSync()) {
           expect(status.guestOffset).toBe(at);
@@ -38,7 +61,7 @@ describe('qcow version 1', () => {
   });
 
   it('is described', () => {
-    const disk = openImage(writeQcow1({ clusters: [DATA] }).bytes);
+    const disk = openImage(writeImage({ clusters: [DATA] }).bytes);
     expect(disk.format).toBe('qcow');
     expect(disk.info()[0]).toMatchObject({
       format: 'qcow',
@@ -66,40 +89,41 @@ describe('qcow version 1', () => {
       (bytes) => (writeU64be(bytes, 8, 2 ** 40), writeU32be(bytes, 16, 4)),
     ],
   ])('refuses headers: %s', (detail, code, change) => {
-    const { bytes } = writeQcow1({ clusters: [DATA] });
+    const { bytes } = writeImage({ clusters: [DATA] });
     change(bytes);
-    expect(errorOf(() => openImage(bytes))).toMatchObject({ code, detail });
+    expect(() => openImage(bytes)).toThrowError(expect.objectContaining({ code, detail }));
   });
 
   it('has no snapshots', () => {
-    const { bytes } = writeQcow1({ clusters: [DATA] });
-    expect(errorOf(() => openImage(bytes, { snapshot: 'a' }))).toMatchObject({
-      code: 'not-found',
-      detail: 'qcow.no-snapshots',
-    });
+    const { bytes } = writeImage({ clusters: [DATA] });
+    const open = () =>
+      openDiskFileSync(new MemoryStorage(bytes), { format: 'qcow', snapshot: 'a' });
+    expect(detailOf(open)).toBe('qcow.no-snapshots');
   });
 
   it('leaves out what is over a sector', () => {
-    expect(openImage(writeQcow1({ clusters: [DATA], sizeBytes: 511 + 512 }).bytes).sizeBytes).toBe(
+    expect(openImage(writeImage({ clusters: [DATA], sizeBytes: 511 + 512 }).bytes).sizeBytes).toBe(
       512,
     );
   });
 
   it('refuses entries that no cluster can begin at', () => {
-    const spec: Qcow1Spec = { clusters: [DATA, { kind: 'compressed', fill: 1 }] };
-    const { bytes, l2Offset } = writeQcow1(spec);
+    const spec: ImageSpec = { clusters: [DATA, { kind: 'compressed', fill: 1 }] };
+    const { bytes, l2Offset } = writeImage(spec);
     const view = new DataView(bytes.buffer);
     view.setUint32(l2Offset + 4, view.getUint32(l2Offset + 4) + 8);
-    view.setUint32(l2Offset + 8, 0xffff_ffff);
+    view.setUint32(l2Offset + 8, 0x7fff_ffff);
     const disk = openImage(bytes);
-    const details = ['qcow.l2-entry-unaligned', 'qcow2.offset-too-far'];
+    const details = ['qcow.l2-entry-unaligned', 'qcow.offset-too-far'];
     for (const [index, detail] of details.entries()) {
       const offset = index * 512;
-      expect(errorOf(() => disk.readSync(new Uint8Array(512), offset))).toMatchObject({
-        code: 'corrupt',
-        detail,
-        context: { offset: l2Offset + offset / 64 },
-      });
+      expect(() => disk.readSync(new Uint8Array(512), offset)).toThrowError(
+        expect.objectContaining({
+          code: 'corrupt',
+          detail,
+          context: expect.objectContaining({ offset: l2Offset + offset / 64 }),
+        }),
+      );
     }
   });
 
@@ -109,14 +133,11 @@ describe('qcow version 1', () => {
       { kind: 'compressed', fill: 1 },
       { kind: 'unallocated', fill: 1 },
     ];
-    const disk = openImage(writeQcow1({ clusters, cryptMethod: 1 }).bytes);
+    const disk = openImage(writeImage({ clusters, cryptMethod: 1 }).bytes);
     expect(disk.info()[0]!.details['encryption']).toEqual({ method: 'aes' });
     disk.readSync(new Uint8Array(512), 1024);
     for (const offset of [0, 512]) {
-      expect(errorOf(() => disk.readSync(new Uint8Array(512), offset))).toMatchObject({
-        code: 'unsupported',
-        detail: 'qcow.encrypted',
-      });
+      expect(detailOf(() => disk.readSync(new Uint8Array(512), offset))).toBe('qcow.encrypted');
     }
   });
 });

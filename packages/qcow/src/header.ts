@@ -1,9 +1,8 @@
 /** The header of qcow version 1, parsed and checked. */
 import { DiskError, divideUp, joinU64, powerOfTwo } from '@diskfile/bytes';
 import type { Limits } from '@diskfile/core';
-import { corrupt, hex } from '../errors.ts';
-import { QCOW_MAGIC } from '../structs.ts';
-import { qcowHeader } from './structs.ts';
+import { corrupt, hex } from './errors.ts';
+import { CRYPT_METHOD, QCOW_MAGIC, qcowHeader } from './structs.ts';
 
 export interface QcowHeader {
   readonly clusterBits: number;
@@ -12,28 +11,37 @@ export interface QcowHeader {
   /** Virtual size, a whole number of sectors. */
   readonly sizeBytes: number;
   readonly encryption: 'aes' | undefined;
+  /** A multiple of nothing in particular. */
   readonly l1TableOffset: number;
   readonly l1Entries: number;
-  readonly backingName: { readonly offset: number; readonly lengthBytes: number } | undefined;
+  readonly backingName: NamePlace | undefined;
+}
+
+export interface NamePlace {
+  readonly offset: number;
+  readonly lengthBytes: number;
 }
 
 export const QCOW_HEADER_BYTES = qcowHeader.spanBytes;
 const SECTOR_BYTES = 512;
-const MAX_BACKING_NAME_BYTES = 1023;
+/** QEMU's bound. */
+export const MAX_BACKING_NAME_BYTES = 1023;
 
 /** @throws DiskError `corrupt`, `unsupported` or `limit`. */
 export function parseQcowHeader(head: Uint8Array, fileBytes: number, limits: Limits): QcowHeader {
   const raw = qcowHeader.decode(head);
   if (raw.magic !== QCOW_MAGIC || raw.version !== 1) {
-    throw corrupt('qcow.magic', 'The file does not begin with the magic number of qcow version 1', {
-      offset: 0,
-      hint: 'State the right format, or let it be probed.',
-    });
+    throw corrupt(
+      'qcow.magic',
+      'The file does not begin with the magic number of qcow version 1',
+      0,
+      'State the right format, or let it be probed.',
+    );
   }
   checkRange('cluster_bits', raw.cluster_bits, 9, 16);
   checkRange('l2_bits', raw.l2_bits, 6, 13);
-  if (raw.size < 2) throw corrupt('qcow.size', 'The disk has no size', { offset: 24 });
-  if (raw.crypt_method > 1) {
+  if (raw.size < 2) throw corrupt('qcow.size', 'The disk has no size', 24);
+  if (raw.crypt_method > CRYPT_METHOD.aes) {
     throw new DiskError(
       'unsupported',
       'qcow.crypt-method',
@@ -57,7 +65,7 @@ export function parseQcowHeader(head: Uint8Array, fileBytes: number, limits: Lim
     clusterBytes,
     l2TableBytes: l2Entries * 8,
     sizeBytes: raw.size - (raw.size % SECTOR_BYTES),
-    encryption: raw.crypt_method === 1 ? 'aes' : undefined,
+    encryption: raw.crypt_method === CRYPT_METHOD.aes ? 'aes' : undefined,
     l1TableOffset: raw.l1_table_offset,
     l1Entries,
     backingName: parseBackingName(raw, fileBytes),
@@ -74,7 +82,7 @@ function checkRange(
   throw corrupt(
     `qcow.${field.replace('_', '-')}`,
     `${field} is ${value}; ${lowest} to ${highest} are possible`,
-    { offset: qcowHeader.offsetOf(field) },
+    qcowHeader.offsetOf(field),
   );
 }
 
@@ -93,6 +101,6 @@ function parseBackingName(
   throw corrupt(
     'qcow.backing-name',
     `The backing file name, ${lengthBytes} bytes at ${hex(offset)}, is not within the file`,
-    { offset: 8 },
+    8,
   );
 }

@@ -1,0 +1,58 @@
+/** The header of an open image, and how the name in it changes. */
+import { decodeName, writeU32be, writeU64be } from '@diskfile/bytes';
+import {
+  type BackingReference,
+  flushStorage,
+  readBytes,
+  type Step,
+  type Storage,
+  type WritableStorage,
+  writeBytes,
+} from '@diskfile/core';
+import type { NamePlace, QcowHeader } from './header.ts';
+import { qcowHeader } from './structs.ts';
+
+export class HeaderState {
+  #header: QcowHeader;
+  #backing: BackingReference | undefined;
+
+  private constructor(header: QcowHeader, backing: BackingReference | undefined) {
+    this.#header = header;
+    this.#backing = backing;
+  }
+
+  static *open(storage: Storage, header: QcowHeader): Step<HeaderState> {
+    const { backingName } = header;
+    if (backingName === undefined) return new HeaderState(header, undefined);
+    const name = yield* readBytes(storage, backingName.offset, backingName.lengthBytes);
+    return new HeaderState(header, { name: decodeName(name), format: undefined });
+  }
+
+  get header(): QcowHeader {
+    return this.#header;
+  }
+
+  get backing(): BackingReference | undefined {
+    return this.#backing;
+  }
+
+  /**
+   * The image names another one below, or none. One write of a sector, durable when it returns.
+   * @param place where the name is, durably
+   */
+  *setBacking(
+    storage: WritableStorage,
+    name: string | undefined,
+    place: NamePlace | undefined,
+  ): Step<void> {
+    const { offset, lengthBytes } = place ?? { offset: 0, lengthBytes: 0 };
+    const fields = new Uint8Array(12);
+    writeU64be(fields, 0, offset);
+    writeU32be(fields, 8, lengthBytes);
+    yield* writeBytes(storage, fields, qcowHeader.offsetOf('backing_file_offset_high'));
+    yield* flushStorage(storage);
+    this.#header = { ...this.#header, backingName: place };
+    // There is no room for the format of that image.
+    this.#backing = name === undefined ? undefined : { name, format: undefined };
+  }
+}
