@@ -24,6 +24,7 @@ const INPUTS: Record<string, number> = {
   qcow2: 250,
   qed: 60,
   parallels: 60,
+  vmdk: 60,
   write: 120,
   check: 200,
   repair: 150,

@@ -7,7 +7,8 @@ import {
   MAX_DESCRIPTOR_BYTES,
   parseDescriptor,
 } from './descriptor.ts';
-import { type ExtentSource, openExtent, openSparse, type PartsContext } from './extents.ts';
+import { ExtentOpening } from './extent-opening.ts';
+import { type ExtentSource, openSparse, type PartsContext } from './extents.ts';
 import { corrupt } from './refusals.ts';
 import { isSeSparseMagic } from './se-sparse-extent.ts';
 import { isSparseMagic, readSparseHeader } from './sparse-extent.ts';
@@ -30,11 +31,11 @@ export function* openParts(context: PartsContext): Step<DiskParts> {
 
 /** A sparse extent that carries its own descriptor, or, opened by itself, has none. */
 function* openMonolithic(context: PartsContext): Step<DiskParts> {
-  const { storage } = context;
+  const { storage, limits } = context;
   const head = yield* readBytes(storage, 0, 8);
   const place = isSeSparseMagic(head) ? undefined : (yield* readSparseHeader(storage)).descriptor;
   if (place === undefined) {
-    const source = yield* openSparse(context, storage, undefined, false);
+    const source = yield* openSparse(context, storage, { hasParent: false, limits });
     return { descriptor: descriptorOfPart(source), sources: [source], cid: undefined };
   }
   if (place.offset + place.lengthBytes > storage.sizeBytes) {
@@ -44,7 +45,7 @@ function* openMonolithic(context: PartsContext): Step<DiskParts> {
   const text = yield* readBytes(storage, place.offset, place.lengthBytes);
   const descriptor = parseDescriptor(text);
   const hasParent = descriptor.parentCid !== undefined;
-  const source = yield* openSparse(context, storage, undefined, hasParent);
+  const source = yield* openSparse(context, storage, { hasParent, limits });
   return { descriptor, sources: [source], cid: cidPlace(storage, text, place.offset) };
 }
 
@@ -71,10 +72,10 @@ function* openByDescriptor(context: PartsContext): Step<DiskParts> {
   if (descriptor.extents.length === 0) {
     throw corrupt('vmdk.no-extents', 'The descriptor names no extents', 0);
   }
+  const hasParent = descriptor.parentCid !== undefined;
+  const opening = new ExtentOpening(context, descriptor.extents, hasParent);
   const sources: ExtentSource[] = [];
-  for (const line of descriptor.extents) {
-    sources.push(yield* openExtent(context, line, descriptor.parentCid !== undefined));
-  }
+  for (const line of descriptor.extents) sources.push(yield* opening.open(line));
   return { descriptor, sources, cid: cidPlace(storage, text, 0) };
 }
 

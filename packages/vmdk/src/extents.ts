@@ -1,13 +1,13 @@
 /** The extents of a disk one behind the other, each a map of its own bytes. */
-import { alignUp, DiskError, readU32le } from '@diskfile/bytes';
+import { alignUp, DiskError } from '@diskfile/bytes';
 import {
-  type OpenContext,
   BlockWriter,
   type Extent,
   FlatWriter,
   type ImageWriter,
   isWritable,
   type Limits,
+  type OpenContext,
   readBytes,
   type Step,
   type Storage,
@@ -16,7 +16,7 @@ import {
 import type { ExtentLine } from './descriptor.ts';
 import { GrainStreamWriter } from './grain-stream-writer.ts';
 import { GrainTables } from './grain-tables.ts';
-import { corrupt, unsupported } from './refusals.ts';
+import { corrupt } from './refusals.ts';
 import { isSeSparseMagic, SeSparseExtent } from './se-sparse-extent.ts';
 import {
   findUsedEnd,
@@ -47,51 +47,7 @@ export interface ExtentSource {
   readonly sparse?: { readonly header: SparseHeader; readonly tables: GrainTables };
 }
 
-/** Opens what one line of a descriptor names. */
-export function* openExtent(
-  context: PartsContext,
-  line: ExtentLine,
-  hasParent: boolean,
-): Step<ExtentSource> {
-  if (line.access === 'NOACCESS') {
-    throw unsupported(
-      'vmdk.no-access',
-      'An extent of the disk is marked as not to be read',
-      'Nobody can read it as it is.',
-    );
-  }
-  if (line.type === 'ZERO') return zeroExtent(line.sizeBytes, hasParent);
-  const storage = yield* openFile(context, line);
-  switch (line.type) {
-    case 'FLAT':
-    case 'VMFS':
-      return flatExtent(context, storage, line);
-    case 'SPARSE':
-    case 'VMFSSPARSE':
-    case 'SESPARSE':
-      return yield* openSparse(context, storage, line.sizeBytes, hasParent);
-    default:
-      throw unsupported(
-        'vmdk.extent-type',
-        `The disk has an extent of the type ${line.type}`,
-        'Files can be read; whole devices of the host cannot.',
-      );
-  }
-}
-
-function* openFile(context: PartsContext, { filename }: ExtentLine): Step<Storage> {
-  if (filename === undefined || filename === '') {
-    throw corrupt('vmdk.extent-name', 'An extent of the disk has no name', 0);
-  }
-  return yield* context.openNamed({
-    role: 'extent',
-    filename,
-    offset: 0,
-    lengthBytes: undefined,
-  });
-}
-
-function zeroExtent(sizeBytes: number, hasParent: boolean): ExtentSource {
+export function zeroExtent(sizeBytes: number, hasParent: boolean): ExtentSource {
   return {
     sizeBytes,
     grainBytes: sizeBytes,
@@ -106,7 +62,11 @@ function zeroExtent(sizeBytes: number, hasParent: boolean): ExtentSource {
   };
 }
 
-function flatExtent({ writable }: PartsContext, storage: Storage, line: ExtentLine): ExtentSource {
+export function flatExtent(
+  { writable }: PartsContext,
+  storage: Storage,
+  line: ExtentLine,
+): ExtentSource {
   const { sizeBytes, offset: startOffset } = line;
   return {
     sizeBytes,
@@ -124,17 +84,24 @@ function flatExtent({ writable }: PartsContext, storage: Storage, line: ExtentLi
   };
 }
 
-/** @param sizeBytes what the descriptor says; undefined for an extent that stands alone */
+export interface SparseOptions {
+  /** What the descriptor says; undefined for an extent that stands alone. */
+  readonly sizeBytes?: number;
+  readonly hasParent: boolean;
+  /** Of what the extent may keep in memory. */
+  readonly limits: Limits;
+}
+
 export function* openSparse(
   context: PartsContext,
   storage: Storage,
-  sizeBytes: number | undefined,
-  hasParent: boolean,
+  { sizeBytes, hasParent, limits }: SparseOptions,
 ): Step<ExtentSource> {
-  const { limits, decoders } = context;
+  const { decoders } = context;
   const head = yield* readBytes(storage, 0, 8);
   if (isSeSparseMagic(head)) {
     const extent = yield* SeSparseExtent.open(storage, limits);
+    checkSize(sizeBytes, extent.sizeBytes);
     return {
       sizeBytes: sizeBytes ?? extent.sizeBytes,
       grainBytes: extent.blockBytes,
@@ -145,13 +112,7 @@ export function* openSparse(
     };
   }
   const header = yield* readSparseHeader(storage);
-  if (sizeBytes !== undefined && sizeBytes > header.sizeBytes) {
-    throw corrupt(
-      'vmdk.extent-too-small',
-      `The descriptor gives the extent ${sizeBytes} bytes, and it holds ${header.sizeBytes}`,
-      readU32le(head, 0) === 0 ? 0 : 12,
-    );
-  }
+  checkSize(sizeBytes, header.sizeBytes);
   if (header.uncleanShutdown) {
     context.warn({
       detail: 'vmdk.unclean',
@@ -185,6 +146,15 @@ export function* openSparse(
     storage,
     sparse: { header, tables: table },
   };
+}
+
+function checkSize(wanted: number | undefined, sizeBytes: number): void {
+  if (wanted === undefined || wanted <= sizeBytes) return;
+  throw corrupt(
+    'vmdk.extent-too-small',
+    `The descriptor gives the extent ${wanted} bytes, and it holds ${sizeBytes}`,
+    0,
+  );
 }
 
 /** @param standsAlone whether the file is the whole disk */

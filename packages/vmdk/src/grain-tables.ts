@@ -96,16 +96,21 @@ export class GrainTables implements BlockTable {
 
   /** @throws DiskError `corrupt` for a grain that is not in the file */
   find(grainIndex: number): number {
-    const { entriesPerTable } = this.geometry;
-    const tableIndex = Math.floor(grainIndex / entriesPerTable);
-    const tableSector = this.tableSector(tableIndex);
-    if (tableSector === 0) return BLOCK.none;
-    const table = this.tables.get(tableIndex);
-    if (table === undefined) return BLOCK.unknown;
-    const entry = table.entries.getUint32((grainIndex % entriesPerTable) * ENTRY_BYTES, true);
-    const place = this.#placeOf(entry);
+    const place = this.peek(grainIndex);
     if (place >= this.storage.sizeBytes) throw beyondFile(grainIndex, place);
     return place;
+  }
+
+  /** What the table says, whether or not that is in the file. */
+  peek(grainIndex: number): number {
+    const { entriesPerTable } = this.geometry;
+    const tableIndex = Math.floor(grainIndex / entriesPerTable);
+    if (this.tableSector(tableIndex) === 0) return BLOCK.none;
+    const table = this.tables.get(tableIndex);
+    if (table === undefined) return BLOCK.unknown;
+    return this.#placeOf(
+      table.entries.getUint32((grainIndex % entriesPerTable) * ENTRY_BYTES, true),
+    );
   }
 
   #placeOf(entry: number): number {
@@ -193,6 +198,11 @@ export class GrainTables implements BlockTable {
     this.tables.set(table.index, table);
     return table;
   }
+}
+
+/** What an extent takes in memory at least: its directory and a table. */
+export function leastBytes(geometry: GrainGeometry): number {
+  return (tableCount(geometry) + geometry.entriesPerTable) * ENTRY_BYTES;
 }
 
 /** Tables that an extent needs. */

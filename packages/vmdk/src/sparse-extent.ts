@@ -1,7 +1,6 @@
 /** Sparse extents of hosted products (KDMV) and of ESX Server (COWD). */
 import { DiskError, hasAnyBit, readU32le } from '@diskfile/bytes';
 import {
-  type BlockTable,
   type Decoder,
   type DecoderSet,
   type Extent,
@@ -167,11 +166,11 @@ function checked(header: SparseHeader): SparseHeader {
 /** One sparse extent, as a map of its own bytes. */
 export class SparseExtent {
   readonly header: SparseHeader;
-  readonly #table: BlockTable;
+  readonly #table: GrainTables;
   readonly #decoders: DecoderSet;
   #decoder: Decoder | undefined;
 
-  constructor(header: SparseHeader, table: BlockTable, decoders: DecoderSet) {
+  constructor(header: SparseHeader, table: GrainTables, decoders: DecoderSet) {
     this.header = header;
     this.#table = table;
     this.#decoders = decoders;
@@ -188,12 +187,12 @@ export class SparseExtent {
     const skip = offset % grainBytes;
     // The last grain holds no more than the extent has, in some writers' images.
     const unitLengthBytes = Math.min(grainBytes, sizeBytes - grainIndex * grainBytes);
-    const streamAt = GRAIN_MARKER_BYTES + ZLIB_HEADER_BYTES;
+    const streamOffset = hostOffset + GRAIN_MARKER_BYTES + ZLIB_HEADER_BYTES;
     extent.setEncoded(
       {
         storage: this.#table.storage,
-        hostOffset: hostOffset + streamAt,
-        encodedLengthBytes: longestStream(grainBytes),
+        hostOffset: streamOffset,
+        encodedLengthBytes: Math.max(0, this.#endOf(grainIndex, hostOffset) - streamOffset),
         unitLengthBytes,
         decoder,
       },
@@ -201,6 +200,15 @@ export class SparseExtent {
       Math.min(lengthBytes, unitLengthBytes - skip),
     );
     return true;
+  }
+
+  /** Behind the grain for certain; its marker tells the length, and reading that would take a call. */
+  #endOf(grainIndex: number, hostOffset: number): number {
+    const { storage } = this.#table;
+    const longest = hostOffset + GRAIN_MARKER_BYTES + longestStream(this.header.grainBytes);
+    const next = this.#table.peek(grainIndex + 1);
+    const end = Math.min(longest, storage.sizeBytes);
+    return next > hostOffset ? Math.min(end, next) : end;
   }
 
   *load(offset: number): Step<void> {

@@ -17,6 +17,8 @@ import { vmdkDriver } from '../../src/index.ts';
 /** Files by their names. */
 export class Folder {
   readonly files = new Map<string, MemoryStorage>();
+  /** Names under which files were asked for. */
+  readonly opened: string[] = [];
 
   get gate(): OpenGate {
     return {
@@ -81,6 +83,7 @@ export class Folder {
   }
 
   *#find(name: string): Generator<never, Storage> {
+    this.opened.push(name);
     const storage = this.files.get(name);
     if (storage !== undefined) return storage;
     throw new DiskError('not-found', 'test.no-file', `There is no ${name}`);
@@ -106,7 +109,7 @@ export function detailOf(body: () => unknown): string {
 }
 
 /** Bytes that do not get smaller. */
-export function noise(lengthBytes: number): Uint8Array {
+export function noise(lengthBytes: number): Uint8Array<ArrayBuffer> {
   let state = 1;
   return Uint8Array.from({ length: lengthBytes }, () => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
