@@ -41,6 +41,7 @@ export { RecordingStorage } from './storage/recording-storage.ts';
 export { StorageWrapper } from '@diskfile/storage';
 export type { DiskModel } from './model/disk-model.ts';
 export { DiskTrial } from './model/disk-trial.ts';
+export { noise } from './model/noise.ts';
 export { adoptOutcome, isDone } from './model/outcome.ts';
 export { operations } from './model/operations/index.ts';
 export { type ModelRunOptions, OperationCounts, runModel } from './model/model-run.ts';

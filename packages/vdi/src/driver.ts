@@ -11,6 +11,7 @@ import {
   type Step,
 } from '@diskfile/core';
 import { BlockMap, WritableBlockMap } from './block-map.ts';
+import { checkVdi } from './check.ts';
 import { createVdi } from './create.ts';
 import { corrupt, HEADER_BYTES, parseHeader, type VdiHeader } from './header.ts';
 import { VdiImage } from './image.ts';
@@ -23,6 +24,7 @@ export const vdiDriver: FormatDriver = {
   probe: ({ head }) => (head.length >= 68 && readU32le(head, 64) === VDI_SIGNATURE ? 'yes' : 'no'),
   open: openVdi,
   create: createVdi,
+  check: checkVdi,
 };
 
 function* openVdi(context: OpenContext): Step<VdiImage> {

@@ -65,6 +65,13 @@ export class BlockAllocationTable implements BlockTable {
     this.pages = new TablePages(storage, place, limits.metadataCacheBytes);
   }
 
+  /** Which block the entry `index` of the table is for; undefined for that of a sector bitmap. */
+  blockOfEntry(index: number): number | undefined {
+    const inChunk = index % (this.chunkRatio + 1);
+    const blockIndex = Math.floor(index / (this.chunkRatio + 1)) * this.chunkRatio + inChunk;
+    return inChunk < this.chunkRatio ? blockIndex : undefined;
+  }
+
   protected payloadAt(blockIndex: number): number {
     return (blockIndex + Math.floor(blockIndex / this.chunkRatio)) * ENTRY_BYTES;
   }

@@ -12,6 +12,7 @@ import {
   type WritableStorage,
 } from '@diskfile/core';
 import { BlockAllocationTable } from './bat.ts';
+import { checkVhdx } from './check.ts';
 import { createVhdx } from './create.ts';
 import { DifferencingMap } from './differencing-map.ts';
 import { readHeader, type VhdxHeader } from './header.ts';
@@ -31,6 +32,7 @@ export const vhdxDriver: FormatDriver = {
   probe: ({ head }) => (isVhdx(head) ? 'yes' : 'no'),
   open: openVhdx,
   create: createVhdx,
+  check: checkVhdx,
 };
 
 function isVhdx(head: Uint8Array): boolean {

@@ -20,6 +20,8 @@ export interface Region {
 export interface Regions {
   readonly bat: Region;
   readonly metadata: Region;
+  /** All that the table lists, in its order. */
+  readonly listed: readonly Region[];
 }
 
 const MAX_ENTRIES = 2047;
@@ -41,11 +43,13 @@ export function* readRegions(storage: Storage): Step<Regions> {
 
 function parseRegions(bytes: Uint8Array, entryCount: number, tableOffset: number): Regions {
   const found = new Map<string, Region>();
+  const listed: Region[] = [];
   for (let index = 0; index < entryCount; index++) {
     const at = regionTableHeader.spanBytes + index * regionTableEntry.spanBytes;
     const raw = regionTableEntry.decode(bytes, at);
     const guid = formatGuid(raw.guid);
     const region = { offset: raw.fileOffset, lengthBytes: raw.length };
+    listed.push(region);
     const isKnown = guid === REGION.bat || guid === REGION.metadata;
     if (!isKnown) {
       if (!hasAnyBit(raw.required, 1)) continue;
@@ -61,7 +65,7 @@ function parseRegions(bytes: Uint8Array, entryCount: number, tableOffset: number
   }
   const bat = found.get(REGION.bat);
   const metadata = found.get(REGION.metadata);
-  if (bat !== undefined && metadata !== undefined) return { bat, metadata };
+  if (bat !== undefined && metadata !== undefined) return { bat, metadata, listed };
   throw corrupt('vhdx.region-missing', 'The region table lacks a region', tableOffset);
 }
 

@@ -55,6 +55,8 @@ export interface CheckFinding {
     readonly counted: number;
   };
   readonly repaired: boolean;
+  /** What `qemu-img check` prints about it, where that is more than its counts. */
+  readonly genuineText?: string;
 }
 
 /** The counts are those that `qemu-img check` gives. */
