@@ -3,6 +3,7 @@ import type { FormatDriver } from '@diskfile/core';
 import { ewfDriver } from '@diskfile/ewf';
 import { luksDriver } from '@diskfile/luks';
 import { parallelsDriver } from '@diskfile/parallels';
+import { ovaDriver } from '@diskfile/ova';
 import { gzipDriver, lz4Driver, xzDriver, zstdDriver } from '@diskfile/packed';
 import { qcowDriver } from '@diskfile/qcow';
 import { qcow2Driver } from '@diskfile/qcow2';
@@ -25,6 +26,7 @@ export const ALL_FORMATS: readonly FormatDriver[] = [
   vhdxDriver,
   vmdkDriver,
   ewfDriver,
+  ovaDriver,
   gzipDriver,
   zstdDriver,
   xzDriver,

@@ -6,6 +6,7 @@ export {
   listEwfSections,
   repairEwfChecksums,
 } from './builders/ewf.ts';
+export { buildTar, repairTarChecksums, type TarMember } from './builders/tar.ts';
 export {
   buildLz4,
   buildSeekableZstd,

@@ -39,6 +39,11 @@ export interface OpenDiskFileOptions {
   /** Name or id of an internal snapshot to open in place of the active state. */
   readonly snapshot?: string;
   /**
+   * Which disk to open of a file that holds several, such as an OVA: its id, the name of its file, or
+   * its number from 0 on. The first one by default; `disk.info()[0].details.disks` lists them.
+   */
+  readonly disk?: string;
+  /**
    * What the image is encrypted with; of several, the second is that of the image below, and so on.
    * Without it an encrypted image can be opened for reading and asked for its `info()`, no more.
    */
@@ -61,6 +66,7 @@ export interface DiskOpening {
   readonly path: string;
   readonly format: string;
   readonly snapshot: string | undefined;
+  readonly disk: string | undefined;
   readonly passphrase: Passphrases | undefined;
   readonly gate: HostGateOptions;
   readonly backing: boolean;
@@ -144,6 +150,7 @@ function* openDiskStep(
     limits,
     format: options.format,
     snapshot: options.snapshot,
+    ...(options.disk === undefined ? {} : { disk: options.disk }),
     passphrases: passphraseBytes(options.passphrase),
     writable,
     followBacking,
@@ -156,6 +163,7 @@ function* openDiskStep(
         path: target,
         format: chain.layers[0]!.format,
         snapshot: options.snapshot,
+        disk: options.disk,
         passphrase: options.passphrase,
         gate,
         backing: followBacking,
@@ -208,7 +216,7 @@ function storageIsReadOnly({ name }: Storage): DiskError {
  */
 export function reopenDiskSync(descriptor: DiskDescriptor): DiskFile {
   const opening = descriptor.opening as DiskOpening;
-  const { path, snapshot, passphrase, identity, fileBytes, ...same } = opening;
+  const { path, snapshot, disk, passphrase, identity, fileBytes, ...same } = opening;
   const storage = runSync(openHostFile(path, { writable: false }));
   if (storage.identity !== identity || storage.sizeBytes !== fileBytes) {
     storage.closeSync();
@@ -221,6 +229,7 @@ export function reopenDiskSync(descriptor: DiskDescriptor): DiskFile {
   const options = {
     ...same,
     ...(snapshot === undefined ? {} : { snapshot }),
+    ...(disk === undefined ? {} : { disk }),
     ...(passphrase === undefined ? {} : { passphrase }),
   };
   const whole = runSync(openDiskStep(storage, options, { warnings: [] }));

@@ -20,6 +20,8 @@ const LOADERS: Record<string, () => Promise<FuzzTarget>> = {
   write: async () => (await import('./write.ts')).writeTarget,
   check: async () => (await import('./check.ts')).checkTarget,
   repair: async () => (await import('./repair.ts')).repairTarget,
+  ova: async () => (await import('./ova.ts')).ovaTarget,
+  packed: async () => (await import('./packed.ts')).packedTarget,
   ewf: async () => (await import('./ewf.ts')).ewfTarget,
   ext4: async () => (await import('./ext4.ts')).ext4Target,
   luks: async () => (await import('./luks.ts')).luksTarget,

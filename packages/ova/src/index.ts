@@ -1,0 +1,2 @@
+/** OVA: appliances in one file, with their disks. */
+export { ovaDriver } from './driver.ts';

@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { DiskError } from '@diskfile/bytes';
+import {
+  closedGate,
+  createImageDisk,
+  DEFAULT_LIMITS,
+  type DiskFile,
+  MemoryStorage,
+  noDecoders,
+  openChain,
+  runSync,
+} from '@diskfile/core';
+import { rawDriver } from '@diskfile/raw';
+import { buildTar, type TarMember } from '@diskfile/testkit';
+import { ovaDriver } from '../src/index.ts';
+
+const raw = Buffer.alloc(2048, 'raw disk');
+
+function ovf(...files: readonly string[]): TarMember {
+  const references = files.map((file, index) => `<File href="${file}" id="f${index}"/>`);
+  const disks = files.map((_, index) => `<Disk diskId="d${index}" fileRef="f${index}"/>`);
+  return { name: 'box.ovf', data: Buffer.from(`<E>${references.join('')}${disks.join('')}</E>`) };
+}
+
+function open(bytes: Uint8Array, disk?: string): DiskFile {
+  const chain = runSync(
+    openChain(new MemoryStorage(bytes, 'box.ova'), {
+      drivers: [ovaDriver, rawDriver],
+      decoders: noDecoders,
+      gate: closedGate,
+      limits: DEFAULT_LIMITS,
+      format: 'ova',
+      snapshot: undefined,
+      ...(disk === undefined ? {} : { disk }),
+      writable: false,
+      followBacking: true,
+    }),
+  );
+  return createImageDisk(chain, { limits: DEFAULT_LIMITS, opening: undefined });
+}
+
+function detailOf(body: () => unknown): string {
+  try {
+    body();
+  } catch (error) {
+    if (error instanceof DiskError) return `${error.code} ${error.detail}`;
+    throw error;
+  }
+  return 'nothing was refused';
+}
+
+function read(disk: DiskFile): Buffer {
+  const bytes = Buffer.alloc(disk.sizeBytes);
+  disk.readSync(bytes, 0);
+  return bytes;
+}
+
+describe('an appliance', () => {
+  it('is recognised by its first file', () => {
+    const probe = (head: Uint8Array) =>
+      ovaDriver.probe({ head, tail: head, sizeBytes: head.length });
+    const folder = { name: './', data: Buffer.alloc(0), type: '5' };
+    expect(probe(buildTar([ovf('a')]))).toBe('yes');
+    expect(probe(buildTar([folder, ovf('a')]))).toBe('yes');
+    expect(probe(buildTar([{ name: 'a', data: raw }, ovf('a')]))).toBe('no');
+    expect(probe(buildTar([]))).toBe('no');
+    for (const length of [0, 1, 511, 512]) expect(probe(raw.subarray(0, length))).toBe('no');
+  });
+
+  it('has members under long names and with sizes in base 256', () => {
+    const name = `${'long/'.repeat(40)}a.raw`;
+    const size = Buffer.alloc(12);
+    size[0] = 0x80;
+    size.writeUInt32BE(raw.length, 8);
+    const path = `${name.length + 10} path=${name}\n`;
+    const archives = [
+      [
+        ovf(name),
+        { name: 'L', data: Buffer.from(`${name}\0`), type: 'L' },
+        { name: 'x', data: raw },
+      ],
+      [ovf(name), { name: 'x', data: Buffer.from(path), type: 'x' }, { name: 'x', data: raw }],
+      [ovf('a'), { name: './a', data: raw, sizeField: size }],
+    ];
+    for (const members of archives) {
+      const disk = open(buildTar(members));
+      expect(read(disk).equals(raw)).toBe(true);
+      const [status] = [...disk.blockStatusSync()];
+      expect(status!.hostOffset! % 512).toBe(0);
+    }
+  });
+
+  it('is chosen from by id, file or number, and has none other', () => {
+    const other = Buffer.alloc(1024, 'other');
+    const archive = buildTar([ovf('a', 'b'), { name: 'a', data: raw }, { name: 'b', data: other }]);
+    for (const name of ['d1', 'b', '1']) expect(read(open(archive, name)).equals(other)).toBe(true);
+    expect(detailOf(() => open(archive, 'd2'))).toBe('not-found ova.no-disk');
+    expect(detailOf(() => open(buildTar([ovf('../../etc/passwd')])))).toBe(
+      'not-found ova.no-member',
+    );
+    expect(detailOf(() => open(buildTar([ovf()])))).toBe('not-found ova.no-disk');
+  });
+
+  it('is refused where it is damaged', () => {
+    const archive = buildTar([ovf('a'), { name: 'a', data: raw }]);
+    expect(detailOf(() => open(archive.subarray(0, 2000)))).toBe('corrupt ova.broken');
+    archive[1024] = 0xff;
+    expect(detailOf(() => open(archive))).toBe('corrupt ova.broken');
+    for (const field of [
+      '77777777777\0',
+      '-0000000001\0',
+      '\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff',
+      '\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff',
+    ]) {
+      const member = { name: 'a', data: raw, sizeField: Buffer.from(field, 'latin1') };
+      expect(detailOf(() => open(buildTar([ovf('a'), member])))).toBe('corrupt ova.broken');
+    }
+    expect(detailOf(() => open(buildTar([{ name: 'a', data: raw }])))).toBe('corrupt ova.broken');
+  });
+
+  it('takes no time over a descriptor that is none', () => {
+    const data = Buffer.from(`<File ${'a = '.repeat(400_000)}${'<File'.repeat(100_000)}`);
+    expect(detailOf(() => open(buildTar([{ name: 'x.ovf', data }])))).toBe('not-found ova.no-disk');
+  });
+});
