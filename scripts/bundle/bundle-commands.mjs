@@ -1,7 +1,7 @@
 // Bundles the commands of a package with everything they use, so that they start fast and install alone.
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { builtinModules, createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 /** Decoders that the codec package asks for by require(), and only where the platform has none. */
@@ -42,10 +42,35 @@ export async function bundleCommands({ root, plugins = [] }) {
     chunkNames: 'chunks/[name]-[hash]',
     logLevel: 'warning',
   });
+  await bundleWorker(root, outdir, metafile, plugins);
   const required = copyRequiredPackages(root, outdir);
   writeNotices([...bundledPackages(root, metafile), ...required], outdir);
   rmSync(target, { recursive: true, force: true });
   renameSync(outdir, target);
+}
+
+/**
+ * The program of worker threads, in one file, which starts fastest. It is looked for beside the
+ * module that starts it: a chunk, or a command that is its only user.
+ */
+async function bundleWorker(root, outdir, { inputs }, plugins) {
+  const starter = Object.keys(inputs).find((path) => path.endsWith('workers/worker-start.js'));
+  if (starter === undefined) return;
+  await build({
+    absWorkingDir: root,
+    entryPoints: [join(root, dirname(starter), 'worker-program.js')],
+    outfile: join(outdir, 'chunks/worker-program.js'),
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    minify: true,
+    legalComments: 'none',
+    external: Object.keys(REQUIRED_PACKAGES),
+    plugins: [askForBuiltins(), ...plugins],
+    logLevel: 'warning',
+  });
+  writeFileSync(join(outdir, 'worker-program.js'), "import './chunks/worker-program.js';\n");
 }
 
 /**

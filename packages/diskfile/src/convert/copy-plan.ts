@@ -34,6 +34,8 @@ export interface CopyPlanOptions {
   readonly unitBytes: number;
   /** Whether the target reads as zeros before the copy, so that zeros need not be written. */
   readonly targetIsZero: boolean;
+  /** Whether holes are stored like data. */
+  readonly storesHoles: boolean;
   /** Whether the target has the source's backing image: what the source does not hold is left out. */
   readonly keepsBacking: boolean;
   /** Whether what cannot be read is left to be tried piece by piece. */
@@ -105,9 +107,9 @@ export class CopyPlan {
   }
 
   #kindOf({ zero, allocated, depth }: SourceStatus): CopyItem['kind'] | 'skip' {
-    const { keepsBacking, targetIsZero } = this.#options;
+    const { keepsBacking, storesHoles, targetIsZero } = this.#options;
     if (keepsBacking && !(allocated && depth === 0)) return 'skip';
-    if (!zero) return 'data';
+    if (!zero || storesHoles) return 'data';
     return targetIsZero ? 'skip' : 'zero';
   }
 

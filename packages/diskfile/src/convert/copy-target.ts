@@ -9,6 +9,7 @@ import {
   isWritable,
   type SharedFile,
   type Step,
+  truncateStorage,
   type WritableStorage,
   writeBytes,
 } from '@diskfile/core';
@@ -36,6 +37,8 @@ export interface CopyTarget {
    * space is to be used.
    */
   place(prepared: PreparedData, ranges: GuestRanges): Step<StorePlan>;
+  /** Called once everything is stored. */
+  finish(): Step<void>;
   /** The files as other threads write them, by their numbers; undefined where they cannot. */
   sharedFiles(): readonly SharedFile[] | undefined;
 }
@@ -59,6 +62,8 @@ export class NewImageTarget implements CopyTarget {
   readonly #files: WritableStorage[] = [];
   /** Whether other threads write them, and have learnt which they are. */
   #isShared = false;
+  /** Where the space ends that was set aside. */
+  readonly #ends = new Map<WritableStorage, number>();
   #plan: number[] = [];
   #headers: Uint8Array | undefined;
   /** Where the last store of the plan ends. */
@@ -123,6 +128,7 @@ export class NewImageTarget implements CopyTarget {
         const skip = at - allocation.guestOffset;
         length = Math.min(lengthBytes - done, allocation.lengthBytes - skip);
         yield* clearAround(allocation, skip, skip + length);
+        this.#reached(allocation);
         this.#add(allocation.storage, allocation.hostOffset + skip, [PLAIN, from + done, length]);
         yield* allocation.commit();
       }
@@ -169,6 +175,18 @@ export class NewImageTarget implements CopyTarget {
       yield* allocation.commit();
     }
     return { index: end, encodedOffset: offset };
+  }
+
+  #reached({ storage, hostOffset, lengthBytes }: Allocation): void {
+    const end = Math.max(this.#ends.get(storage) ?? 0, hostOffset + lengthBytes);
+    this.#ends.set(storage, end);
+  }
+
+  /** Space that was set aside is there to its end, as if all of it had been written. */
+  *finish(): Step<void> {
+    for (const [storage, end] of this.#ends) {
+      if (storage.sizeBytes < end) yield* truncateStorage(storage, end);
+    }
   }
 
   #writeHeader(unit: number, guestOffset: number, encodedBytes: number): void {
@@ -306,6 +324,8 @@ export class DiskTarget implements CopyTarget {
     if (this.#isZero || start === end) return;
     yield* zeroDisk(this.#disk, start, end - start);
   }
+
+  *finish(): Step<void> {}
 
   sharedFiles(): undefined {
     return undefined;

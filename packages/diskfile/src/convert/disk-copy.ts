@@ -60,7 +60,8 @@ export function* copyDisk(order: CopyOrder): Step<readonly UnreadableRange[]> {
   const plan = new CopyPlan(source, {
     ...part,
     unitBytes,
-    targetIsZero: zeroSearch !== undefined && isZero,
+    targetIsZero: isZero,
+    storesHoles: zeroSearch === undefined,
     keepsBacking: options.backing !== undefined,
     salvage,
   });
@@ -141,6 +142,7 @@ class Copying {
     signal?.addEventListener('abort', onAbort);
     try {
       yield* this.#run.run(this.#lanes());
+      yield* this.#target.finish();
       return this.#run.unreadable;
     } finally {
       signal?.removeEventListener('abort', onAbort);
