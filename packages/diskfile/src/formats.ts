@@ -1,5 +1,6 @@
 /** The disk formats that diskfile knows, in the order in which they are probed. */
 import type { FormatDriver } from '@diskfile/core';
+import { dmgDriver } from '@diskfile/dmg';
 import { ewfDriver } from '@diskfile/ewf';
 import { luksDriver } from '@diskfile/luks';
 import { parallelsDriver } from '@diskfile/parallels';
@@ -25,6 +26,7 @@ export const ALL_FORMATS: readonly FormatDriver[] = [
   vhdDriver,
   vhdxDriver,
   vmdkDriver,
+  dmgDriver,
   ewfDriver,
   ovaDriver,
   gzipDriver,

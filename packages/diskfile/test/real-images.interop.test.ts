@@ -24,6 +24,7 @@ const present = existsSync(join(folder, 'EXPECTED.tsv'));
 if (!present) console.warn('skipped: no folder of real images (set DISKFILE_REAL_IMAGES)');
 
 const EVIDENCE = ['image.E01', 'image-split.E01', 'image-split.E02'];
+const APPLE = ['hfsplus_zlib.dmg'];
 
 interface Expected {
   readonly name: string;
@@ -58,7 +59,7 @@ describe.skipIf(!present)('real images', () => {
 
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'diskfile-real-'));
-    for (const name of [...images.map((image) => image.name), ...EVIDENCE]) {
+    for (const name of [...images.map((image) => image.name), ...EVIDENCE, ...APPLE]) {
       const bytes = execFileSync('xz', ['-dc', join(folder, `${name}.xz`)], { maxBuffer: 2 ** 30 });
       writeFileSync(join(directory, name), bytes);
     }
@@ -90,6 +91,18 @@ describe.skipIf(!present)('real images', () => {
     expect(report.format).toBe('ewf');
     await using disk = await openDiskFile(join(directory, name));
     expect(disk.info()[0]!.details['md5']).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  it('hfsplus_zlib.dmg has the checksums that it notes', async () => {
+    const path = join(directory, 'hfsplus_zlib.dmg');
+    const report = await checkDiskFile(path);
+    expect(report).toMatchObject({ format: 'dmg', corruptions: 0, compressedClusters: 2110 });
+    await using disk = await openDiskFile(path);
+    // As qemu-img reads it when it is told the format.
+    expect(hashOf(disk)).toBe('aaa0aeaa062801b1a3abcc3a0695d2739cb6861cbd8d5eaf6ae8f0589d53e0a5');
+    const devices = await openDevices(disk);
+    expect(devices.map(({ name }) => name)).toEqual(['/dev/sda1']);
+    await Promise.all(devices.map((device) => device.disk.close()));
   });
 
   it('mbr.raw has logical partitions', async () => {

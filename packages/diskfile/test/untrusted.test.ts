@@ -175,11 +175,11 @@ describe('formats', () => {
   });
 
   it.each([
-    ['DMG', 3584, 'koly'],
-    ['gzip', 0, '\x1f\x8b\x08'],
-  ])('of others (%s) are not taken for raw unless raw is stated', async (_, at, magic) => {
+    ['ASIF', 'shdw'],
+    ['sparseimage', 'sprs'],
+  ])('of others (%s) are not taken for raw unless raw is stated', async (_, magic) => {
     const bytes = Buffer.alloc(4096);
-    bytes.write(magic, at, 'latin1');
+    bytes.write(magic, 0, 'latin1');
     const path = write('foreign.img', bytes);
     const before = openDescriptors();
     await expect(openDiskFile(path)).rejects.toMatchObject({ detail: 'open.foreign-format' });

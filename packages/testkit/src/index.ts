@@ -1,5 +1,12 @@
 /** What tests of several packages share. The fuzzer is a program of its own, `fuzz/main.ts`. */
 export {
+  buildDmg,
+  DMG_CHUNK,
+  type DmgChunkSpec,
+  type DmgSpec,
+  type DmgTableSpec,
+} from './builders/dmg.ts';
+export {
   buildEwf,
   type EwfSection,
   type EwfSpec,

@@ -28,6 +28,7 @@ const INPUTS: Record<string, number> = {
   write: 120,
   check: 200,
   repair: 150,
+  dmg: 60,
   ext4: 150,
   luks: 60,
   open: 60,

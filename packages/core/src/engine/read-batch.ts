@@ -138,7 +138,10 @@ class EncodedGroup {
     const calls = this.#units.map((unit) => {
       const at = unit.hostOffset - this.#start;
       const src = encoded.subarray(at, at + unit.encodedLengthBytes);
-      return new DecodeCall(unit, src, (bytes) => cache.set(this.storage, unit.hostOffset, bytes));
+      const { decoder, hostOffset } = unit;
+      return new DecodeCall(unit, src, (bytes) => {
+        cache.set(this.storage, hostOffset, decoder, bytes);
+      });
     });
     yield calls.length === 1 ? calls[0]! : new ParallelCalls(calls);
     // Given back only on success: after a failure an abandoned call might still look at it.
@@ -175,15 +178,15 @@ export class ReadBatch {
   #addEncoded(extent: Extent, dst: Uint8Array): void {
     const storage = extent.storage!;
     const { hostOffset, encodedLengthBytes, unitLengthBytes, unitSkipBytes } = extent;
+    const decoder = extent.decoder!;
     if (dst.length < unitLengthBytes) {
-      const cached = this.#cache.get(storage, hostOffset);
+      const cached = this.#cache.get(storage, hostOffset, decoder, unitLengthBytes);
       if (cached !== undefined) {
         dst.set(cached.subarray(unitSkipBytes, unitSkipBytes + dst.length));
         return;
       }
     }
     this.pendingBytes += unitLengthBytes;
-    const decoder = extent.decoder!;
     const unit = { decoder, hostOffset, encodedLengthBytes, unitLengthBytes, unitSkipBytes, dst };
     if (this.#groups.at(-1)?.add(storage, unit)) return;
     const group = new EncodedGroup(storage);

@@ -5,17 +5,18 @@
 import { DiskError } from '@diskfile/bytes';
 import { closeStorage, readBytes, type Step, type Storage } from '@diskfile/core';
 
-/** Magic bytes at an offset from the start, or, when negative, from the end of the file. */
+/** Magic bytes at the start of a file. */
 interface ForeignMagic {
   readonly format: string;
-  readonly at: number;
   readonly bytes: string;
 }
 
 /** From each format's own specification or manual. */
-const MAGICS: readonly ForeignMagic[] = [{ format: 'DMG', at: -512, bytes: 'koly' }];
+const MAGICS: readonly ForeignMagic[] = [
+  { format: 'ASIF', bytes: 'shdw' },
+  { format: 'sparseimage', bytes: 'sprs' },
+];
 const HEAD_BYTES = 128;
-const TAIL_BYTES = 512;
 
 /**
  * @param opened closed when the file is refused or cannot be read
@@ -34,13 +35,7 @@ export function* refuseForeignFormat(storage: Storage, opened: readonly Storage[
 function* findMagic(storage: Storage): Step<ForeignMagic | undefined> {
   const { sizeBytes } = storage;
   const head = yield* readBytes(storage, 0, Math.min(sizeBytes, HEAD_BYTES));
-  const tailBytes = Math.min(sizeBytes, TAIL_BYTES);
-  const tail = yield* readBytes(storage, sizeBytes - tailBytes, tailBytes);
-  return MAGICS.find(({ at, bytes }) =>
-    at < 0
-      ? tailBytes === TAIL_BYTES && holds(tail, at + TAIL_BYTES, bytes)
-      : holds(head, at, bytes),
-  );
+  return MAGICS.find(({ bytes }) => holds(head, bytes));
 }
 
 function foreignFormat({ name }: Storage, { format }: ForeignMagic): DiskError {
@@ -56,10 +51,10 @@ function foreignFormat({ name }: Storage, { format }: ForeignMagic): DiskError {
   );
 }
 
-function holds(bytes: Uint8Array, at: number, magic: string): boolean {
-  if (bytes.length < at + magic.length) return false;
+function holds(bytes: Uint8Array, magic: string): boolean {
+  if (bytes.length < magic.length) return false;
   for (let index = 0; index < magic.length; index++) {
-    if (bytes[at + index] !== magic.charCodeAt(index)) return false;
+    if (bytes[index] !== magic.charCodeAt(index)) return false;
   }
   return true;
 }
