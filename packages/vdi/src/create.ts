@@ -21,6 +21,8 @@ const FILE_INFO = '<<< diskfile VM Virtual Disk Image >>>\n';
 /** Bytes of the header from its length field on; VirtualBox adds a geometry after QEMU's. */
 const HEADER_LENGTH = 0x180;
 
+const PREALLOCATION: ReadonlySet<unknown> = new Set(['off', 'falloc', 'full']);
+
 export function* createVdi(context: CreateContext): Step<void> {
   const { storage, sizeBytes, backing } = context;
   if (backing !== undefined)
@@ -47,10 +49,15 @@ export function* createVdi(context: CreateContext): Step<void> {
 }
 
 function parseStatic(options: CreateContext['options']): boolean {
-  const { static: isStatic = false, ...unknown } = options;
+  const { static: isStatic = false, preallocation = 'off', ...unknown } = options;
   for (const name of Object.keys(unknown)) {
     const message = `VDI images have no option ${quote(name)}`;
-    throw refused('vdi.option', message, 'Known options: static.');
+    throw refused('vdi.option', message, 'Known options: static, preallocation.');
+  }
+  // Said of the file, which has nothing in it yet: what makes a difference is `static`.
+  if (!PREALLOCATION.has(preallocation)) {
+    const message = `preallocation is off, falloc or full, not ${quote(String(preallocation))}`;
+    throw refused('vdi.preallocation', message);
   }
   if (isStatic === true || isStatic === 'on' || isStatic === 'true') return true;
   if (isStatic === false || isStatic === 'off' || isStatic === 'false') return false;

@@ -31,7 +31,7 @@ export function* parseCreateOptions(context: CreateContext): Step<CreateLayout> 
     subformat = 'dynamic',
     block_size: blockSize = 0,
     log_size: logSize = MIB,
-    block_state_zero: zeroBlocks = true,
+    block_state_zero: zeroBlocks,
     ...unknown
   } = options;
   for (const name of Object.keys(unknown)) {
@@ -51,15 +51,15 @@ export function* parseCreateOptions(context: CreateContext): Step<CreateLayout> 
     throw refused('vhdx.too-large', 'A VHDX disk has 64 TiB at most');
   }
   const logBytes = wholeNumber('log_size', logSize);
-  if (logBytes < MIB || logBytes > MAX_LOG_BYTES) {
-    throw refused('vhdx.log-size', 'log_size is 1 MiB to 2 GiB');
-  }
+  if (logBytes > MAX_LOG_BYTES) throw refused('vhdx.log-size', 'log_size is 2 GiB at most');
+  const isFixed = subformat === 'fixed';
   return {
     sizeBytes,
     blockBytes: blockBytesOf(wholeNumber('block_size', blockSize), sizeBytes),
-    logBytes: alignUp(logBytes, MIB),
-    isFixed: subformat === 'fixed',
-    zeroBlocks: isOn(zeroBlocks),
+    logBytes: alignUp(Math.max(logBytes, MIB), MIB),
+    isFixed,
+    // QEMU's default, with which the blocks of its fixed disks are not at their places.
+    zeroBlocks: zeroBlocks === undefined ? !isFixed : isOn(zeroBlocks),
     parent: backing === undefined ? undefined : yield* parentOf(context),
   };
 }
@@ -71,8 +71,8 @@ function blockBytesOf(wanted: number, sizeBytes: number): number {
     if (sizeBytes > 100 * GIB) return 32 * MIB;
     return sizeBytes > GIB ? 16 * MIB : 8 * MIB;
   }
-  const rounded = alignUp(wanted, MIB);
-  if (rounded <= MAX_BLOCK_BYTES && Number.isInteger(Math.log2(rounded))) return rounded;
+  const rounded = Math.min(alignUp(wanted, MIB), MAX_BLOCK_BYTES);
+  if (Number.isInteger(Math.log2(rounded))) return rounded;
   throw refused('vhdx.block-size', 'block_size is a power of two from 1 MiB to 256 MiB');
 }
 

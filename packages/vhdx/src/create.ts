@@ -124,11 +124,12 @@ function encodeBat(layout: CreateLayout, { batBytes, dataOffset }: Places): Uint
   const blocks = divideUp(sizeBytes, blockBytes);
   for (let index = 0; index < blocks; index++) {
     const at = (index + Math.floor(index / chunkRatio)) * ENTRY_BYTES;
-    if (isFixed) {
+    if (zeroBlocks && parent === undefined) view.setUint32(at, PAYLOAD.zero, true);
+    else if (isFixed) {
       const place = dataOffset + index * blockBytes;
       view.setUint32(at, (place % TWO_32) + PAYLOAD.fullyPresent, true);
       view.setUint32(at + 4, Math.floor(place / TWO_32), true);
-    } else if (zeroBlocks && parent === undefined) view.setUint32(at, PAYLOAD.zero, true);
+    }
   }
   return new Uint8Array(view.buffer);
 }
