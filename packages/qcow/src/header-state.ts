@@ -15,6 +15,8 @@ import { qcowHeader } from './structs.ts';
 export class HeaderState {
   #header: QcowHeader;
   #backing: BackingReference | undefined;
+  /** Whether a change has failed, so that nobody knows which name the file has. */
+  #isUncertain = false;
 
   private constructor(header: QcowHeader, backing: BackingReference | undefined) {
     this.#header = header;
@@ -45,14 +47,25 @@ export class HeaderState {
     name: string | undefined,
     place: NamePlace | undefined,
   ): Step<void> {
+    yield* this.#write(storage, place);
+    this.#header = { ...this.#header, backingName: place };
+    // There is no room for the format of that image.
+    this.#backing = name === undefined ? undefined : { name, format: undefined };
+  }
+
+  *#write(storage: WritableStorage, place: NamePlace | undefined): Step<void> {
     const { offset, lengthBytes } = place ?? { offset: 0, lengthBytes: 0 };
     const fields = new Uint8Array(12);
     writeU64be(fields, 0, offset);
     writeU32be(fields, 8, lengthBytes);
+    this.#isUncertain = true;
     yield* writeBytes(storage, fields, qcowHeader.offsetOf('backing_file_offset_high'));
     yield* flushStorage(storage);
-    this.#header = { ...this.#header, backingName: place };
-    // There is no room for the format of that image.
-    this.#backing = name === undefined ? undefined : { name, format: undefined };
+    this.#isUncertain = false;
+  }
+
+  /** After a change that failed, the file gets the name of before once more, durably. */
+  *settle(storage: WritableStorage): Step<void> {
+    if (this.#isUncertain) yield* this.#write(storage, this.#header.backingName);
   }
 }

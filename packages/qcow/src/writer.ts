@@ -40,6 +40,11 @@ export class QcowWriter extends BlockWriter {
     };
   }
 
+  override *flush(): Step<void> {
+    yield* super.flush();
+    yield* this.#parts.state.settle(this.#parts.storage);
+  }
+
   /** The name, and what was copied out of the old chain, are durable before the header names it. */
   *#setBacking(backing: BackingReference | undefined): Step<void> {
     const { storage, state, table } = this.#parts;

@@ -17,6 +17,8 @@ const SECTOR_BYTES = 512;
 export class HeaderState {
   #header: QedHeader;
   #backing: BackingReference | undefined;
+  /** Whether a change has failed, so that nobody knows which header the file has. */
+  #isUncertain = false;
 
   private constructor(header: QedHeader, backing: BackingReference | undefined) {
     this.#header = header;
@@ -45,9 +47,24 @@ export class HeaderState {
   /** Durable when it returns. What has been written before need not be. */
   *change(storage: WritableStorage, change: Partial<QedHeader>): Step<void> {
     const header = { ...this.#header, ...change };
-    yield* writeBytes(storage, encodeHeader(header), 0);
-    yield* flushStorage(storage);
+    yield* this.#write(storage, encodeHeader(header));
     this.#header = header;
+  }
+
+  *#write(storage: WritableStorage, start: Uint8Array): Step<void> {
+    this.#isUncertain = true;
+    yield* writeBytes(storage, start, 0);
+    yield* flushStorage(storage);
+    this.#isUncertain = false;
+  }
+
+  /** After a change that failed, the file gets the header of before once more, durably. */
+  *settle(storage: WritableStorage): Step<void> {
+    if (!this.#isUncertain) return;
+    const { backingName } = this.#header;
+    const isBehind = backingName?.offset === HEADER_BYTES && this.#backing !== undefined;
+    const name = isBehind ? encodeName(this.#backing!.name) : new Uint8Array(0);
+    yield* this.#write(storage, withName(this.#header, name));
   }
 
   /** The image names another one below, or none. The name has been checked. */
@@ -81,11 +98,7 @@ export class HeaderState {
   ): Step<void> {
     const backingName = { offset: HEADER_BYTES, lengthBytes: name.length };
     const header = { ...this.#header, features: featuresFor(others, backing), backingName };
-    const sector = new Uint8Array(HEADER_BYTES + name.length);
-    sector.set(encodeHeader(header));
-    sector.set(name, HEADER_BYTES);
-    yield* writeBytes(storage, sector, 0);
-    yield* flushStorage(storage);
+    yield* this.#write(storage, withName(header, name));
     this.#header = header;
   }
 
@@ -108,6 +121,14 @@ const NAME_PLACES: readonly number[] = [1, 4, 6].map((sector) => sector * SECTOR
 function overlaps(place: NamePlace | undefined, offset: number, lengthBytes: number): boolean {
   if (place === undefined) return false;
   return offset < place.offset + place.lengthBytes && place.offset < offset + lengthBytes;
+}
+
+/** The header with a name right behind it. */
+function withName(header: QedHeader, name: Uint8Array): Uint8Array {
+  const start = new Uint8Array(HEADER_BYTES + name.length);
+  start.set(encodeHeader(header));
+  start.set(name, HEADER_BYTES);
+  return start;
 }
 
 export function featuresFor(others: number, { format }: BackingReference): number {

@@ -34,6 +34,11 @@ export class QedWriter extends BlockWriter {
     };
   }
 
+  override *flush(): Step<void> {
+    yield* super.flush();
+    yield* this.#parts.state.settle(this.#parts.storage);
+  }
+
   /** What was copied out of the old chain is durable before the header turns away from it. */
   *#setBacking(backing: BackingReference | undefined): Step<void> {
     const { storage, state, table } = this.#parts;

@@ -61,7 +61,15 @@ export type { OpenSubjectOptions, Subject, Verdict } from './subject/subject.ts'
 export { type CrashReport, type CrashRunOptions, runCrashes } from './crash/crash-run.ts';
 export { blockWorkloads, randomWorkload } from './crash/block-workloads.ts';
 export { QCOW2_WORKLOADS } from './crash/qcow2-workloads.ts';
-export { ALL_WORKLOADS, VDI_WORKLOADS, VHD_WORKLOADS, VHDX_WORKLOADS } from './crash/workloads.ts';
+export {
+  ALL_WORKLOADS,
+  PARALLELS_WORKLOADS,
+  QCOW_WORKLOADS,
+  QED_WORKLOADS,
+  VDI_WORKLOADS,
+  VHD_WORKLOADS,
+  VHDX_WORKLOADS,
+} from './crash/workloads.ts';
 export type { Workload } from './crash/workload.ts';
 export {
   type FaultKind,
@@ -76,6 +84,7 @@ export {
 } from './concurrency/overlap-run.ts';
 export { SlowStorage } from './storage/slow-storage.ts';
 export { qcow2Subject, qcow2Subjects } from './subject/qcow2-subjects.ts';
+export { parallelsSubjects, qcowSubjects, qedSubjects } from './subject/qemu-subjects.ts';
 export { allSubjects } from './subject/subjects.ts';
 export { smallVdiSubject, vdiSubjects } from './subject/vdi-subjects.ts';
 export { smallVhdOverlay, smallVhdSubject, vhdSubjects } from './subject/vhd-subjects.ts';

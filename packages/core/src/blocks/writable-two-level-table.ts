@@ -94,6 +94,8 @@ export class WritableTwoLevelTable extends TwoLevelTable implements WritableBloc
 
   /** Space behind all that is used. Prepared before. */
   protected take(lengthBytes: number, alignment: number): number {
+    // What is new lies behind what was dropped, whose space is lost then.
+    if (this.#dropped?.isUnread === false) this.#dropped = undefined;
     const { end } = this.#space;
     this.#space.reserve(alignUp(end, alignment) - end);
     return this.#space.reserve(lengthBytes);

@@ -1,4 +1,5 @@
 /** What is done to every format while its host loses power or fails. A new one joins the list here. */
+import { parallelsSubjects, qcowSubjects, qedSubjects } from '../subject/qemu-subjects.ts';
 import { smallVdiSubject, vdiSubjects } from '../subject/vdi-subjects.ts';
 import { smallVhdOverlay, smallVhdSubject, vhdSubjects } from '../subject/vhd-subjects.ts';
 import { vhdxSubjects } from '../subject/vhdx-subjects.ts';
@@ -30,6 +31,15 @@ export const VHDX_WORKLOADS: readonly Workload[] = vhdxSubjects()
   .filter(({ name }) => name === 'vhdx dynamic' || name === 'vhdx differencing')
   .flatMap(thorough);
 
+export const QED_WORKLOADS = qedSubjects().flatMap(thorough);
+/** Where a cluster is a sector, there are no parts of one. */
+export const QCOW_WORKLOADS = qcowSubjects().flatMap((subject) =>
+  subject.backing === undefined
+    ? thorough(subject)
+    : RANDOM_SEEDS.map((seed) => randomWorkload(subject, seed)),
+);
+export const PARALLELS_WORKLOADS = parallelsSubjects().flatMap(thorough);
+
 /** Images as large as programs make them, for long runs. */
 const LARGE_WORKLOADS: readonly Workload[] = [...vdiSubjects(), ...vhdSubjects(), ...vhdxSubjects()]
   .filter(({ name }) => /^(vdi|vhd) (dynamic|differencing)$|^vhdx .* 2 MiB/.test(name))
@@ -40,5 +50,8 @@ export const ALL_WORKLOADS: readonly Workload[] = [
   ...VDI_WORKLOADS,
   ...VHD_WORKLOADS,
   ...VHDX_WORKLOADS,
+  ...QED_WORKLOADS,
+  ...QCOW_WORKLOADS,
+  ...PARALLELS_WORKLOADS,
   ...LARGE_WORKLOADS,
 ];

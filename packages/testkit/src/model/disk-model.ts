@@ -26,6 +26,8 @@ export interface ModelTraits {
   /** What lies below the disk. */
   readonly backing: Uint8Array | undefined;
   readonly canResize: boolean;
+  /** Whether it refuses to get smaller. */
+  readonly growsOnly: boolean;
   readonly canSnapshot: boolean;
   readonly canKeepBitmaps: boolean;
   readonly canCompress: boolean;

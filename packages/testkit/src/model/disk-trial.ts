@@ -67,6 +67,7 @@ export class DiskTrial {
       startBytes: subject.sizeBytes,
       backing: subject.backing,
       canResize: resizing !== undefined,
+      growsOnly: subject.growsOnly ?? false,
       // Nothing counts how often clusters of a data file are used.
       canSnapshot: snapshots !== undefined && subject.options['data_file'] === undefined,
       canKeepBitmaps: bitmaps !== undefined,

@@ -25,6 +25,7 @@ export interface FormatSubjectOptions {
   readonly options?: FormatOptions;
   /** Any number when left out. */
   readonly maxSnapshots?: number;
+  readonly growsOnly?: boolean;
   /** True when left out. */
   readonly mayCreateBitmaps?: boolean;
   /** What the image below holds. */
@@ -52,6 +53,7 @@ export class FormatSubject implements Subject {
   readonly sizeBytes: number;
   readonly clusterBytes: number;
   readonly maxSnapshots: number;
+  readonly growsOnly: boolean;
   readonly mayCreateBitmaps: boolean;
   readonly backing: Uint8Array | undefined;
   readonly #driver: FormatDriver;
@@ -66,6 +68,7 @@ export class FormatSubject implements Subject {
     this.options = given.options ?? {};
     this.sizeBytes = given.sizeBytes;
     this.clusterBytes = given.clusterBytes;
+    this.growsOnly = given.growsOnly ?? false;
     this.maxSnapshots = given.maxSnapshots ?? Infinity;
     this.mayCreateBitmaps = given.mayCreateBitmaps ?? true;
     this.backing = given.backing;

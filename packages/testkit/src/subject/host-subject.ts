@@ -13,6 +13,7 @@ export class HostSubject implements Subject {
   readonly sizeBytes: number;
   readonly clusterBytes: number;
   readonly maxSnapshots: number;
+  readonly growsOnly: boolean;
   readonly mayCreateBitmaps: boolean;
   readonly backing: Uint8Array | undefined;
   readonly #inner: Subject;
@@ -24,6 +25,7 @@ export class HostSubject implements Subject {
     this.options = inner.options;
     this.sizeBytes = inner.sizeBytes;
     this.clusterBytes = inner.clusterBytes;
+    this.growsOnly = inner.growsOnly ?? false;
     this.maxSnapshots = inner.maxSnapshots;
     this.mayCreateBitmaps = inner.mayCreateBitmaps;
     this.backing = inner.backing;

@@ -34,6 +34,8 @@ export interface Subject {
   readonly clusterBytes: number;
   /** How many snapshots it can always keep; it may refuse more. */
   readonly maxSnapshots: number;
+  /** Whether it refuses to get smaller. */
+  readonly growsOnly?: boolean;
   /** False when it refuses to make bitmaps. */
   readonly mayCreateBitmaps: boolean;
   /** What lies below the image; undefined when it stands alone. */

@@ -38,7 +38,8 @@ export class Resize implements Operation {
   /** Some formats cannot resize what has snapshots; and an empty disk has no bitmaps. */
   mayBeRefused(model: DiskModel): boolean {
     const emptied = this.#sizeOf(model) === 0 && model.bitmaps.length > 0;
-    return emptied || model.snapshots.length > 0;
+    const shrinks = model.traits.growsOnly && this.#sizeOf(model) < model.sizeBytes;
+    return emptied || shrinks || model.snapshots.length > 0;
   }
 
   perform(trial: DiskTrial, model: DiskModel): void {
