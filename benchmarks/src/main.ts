@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { findProgram, scratchDirectory } from './host.ts';
 import { FULL_SIZES, Images, QUICK_SIZES } from './images.ts';
 import { compressing } from './suites/compressing.ts';
+import { converting } from './suites/converting.ts';
 import { memory } from './suites/memory.ts';
 import { random } from './suites/random.ts';
 import { sequential } from './suites/sequential.ts';
@@ -20,6 +21,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   random,
   memory,
   compressing,
+  converting,
   writing,
   tables,
 };
