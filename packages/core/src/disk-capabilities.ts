@@ -90,6 +90,12 @@ export interface DiskBitmaps {
   /** Adds to `target` what is dirty in any of `sources`. */
   merge(target: string, sources: readonly string[]): Promise<void>;
   mergeSync(target: string, sources: readonly string[]): void;
+  /**
+   * Calls further ranges dirty, as the bitmap of another disk has them.
+   * @throws DiskError `out-of-range` for one that leaves the disk
+   */
+  mark(name: string, ranges: Iterable<DirtyGuestRange>): Promise<void>;
+  markSync(name: string, ranges: Iterable<DirtyGuestRange>): void;
   /** The dirty ranges of a bitmap in order, each as long as it goes, within the disk. */
   dirtyRanges(name: string): AsyncIterable<DirtyGuestRange>;
   dirtyRangesSync(name: string): Iterable<DirtyGuestRange>;

@@ -1,5 +1,5 @@
 /** From the arguments of the process to its exit code. */
-import { BrokenPipe } from '@diskfile/command';
+import { BrokenPipe, Interrupted } from '@diskfile/command';
 import { parseArguments } from './arguments/getopt.ts';
 import { type Command, HelpWanted } from './arguments/options.ts';
 import { Failure, type Program, usage } from './program.ts';
@@ -11,10 +11,19 @@ const EXIT_BROKEN_PIPE = 141;
 
 /** Each is loaded when it is called. */
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
+  amend: () => import('./commands/amend.ts'),
+  bench: () => import('./commands/bench.ts'),
+  bitmap: () => import('./commands/bitmap.ts'),
   check: () => import('./commands/check.ts'),
+  commit: () => import('./commands/commit.ts'),
+  compare: () => import('./commands/compare.ts'),
+  convert: () => import('./commands/convert.ts'),
   create: () => import('./commands/create.ts'),
+  dd: () => import('./commands/dd.ts'),
   info: () => import('./commands/info.ts'),
   map: () => import('./commands/map.ts'),
+  measure: () => import('./commands/measure.ts'),
+  rebase: () => import('./commands/rebase.ts'),
   resize: () => import('./commands/resize.ts'),
   snapshot: () => import('./commands/snapshot.ts'),
 };
@@ -33,6 +42,11 @@ export async function runProgram(program: Program, args: readonly string[]): Pro
 async function exitCodeOf(program: Program, error: unknown): Promise<number> {
   if (error instanceof BrokenPipe) return EXIT_BROKEN_PIPE;
   if (error instanceof Failure) return program.fail(error);
+  if (error instanceof Interrupted) {
+    // Nobody listens for the signal any more, so it now does what it does to every program.
+    process.kill(process.pid, error.signal);
+    return 1;
+  }
   if (!(error instanceof HelpWanted)) throw error;
   await help(program);
   program.output.flush();

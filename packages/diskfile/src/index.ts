@@ -69,6 +69,7 @@ export {
 } from '@diskfile/core';
 export type { Partition, PartitionTable } from '@diskfile/partition';
 export { hostGate, type HostGateOptions, OverlayStorage } from '@diskfile/storage';
+export { benchDisk, type BenchOptions } from './bench/bench-disk.ts';
 export {
   checkDiskFile,
   type CheckDiskFileOptions,

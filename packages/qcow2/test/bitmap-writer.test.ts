@@ -76,3 +76,31 @@ describe('bitmaps of an image whose refcounts are out of date', () => {
     ]);
   });
 });
+
+describe('ranges of another disk', () => {
+  it.each([true, false])('are added to a bitmap that records writes: %s', (enabled) => {
+    const files = createImage(new ImageFiles(), SIZE, { cluster_size: 512 });
+    const disk = openWritable(files);
+    const bitmaps = disk.capabilities.bitmaps!;
+    bitmaps.createSync('bits', { granularityBytes: 512 });
+    disk.writeSync(new Uint8Array(512).fill(1), 0);
+    if (!enabled) bitmaps.disableSync('bits');
+    bitmaps.markSync('bits', [
+      { guestOffset: 4096, lengthBytes: 1024 },
+      { guestOffset: SIZE - 512, lengthBytes: 512 },
+    ]);
+    const expected = [
+      { guestOffset: 0, lengthBytes: 512 },
+      { guestOffset: 4096, lengthBytes: 1024 },
+      { guestOffset: SIZE - 512, lengthBytes: 512 },
+    ];
+    expect([...bitmaps.dirtyRangesSync('bits')]).toEqual(expected);
+    const beyond = [{ guestOffset: SIZE - 512, lengthBytes: 1024 }];
+    expect(() => bitmaps.markSync('bits', beyond)).toThrow(/not within/);
+    expect(() => bitmaps.markSync('none', [])).toThrow(/no bitmap/);
+    disk.closeSync();
+    const again = openWritable(files, { writable: false });
+    expect([...again.capabilities.bitmaps!.dirtyRangesSync('bits')]).toEqual(expected);
+    expect(verifyImage(files.imageBytes)).toEqual({ errors: [], leaks: [] });
+  });
+});

@@ -64,6 +64,8 @@ export interface BitmapWriter {
   clear(name: string): Step<void>;
   /** Adds to `target` what is dirty in any of `sources`. */
   merge(target: string, sources: readonly string[]): Step<void>;
+  /** Calls further ranges of the disk dirty, all of them or none. */
+  mark(name: string, ranges: Iterable<DirtyGuestRange>): Step<void>;
   /** Hot path, no I/O: a guest range is about to be changed. */
   markWritten(guestOffset: number, lengthBytes: number): void;
 }

@@ -1,12 +1,14 @@
 /** The options of one run of a command, and what several commands make of them. */
 import { Failure, type Program, usage } from '../program.ts';
-import { type OptionShapes, parseArguments } from './getopt.ts';
+import { type OptionShapes, parseArguments, type ParsedOption } from './getopt.ts';
 
 /** Options that every command takes. */
 const COMMON_LONG = { help: 'h' };
 
 export class CommandOptions {
   readonly operands: readonly string[];
+  /** All in the order given. */
+  readonly given: readonly ParsedOption[];
   readonly #values = new Map<string, string[]>();
 
   /** @throws Failure for arguments that make no sense; HelpWanted for `-h` */
@@ -14,6 +16,7 @@ export class CommandOptions {
     const shapes = { short: `h${short}`, long: { ...COMMON_LONG, ...long } };
     const { options, operands } = parseArguments(command, args, shapes);
     this.operands = operands;
+    this.given = options;
     for (const { name, value } of options) {
       if (name === 'h') throw new HelpWanted();
       const values = this.#values.get(name);
@@ -74,6 +77,11 @@ export function checkSourceCache(mode: string | undefined): void {
   if (mode !== undefined && !isCacheMode(mode)) {
     throw new Failure(`Invalid source cache option: ${mode}`);
   }
+}
+
+/** @throws Failure for a cache mode of the image that is written, as most commands word it */
+export function checkCache(mode: string | undefined): void {
+  if (mode !== undefined && !isCacheMode(mode)) throw new Failure(`Invalid cache option: ${mode}`);
 }
 
 /** What a command is to the program. */

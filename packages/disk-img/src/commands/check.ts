@@ -84,11 +84,11 @@ async function checkImage(
   try {
     return await (source.graph === undefined ? checkPath(source, how) : checkGraph(source, how));
   } catch (error) {
-    if (error instanceof DiskError && error.detail === 'check.no-check') {
+    if (error instanceof DiskError && /\.no-(check|repair)$/.test(error.detail)) {
       const exitCode = EXIT_UNSUPPORTED;
       throw new Failure('This image format does not support checks', { exitCode });
     }
-    throw openFailure(source, error);
+    throw openFailure(source, error, { writable: repair !== undefined });
   }
 }
 

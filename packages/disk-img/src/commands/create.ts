@@ -1,5 +1,5 @@
 /** `create`: makes a new image. */
-import { createDiskFileSync, DiskError, openDiskFileSync } from 'diskfile';
+import { createDiskFileSync, DiskError, openDiskFileSync, type UserObjects } from 'diskfile';
 import {
   asksForHelp,
   joinOptionLists,
@@ -13,16 +13,25 @@ import { sizeArgument } from '../arguments/sizes.ts';
 import { CREATE_OPTIONS, createOptionsOf, type FormatOption } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
 import { backingPath } from '../images/backing-path.ts';
+import { defineObjects } from '../images/image-source.ts';
+import {
+  addBacking,
+  type Backing,
+  backingOf,
+  backingRefusal,
+  newImage,
+} from '../images/new-image.ts';
 import { OPEN_GATE } from '../images/open-image.ts';
 import { Failure, type FailureOptions, type Program, usage } from '../program.ts';
 import { creationWords } from '../words/creation-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
+import { openReason } from '../words/open-failure.ts';
 import { formatName } from '../words/format-names.ts';
 
 export function run(program: Program, args: readonly string[]): number {
   const options = new CommandOptions('create', args, {
     short: 'F:b:f:o:qu',
-    long: {},
+    long: { object: 'object:' },
   });
   const format = options.value('f') ?? 'raw';
   const list = joinOptionLists(options.values('o'));
@@ -40,6 +49,7 @@ export function run(program: Program, args: readonly string[]): number {
     backingFormat: options.value('F'),
     unsafe: options.has('u'),
     quiet: options.has('q'),
+    objects: defineObjects(program, options),
   });
   return 0;
 }
@@ -77,6 +87,7 @@ export interface Creation {
   /** Does not look at the image below. */
   readonly unsafe: boolean;
   readonly quiet: boolean;
+  readonly objects: UserObjects;
 }
 
 /** @throws Failure */
@@ -116,26 +127,9 @@ function readValues(
   } catch (error) {
     throw refuse(wordsOf(error));
   }
-  const hasBacking = known.some(({ name }) => name === 'backing_file');
-  if (backingName !== undefined) {
-    if (!hasBacking) throw refuse(`Backing file not supported for file format '${format}'`);
-    values.set('backing_file', { text: backingName, value: backingName });
-  }
-  if (backingFormat !== undefined) {
-    if (!hasBacking) throw refuse(`Backing file format not supported for file format '${format}'`);
-    values.set('backing_fmt', { text: backingFormat, value: backingFormat });
-  }
+  const fault = addBacking(values, known, { name: backingName, format: backingFormat });
+  if (fault !== undefined) throw refuse(backingRefusal(fault, format));
   return values;
-}
-
-interface Backing {
-  readonly name: string;
-  readonly format: string | undefined;
-}
-
-function backingOf(values: OptionValues): Backing | undefined {
-  const name = values.get('backing_file')?.text;
-  return name === undefined ? undefined : { name, format: values.get('backing_fmt')?.text };
 }
 
 /** Decides on the size of the disk, which the image below has where nobody says otherwise. */
@@ -174,7 +168,7 @@ function lookBelow(
     below = { sizeBytes: disk.sizeBytes, format: disk.format };
     disk.closeSync();
   } catch (error) {
-    throw refuse(wordsOf(error), { tail: 'Could not open backing image.\n' });
+    throw refuse(openReason(error), { tail: 'Could not open backing image.\n' });
   }
   if (format !== undefined) return below;
   throw refuse('Backing file specified without backing format', {
@@ -182,29 +176,17 @@ function lookBelow(
   });
 }
 
-/** Options of the file rather than of the format; the host decides about these. */
-const FILE_OPTION_NAMES: ReadonlySet<string> = new Set(['nocow', 'extent_size_hint']);
-
 function make(creation: Creation, values: OptionValues, refuse: Refusal): void {
-  const { filename, format } = creation;
-  const { size, options } = formatValues(format, values);
-  const backing = backingOf(values);
+  const { filename, format, objects } = creation;
+  const { sizeBytes, ...image } = newImage(format, values, objects);
   try {
-    if (typeof size === 'bigint') throw tooLarge();
+    if (typeof sizeBytes === 'bigint') throw tooLarge();
     createDiskFileSync(filename.replace(/^file:/, ''), {
       format,
-      sizeBytes: size as number,
-      options,
+      sizeBytes: sizeBytes!,
+      ...image,
       overwrite: true,
       gate: OPEN_GATE,
-      ...(backing === undefined
-        ? {}
-        : {
-            backing: {
-              name: backing.name,
-              ...(backing.format === undefined ? {} : { format: backing.format }),
-            },
-          }),
     });
   } catch (error) {
     throw refuse(creationWords(error, { format, filename, values }));
@@ -213,34 +195,4 @@ function make(creation: Creation, values: OptionValues, refuse: Refusal): void {
 
 function tooLarge(): DiskError {
   return new DiskError('limit', 'create.too-large', 'The disk is larger than any can be');
-}
-
-interface FormatValues {
-  readonly size: string | number | bigint | boolean | undefined;
-  /** What the format itself takes besides. */
-  readonly options: Readonly<Record<string, string | number | boolean>>;
-}
-
-function formatValues(format: string, values: OptionValues): FormatValues {
-  const options: Record<string, string | number | boolean> = {};
-  const takesPreallocation = format === 'qcow2' || format === 'raw';
-  for (const [name, { text, value }] of values) {
-    if (FILE_OPTION_NAMES.has(name) || name.startsWith('backing_') || name === 'size') continue;
-    if (name === 'preallocation' && !takesPreallocation) continue;
-    options[name] = typeof value === 'bigint' ? text : value;
-  }
-  if (format === 'vhdx') roundVhdxOptions(options);
-  return { size: values.get('size')?.value, options };
-}
-
-const MIB = 1024 * 1024;
-const MAX_VHDX_BLOCK_BYTES = 256 * MIB;
-
-/** What is out of range goes to its end. */
-function roundVhdxOptions(options: Record<string, string | number | boolean>): void {
-  const { block_size: blockSize, log_size: logSize } = options;
-  if (typeof blockSize === 'number' && blockSize > MAX_VHDX_BLOCK_BYTES) {
-    options['block_size'] = MAX_VHDX_BLOCK_BYTES;
-  }
-  if (typeof logSize === 'number' && logSize < MIB) options['log_size'] = MIB;
 }

@@ -19,8 +19,13 @@ const UNCREATABLE: ReadonlySet<string> = new Set([
   'vvfat',
 ]);
 
+/** Whether it is the name of a format whose images can be opened. */
+export function isFormat(name: string): boolean {
+  return ALL_FORMATS.some(({ id, aliases }) => id === name || aliases.includes(name));
+}
+
 /** Whether QEMU's name of a format, or ours, means something here. */
 export function isKnownFormat(name: string): boolean {
   if (UNCREATABLE.has(name)) return true;
-  return ALL_FORMATS.some(({ id, aliases }) => formatName(id) === name || aliases.includes(name));
+  return isFormat(name) || ALL_FORMATS.some(({ id }) => formatName(id) === name);
 }

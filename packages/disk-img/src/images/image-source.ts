@@ -1,6 +1,13 @@
 /** Which image a command line means: by a plain name, or by options that describe it. */
-import { type BlockOptions, parseDiskName, parseKeyval, UserObjects } from 'diskfile';
+import {
+  type BlockOptions,
+  parseDiskName,
+  parseKeyval,
+  type Passphrase,
+  UserObjects,
+} from 'diskfile';
 import type { CommandOptions } from '../arguments/options.ts';
+import { isFormat } from '../formats/known-formats.ts';
 import { Failure, type Program } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
 
@@ -13,6 +20,7 @@ export interface ImageSource {
   /** Options that describe it; undefined where a path does. */
   readonly graph: BlockOptions | undefined;
   readonly objects: UserObjects;
+  readonly passphrase?: Passphrase;
 }
 
 export interface SourceOptions {
@@ -32,13 +40,34 @@ export function imageSource(
   const path = isOptions ? undefined : plainPath(filename);
   const source = { filename, path, format, objects };
   if (path !== undefined) return { ...source, graph: undefined };
+  if (isOptions && !/[=,]/.test(filename)) {
+    const reason = `Cannot find device='${filename}' nor node-name='${filename}'`;
+    throw new Failure(`Could not open '${filename}': ${reason}`, { exitCode });
+  }
   try {
     const graph = isOptions ? parseKeyval(filename) : parseDiskName(filename);
     if (format !== undefined) graph.set('driver', format);
-    return { ...source, graph };
+    return { ...source, graph, ...plainImage(graph, objects) };
   } catch (error) {
     throw new Failure(`Could not open '${filename}': ${wordsOf(error)}`, { exitCode });
   }
+}
+
+/**
+ * A format over a file, and the secret that opens it: what most options come to. Such an image can
+ * be opened by several threads.
+ */
+function plainImage(graph: BlockOptions, objects: UserObjects): Partial<ImageSource> {
+  const options = graph.copy();
+  const format = options.takeText('driver');
+  const isFile = (options.takeText('file.driver') ?? 'file') === 'file';
+  const path = options.takeText('file.filename');
+  const secret = options.takeText('key-secret') ?? options.takeText('encrypt.key-secret');
+  options.take('encrypt.format');
+  const isPlain = isFile && options.isEmpty && path !== undefined && path !== '';
+  if (!isPlain || format === undefined || !isFormat(format)) return {};
+  const passphrase = secret === undefined ? {} : { passphrase: objects.secret(secret) };
+  return { graph: undefined, path, format, ...passphrase };
 }
 
 /** A name without a protocol, or with that of files. */

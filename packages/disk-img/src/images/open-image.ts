@@ -35,15 +35,20 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
     if (writable && source.format === undefined) warnOfProbing(program, source, disk);
     return disk;
   } catch (error) {
-    throw openFailure(source, error, request.exitCode);
+    throw openFailure(source, error, { exitCode: request.exitCode, writable });
   }
 }
 
 type HowToOpen = Parameters<typeof openDiskFileSync>[1] & Parameters<typeof openGraphSync>[1];
 
-function openSource({ graph, path, format, objects }: ImageSource, how: HowToOpen): DiskFile {
+function openSource(source: ImageSource, how: HowToOpen): DiskFile {
+  const { graph, path, format, objects, passphrase } = source;
   if (graph !== undefined) return openGraphSync(graph, { ...how, objects });
-  return openDiskFileSync(path!, format === undefined ? how : { ...how, format });
+  return openDiskFileSync(path!, {
+    ...how,
+    ...(format === undefined ? {} : { format }),
+    ...(passphrase === undefined ? {} : { passphrase }),
+  });
 }
 
 function warnOfProbing(program: Program, { filename, graph }: ImageSource, disk: DiskFile): void {

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { DiskError } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
-import { wordsOf } from './disk-words.ts';
+import { wordsOfWriting } from './disk-words.ts';
 import { hostErrorText } from './host-errors.ts';
 
 export interface CreationTarget {
@@ -23,6 +23,10 @@ const VERSION_REFUSALS: readonly (readonly [string, (text: string) => boolean, s
 export function creationWords(error: unknown, target: CreationTarget): string {
   if (!(error instanceof DiskError)) throw error;
   const { format, filename, values } = target;
+  if (error.code === 'wrong-key') {
+    const prefix = format === 'luks' ? '' : 'encrypt.';
+    return `Parameter '${prefix}key-secret' is required for cipher`;
+  }
   if (error.detail === 'create.too-large' || isTooLarge(error)) return tooLargeWords(target);
   if (statSync(filename, { throwIfNoEntry: false })?.isDirectory() === true) {
     return `Could not create '${filename}': ${hostErrorText('EISDIR')}`;
@@ -36,7 +40,7 @@ export function creationWords(error: unknown, target: CreationTarget): string {
     const words = versionWords(error, values) ?? combinationWords(error, values);
     if (words !== undefined) return words;
   }
-  return wordsOf(error);
+  return wordsOfWriting(error);
 }
 
 function isTooLarge({ detail, errno }: DiskError): boolean {

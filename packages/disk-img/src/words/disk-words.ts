@@ -57,8 +57,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   'storage.not-found': fileReason,
   'storage.permission': fileReason,
   'storage.read-only': fileReason,
-  'storage.locked': ({ context }) =>
-    `Failed to get shared "write" lock\nIs another process using the image [${context.path ?? ''}]?`,
+  'storage.locked': (error) => lockWords(error, 'shared "write"'),
   'gate.not-found': missingFile,
   'storage.not-a-file': ({ context }) =>
     `'file' driver requires '${context.path ?? ''}' to be a regular file`,
@@ -81,6 +80,18 @@ const WORDS: Readonly<Record<string, Words>> = {
   'vmdk.subformat': ({ message }) => `invalid parameter value: ${quotedIn(message)}`,
   'vmdk.zeroed-grain': "Flat image can't enable zeroed grain",
 };
+
+function lockWords({ context }: DiskError, lock: string): string {
+  return `Failed to get ${lock} lock\nIs another process using the image [${context.path ?? ''}]?`;
+}
+
+/** As {@link wordsOf}, of an image that is to be written. */
+export function wordsOfWriting(error: unknown): string {
+  if (error instanceof DiskError && error.detail === 'storage.locked') {
+    return lockWords(error, '"write"');
+  }
+  return wordsOf(error);
+}
 
 /** What qemu-img would say. Errors of other kinds are bugs, and are thrown on. */
 export function wordsOf(error: unknown): string {

@@ -1,54 +1,32 @@
 /** Images that cannot be opened, and why. */
-import { DiskError, openDiskFileSync } from 'diskfile';
-import { backingPath } from '../images/backing-path.ts';
-import type { ImageSource } from '../images/image-source.ts';
+import { isAbsolute, sep } from 'node:path';
+import type { DiskError } from 'diskfile';
 import { Failure } from '../program.ts';
-import { wordsOf } from './disk-words.ts';
-
-/** @param exitCode of the command; 1 where it does not matter which of its files it was */
-export function openFailure(source: ImageSource, error: unknown, exitCode = 1): Failure {
-  const reason = openReason(source, error);
-  return new Failure(`Could not open '${source.filename}': ${reason}`, { exitCode });
-}
+import { wordsOf, wordsOfWriting } from './disk-words.ts';
 
 /** @throws what is no error of a disk */
-export function openReason({ path, format }: ImageSource, error: unknown): string {
-  const words = wordsOf(error);
-  return path === undefined ? words : (reasonBelow(path, format) ?? words);
+export function openFailure(
+  { filename }: { readonly filename: string },
+  error: unknown,
+  { exitCode = 1, writable = false }: { exitCode?: number | undefined; writable?: boolean } = {},
+): Failure {
+  const reason = shownFrom(filename, openReason(error, writable));
+  return new Failure(`Could not open '${filename}': ${reason}`, { exitCode });
 }
 
-const MAX_CHAIN = 200;
+/** Whoever names an image from where he stands is told of the files beside it likewise. */
+export function shownFrom(filename: string, reason: string): string {
+  if (isAbsolute(filename)) return reason;
+  const short = reason.replaceAll(`'${process.cwd()}${sep}`, "'");
+  return filename.startsWith('./') ? short : short.replaceAll("'./", "'");
+}
 
 /**
- * Goes down the chain to the image that stands in the way: what is wrong with one below is said once
- * for each on the way there. Undefined when each by itself can be opened.
+ * What is wrong with an image below is said once for each image on the way there.
+ * @throws what is no error of a disk
  */
-function reasonBelow(path: string, format: string | undefined): string | undefined {
-  let prefix = '';
-  let image: { path: string; format: string | undefined } | undefined = { path, format };
-  for (let depth = 0; image !== undefined && depth < MAX_CHAIN; depth++) {
-    const next = lookInto(image.path, image.format);
-    if (typeof next === 'string') return `${prefix}${next}`;
-    image = next;
-    prefix += 'Could not open backing file: ';
-  }
-  return undefined;
-}
-
-/** What lies below an image, or why it cannot be opened. */
-function lookInto(path: string, format: string | undefined) {
-  try {
-    const disk = openDiskFileSync(path, {
-      ...(format === undefined ? {} : { format }),
-      backing: false,
-      forceShare: true,
-      gate: { allow: 'any' },
-    });
-    const { backing } = disk.info()[0]!;
-    disk.closeSync();
-    return backing && { path: backingPath(path, backing.name), format: backing.format };
-  } catch (error) {
-    if (error instanceof DiskError) return wordsOf(error);
-    throw error;
-  }
+export function openReason(error: unknown, writable = false): string {
+  const { depth = 0 } = (error as DiskError).context ?? {};
+  const words = writable && depth === 0 ? wordsOfWriting(error) : wordsOf(error);
+  return 'Could not open backing file: '.repeat(depth) + words;
 }

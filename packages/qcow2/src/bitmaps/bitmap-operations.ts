@@ -1,5 +1,11 @@
 /** What callers do with bitmaps. Each change is in the file, all of it or nothing, on return. */
-import { type BitmapWriter, type NewBitmap, quote, type Step } from '@diskfile/core';
+import {
+  type BitmapWriter,
+  type DirtyGuestRange,
+  type NewBitmap,
+  quote,
+  type Step,
+} from '@diskfile/core';
 import { FLAG, withFlag } from './bitmap-entry.ts';
 import type { DirtyBits } from './dirty-bits.ts';
 import { type LiveBitmap, withTable } from './live-bitmap.ts';
@@ -82,6 +88,15 @@ export class BitmapOperations implements BitmapWriter {
     const added =
       into.bits === undefined ? yield* bitmaps.readBits(into) : bitmaps.newBits(into.entry);
     yield* withBits(added, false, () => this.#mergeThrough(added, into, from));
+  }
+
+  *mark(name: string, ranges: Iterable<DirtyGuestRange>): Step<void> {
+    const bitmaps = this.#bitmaps;
+    const into = bitmaps.findUsable(name);
+    const added =
+      into.bits === undefined ? yield* bitmaps.readBits(into) : bitmaps.newBits(into.entry);
+    for (const { guestOffset, lengthBytes } of ranges) added.mark(guestOffset, lengthBytes);
+    yield* withBits(added, false, () => this.#mergeThrough(added, into, []));
   }
 
   /** @param added of the target's granularity; collects everything before any of it is used */

@@ -75,6 +75,28 @@ export class Bitmaps implements DiskBitmaps {
     runSync(this.#change('merge', (bitmaps) => bitmaps.merge(target, sources)));
   }
 
+  async mark(name: string, ranges: Iterable<DirtyGuestRange>): Promise<void> {
+    const checked = [...this.#checked(ranges)];
+    await runAsync(this.#change('mark', (bitmaps) => bitmaps.mark(name, checked)));
+  }
+
+  markSync(name: string, ranges: Iterable<DirtyGuestRange>): void {
+    this.#target.needSync('markSync');
+    const checked = [...this.#checked(ranges)];
+    runSync(this.#change('mark', (bitmaps) => bitmaps.mark(name, checked)));
+  }
+
+  *#checked(ranges: Iterable<DirtyGuestRange>): Generator<DirtyGuestRange> {
+    const { sizeBytes } = this.#target.image;
+    for (const range of ranges) {
+      const { guestOffset, lengthBytes } = range;
+      const isWithin =
+        guestOffset >= 0 && lengthBytes > 0 && guestOffset + lengthBytes <= sizeBytes;
+      if (!isWithin) throw outsideTheDisk(range, sizeBytes);
+      yield range;
+    }
+  }
+
   async *dirtyRanges(name: string): AsyncGenerator<DirtyGuestRange> {
     for (let at = 0; ;) {
       const range = await runAsync(this.#next(name, at));
@@ -105,6 +127,18 @@ export class Bitmaps implements DiskBitmaps {
   #change(what: string, body: (bitmaps: BitmapWriter) => Step<void>): Step<void> {
     return this.#target.change(`bitmap ${what}`, ({ bitmaps }) => bitmaps, body);
   }
+}
+
+function outsideTheDisk(
+  { guestOffset, lengthBytes }: DirtyGuestRange,
+  sizeBytes: number,
+): DiskError {
+  return new DiskError(
+    'out-of-range',
+    'disk.range',
+    `${lengthBytes} bytes at ${guestOffset} are not within a disk of ${sizeBytes} bytes`,
+    { op: 'bitmap mark' },
+  );
 }
 
 function noReader(): DiskError {

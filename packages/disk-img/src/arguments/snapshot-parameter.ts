@@ -1,0 +1,21 @@
+/** Snapshots as `-l` names them: by id or name, or by `snapshot.id=…,snapshot.name=…`. */
+import { Failure } from '../program.ts';
+import { parseOptionList } from './option-list.ts';
+
+/** @returns what to look for among ids and names. @throws Failure */
+export function parseSnapshotParameter(text: string): string {
+  if (!text.startsWith('snapshot.')) return text;
+  let id: string | undefined;
+  let name: string | undefined;
+  for (const { name: key, value } of parseOptionList(text)) {
+    if (key === 'snapshot.id') id = value;
+    else if (key === 'snapshot.name') name = value;
+    else {
+      throw new Failure([
+        `Invalid parameter '${key}'`,
+        `Failed in parsing snapshot param '${text}'`,
+      ]);
+    }
+  }
+  return id ?? name ?? '';
+}

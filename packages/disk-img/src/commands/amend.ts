@@ -1,0 +1,83 @@
+/** `amend`: changes options of an image. */
+import { amendDiskFile, DiskError } from 'diskfile';
+import {
+  asksForHelp,
+  joinOptionLists,
+  optionHelp,
+  type OptionValues,
+  parseOptionList,
+  readOptions,
+} from '../arguments/option-list.ts';
+import { checkCache, CommandOptions } from '../arguments/options.ts';
+import { AMEND_OPTIONS, CREATE_OPTIONS } from '../formats/format-options.ts';
+import { chainTarget, inspect } from '../images/chain-target.ts';
+import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { Failure, type Program, usage } from '../program.ts';
+import { QemuProgress } from '../report/qemu-progress.ts';
+import { amendmentWords } from '../words/amendment-words.ts';
+import { wordsOf } from '../words/disk-words.ts';
+import { formatName } from '../words/format-names.ts';
+
+export async function run(program: Program, args: readonly string[]): Promise<number> {
+  const options = new CommandOptions('amend', args, {
+    short: 'f:o:t:pq',
+    long: { object: 'object:', 'image-opts': 'image-opts', force: 'force' },
+  });
+  const lists = options.values('o');
+  const list = joinOptionLists(lists);
+  if (lists.length === 0) throw usage('Must specify options (-o)');
+  const [filename] = options.operands;
+  const stated = options.value('f');
+  if (asksForHelp(list) && stated !== undefined) return printOptions(program, stated);
+  if (options.operands.length !== 1) throw new Failure('Expecting one image file name');
+  const isOptions = takesImageOptions(options, 'f');
+  const objects = defineObjects(program, options);
+  checkCache(options.value('t'));
+  const source = imageSource(filename!, { format: stated, isOptions, objects });
+  const { format } = inspect(program, source);
+  if (asksForHelp(list)) return printOptions(program, formatName(format));
+  refuseUnamendable(formatName(format));
+  const values = readValues(formatName(format), list);
+  const progress = new QemuProgress(program, options.has('p') && !options.has('q'));
+  let isDone = false;
+  try {
+    const { target, options: how } = await chainTarget(source);
+    await amendDiskFile(target, amendments(values), how);
+    isDone = true;
+  } catch (error) {
+    if (error instanceof DiskError) throw amendmentWords(error, values);
+    throw error;
+  } finally {
+    progress.finish(isDone);
+  }
+  return 0;
+}
+
+function printOptions(program: Program, format: string): number {
+  refuseUnamendable(format);
+  program.output.text(optionHelp(`Amend options for '${format}'`, AMEND_OPTIONS[format]!));
+  return 0;
+}
+
+function refuseUnamendable(format: string): void {
+  if (AMEND_OPTIONS[format] !== undefined) return;
+  throw new Failure(`Format driver '${format}' does not support option amendment`);
+}
+
+function readValues(format: string, list: string): OptionValues {
+  try {
+    return readOptions(list, AMEND_OPTIONS[format]!);
+  } catch (error) {
+    const known = new Set(AMEND_OPTIONS[format]!.map(({ name }) => name));
+    const unknown = parseOptionList(list).find(({ name }) => !known.has(name));
+    const isOfCreation = CREATE_OPTIONS[format]!.some(({ name }) => name === unknown?.name);
+    const tail = isOfCreation ? 'This option is only supported for image creation\n' : '';
+    throw new Failure(wordsOf(error), { tail });
+  }
+}
+
+function amendments(values: OptionValues): Record<string, string | number | boolean> {
+  return Object.fromEntries(
+    [...values].map(([name, { text, value }]) => [name, typeof value === 'bigint' ? text : value]),
+  );
+}

@@ -1,0 +1,152 @@
+/** `bitmap`: works on the dirty bitmaps of an image. */
+import { DiskError, type DiskBitmaps, type DiskFile } from 'diskfile';
+import { CommandOptions } from '../arguments/options.ts';
+import { sizeArgument } from '../arguments/sizes.ts';
+import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { closeQuietly, openImage, withDisk } from '../images/open-image.ts';
+import { Failure, type Program } from '../program.ts';
+import { wordsOf } from '../words/disk-words.ts';
+
+const ACTIONS = ['add', 'remove', 'clear', 'enable', 'disable', 'merge'] as const;
+
+interface Action {
+  readonly name: (typeof ACTIONS)[number];
+  /** Of a merge. */
+  readonly source: string;
+}
+
+export function run(program: Program, args: readonly string[]): number {
+  const options = new CommandOptions('bitmap', args, {
+    short: 'b:f:F:g:',
+    long: {
+      add: 'add',
+      clear: 'clear',
+      disable: 'disable',
+      enable: 'enable',
+      merge: 'merge:',
+      remove: 'remove',
+      granularity: 'g:',
+      'source-file': 'b:',
+      'source-format': 'F:',
+      object: 'object:',
+      'image-opts': 'image-opts',
+    },
+  });
+  const actions = options.given.flatMap(({ name, value }): Action[] => {
+    const action = ACTIONS.find((each) => each === name);
+    return action === undefined ? [] : [{ name: action, source: value }];
+  });
+  const granularity = options.value('g');
+  const granularityBytes =
+    granularity === undefined
+      ? undefined
+      : Number(sizeArgument('granularity', granularity, { min: 1n }));
+  checkUse(options, actions);
+  const [filename, bitmap] = options.operands;
+  const isOptions = takesImageOptions(options, 'f');
+  const objects = defineObjects(program, options);
+  const source = imageSource(filename!, { format: options.value('f'), isOptions, objects });
+  const disk = openImage(program, { source, writable: true });
+  withDisk(disk, () => {
+    const other = openOther(program, options);
+    try {
+      const job = { disk, other, bitmap: bitmap!, granularityBytes };
+      for (const action of actions) perform(job, action);
+    } finally {
+      if (other !== undefined) closeQuietly(other);
+    }
+  });
+  return 0;
+}
+
+function checkUse(options: CommandOptions, actions: readonly Action[]): void {
+  const uses = (name: Action['name']): boolean => actions.some((action) => action.name === name);
+  if (options.operands.length !== 2) {
+    // Without anything to do, that is what is told of.
+    if (actions.length > 0) throw new Failure('Expecting filename and bitmap name');
+  }
+  if (actions.length === 0) {
+    throw new Failure(
+      'Need at least one of --add, --remove, --clear, --enable, --disable, or --merge',
+    );
+  }
+  if (options.has('g') && !uses('add')) throw new Failure('granularity only supported with --add');
+  if (options.has('F') && !options.has('b')) throw new Failure('-F only supported with -b');
+  if (options.has('b') && !uses('merge')) {
+    throw new Failure('Merge bitmap source file only supported with --merge');
+  }
+}
+
+function openOther(program: Program, options: CommandOptions): DiskFile | undefined {
+  const filename = options.value('b');
+  if (filename === undefined) return undefined;
+  const source = imageSource(filename, { format: options.value('F') });
+  return openImage(program, { source });
+}
+
+interface Job {
+  readonly disk: DiskFile;
+  /** Where the sources of merges are; the image itself when undefined. */
+  readonly other: DiskFile | undefined;
+  readonly bitmap: string;
+  readonly granularityBytes: number | undefined;
+}
+
+function perform(job: Job, { name, source }: Action): void {
+  const { bitmap } = job;
+  try {
+    const { bitmaps } = job.disk.capabilities;
+    if (bitmaps === undefined) throw new Failure(cannotStore(job.disk));
+    if (name === 'add') add(bitmaps, job);
+    else if (name === 'merge') merge(bitmaps, job, source);
+    else bitmaps[`${name}Sync`](bitmap);
+  } catch (error) {
+    const words = error instanceof Failure ? error.message : bitmapWords(error, bitmap, source);
+    throw new Failure(`Operation ${name} on bitmap ${bitmap} failed: ${words}`);
+  }
+}
+
+/** QEMU names the node that it has opened, which has no name of its own. */
+function cannotStore({ format }: DiskFile): string {
+  return `Can't store persistent bitmaps to ${format} images: Operation not supported`;
+}
+
+function add(bitmaps: DiskBitmaps, { bitmap, granularityBytes }: Job): void {
+  bitmaps.createSync(bitmap, granularityBytes === undefined ? {} : { granularityBytes });
+}
+
+function merge(bitmaps: DiskBitmaps, { bitmap, other }: Job, source: string): void {
+  if (other === undefined) {
+    bitmaps.mergeSync(bitmap, [source]);
+    return;
+  }
+  const from = other.capabilities.bitmaps;
+  if (from === undefined || !from.list().some(({ name }) => name === source)) {
+    throw new Failure(`Dirty bitmap '${source}' not found`);
+  }
+  bitmaps.markSync(bitmap, from.dirtyRangesSync(source));
+}
+
+function bitmapWords(error: unknown, bitmap: string, source: string): string {
+  if (!(error instanceof DiskError)) throw error;
+  switch (error.detail) {
+    case 'qcow2.bitmap-exists':
+      return `Bitmap already exists: ${bitmap}`;
+    case 'qcow2.bitmap-not-found': {
+      const isSource = source !== '' && error.message.includes(JSON.stringify(source));
+      return `Dirty bitmap '${isSource ? source : bitmap}' not found`;
+    }
+    case 'qcow2.bitmap-granularity':
+      return 'Granularity must be power of 2 and at least 512';
+    case 'qcow2.bitmap-name':
+      return bitmap === ''
+        ? 'Bitmap name cannot be empty'
+        : `Can't make bitmap '${bitmap}' persistent: Name length exceeds maximum (1023 characters)`;
+    case 'qcow2.bitmap-inconsistent':
+      return `Bitmap '${bitmap}' is inconsistent and cannot be used`;
+    case 'qcow2.bitmap-version-2':
+      return `Can't make bitmap '${bitmap}' persistent: Cannot store dirty bitmaps in qcow2 v2 files`;
+    default:
+      return wordsOf(error);
+  }
+}

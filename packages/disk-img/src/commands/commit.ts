@@ -1,0 +1,57 @@
+/** `commit`: writes what an image holds into the one below it. */
+import { commitDiskFile, DiskError } from 'diskfile';
+import { checkCache, CommandOptions } from '../arguments/options.ts';
+import { sizeArgument } from '../arguments/sizes.ts';
+import { chainTarget, inspect, isDetail } from '../images/chain-target.ts';
+import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { interruptible } from '../interrupts.ts';
+import { Failure, type Program } from '../program.ts';
+import { QemuProgress } from '../report/qemu-progress.ts';
+import { wordsOf } from '../words/disk-words.ts';
+
+export async function run(program: Program, args: readonly string[]): Promise<number> {
+  const options = new CommandOptions('commit', args, {
+    short: 'f:t:b:dpqr:',
+    long: { object: 'object:', 'image-opts': 'image-opts' },
+  });
+  const rate = options.value('r');
+  if (rate !== undefined) sizeArgument('rate limit', rate);
+  const filename = options.theImage();
+  const isOptions = takesImageOptions(options, 'f');
+  const objects = defineObjects(program, options);
+  checkCache(options.value('t'));
+  const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
+  const { backing } = inspect(program, source);
+  const base = options.value('b');
+  const isQuiet = options.has('q');
+  const progress = new QemuProgress(program, options.has('p') && !isQuiet);
+  let isDone = false;
+  try {
+    if (backing === undefined) throw new Failure('Image does not have a backing file');
+    const { target, options: how } = await chainTarget(source);
+    await interruptible((signal) =>
+      commitDiskFile(target, {
+        ...how,
+        ...(base === undefined ? {} : { base }),
+        keepContent: options.has('d'),
+        onProgress: progress.update,
+        signal,
+      }),
+    );
+    isDone = true;
+  } catch (error) {
+    throw commitFailure(error, filename, base);
+  } finally {
+    progress.finish(isDone);
+  }
+  if (!isQuiet) program.line('Image committed.');
+  return 0;
+}
+
+function commitFailure(error: unknown, filename: string, base: string | undefined): unknown {
+  if (!(error instanceof DiskError)) return error;
+  if (isDetail(error, 'chain.base-not-found')) {
+    return new Failure(`Did not find '${base}' in the backing chain of '${filename}'`);
+  }
+  return new Failure(wordsOf(error));
+}

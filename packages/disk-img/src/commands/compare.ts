@@ -1,0 +1,78 @@
+/** `compare`: whether two disks hold the same. */
+import { compareDisks, type Comparison, type DiskFile } from 'diskfile';
+import { CommandOptions, isCacheMode } from '../arguments/options.ts';
+import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { closeQuietly, openImage } from '../images/open-image.ts';
+import { interruptible } from '../interrupts.ts';
+import { Failure, type Program, usage } from '../program.ts';
+import { QemuProgress } from '../report/qemu-progress.ts';
+import { wordsOf } from '../words/disk-words.ts';
+
+/** Anything that keeps the disks from being compared. */
+const EXIT_TROUBLE = 2;
+
+export async function run(program: Program, args: readonly string[]): Promise<number> {
+  try {
+    return await compare(program, args);
+  } catch (error) {
+    // Misuse of the command line has the exit code of all commands.
+    if (error instanceof Failure && !error.isUsage && error.exitCode === 1) {
+      throw new Failure(error.lines, { exitCode: EXIT_TROUBLE, tail: error.tail });
+    }
+    throw error;
+  }
+}
+
+async function compare(program: Program, args: readonly string[]): Promise<number> {
+  const options = new CommandOptions('compare', args, {
+    short: 'f:F:T:pqsU',
+    long: { object: 'object:', 'image-opts': 'image-opts', 'force-share': 'U' },
+  });
+  const [firstName, secondName] = options.operands;
+  if (options.operands.length !== 2) throw usage('Expecting two image file names');
+  const isOptions = takesImageOptions(options, 'f', 'F');
+  const objects = defineObjects(program, options);
+  const cache = options.value('T');
+  if (cache !== undefined && !isCacheMode(cache)) {
+    throw new Failure(`Invalid source cache option: ${cache}`);
+  }
+  const open = (filename: string, format: string | undefined): DiskFile =>
+    openImage(program, {
+      source: imageSource(filename, { format, isOptions, objects }),
+      forceShare: options.has('U'),
+    });
+  const disks: DiskFile[] = [];
+  const isQuiet = options.has('q');
+  const progress = new QemuProgress(program, options.has('p') && !isQuiet);
+  let isDone = false;
+  try {
+    disks.push(open(firstName!, options.value('f')));
+    disks.push(open(secondName!, options.value('F')));
+    const strict = options.has('s');
+    const result = await interruptible((signal) =>
+      compareDisks(disks[0]!, disks[1]!, { strict, signal, onProgress: progress.update }),
+    ).catch((error: unknown) => {
+      throw new Failure(wordsOf(error));
+    });
+    isDone = true;
+    if (!isQuiet) program.output.text(comparisonText(result, strict));
+    return result.identical ? 0 : 1;
+  } finally {
+    progress.finish(isDone);
+    for (const disk of disks) closeQuietly(disk);
+  }
+}
+
+const SECTOR_BYTES = 512;
+
+function comparisonText(result: Comparison, strict: boolean): string {
+  const { identical, kind, guestOffset = 0, sizesDiffer } = result;
+  if (kind === 'size') return 'Strict mode: Image size mismatch!\n';
+  const warning = sizesDiffer && !strict ? 'Warning: Image size mismatch!\n' : '';
+  if (identical) return `${warning}Images are identical.\n`;
+  if (kind === 'allocation') {
+    return `${warning}Strict mode: Offset ${guestOffset} block status mismatch!\n`;
+  }
+  const offset = Math.floor(guestOffset / SECTOR_BYTES) * SECTOR_BYTES;
+  return `${warning}Content mismatch at offset ${offset}!\n`;
+}

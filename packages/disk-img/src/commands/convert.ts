@@ -1,0 +1,361 @@
+/** `convert`: copies disks into an image of any format. */
+import { convertDiskFile, type ConvertDiskFileOptions, type DiskFile } from 'diskfile';
+import {
+  asksForHelp,
+  joinOptionLists,
+  optionHelp,
+  type OptionValues,
+  readOptions,
+} from '../arguments/option-list.ts';
+import { checkSourceCache, CommandOptions, isCacheMode } from '../arguments/options.ts';
+import { sizeArgument } from '../arguments/sizes.ts';
+import { parseSnapshotParameter } from '../arguments/snapshot-parameter.ts';
+import { createOptionsOf, type FormatOption } from '../formats/format-options.ts';
+import { isKnownFormat } from '../formats/known-formats.ts';
+import { defineObjects, type ImageSource, imageSource } from '../images/image-source.ts';
+import { addBacking, backingOf, backingRefusal, newImage } from '../images/new-image.ts';
+import { closeQuietly, OPEN_GATE, openImage } from '../images/open-image.ts';
+import { interruptible } from '../interrupts.ts';
+import { Failure, type Program } from '../program.ts';
+import { QemuProgress } from '../report/qemu-progress.ts';
+import { conversionWords } from '../words/conversion-words.ts';
+import { wordsOf } from '../words/disk-words.ts';
+import { hostErrorText } from '../words/host-errors.ts';
+import { formatOptionHelp } from './create.ts';
+
+const SHAPES = {
+  short: 'f:O:B:CcF:o:l:S:pt:T:qnm:WUr:',
+  long: {
+    object: 'object:',
+    'source-image-opts': 'image-opts',
+    'image-opts': 'image-opts',
+    'target-image-opts': 'target-image-opts',
+    'force-share': 'U',
+    'target-is-zero': 'target-is-zero',
+    salvage: 'salvage',
+    bitmaps: 'bitmaps',
+    'skip-broken-bitmaps': 'skip-broken-bitmaps',
+  },
+};
+
+export async function run(program: Program, args: readonly string[]): Promise<number> {
+  const options = new CommandOptions('convert', args, SHAPES);
+  const settings = readSettings(options);
+  const names = options.operands;
+  const list = joinOptionLists(options.values('o'));
+  const format = options.value('O') ?? 'raw';
+  checkCombinations(options, list);
+  if (asksForHelp(list)) return printOptions(program, format, names.length > 0);
+  if (names.length < 2) throw new Failure('Must specify image file name');
+  const isShown = options.has('p') && !options.has('q');
+  const progress = new QemuProgress(program, isShown);
+  let isDone = false;
+  try {
+    const conversion = { program, options, settings, list, format };
+    await convert(conversion, names.slice(0, -1), names.at(-1)!, progress);
+    isDone = true;
+  } finally {
+    progress.finish(isDone);
+  }
+  return 0;
+}
+
+/** What the options say by themselves. */
+interface Settings {
+  readonly sparseBytes: number | undefined;
+  readonly bytesPerSecond: number | undefined;
+  readonly snapshot: string | undefined;
+  readonly durable: boolean;
+}
+
+const MAX_SPARSE_BYTES = 16 * 1024 * 1024;
+const SECTOR_BYTES = 512;
+
+function readSettings(options: CommandOptions): Settings {
+  const coroutines = options.value('m');
+  if (coroutines !== undefined && !/^\s*\+?(0*[1-9]|0*1[0-6])$/.test(coroutines)) {
+    throw new Failure(
+      'Invalid number of coroutines. Allowed number of coroutines is between 1 and 16',
+    );
+  }
+  const rate = options.value('r');
+  const bytesPerSecond =
+    rate === undefined ? undefined : Number(sizeArgument('rate limit', rate)) || undefined;
+  const parameters = options.values('l');
+  const snapshot = parameters.map(parseSnapshotParameter).at(-1);
+  const cache = options.value('t');
+  return {
+    sparseBytes: sparseOption(options.value('S')),
+    bytesPerSecond,
+    snapshot,
+    // By default, that the new image survives a loss of power is left to the host.
+    durable: cache !== undefined && cache !== 'unsafe',
+  };
+}
+
+function sparseOption(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const bytes = Number(sizeArgument('buffer size for sparse output', text));
+  if (bytes % SECTOR_BYTES === 0 && bytes <= MAX_SPARSE_BYTES) return bytes;
+  throw new Failure(
+    'Invalid buffer size for sparse output specified. Valid sizes are multiples of ' +
+      `${SECTOR_BYTES} up to ${MAX_SPARSE_BYTES}. Select 0 to disable sparse detection ` +
+      '(fully allocates output).',
+  );
+}
+
+/** Options that make no sense together; the first that is found is told of. */
+function checkCombinations(options: CommandOptions, list: string): void {
+  const has = (name: string): boolean => options.has(name);
+  const rules: readonly (readonly [boolean, string])[] = [
+    [has('image-opts') && has('f'), '--image-opts and --format are mutually exclusive'],
+    [has('target-image-opts') && !has('n'), '--target-image-opts requires use of -n flag'],
+    [has('n') && list !== '', '-o has no effect when skipping image creation'],
+    [has('C') && has('c'), 'Cannot enable copy offloading when -c is used'],
+    [has('C') && has('S'), 'Cannot enable copy offloading when -S is used'],
+    [has('C') && has('salvage'), 'Cannot use copy offloading in salvaging mode'],
+    [has('target-is-zero') && !has('n'), '--target-is-zero requires use of -n flag'],
+    [
+      has('skip-broken-bitmaps') && !has('bitmaps'),
+      'Use of --skip-broken-bitmaps requires --bitmaps',
+    ],
+  ];
+  const broken = rules.find(([applies]) => applies);
+  if (broken !== undefined) throw new Failure(broken[1]);
+  const cache = options.value('t');
+  if (cache !== undefined && !isCacheMode(cache)) {
+    throw new Failure(`Invalid cache option: ${cache}`);
+  }
+  checkSourceCache(options.value('T'));
+}
+
+function printOptions(program: Program, format: string, withFile: boolean): number {
+  const known = knownOptions(format);
+  program.output.text(withFile ? optionHelp('Supported options', known) : formatOptionHelp(format));
+  return 0;
+}
+
+function knownOptions(format: string): readonly FormatOption[] {
+  if (!isKnownFormat(format)) throw new Failure(`Unknown file format '${format}'`);
+  const known = createOptionsOf(format);
+  if (known !== undefined) return known;
+  throw new Failure(`Format driver '${format}' does not support image creation`);
+}
+
+interface Conversion {
+  readonly program: Program;
+  readonly options: CommandOptions;
+  readonly settings: Settings;
+  readonly list: string;
+  /** Of the target. */
+  readonly format: string;
+}
+
+async function convert(
+  conversion: Conversion,
+  names: readonly string[],
+  target: string,
+  progress: QemuProgress,
+): Promise<void> {
+  const { program, options, settings } = conversion;
+  const objects = defineObjects(program, options);
+  if (settings.snapshot !== undefined && names.length > 1) {
+    throw new Failure('No support for concatenating multiple snapshot');
+  }
+  const sources = names.map((name) =>
+    imageSource(name, {
+      format: options.value('f'),
+      isOptions: options.has('image-opts'),
+      objects,
+    }),
+  );
+  const disks: DiskFile[] = [];
+  try {
+    for (const source of sources) disks.push(openSource(conversion, source));
+    await interruptible((signal) =>
+      options.has('n')
+        ? intoExisting(conversion, disks, target, { progress, signal, objects })
+        : intoNew(conversion, disks, target, { progress, signal, objects }),
+    );
+  } finally {
+    for (const disk of disks) closeQuietly(disk);
+  }
+}
+
+function openSource({ program, options, settings }: Conversion, source: ImageSource): DiskFile {
+  const { snapshot } = settings;
+  try {
+    return openImage(program, { source, forceShare: options.has('U'), snapshot });
+  } catch (error) {
+    if (error instanceof Failure && error.message.endsWith(': snapshot not found')) {
+      throw new Failure("Failed to load snapshot: Can't find snapshot");
+    }
+    throw error;
+  }
+}
+
+interface Work {
+  readonly progress: QemuProgress;
+  readonly signal: AbortSignal;
+  readonly objects: ReturnType<typeof defineObjects>;
+}
+
+/** What goes for new images and for those that are there. */
+function commonOptions(
+  { options, settings, format }: Conversion,
+  { progress, signal }: Work,
+): ConvertDiskFileOptions {
+  const { sparseBytes, bytesPerSecond, durable } = settings;
+  return {
+    format,
+    gate: OPEN_GATE,
+    compress: options.has('c'),
+    salvage: options.has('salvage'),
+    outOfOrder: options.has('W'),
+    durable,
+    onProgress: progress.update,
+    signal,
+    ...(sparseBytes === undefined ? {} : { sparseBytes }),
+    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+  };
+}
+
+async function intoNew(
+  conversion: Conversion,
+  disks: readonly DiskFile[],
+  target: string,
+  work: Work,
+): Promise<void> {
+  const { options, list, format, program } = conversion;
+  const known = knownOptions(format);
+  const values = readValues(conversion, known);
+  const backing = backingOf(values);
+  if (backing !== undefined && disks.length > 1) {
+    throw new Failure(
+      'Having a backing file for the target makes no sense when concatenating multiple input images',
+    );
+  }
+  if (backing !== undefined && backing.format === undefined) {
+    throw new Failure('Use of backing file requires explicit backing format');
+  }
+  if (backing !== undefined && !isKnownFormat(backing.format!)) {
+    throw new Failure(
+      `${target}: error while converting ${format}: ` +
+        `Parameter 'backing-fmt' does not accept value '${backing.format}'`,
+    );
+  }
+  refuseUncompressible(conversion, values);
+  if (options.has('bitmaps') && format !== 'qcow2') {
+    throw new Failure(`Format driver '${format}' does not support bitmaps`);
+  }
+  if (backing === undefined && values.has('backing_fmt')) {
+    throw new Failure(
+      `${target}: error while converting ${format}: Backing format cannot be used without backing file`,
+    );
+  }
+  const { sizeBytes: _, ...image } = newImage(format, values, work.objects);
+  const skips = options.has('skip-broken-bitmaps');
+  if (options.has('bitmaps') && !skips) refuseBrokenBitmaps(disks[0]!);
+  try {
+    const { unreadable, bitmapsSkipped } = await convertDiskFile(
+      disks,
+      target.replace(/^file:/, ''),
+      {
+        ...commonOptions(conversion, work),
+        ...image,
+        overwrite: true,
+        ...(options.has('bitmaps') ? { bitmaps: skips ? 'usable' : 'all' } : {}),
+      },
+    );
+    // QEMU has met them last to first.
+    for (const name of bitmapsSkipped.toReversed()) {
+      program.error(`warning: Skipping inconsistent bitmap '${name}'`);
+    }
+    tellUnreadable(program, unreadable);
+  } catch (error) {
+    throw conversionWords(error, { target, format, values, list });
+  }
+}
+
+function refuseBrokenBitmaps(disk: DiskFile): void {
+  const broken = disk.info()[0]!.bitmaps.findLast(({ flags }) => flags.includes('in-use'));
+  if (broken === undefined) return;
+  throw new Failure(`Cannot copy inconsistent bitmap '${broken.name}'`, {
+    tail: "Try --skip-broken-bitmaps, or use 'qemu-img bitmap --remove' to delete it\n",
+  });
+}
+
+function readValues(
+  { options, list, format }: Conversion,
+  known: readonly FormatOption[],
+): OptionValues {
+  let values: OptionValues;
+  try {
+    values = readOptions(list, known);
+  } catch (error) {
+    throw new Failure(wordsOf(error));
+  }
+  const below = { name: options.value('B'), format: options.value('F') };
+  const fault = addBacking(values, known, below);
+  if (fault !== undefined) throw new Failure(backingRefusal(fault, format));
+  return values;
+}
+
+/** Formats that hold compressed data. */
+const COMPRESSIBLE: ReadonlySet<string> = new Set(['qcow', 'qcow2', 'vmdk']);
+
+function refuseUncompressible({ options, format }: Conversion, values: OptionValues): void {
+  if (!options.has('c')) return;
+  if (!COMPRESSIBLE.has(format)) {
+    throw new Failure('Compression not supported for this file format');
+  }
+  const preallocation = values.get('preallocation')?.text ?? 'off';
+  if (preallocation !== 'off') {
+    throw new Failure('Compression and preallocation not supported at the same time');
+  }
+}
+
+async function intoExisting(
+  conversion: Conversion,
+  disks: readonly DiskFile[],
+  name: string,
+  work: Work,
+): Promise<void> {
+  const { program, options, format } = conversion;
+  const isOptions = options.has('target-image-opts');
+  const source = imageSource(name, {
+    ...(isOptions ? {} : { format }),
+    isOptions,
+    objects: work.objects,
+  });
+  const target = openImage(program, { source, writable: true });
+  let isClosed = false;
+  try {
+    const total = disks.reduce((sum, { sizeBytes }) => sum + Math.ceil(sizeBytes / 512) * 512, 0);
+    if (target.sizeBytes < total) throw new Failure('output file is smaller than input file');
+    if (options.has('c') && target.capabilities.compression === undefined) {
+      throw new Failure('Compression not supported for this file format');
+    }
+    const { unreadable } = await convertDiskFile(disks, target, {
+      ...commonOptions(conversion, work),
+      targetIsZero: options.has('target-is-zero'),
+    });
+    isClosed = true;
+    await target.close();
+    tellUnreadable(program, unreadable);
+  } catch (error) {
+    throw conversionWords(error, { target: name, format, values: new Map(), list: '' });
+  } finally {
+    if (!isClosed) closeQuietly(target);
+  }
+}
+
+function tellUnreadable(
+  program: Program,
+  ranges: readonly { readonly guestOffset: number }[],
+): void {
+  const reason = hostErrorText('EIO');
+  for (const { guestOffset } of ranges) {
+    program.error(`warning: error while reading offset ${guestOffset}: ${reason}`);
+  }
+}

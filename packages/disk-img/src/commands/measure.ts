@@ -1,0 +1,137 @@
+/** `measure`: how large an image would become. */
+import { measureDiskFileSync, type MeasureDiskFileOptions } from 'diskfile';
+import { joinOptionLists, type OptionValues, readOptions } from '../arguments/option-list.ts';
+import { CommandOptions } from '../arguments/options.ts';
+import { sizeArgument } from '../arguments/sizes.ts';
+import { parseSnapshotParameter } from '../arguments/snapshot-parameter.ts';
+import { createOptionsOf } from '../formats/format-options.ts';
+import { isKnownFormat } from '../formats/known-formats.ts';
+import { defineObjects, imageSource } from '../images/image-source.ts';
+import { newImage } from '../images/new-image.ts';
+import { openImage, withDisk } from '../images/open-image.ts';
+import { Failure, type Program } from '../program.ts';
+import { jsonText } from '../report/json.ts';
+import { creationWords } from '../words/creation-words.ts';
+import { wordsOf } from '../words/disk-words.ts';
+
+/** What `measureDiskFile` returns. */
+type Measurement = ReturnType<typeof measureDiskFileSync>;
+
+const MEASURED: ReadonlySet<string> = new Set(['raw', 'qcow2', 'luks']);
+
+export function run(program: Program, args: readonly string[]): number {
+  const options = new CommandOptions('measure', args, {
+    short: 'f:l:o:O:U',
+    long: {
+      object: 'object:',
+      'image-opts': 'image-opts',
+      output: 'output:',
+      size: 'size:',
+      'force-share': 'U',
+    },
+  });
+  const list = joinOptionLists(options.values('o'));
+  const snapshot = options.values('l').map(parseSnapshotParameter).at(-1);
+  const isJson = options.isJson;
+  const sizeText = options.value('size');
+  const size = sizeText === undefined ? undefined : sizeArgument('image size', sizeText);
+  const objects = defineObjects(program, options);
+  checkOperands(options, size);
+  const format = options.value('O') ?? 'raw';
+  if (!isKnownFormat(format)) throw new Failure(`Unknown file format '${format}'`);
+  if (!MEASURED.has(format)) {
+    throw new Failure(`Block driver '${format}' does not support size measurement`);
+  }
+  const values = readValues(format, list);
+  const { sizeBytes: _, backing, ...image } = newImage(format, values, objects);
+  if (format === 'luks' && image.passphrase === undefined) {
+    throw new Failure("Parameter 'key-secret' is required for cipher");
+  }
+  const wanted = { format, hasBacking: backing !== undefined, ...image };
+  const measure = (of: Parameters<typeof measureDiskFileSync>[0]): Measurement =>
+    measureIt(of, wanted, values);
+  const [filename] = options.operands;
+  if (filename === undefined) {
+    print(program, measure(checkedSize(size!, format)), isJson);
+    return 0;
+  }
+  const isOptions = options.has('image-opts');
+  const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
+  const disk = openMeasured(program, { source, forceShare: options.has('U'), snapshot });
+  withDisk(disk, () => print(program, measure(disk), isJson));
+  return 0;
+}
+
+function checkOperands(options: CommandOptions, size: bigint | undefined): void {
+  const { operands } = options;
+  if (operands.length > 1) throw new Failure('At most one filename argument is allowed.');
+  const needsFile = ['image-opts', 'f', 'l'].some((name) => options.has(name));
+  if (operands.length === 0 && needsFile) {
+    throw new Failure('--image-opts, -f, and -l require a filename argument.');
+  }
+  if (operands.length === 0 && size === undefined) {
+    throw new Failure('Either --size N or one filename must be specified.');
+  }
+  if (operands.length === 1 && size !== undefined) {
+    throw new Failure('--size N cannot be used together with a filename.');
+  }
+}
+
+function readValues(format: string, list: string): OptionValues {
+  try {
+    return readOptions(list, createOptionsOf(format)!);
+  } catch (error) {
+    throw new Failure([wordsOf(error), `Invalid options for file format '${format}'`]);
+  }
+}
+
+function openMeasured(program: Program, request: Parameters<typeof openImage>[1]) {
+  try {
+    return openImage(program, request);
+  } catch (error) {
+    if (error instanceof Failure && error.message.endsWith(': snapshot not found')) {
+      throw new Failure("Failed to load snapshot: Can't find snapshot");
+    }
+    throw error;
+  }
+}
+
+function checkedSize(size: bigint, format: string): number {
+  if (size <= BigInt(Number.MAX_SAFE_INTEGER - 512)) return Number(size);
+  throw tooLarge(format);
+}
+
+function tooLarge(format: string): Failure {
+  const hint = format === 'qcow2' ? ' (try using a larger cluster size)' : '';
+  return new Failure(`The image size is too large${hint}`);
+}
+
+function measureIt(
+  of: Parameters<typeof measureDiskFileSync>[0],
+  options: MeasureDiskFileOptions,
+  values: OptionValues,
+): Measurement {
+  const { format } = options;
+  try {
+    return measureDiskFileSync(of, options);
+  } catch (error) {
+    const words = creationWords(error, { format, filename: '', values });
+    throw words.includes('too large') ? tooLarge(format) : new Failure(words);
+  }
+}
+
+function print(program: Program, measurement: Measurement, isJson: boolean): void {
+  const { requiredBytes, fullyAllocatedBytes, bitmapsBytes } = measurement;
+  if (isJson) {
+    const document = {
+      required: requiredBytes,
+      'fully-allocated': fullyAllocatedBytes,
+      bitmaps: bitmapsBytes,
+    };
+    program.line(jsonText(document));
+    return;
+  }
+  program.line(`required size: ${requiredBytes}`);
+  program.line(`fully allocated size: ${fullyAllocatedBytes}`);
+  if (bitmapsBytes !== undefined) program.line(`bitmaps size: ${bitmapsBytes}`);
+}

@@ -1,0 +1,115 @@
+/** `rebase`: puts an image onto another backing image, or onto none. */
+import { DiskError, openDiskFileSync, rebaseDiskFile } from 'diskfile';
+import { checkCache, checkSourceCache, CommandOptions } from '../arguments/options.ts';
+import { isKnownFormat } from '../formats/known-formats.ts';
+import { backingPath } from '../images/backing-path.ts';
+import { chainTarget, inspect } from '../images/chain-target.ts';
+import {
+  defineObjects,
+  type ImageSource,
+  imageSource,
+  takesImageOptions,
+} from '../images/image-source.ts';
+import { OPEN_GATE } from '../images/open-image.ts';
+import { interruptible } from '../interrupts.ts';
+import { Failure, type Program, usage } from '../program.ts';
+import { QemuProgress } from '../report/qemu-progress.ts';
+import { wordsOf } from '../words/disk-words.ts';
+import { hostErrorText } from '../words/host-errors.ts';
+import { openReason } from '../words/open-failure.ts';
+
+export async function run(program: Program, args: readonly string[]): Promise<number> {
+  const options = new CommandOptions('rebase', args, {
+    short: 'f:F:b:upt:T:qU',
+    long: { object: 'object:', 'image-opts': 'image-opts', 'force-share': 'U' },
+  });
+  const filename = options.theImage();
+  const isUnsafe = options.has('u');
+  const name = options.value('b');
+  if (name === undefined && !isUnsafe) {
+    throw usage('Must specify backing file (-b) or use unsafe mode (-u)');
+  }
+  const isOptions = takesImageOptions(options, 'f');
+  const objects = defineObjects(program, options);
+  checkCache(options.value('t'));
+  checkSourceCache(options.value('T'));
+  const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
+  const progress = new QemuProgress(program, options.has('p') && !options.has('q'));
+  let isDone = false;
+  try {
+    const backing = name === undefined || name === '' ? undefined : name;
+    const backingFormat = options.value('F');
+    await rebase(program, source, { backing, backingFormat, isUnsafe, progress });
+    isDone = true;
+  } finally {
+    progress.finish(isDone);
+  }
+  return 0;
+}
+
+interface Rebase {
+  readonly backing: string | undefined;
+  readonly backingFormat: string | undefined;
+  readonly isUnsafe: boolean;
+  readonly progress: QemuProgress;
+}
+
+/** Formats whose images can be put onto others, and the one that has to say of what format these are. */
+const REBASABLE: ReadonlySet<string> = new Set(['qcow2', 'qed']);
+const FORMAT_NEEDED = 'qcow2';
+
+async function rebase(
+  program: Program,
+  source: ImageSource,
+  { backing, backingFormat, isUnsafe, progress }: Rebase,
+): Promise<void> {
+  const { format } = inspect(program, source, { backing: !isUnsafe });
+  if (backingFormat !== undefined && !isKnownFormat(backingFormat)) {
+    throw new Failure(`Invalid format name: '${backingFormat}'`);
+  }
+  if (backing !== undefined && !isUnsafe) lookAtNewBacking(source, backing, backingFormat);
+  const couldNot = `Could not change the backing file to '${backing ?? ''}': `;
+  if (!REBASABLE.has(format)) throw new Failure(`${couldNot}${hostErrorText('ENOTSUP')}`);
+  if (backing !== undefined && backingFormat === undefined && format === FORMAT_NEEDED) {
+    throw new Failure(`${couldNot}backing format must be specified`);
+  }
+  const { target, options } = await chainTarget(source);
+  try {
+    await interruptible((signal) =>
+      rebaseDiskFile(target, {
+        ...options,
+        backing,
+        backingFormat,
+        unsafe: isUnsafe,
+        onProgress: progress.update,
+        signal,
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.code === 'aborted') throw error;
+    if (error.detail === 'chain.names-itself') throw lockedByItself(backing!);
+    throw new Failure(wordsOf(error));
+  }
+}
+
+function lookAtNewBacking(
+  { path }: ImageSource,
+  backing: string,
+  format: string | undefined,
+): void {
+  try {
+    openDiskFileSync(backingPath(path ?? '', backing), {
+      ...(format === undefined ? {} : { format }),
+      gate: OPEN_GATE,
+    }).closeSync();
+  } catch (error) {
+    throw new Failure(`Could not open new backing file '${backing}': ${openReason(error)}`);
+  }
+}
+
+function lockedByItself(backing: string): Failure {
+  return new Failure(
+    `Could not open new backing file '${backing}': Failed to get shared "write" lock\n` +
+      `Is another process using the image [${backing}]?`,
+  );
+}

@@ -1,0 +1,37 @@
+/** Why options cannot be changed, in the words of qemu-img. */
+import type { DiskError } from 'diskfile';
+import type { OptionValues } from '../arguments/option-list.ts';
+import { Failure } from '../program.ts';
+import { wordsOf } from './disk-words.ts';
+
+const WORDS: Readonly<Record<string, string>> = {
+  'qcow2.amend.data_file': 'data-file can only be set for images that use an external data file',
+  'qcow2.amend.data_file_raw': 'data-file-raw cannot be set on existing images',
+};
+
+export function amendmentWords(error: DiskError, values: OptionValues): Failure {
+  const { detail } = error;
+  if (detail === 'qcow2.amend.backing_file') {
+    return new Failure('Cannot amend the backing file', {
+      tail: "You can use 'qemu-img rebase' instead.\n",
+    });
+  }
+  const compat = values.get('compat')?.text;
+  if (detail === 'qcow2.amend.compat' && !/^(0\.10|1\.1|v2|v3)$/.test(compat ?? '1.1')) {
+    return new Failure(`Unknown compatibility level ${compat}`);
+  }
+  if (detail === 'qcow2.amend.refcount_bits') return new Failure(refcountWords(values));
+  return new Failure(WORDS[detail] ?? wordsOf(error));
+}
+
+function refcountWords(values: OptionValues): string {
+  const bits = values.get('refcount_bits')?.value;
+  const isWidth = typeof bits === 'number' && bits >= 1 && bits <= 64;
+  if (!isWidth || !Number.isInteger(Math.log2(bits))) {
+    return 'Refcount width must be a power of two and may not exceed 64 bits';
+  }
+  return (
+    'Refcount widths other than 16 bits require compatibility level 1.1 or above ' +
+    '(use compat=1.1 or greater)'
+  );
+}

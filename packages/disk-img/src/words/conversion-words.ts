@@ -1,0 +1,46 @@
+/** Why a conversion came to nothing, in the words of qemu-img. */
+import { DiskError } from 'diskfile';
+import type { OptionValues } from '../arguments/option-list.ts';
+import { Failure } from '../program.ts';
+import { creationWords } from './creation-words.ts';
+import { wordsOf, wordsOfWriting } from './disk-words.ts';
+import { hostErrorText } from './host-errors.ts';
+import { openReason, shownFrom } from './open-failure.ts';
+
+export interface ConversionTarget {
+  readonly target: string;
+  readonly format: string;
+  readonly values: OptionValues;
+  readonly list: string;
+}
+
+/** @throws what is no failure of a disk, and what a signal made of it */
+export function conversionWords(
+  error: unknown,
+  { target, format, values }: ConversionTarget,
+): Failure {
+  if (error instanceof Failure) return error;
+  if (!(error instanceof DiskError) || error.code === 'aborted') throw error;
+  const { op, offset, depth = 0 } = error.context;
+  const reason = hostErrorText(error.errno);
+  if (error.detail === 'convert.target-too-small') {
+    return new Failure('output file is smaller than input file');
+  }
+  if (error.detail === 'storage.locked') {
+    return new Failure(`${target}: error while converting ${format}: ${wordsOfWriting(error)}`);
+  }
+  if (depth > 0 || error.detail === 'gate.not-found') {
+    const prefix = depth === 0 ? 'Could not open backing file: ' : '';
+    const words = shownFrom(target, `${prefix}${openReason(error)}`);
+    return new Failure(`Could not open '${target}': ${words}`);
+  }
+  if (error.code === 'no-space') {
+    return new Failure(`error while writing at byte ${offset ?? 0}: ${reason}`);
+  }
+  if (op === 'read' && error.code !== 'invalid-argument') {
+    return new Failure(`error while reading at byte ${offset ?? 0}: ${hostErrorText('EIO')}`);
+  }
+  if (values.size === 0 && op !== 'create') return new Failure(wordsOf(error));
+  const words = creationWords(error, { format, filename: target, values });
+  return new Failure(`${target}: error while converting ${format}: ${words}`);
+}
