@@ -167,11 +167,15 @@ export {
   type Step,
   stepCall,
 } from './step.ts';
+export { STORAGE_EVENTS, type StorageEvent } from './storage-events.ts';
 export {
   abandonStorages,
   allocateSpace,
+  announce,
   type ByteSource,
   closeStorage,
+  dataOf,
+  during,
   flushStorage,
   type HostRange,
   type SharedFile,
@@ -180,6 +184,7 @@ export {
   readBytes,
   readInto,
   type Storage,
+  type StorageEvents,
   truncateStorage,
   type WritableStorage,
   writeBytes,

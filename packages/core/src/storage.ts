@@ -5,6 +5,7 @@
  */
 import { DiskError } from '@diskfile/bytes';
 import { type HostCall, hostCall, type Step } from './step.ts';
+import type { StorageEvent } from './storage-events.ts';
 
 export interface ByteSource {
   /** What errors call it: a path for files. */
@@ -46,6 +47,8 @@ export interface Storage extends ByteSource {
    * leave this out; all of it counts as data then.
    */
   hostRangeSync?(offset: number, lengthBytes: number): HostRange;
+  /** There where the storage wants to know what its requests are for. */
+  readonly events?: StorageEvents;
   closeSync(): void;
   close(): Promise<void>;
 }
@@ -86,6 +89,16 @@ export interface SharedFile {
   readonly fd: number;
   /** Tells the storage that another thread has written up to here, and that its size may be more. */
   wroteUpTo(endBytes: number): void;
+}
+
+/** What a storage offers that wants to be told. */
+export interface StorageEvents {
+  /** The same storage, each of whose requests is told of as one of guest data. */
+  readonly data: Storage;
+  /** The same storage, each of whose requests is told of as `event`. */
+  during(event: StorageEvent): Storage;
+  /** Tells of a moment without a request of its own. */
+  announce(event: StorageEvent): HostCall;
 }
 
 export function isWritable(storage: Storage): storage is WritableStorage {
@@ -204,4 +217,23 @@ export function* abandonStorages(storages: readonly Storage[]): Step<void> {
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
   }
+}
+
+/** The storage to use for guest data. */
+export function dataOf(storage: WritableStorage): WritableStorage;
+export function dataOf(storage: Storage): Storage;
+export function dataOf(storage: Storage): Storage {
+  return storage.events?.data ?? storage;
+}
+
+/** The storage to use for requests that are about `event`. */
+export function during(storage: WritableStorage, event: StorageEvent): WritableStorage;
+export function during(storage: Storage, event: StorageEvent): Storage;
+export function during(storage: Storage, event: StorageEvent): Storage {
+  return storage.events?.during(event) ?? storage;
+}
+
+/** A step that tells of a moment. */
+export function* announce(storage: Storage, event: StorageEvent): Step<void> {
+  if (storage.events !== undefined) yield storage.events.announce(event);
 }

@@ -149,7 +149,9 @@ export { parseByteSize } from './graph/byte-size.ts';
 export { parseDiskName } from './graph/disk-name.ts';
 export type { ImageFile } from './graph/format-node.ts';
 export { type KeyvalWarnings, parseKeyval } from './graph/keyval.ts';
+export type { Breakpoints, StopListener } from './graph/blkdebug/fault-script.ts';
 export {
+  breakpointsOf,
   openGraph,
   openGraphFile,
   type OpenGraphOptions,

@@ -49,6 +49,8 @@ export class ClusterAllocator {
 
   /** Takes `count` neighbouring clusters. @returns the first */
   *allocate(count: number): Step<number> {
+    yield* this.#refcounts.announce('cluster_alloc');
+    yield* this.#refcounts.announce('refblock_alloc');
     for (;;) {
       const next = this.#next;
       const run = { start: yield* this.#findFree(count), count };
@@ -97,6 +99,7 @@ export class ClusterAllocator {
     const { freed } = this;
     for (let run = freed.firstUnlinked(); run !== undefined; run = freed.firstUnlinked()) {
       const part = this.#refcounts.withinBlock(run);
+      yield* this.#refcounts.announce('cluster_free');
       yield* this.#refcounts.lower(part, (cluster) => freed.addFreed({ start: cluster, count: 1 }));
       freed.dropUnlinked(part.count);
     }
@@ -169,6 +172,7 @@ export class ClusterAllocator {
    */
   *#growTable(startBlock: number): Step<void> {
     const { clustersPerBlock, clusterBytes } = this.#refcounts;
+    yield* this.#refcounts.announce('reftable_grow');
     let blocks = divideUp(startBlock, clustersPerBlock);
     const tableClusters = () =>
       divideUp(Math.ceil((startBlock + blocks) * TABLE_GROWTH) * TABLE_ENTRY_BYTES, clusterBytes);

@@ -115,6 +115,8 @@ export class ClusterTables {
     const old = { start: oldOffset / this.clusterBytes, count: 1 };
     if (oldOffset !== 0) yield* refcounts.checkInUse(old);
     const cluster = yield* allocator.allocate(1);
+    if (oldOffset !== 0) yield* refcounts.announce('l2_alloc_cow_read');
+    yield* refcounts.announce('l2_alloc_write');
     try {
       yield* tables.placeTable(l1Index, cluster * this.clusterBytes);
     } catch (error) {

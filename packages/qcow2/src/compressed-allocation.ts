@@ -1,5 +1,11 @@
 /** Host space for compressed clusters: packed one behind another, and how they become part of the disk. */
-import type { CompressedWriter, EncodedAllocation, Step, WritableStorage } from '@diskfile/core';
+import {
+  type CompressedWriter,
+  during,
+  type EncodedAllocation,
+  type Step,
+  type WritableStorage,
+} from '@diskfile/core';
 import { type ClusterEntry, setCompressed } from './cluster-entry.ts';
 import type { ClusterTables } from './cluster-tables.ts';
 import { CODEC_IDS } from './compressed-clusters.ts';
@@ -45,7 +51,7 @@ class PackedClusters implements EncodedAllocation {
   readonly #guestOffset: number;
 
   constructor(tables: ClusterTables, guestOffset: number) {
-    this.storage = tables.metadata.storage;
+    this.storage = during(tables.metadata.storage, 'write_compressed');
     this.#tables = tables;
     this.#guestOffset = guestOffset;
   }

@@ -1,5 +1,5 @@
 /** Where the clusters of an image lie, and what is refused of entries that point at them. */
-import type { Extent, Storage } from '@diskfile/core';
+import { dataOf, type Extent, type Storage } from '@diskfile/core';
 import { CODEC_IDS, type CompressedClusters } from './compressed-clusters.ts';
 import { checkReach, corrupt, hex } from './errors.ts';
 import type { ImageEncryption } from './encryption.ts';
@@ -26,7 +26,7 @@ export class HostClusters {
     encryption: ImageEncryption | undefined,
   ) {
     this.clusterBytes = header.clusterBytes;
-    this.storage = dataFile ?? storage;
+    this.storage = dataOf(dataFile ?? storage);
     this.isExternal = dataFile !== undefined;
     this.zeroFlagAllowed = header.version >= 3;
     this.#clusterBits = header.clusterBits;

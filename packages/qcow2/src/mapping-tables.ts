@@ -1,5 +1,5 @@
 /** The two levels of tables together: what maps a guest offset, in memory or still in the file. */
-import { readInto, type Step, type Storage } from '@diskfile/core';
+import { during, readInto, type Step, type Storage } from '@diskfile/core';
 import { DirtyRange } from './dirty-range.ts';
 import { checkReach, corrupt, hex } from './errors.ts';
 import type { Qcow2Header } from './header.ts';
@@ -46,7 +46,7 @@ export class MappingTables {
   /** @param cacheBytes L2 entries to keep in memory; one slice at the least. */
   constructor(storage: Storage, l1: L1Table, geometry: TableGeometry, cacheBytes: number) {
     const { clusterBytes, l2EntryBytes, l2TableBytes } = geometry;
-    this.#storage = storage;
+    this.#storage = during(storage, 'l2_load');
     this.#l1 = l1;
     this.#alignment = geometry.l2TableAlignment;
     this.#sliceBytes = Math.min(l2TableBytes, MAX_SLICE_BYTES);

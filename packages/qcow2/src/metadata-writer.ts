@@ -10,6 +10,8 @@
  * opens the image after a crash counts anew.
  */
 import {
+  announce,
+  during,
   flushStorage,
   type HostCall,
   ParallelCalls,
@@ -99,7 +101,7 @@ export class MetadataWriter {
   *#writeBlocks(): Step<() => void> {
     const { refcounts, storage } = this.#metadata;
     const blocks = refcounts.dirtyBlocks();
-    yield* writeDirty(storage, blocks);
+    yield* writeDirty(during(storage, 'refblock_update_part'), blocks);
     return () => refcounts.markClean(blocks);
   }
 
@@ -112,11 +114,12 @@ export class MetadataWriter {
     const { refcounts, storage, headerWriter } = this.#metadata;
     const { table, clusterBytes } = refcounts;
     if (!table.dirty.isEmpty) {
-      yield* writeDirty(storage, [table]);
+      yield* writeDirty(during(storage, 'refblock_alloc_hookup'), [table]);
       yield* this.#flushHost();
       table.dirty.clear();
     }
     if (!table.isMoved) return;
+    yield* announce(storage, 'refblock_alloc_switch_table');
     yield* headerWriter.setRefcountTable(table.hostOffset, table.bytes.length / clusterBytes);
     table.headerSwitched();
   }
@@ -126,7 +129,7 @@ export class MetadataWriter {
     const slices = tables.dirtySlices();
     if (slices.length > 0) {
       yield* writeDirty(
-        storage,
+        during(storage, 'l2_update'),
         slices.map(({ hostOffset, entries, dirty }) => ({
           hostOffset,
           bytes: new Uint8Array(entries.buffer),
@@ -137,7 +140,7 @@ export class MetadataWriter {
       tables.markClean(slices);
     }
     if (tables.l1.dirty.isEmpty) return;
-    yield* writeDirty(storage, [tables.l1]);
+    yield* writeDirty(during(storage, 'l1_update'), [tables.l1]);
     yield* this.#flushHost();
     tables.l1.dirty.clear();
   }

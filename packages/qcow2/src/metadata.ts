@@ -1,5 +1,5 @@
 /** The tables of an image that is written, and what keeps them together. */
-import type { Step, WritableStorage } from '@diskfile/core';
+import { during, type Step, type WritableStorage } from '@diskfile/core';
 import { ClusterAllocator } from './allocator.ts';
 import { corrupt, hex } from './errors.ts';
 import { HeaderWriter } from './header-writer.ts';
@@ -76,7 +76,11 @@ export function* openMetadata(parts: MetadataParts): Step<ImageMetadata> {
   const { headerWriter, storage, cacheBytes } = parts;
   const { header } = headerWriter;
   const { offset, clusters } = header.refcountTable;
-  const table = yield* RefcountTable.read(storage, offset, clusters * header.clusterBytes);
+  const table = yield* RefcountTable.read(
+    during(storage, 'reftable_load'),
+    offset,
+    clusters * header.clusterBytes,
+  );
   const refcounts = new Refcounts(storage, table, header, cacheBytes * REFCOUNT_SHARE);
   const { l1Table, snapshotTable } = header;
   const { l1 } = parts.tables;

@@ -32,6 +32,7 @@ export class PackedSpace {
    */
   *take(lengthBytes: number, limitBytes: number): Step<number> {
     const { clusterBytes } = this.#refcounts;
+    yield* this.#refcounts.announce('cluster_alloc_bytes');
     const end = yield* this.#usableEnd();
     if (end === undefined) {
       return this.#packed((yield* this.#newCluster(limitBytes)) * clusterBytes, lengthBytes);

@@ -1,18 +1,19 @@
 /** The writing half of a qcow2 image: what the engine asks for, over tables kept in memory. */
-import type {
-  Allocation,
-  BackingWriter,
-  BitmapReader,
-  BitmapWriter,
-  CompressedWriter,
-  DiskWarning,
-  Extent,
-  ImageAmender,
-  ImageResizer,
-  ImageWriter,
-  Limits,
-  SnapshotWriter,
-  Step,
+import {
+  type Allocation,
+  announce,
+  type BackingWriter,
+  type BitmapReader,
+  type BitmapWriter,
+  type CompressedWriter,
+  type DiskWarning,
+  type Extent,
+  type ImageAmender,
+  type ImageResizer,
+  type ImageWriter,
+  type Limits,
+  type SnapshotWriter,
+  type Step,
 } from '@diskfile/core';
 import { Qcow2Amender } from './amend/amender.ts';
 import { Qcow2BackingWriter } from './backing-writer.ts';
@@ -175,8 +176,11 @@ export class Qcow2Writer implements ImageWriter {
   }
 
   *flush(): Step<void> {
+    const { storage } = this.metadata;
+    yield* announce(storage, 'flush_to_os');
     yield* this.#freeSpace.punch();
     yield* this.#writer.flush();
+    yield* announce(storage, 'flush_to_disk');
   }
 
   /** Writes refcounts that were rebuilt, and clears the dirty bit. */

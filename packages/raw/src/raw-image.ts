@@ -1,5 +1,13 @@
 /** A raw disk as a map: guest offset and host offset are the same number. */
-import type { Extent, FlatSize, FormatImage, ImageWriter, Step, Storage } from '@diskfile/core';
+import {
+  dataOf,
+  type Extent,
+  type FlatSize,
+  type FormatImage,
+  type ImageWriter,
+  type Step,
+  type Storage,
+} from '@diskfile/core';
 import { SECTOR_BYTES } from './raw-size.ts';
 
 export class RawImage implements FormatImage {
@@ -18,7 +26,7 @@ export class RawImage implements FormatImage {
 
   constructor(storage: Storage, size: FlatSize, writer: ImageWriter | undefined) {
     if (writer !== undefined) this.writer = writer;
-    this.#storage = storage;
+    this.#storage = dataOf(storage);
     this.storages = [storage];
     this.#size = size;
   }

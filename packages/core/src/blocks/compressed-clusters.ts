@@ -1,8 +1,8 @@
 /** Compressed clusters: the decoder, loaded when the first one is met, and extents for the engine. */
+import { during, type Storage } from '../storage.ts';
 import type { Decoder, DecoderSet } from '../decoder.ts';
 import type { Extent } from '../engine/extent.ts';
 import type { Step } from '../step.ts';
-import type { Storage } from '../storage.ts';
 
 export class CompressedClusters {
   readonly #decoders: DecoderSet;
@@ -20,7 +20,7 @@ export class CompressedClusters {
     this.#decoders = decoders;
     this.#decoderId = decoderId;
     this.#unit = {
-      storage,
+      storage: during(storage, 'read_compressed'),
       unitLengthBytes: clusterBytes,
       hostOffset: 0,
       encodedLengthBytes: 0,

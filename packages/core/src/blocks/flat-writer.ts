@@ -2,7 +2,14 @@
 import type { Extent } from '../engine/extent.ts';
 import type { Allocation, ImageWriter } from '../format/image-writer.ts';
 import type { Step } from '../step.ts';
-import { flushStorage, punchHole, type WritableStorage } from '../storage.ts';
+import {
+  announce,
+  dataOf,
+  during,
+  flushStorage,
+  punchHole,
+  type WritableStorage,
+} from '../storage.ts';
 
 export class FlatWriter implements ImageWriter {
   readonly unitBytes = 1;
@@ -17,7 +24,7 @@ export class FlatWriter implements ImageWriter {
   }
 
   lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
-    extent.setData(this.storage, this.#startOffset + guestOffset, lengthBytes);
+    extent.setData(dataOf(this.storage), this.#startOffset + guestOffset, lengthBytes);
     return true;
   }
 
@@ -27,19 +34,19 @@ export class FlatWriter implements ImageWriter {
 
   /** A hole reads as zeros; where none can be made, or space has to stay, the engine writes. */
   *writeZeroes(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<number> {
-    const done = mayUnmap && (yield* this.#punch(guestOffset, lengthBytes));
+    if (!mayUnmap) return 0;
+    const storage = during(this.storage, 'pwritev_zero');
+    const done = yield* punchHole(storage, this.#startOffset + guestOffset, lengthBytes);
     return done ? lengthBytes : 0;
   }
 
   *discard(guestOffset: number, lengthBytes: number): Step<void> {
-    yield* this.#punch(guestOffset, lengthBytes);
-  }
-
-  #punch(guestOffset: number, lengthBytes: number): Step<boolean> {
-    return punchHole(this.storage, this.#startOffset + guestOffset, lengthBytes);
+    yield* punchHole(this.storage, this.#startOffset + guestOffset, lengthBytes);
   }
 
   *flush(): Step<void> {
+    yield* announce(this.storage, 'flush_to_os');
+    yield* announce(this.storage, 'flush_to_disk');
     yield* flushStorage(this.storage);
   }
 

@@ -9,7 +9,7 @@ import type { EncoderSet } from '../encoder.ts';
 import type { FormatImage } from '../format/format-image.ts';
 import type { Allocation, ImageWriter } from '../format/image-writer.ts';
 import type { Step } from '../step.ts';
-import { isWritable, writeBytes } from '../storage.ts';
+import { announce, isWritable, writeBytes } from '../storage.ts';
 import { cancelAllocation } from './cancel-allocation.ts';
 import { CompressingWriter } from './compressed-writer.ts';
 import { Extent } from './extent.ts';
@@ -270,6 +270,7 @@ export class MappedWriter {
     const onDisk = Math.max(0, Math.min(end, this.#image.sizeBytes) - start);
     if (readsAsZero && (yield* this.#isZero(start, onDisk))) return undefined;
     const bytes = new Uint8Array(end - start);
+    yield* announce(this.#image.storages[0]!, 'cow_read');
     if (onDisk > 0) yield* this.#reader.readStep(bytes.subarray(0, onDisk), start);
     return bytes;
   }

@@ -101,7 +101,7 @@ export async function open(session: Session, request: OpenRequest): Promise<Outc
   }
   try {
     const disk = await openDisk(request, session.objects);
-    session.opened = { disk, request };
+    session.use({ disk, request });
     for (const { detail, message } of disk.warnings) {
       if (detail === 'graph.probed-raw') console.err(`WARNING: ${message}\n`);
     }
@@ -191,11 +191,11 @@ async function reopen(session: Session, { options, changes, cache }: Changes): P
   const next = { ...request, options: merged, writable, cache: cache ?? request.cache };
   if (!(await session.close())) return 'failed';
   try {
-    session.opened = { disk: await openDisk(next, session.objects), request: next };
+    session.use({ disk: await openDisk(next, session.objects), request: next });
     return 'done';
   } catch (error) {
     const unknown = /does(?:n't| not) support the option '(.*)'$/s.exec(changeReason(error));
-    session.opened = { disk: await openDisk(request, session.objects), request };
+    session.use({ disk: await openDisk(request, session.objects), request });
     console.error(
       unknown === null ? changeReason(error) : `Cannot change the option '${unknown[1]}'`,
     );

@@ -15,6 +15,8 @@ declare const COMMAND_VERSION: string;
 /** @param argv interpreter, program, and arguments */
 export async function main(argv: readonly string[]): Promise<number> {
   const console = new Console(basename(argv[1] ?? 'disk-io').replace(/\.js$/, ''));
+  // Also where it ends early: waiting for what cannot happen.
+  process.once('exit', () => console.flush());
   try {
     return await run(console, readArguments(argv.slice(2), PROGRAM_OPTIONS));
   } catch (error) {

@@ -55,7 +55,7 @@ export async function openDisk(request: OpenRequest, objects: UserObjects): Prom
   const { writable, forceShare, copyOnRead, temporary, discards } = request;
   const plain = graphOf(request);
   const graph = copyOnRead && writable ? copyingOnRead(plain) : plain;
-  return await openGraph(graph, {
+  const disk = await openGraph(graph, {
     readOnly: !writable,
     forceShare,
     discards,
@@ -63,6 +63,20 @@ export async function openDisk(request: OpenRequest, objects: UserObjects): Prom
     objects,
     gate: { allow: 'any' },
   });
+  if (!isLocked(disk)) return disk;
+  await disk.close();
+  const option = disk.format === 'luks' ? 'key-secret' : 'encrypt.key-secret';
+  throw new DiskError(
+    'wrong-key',
+    'graph.no-secret',
+    `Parameter '${option}' is required for cipher`,
+  );
+}
+
+/** Whether the image is encrypted and nobody has said with what. */
+function isLocked(disk: DiskFile): boolean {
+  const { encryption } = disk.info()[0]!.details;
+  return (encryption as { readonly locked?: boolean } | undefined)?.locked === true;
 }
 
 /** A name together with options: these say what else there is to say of the node. */

@@ -1,5 +1,11 @@
 /** What commands share: the disk that is open, requests under way, and how it all ends. */
-import { DiskError, type DiskFile, type UserObjects } from 'diskfile';
+import {
+  type Breakpoints,
+  breakpointsOf,
+  DiskError,
+  type DiskFile,
+  type UserObjects,
+} from 'diskfile';
 import type { Console } from '../program/console.ts';
 import { requestReason } from '../text/failure-words.ts';
 import type { OpenRequest } from './open-disk.ts';
@@ -24,6 +30,22 @@ export class Session {
   get disk(): DiskFile {
     if (this.opened === undefined) throw new Error('assertion failed: no disk is open');
     return this.opened.disk;
+  }
+
+  /** Where requests of the disk can be stopped, if they can. */
+  get breakpoints(): Breakpoints | undefined {
+    return this.opened && breakpointsOf(this.opened.disk);
+  }
+
+  /** Goes on with a disk that was opened, and tells of requests that stop. */
+  use(opened: OpenedDisk): void {
+    this.opened = opened;
+    const { breakpoints, console } = this;
+    if (breakpoints === undefined) return;
+    breakpoints.listener = {
+      stopped: (tag) => console.out(`blkdebug: Suspended request '${tag}'\n`),
+      goesOn: (tag) => console.out(`blkdebug: Resuming request '${tag}'\n`),
+    };
   }
 
   /** Makes durable what was written, unless nobody wants that. */
@@ -87,7 +109,9 @@ export class Session {
     while (!this.isIdle) await Promise.all(this.#pending);
   }
 
+  /** @returns whether all was written out; if not, that is said */
   async close(): Promise<boolean> {
+    this.breakpoints?.clear();
     await this.drain();
     const { opened } = this;
     this.opened = undefined;
@@ -95,7 +119,10 @@ export class Session {
       await opened?.disk.close();
       return true;
     } catch (error) {
-      this.console.error(requestReason(error));
+      // Both are written out as the image is closed, and neither can be.
+      for (const cache of ['L2 table', 'refcount block']) {
+        this.console.error(`Failed to flush the ${cache} cache: ${requestReason(error)}`);
+      }
       return false;
     }
   }

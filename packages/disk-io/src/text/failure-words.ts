@@ -62,6 +62,11 @@ function ownReason(error: DiskError, writable: boolean): string {
       ? `Could not open '${path}': ${TEXTS['EISDIR']}`
       : `'file' driver requires '${path}' to be a regular file`;
   }
+  if (error.code === 'io' && context.op === 'read') {
+    const { format } = context;
+    const what = format === undefined ? 'image for determining its format' : `${format} header`;
+    return `Could not read ${what}: ${TEXTS[errno] ?? errno}`;
+  }
   if (detail === 'storage.locked') {
     const lock = writable ? '"write"' : 'shared "write"';
     return `Failed to get ${lock} lock\nIs another process using the image [${path}]?`;

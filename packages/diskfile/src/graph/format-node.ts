@@ -18,7 +18,7 @@ import {
 import { abandonDisk } from '../chain/disk-steps.ts';
 import { refuseForeignFormat } from '../open/foreign-format.ts';
 import { type BlockOptions, type ChildOptions, invalid } from './block-options.ts';
-import { takeFormatOptions } from './format-options.ts';
+import { checkEncryption, takeFormatOptions, takeSecret } from './format-options.ts';
 import type { NodeDriver, NodeOpener, NodeRequest } from './node-driver.ts';
 import { findNodeDriver } from './node-drivers.ts';
 import { type NodeAccess, takeNodeOptions } from './node-options.ts';
@@ -42,6 +42,7 @@ export interface ImageFile {
 export function* openFormatFile({ name, options, access, opener }: NodeRequest): Step<ImageFile> {
   if (name !== undefined) refuseUnknownFormat(name, opener.settings.formats);
   const file = fileChild(name, options);
+  takeSecret(name, options);
   for (const child of ['data-file', 'backing']) options.takeChild(child);
   takeFormatOptions(name ?? 'qcow2', options);
   refuseLeftOver(name, options);
@@ -54,7 +55,9 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   if (name !== undefined) refuseUnknownFormat(name, settings.formats);
   const file = fileChild(name, options);
   const dataFile = options.takeChild('data-file');
+  const secret = takeSecret(name, options);
   const below = belowOf(options.takeChild('backing'), opener, access);
+  const passphrase = passphraseOf(opener, secret.id);
   const storage = yield* opener.openStorage(file, access);
   const gate = new DataFileGate(opener, access, { storage, dataFile });
   const chain = yield* openChain(storage, {
@@ -66,6 +69,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
     snapshot: request.isTop ? settings.snapshot : undefined,
     writable: access.writable,
     followBacking: settings.followBacking,
+    passphrases: [passphrase, ...(below?.passphrases ?? [])],
     ...(below === undefined ? {} : { below }),
   });
   const { format } = chain.layers[0]!;
@@ -81,6 +85,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   );
   try {
     gate.refuseUnused();
+    checkEncryption(secret.method, encryptionOf(disk));
     takeFormatOptions(format, options);
   } catch (error) {
     yield* abandonDisk(disk);
@@ -92,6 +97,15 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
 function refuseLeftOver(format = 'qcow2', { leftOver }: BlockOptions): void {
   if (leftOver === undefined) return;
   throw invalid(`Block format '${format}' does not support the option '${leftOver}'`);
+}
+
+function passphraseOf(opener: NodeOpener, id: string | undefined): Uint8Array | undefined {
+  return id === undefined ? undefined : opener.settings.objects.secret(id);
+}
+
+function encryptionOf(disk: DiskFile): string | undefined {
+  const { encryption } = disk.info()[0]!.details;
+  return (encryption as { readonly method: string } | undefined)?.method;
 }
 
 function fileChild(name: string | undefined, options: BlockOptions): ChildOptions {
@@ -117,7 +131,7 @@ function belowOf(
   child: ChildOptions | undefined,
   opener: NodeOpener,
   above: NodeAccess,
-): ImageBelow | null | undefined {
+): DescribedBelow | null | undefined {
   if (child === undefined) return undefined;
   const { reference, options } = child;
   if (reference === null || reference === '') return null;
@@ -129,30 +143,54 @@ function belowOf(
   return describedBelow(options, opener, { ...above, writable: false });
 }
 
-function describedBelow(options: BlockOptions, opener: NodeOpener, above: NodeAccess): ImageBelow {
+interface DescribedBelow extends ImageBelow {
+  /** Its own, and those of the images below it. */
+  readonly passphrases: readonly (Uint8Array | undefined)[];
+}
+
+function describedBelow(
+  options: BlockOptions,
+  opener: NodeOpener,
+  above: NodeAccess,
+): DescribedBelow {
   const format = options.peekText('driver');
   if (format !== undefined && findNodeDriver(format) !== undefined) {
     const whole = { options, reference: undefined };
-    return { format: 'raw', below: null, open: () => opener.openStorage(whole, above) };
+    return {
+      format: 'raw',
+      below: null,
+      passphrases: [],
+      open: () => openBeside(opener, whole, above),
+    };
   }
   options.take('driver');
   if (format !== undefined) refuseUnknownFormat(format, opener.settings.formats);
   const access = takeNodeOptions(options, above);
   const file = options.takeChild('file');
   const below = belowOf(options.takeChild('backing'), opener, access);
+  const passphrase = passphraseOf(opener, takeSecret(format, options).id);
   takeFormatOptions(format ?? 'qcow2', options);
   refuseLeftOver(format, options);
   return {
     format,
     below,
+    passphrases: [passphrase, ...(below?.passphrases ?? [])],
     *open(namedBy, reference) {
-      if (file !== undefined) return yield* opener.openStorage(file, access);
+      if (file !== undefined) return yield* openBeside(opener, file, access);
       if (reference === undefined) throw invalid('Must specify either driver or file');
       const gate = opener.settings.makeGate(opener.lockingOf(access.forceShare));
       const named = parseImageName(reference.name, 'backing');
       return yield* gate.open({ file: named, namedBy, writable: false });
     },
   };
+}
+
+/** Opens what only some requests of the disk come to; no breakpoint is meant for it. */
+function* openBeside(opener: NodeOpener, child: ChildOptions, access: NodeAccess): Step<Storage> {
+  const { length } = opener.breakpoints;
+  const storage = yield* opener.openStorage(child, access);
+  opener.breakpoints.length = length;
+  return storage;
 }
 
 /** Puts a data file that the user describes in the place of the one that an image names. */
@@ -182,7 +220,7 @@ class DataFileGate implements OpenGate {
       return yield* this.#inner.open(request);
     }
     this.#dataFile = undefined;
-    return yield* this.#opener.openStorage(given, this.#access);
+    return yield* openBeside(this.#opener, given, this.#access);
   }
 
   refuseUnused(): void {

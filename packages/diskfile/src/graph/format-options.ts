@@ -18,6 +18,31 @@ const OVERLAP_STRUCTURES = [
 ];
 const MAX_CLEAN_INTERVAL = 2 ** 32 - 1;
 
+/**
+ * Takes what names the secret of an encrypted image. @param format undefined where it is not known
+ */
+export function takeSecret(
+  format: string | undefined,
+  options: BlockOptions,
+): { readonly id: string | undefined; readonly method: string | undefined } {
+  if (format === 'luks') return { id: options.takeText('key-secret'), method: undefined };
+  if (format !== undefined && format !== 'qcow2' && format !== 'qcow') return NO_SECRET;
+  const id = options.takeText('encrypt.key-secret');
+  return { id: id ?? options.takeText('key-secret'), method: options.takeText('encrypt.format') };
+}
+
+const NO_SECRET = { id: undefined, method: undefined };
+
+/** @throws DiskError `invalid-argument` for an encryption that the image does not have */
+export function checkEncryption(stated: string | undefined, found: string | undefined): void {
+  if (stated === undefined || stated === found) return;
+  throw invalid(
+    found === undefined
+      ? `No encryption in image header, but options specified format '${stated}'`
+      : `Header reported '${found}' encryption format but options specify '${stated}'`,
+  );
+}
+
 /** Takes what the format knows; what is left is no option of it. */
 export function takeFormatOptions(format: string, options: BlockOptions): void {
   if (format === 'qcow2') takeQcow2Options(options);

@@ -12,6 +12,7 @@ import {
 import { decoders } from '@diskfile/codec';
 import { type ImageLocking, OverlayStorage } from '@diskfile/storage';
 import { abandonDisk } from '../chain/disk-steps.ts';
+import type { Breakpoints } from './blkdebug/fault-script.ts';
 import { type BlockOptions, type ChildOptions, invalid } from './block-options.ts';
 import { DiskFilter } from './disk-filter.ts';
 import { withPolicies } from './disk-policies.ts';
@@ -33,6 +34,7 @@ interface Opened {
 export class GraphOpening implements NodeOpener {
   readonly settings: GraphSettings;
   readonly warnings: DiskWarning[] = [];
+  readonly breakpoints: Breakpoints[] = [];
   #depth = 0;
 
   constructor(settings: GraphSettings) {

@@ -9,6 +9,7 @@ import type {
   Storage,
 } from '@diskfile/core';
 import type { ImageLocking } from '@diskfile/storage';
+import type { Breakpoints } from './blkdebug/fault-script.ts';
 import type { BlockOptions, ChildOptions } from './block-options.ts';
 import type { NodeAccess, NodeOptions } from './node-options.ts';
 import type { UserObjects } from './user-objects.ts';
@@ -32,6 +33,8 @@ export interface GraphSettings {
 export interface NodeOpener {
   readonly settings: GraphSettings;
   readonly warnings: DiskWarning[];
+  /** Of the nodes that requests of the disk pass, the uppermost last. */
+  readonly breakpoints: Breakpoints[];
   lockingOf(forceShare: boolean): ImageLocking;
   /** Opens a child that moves bytes alone, whatever driver it has. */
   openStorage(child: ChildOptions, access: NodeAccess): Step<Storage>;

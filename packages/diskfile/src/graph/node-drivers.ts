@@ -2,11 +2,13 @@
 import { closeStorage, type DiskFile, isWritable, type Step, type Storage } from '@diskfile/core';
 import { nodeHostFiles, sliceStorage, WritableSliceStorage } from '@diskfile/storage';
 import { openHostFile } from '../open/host-file.ts';
-import { type BlockOptions, type ChildOptions, invalid } from './block-options.ts';
+import { type BlockOptions, invalid } from './block-options.ts';
+import { blkdebugDriver } from './blkdebug/blkdebug-node.ts';
 import { CopyOnReadDisk } from './copy-on-read-disk.ts';
 import { CompressingDisk } from './compressing-disk.ts';
 import { DiskFilter } from './disk-filter.ts';
 import { abandonDisk } from '../chain/disk-steps.ts';
+import { needChild } from './need-child.ts';
 import type { NodeDriver, NodeRequest, OpenedNode } from './node-driver.ts';
 import { NullStorage } from './null-storage.ts';
 
@@ -19,6 +21,7 @@ const DRIVERS: Readonly<Record<string, NodeDriver>> = {
   raw: { kind: 'format', open: openRaw },
   'null-co': { kind: 'protocol', open: openNull },
   'null-aio': { kind: 'protocol', open: openNull },
+  blkdebug: blkdebugDriver,
   throttle: { kind: 'format', open: openThrottle },
   preallocate: { kind: 'format', open: openPreallocate },
   'copy-on-read': {
@@ -33,13 +36,6 @@ const DRIVERS: Readonly<Record<string, NodeDriver>> = {
 
 export function findNodeDriver(name: string): NodeDriver | undefined {
   return Object.hasOwn(DRIVERS, name) ? DRIVERS[name] : undefined;
-}
-
-/** The child that a driver cannot do without. */
-export function needChild(options: BlockOptions, name: string): ChildOptions {
-  const child = options.takeChild(name);
-  if (child !== undefined && child.reference !== null) return child;
-  throw invalid(`A block device must be specified for "${name}"`);
 }
 
 function* openFile({ name, options, access, opener }: NodeRequest): Step<OpenedNode> {

@@ -11,6 +11,7 @@ import {
 import { hostGate, type HostGateOptions } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
 import { checkedLimits } from '../open/limits.ts';
+import type { Breakpoints } from './blkdebug/fault-script.ts';
 import { type BlockOptions, invalid } from './block-options.ts';
 import type { ImageFile } from './format-node.ts';
 import { GraphOpening } from './graph-opening.ts';
@@ -59,10 +60,22 @@ export function openGraphSync(graph: BlockOptions, options: OpenGraphOptions = {
 function* openStep(graph: BlockOptions, options: OpenGraphOptions): Step<DiskFile> {
   const { temporary = false, readOnly = true } = options;
   const opening = makeOpening(options);
-  if (!temporary) return yield* opening.openTop(graph.copy(), accessOf(options));
-  const access = accessOf({ ...options, readOnly: true });
-  const disk = yield* opening.openTop(graph.copy(), access);
-  return yield* opening.temporaryCopy(disk, { ...access, writable: !readOnly });
+  const access = accessOf({ ...options, readOnly: readOnly || temporary });
+  let disk = yield* opening.openTop(graph.copy(), access);
+  if (temporary) disk = yield* opening.temporaryCopy(disk, { ...access, writable: !readOnly });
+  const breakpoints = opening.breakpoints.at(-1);
+  if (breakpoints !== undefined) BREAKPOINTS.set(disk, breakpoints);
+  return disk;
+}
+
+const BREAKPOINTS = new WeakMap<DiskFile, Breakpoints>();
+
+/**
+ * Where requests of a disk can be stopped: at the uppermost `blkdebug` node of the graph that
+ * {@link openGraph} opened it from. Undefined without one.
+ */
+export function breakpointsOf(disk: DiskFile): Breakpoints | undefined {
+  return BREAKPOINTS.get(disk);
 }
 
 /**

@@ -1,6 +1,13 @@
 /** The refcounts of all host clusters: blocks in memory, read as they are needed. */
 import { DiskError } from '@diskfile/bytes';
-import { readBytes, type Step, type Storage } from '@diskfile/core';
+import {
+  announce,
+  during,
+  readBytes,
+  type Step,
+  type Storage,
+  type StorageEvent,
+} from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
 import { RefcountBlock } from './refcount-block.ts';
 import type { RefcountTable } from './refcount-table.ts';
@@ -48,12 +55,17 @@ export class Refcounts {
     { clusterBytes, refcountBits }: RefcountGeometry,
     cacheBytes: number,
   ) {
-    this.#storage = storage;
+    this.#storage = during(storage, 'refblock_load');
     this.table = table;
     this.clusterBytes = clusterBytes;
     this.#clustersPerBlock = (clusterBytes * 8) / refcountBits;
     this.#width = refcountWidth(refcountBits);
     this.#maxBlocks = Math.max(MIN_BLOCKS, Math.floor(cacheBytes / clusterBytes));
+  }
+
+  /** Tells the storage of a moment in the search for space. */
+  announce(event: StorageEvent): Step<void> {
+    return announce(this.#storage, event);
   }
 
   get clustersPerBlock(): number {

@@ -1,6 +1,6 @@
 /** Makes room in the L1 table for a larger disk, as it lies in the file or at another place. */
 import { divideUp } from '@diskfile/bytes';
-import { readInto, type Step, writeBytes } from '@diskfile/core';
+import { announce, during, readInto, type Step, writeBytes } from '@diskfile/core';
 import type { ClusterTables } from '../cluster-tables.ts';
 import { dropTables } from '../content-removal.ts';
 import { neededL1Entries } from '../header.ts';
@@ -48,12 +48,14 @@ function* moveL1(metadata: ImageMetadata, writer: MetadataWriter, entries: numbe
   yield* refcounts.checkInUse(old);
   const bytes = new Uint8Array(entries * ENTRY_BYTES);
   const count = divideUp(bytes.length, header.clusterBytes);
+  yield* announce(storage, 'l1_grow_alloc_table');
   const run = { start: yield* allocator.allocate(count), count };
   const hostOffset = run.start * header.clusterBytes;
   try {
     bytes.set(tables.l1.bytes);
-    yield* writeBytes(storage, bytes, hostOffset);
+    yield* writeBytes(during(storage, 'l1_grow_write_table'), bytes, hostOffset);
     yield* writer.finish();
+    yield* announce(storage, 'l1_grow_activate_table');
     yield* headerWriter.update(({ fields, ...rest }) => ({
       ...rest,
       fields: { ...fields, l1_size: entries, l1_table_offset: hostOffset },

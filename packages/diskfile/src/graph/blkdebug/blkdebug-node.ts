@@ -1,0 +1,53 @@
+/** The `blkdebug` driver: its options, and the node that it makes. */
+import { alignUp } from '@diskfile/bytes';
+import { closeStorage, type Step } from '@diskfile/core';
+import { type BlockOptions, invalid } from '../block-options.ts';
+import { needChild } from '../need-child.ts';
+import type { NodeDriver, NodeRequest, OpenedNode } from '../node-driver.ts';
+import { type DebugLimits, DebugStorage } from './debug-storage.ts';
+import { FaultScript } from './fault-script.ts';
+import { takeRules } from './rule-parsing.ts';
+
+const MAX_ALIGN = 2 ** 31;
+
+export const blkdebugDriver: NodeDriver = { kind: 'protocol', open: openBlkdebug };
+
+function* openBlkdebug({ options, access, opener }: NodeRequest): Step<OpenedNode> {
+  const rules = takeRules(options);
+  const inner = yield* opener.openStorage(needChild(options, 'image'), access);
+  try {
+    const script = new FaultScript(rules, inner.name);
+    const storage = DebugStorage.over(inner, script, takeLimits(options));
+    script.fire('none');
+    opener.breakpoints.push(script);
+    return { storage };
+  } catch (error) {
+    yield* closeStorage(inner);
+    throw error;
+  }
+}
+
+function takeLimits(options: BlockOptions): DebugLimits {
+  const align = options.takeSize('align') ?? 0;
+  if (align >= MAX_ALIGN || (align > 0 && !Number.isInteger(Math.log2(align)))) {
+    throw invalid(`Cannot meet constraints with align ${align}`);
+  }
+  const unit = Math.max(align, 1);
+  takeLimit(options, 'max-transfer', unit);
+  const zeroUnit = Math.max(unit, takeLimit(options, 'opt-write-zero', unit));
+  takeLimit(options, 'max-write-zero', zeroUnit);
+  const discardUnit = Math.max(unit, takeLimit(options, 'opt-discard', unit));
+  takeLimit(options, 'max-discard', discardUnit);
+  // The kinds of nodes and permissions that only QEMU has.
+  for (const permissions of ['take-child-perms', 'unshare-child-perms']) {
+    options.takeBelow(`${permissions}.`);
+  }
+  return { align: unit, discardUnit };
+}
+
+/** A limit that is a multiple of `unit`. How large requests may be makes no difference here. */
+function takeLimit(options: BlockOptions, name: string, unit: number): number {
+  const limit = options.takeSize(name) ?? 0;
+  if (limit < MAX_ALIGN && alignUp(limit, unit) === limit) return limit;
+  throw invalid(`Cannot meet constraints with ${name} ${limit}`);
+}
