@@ -197,7 +197,7 @@ describe('opening a chain', () => {
     const { start } = setUp({ top: 'link:mid', mid: 'link:bad' });
     expect(() => runSync(start('top'))).toThrowError(
       expect.objectContaining({
-        context: { op: 'open', path: 'mid', format: 'link', layer: 'format' },
+        context: { op: 'open', path: 'mid', format: 'link', layer: 'format', depth: 1 },
       }) as Error,
     );
   });

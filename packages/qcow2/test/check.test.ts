@@ -86,6 +86,7 @@ describe('a check', () => {
       detail: 'qcow2.check.refcount-too-low',
       message: `The cluster at 0x${(last * CLUSTER).toString(16)} is counted not at all and used once`,
       hostOffset: last * CLUSTER,
+      counts: { firstCluster: last, clusters: 1, stored: 0, counted: 1 },
       repaired: false,
     });
     expect(report.findings).toContainEqual({
@@ -93,6 +94,7 @@ describe('a check', () => {
       detail: 'qcow2.check.leak',
       message: `The cluster at 0x${((last - 1) * CLUSTER).toString(16)} is counted 3 times and used once`,
       hostOffset: (last - 1) * CLUSTER,
+      counts: { firstCluster: last - 1, clusters: 1, stored: 3, counted: 1 },
       repaired: false,
     });
   });

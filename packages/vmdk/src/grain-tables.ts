@@ -94,10 +94,15 @@ export class GrainTables implements BlockTable {
     return new Uint8Array(bytes);
   }
 
+  /** No grain begins here or further on. */
+  protected get grainsEnd(): number {
+    return this.storage.sizeBytes;
+  }
+
   /** @throws DiskError `corrupt` for a grain that is not in the file */
   find(grainIndex: number): number {
     const place = this.peek(grainIndex);
-    if (place >= this.storage.sizeBytes) throw beyondFile(grainIndex, place);
+    if (place >= this.grainsEnd) throw beyondFile(grainIndex, place);
     return place;
   }
 

@@ -49,6 +49,11 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
     if (geometry.zeroedGrains) this.linkZero = (grainIndex) => this.#linkZero(grainIndex);
   }
 
+  /** What is set aside is part of the file, although nothing may have been written there yet. */
+  protected override get grainsEnd(): number {
+    return Math.max(this.storage.sizeBytes, this.#space.end);
+  }
+
   get isDirty(): boolean {
     return this.#dirtyCount > 0;
   }
