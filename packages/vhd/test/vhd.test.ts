@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import {
+  closedGate,
+  createImageDisk,
+  DEFAULT_LIMITS,
+  type DiskFile,
+  MemoryStorage,
+  noDecoders,
+  openChain,
+  runSync,
+} from '@diskfile/core';
+import { vhdDriver } from '../src/index.ts';
+
+const MIB = 1024 * 1024;
+const SECTOR = 512;
+const TABLE_AT = 1536;
+
+function create(sizeBytes: number, options: Record<string, string | boolean> = {}): MemoryStorage {
+  const storage = new MemoryStorage(new Uint8Array(0), 'image.vhd');
+  const createNamed = () => {
+    throw new Error('a VHD image names no files');
+  };
+  runSync(vhdDriver.create!({ storage, sizeBytes, options, backing: undefined, createNamed }));
+  return storage;
+}
+
+function open(storage: MemoryStorage, writable = true): DiskFile {
+  const chain = runSync(
+    openChain(storage, {
+      drivers: [vhdDriver],
+      decoders: noDecoders,
+      gate: closedGate,
+      limits: DEFAULT_LIMITS,
+      format: 'vhd',
+      snapshot: undefined,
+      writable,
+      followBacking: true,
+    }),
+  );
+  return createImageDisk(chain, { limits: DEFAULT_LIMITS, opening: undefined });
+}
+
+function footerOf(storage: MemoryStorage): string {
+  return Buffer.from(storage.bytes.subarray(-SECTOR)).toString('hex');
+}
+
+describe('a dynamic VHD image', () => {
+  it('has its footer behind the last block, and the same at its start', () => {
+    const storage = create(5 * MIB, { force_size: true });
+    const footer = footerOf(storage);
+    const disk = open(storage);
+    disk.writeSync(new Uint8Array(10).fill(7), 3 * MIB);
+    disk.closeSync();
+    expect(footerOf(storage)).toBe(footer);
+    expect(Buffer.from(storage.bytes.subarray(0, SECTOR)).toString('hex')).toBe(footer);
+    expect(storage.sizeBytes).toBe(TABLE_AT + SECTOR + SECTOR + 2 * MIB + SECTOR);
+  });
+
+  it('is opened by the copy of its footer where a crash has left none behind the last block', () => {
+    const storage = create(5 * MIB, { force_size: true });
+    const footer = footerOf(storage);
+    storage.truncateSync(storage.sizeBytes - SECTOR);
+    storage.writeSync(new Uint8Array(3 * MIB).fill(9), storage.sizeBytes);
+    const disk = open(storage);
+    disk.writeSync(new Uint8Array(10).fill(7), 100);
+    const found = new Uint8Array(200);
+    disk.readSync(found, 0);
+    expect([found[99], found[100], found[110]]).toEqual([0, 7, 0]);
+    disk.closeSync();
+    expect(footerOf(storage)).toBe(footer);
+  });
+
+  it('is not written where two blocks share a place', () => {
+    const storage = create(5 * MIB, { force_size: true });
+    const disk = open(storage);
+    disk.writeSync(new Uint8Array(10).fill(7), 0);
+    disk.closeSync();
+    storage.writeSync(storage.bytes.slice(TABLE_AT, TABLE_AT + 4), TABLE_AT + 4);
+    expect(() => open(storage)).toThrowError(
+      expect.objectContaining({ code: 'corrupt', detail: 'vhd.overlap' }),
+    );
+    open(storage, false).closeSync();
+  });
+
+  it('is refused with a damaged header', () => {
+    const storage = create(5 * MIB);
+    storage.writeSync(new Uint8Array([1]), SECTOR + 100);
+    expect(() => open(storage, false)).toThrowError(
+      expect.objectContaining({ code: 'corrupt', detail: 'vhd.header-checksum' }),
+    );
+  });
+});
+
+describe('the size of a new VHD image', () => {
+  it('is that of its geometry, or to the byte where that is forced', () => {
+    expect(open(create(5 * MIB)).sizeBytes).toBeGreaterThan(5 * MIB);
+    expect(open(create(5 * MIB, { force_size: true })).sizeBytes).toBe(5 * MIB);
+  });
+
+  it('is whole MiB in a fixed image as Azure wants it', () => {
+    const storage = create(5 * MIB, { force_size: true, subformat: 'fixed' });
+    expect(storage.sizeBytes).toBe(5 * MIB + SECTOR);
+    expect(open(storage).sizeBytes).toBe(5 * MIB);
+  });
+
+  it('has a bound', () => {
+    expect(() => create(3 * 2 ** 40)).toThrowError(
+      expect.objectContaining({ code: 'invalid-argument', detail: 'vhd.too-large' }),
+    );
+  });
+});

@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import {
+  closedGate,
+  createImageDisk,
+  DEFAULT_LIMITS,
+  type DiskFile,
+  MemoryStorage,
+  noDecoders,
+  openChain,
+  runSync,
+} from '@diskfile/core';
+import { vhdxDriver } from '../src/index.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const BAT_AT = 2 * MIB;
+const HEADERS_AT = [64 * KIB, 128 * KIB] as const;
+
+function create(options: Record<string, string | number | boolean> = {}): MemoryStorage {
+  const storage = new MemoryStorage(new Uint8Array(0), 'image.vhdx');
+  const context = { storage, sizeBytes: 3 * MIB, options: { block_size: MIB, ...options } };
+  const createNamed = () => {
+    throw new Error('a VHDX disk names no files');
+  };
+  runSync(vhdxDriver.create!({ ...context, backing: undefined, createNamed }));
+  return storage;
+}
+
+function open(storage: MemoryStorage, writable = true): DiskFile {
+  const chain = runSync(
+    openChain(storage, {
+      drivers: [vhdxDriver],
+      decoders: noDecoders,
+      gate: closedGate,
+      limits: DEFAULT_LIMITS,
+      format: 'vhdx',
+      snapshot: undefined,
+      writable,
+      followBacking: true,
+    }),
+  );
+  return createImageDisk(chain, { limits: DEFAULT_LIMITS, opening: undefined });
+}
+
+function readByte(storage: MemoryStorage, guestOffset: number): number {
+  const disk = open(storage, false);
+  const byte = new Uint8Array(1);
+  disk.readSync(byte, guestOffset);
+  disk.closeSync();
+  return byte[0]!;
+}
+
+/** The file as it is after a flush, with its log in force and the table not changed yet. */
+function leftWithLog(): MemoryStorage {
+  const storage = create();
+  const table = storage.bytes.slice(BAT_AT, BAT_AT + MIB);
+  const disk = open(storage);
+  disk.writeSync(new Uint8Array(4096).fill(7), MIB);
+  disk.flushSync();
+  const left = new MemoryStorage(storage.bytes.slice());
+  left.writeSync(table, BAT_AT);
+  return left;
+}
+
+describe('the log of a VHDX disk', () => {
+  it('is applied to what is read, and the file stays as it is', () => {
+    const storage = leftWithLog();
+    const before = storage.bytes.slice();
+    expect(readByte(storage, MIB)).toBe(7);
+    expect(Buffer.compare(storage.bytes, before)).toBe(0);
+  });
+
+  it('is applied to the file when that is opened for writing', () => {
+    const storage = leftWithLog();
+    open(storage).closeSync();
+    storage.writeSync(new Uint8Array(MIB), MIB);
+    expect(readByte(storage, MIB)).toBe(7);
+  });
+
+  it('is refused when no entry is whole', () => {
+    const storage = leftWithLog();
+    for (let at = MIB; at < 2 * MIB; at += 4 * KIB) {
+      storage.writeSync(new Uint8Array([storage.bytes[at + 100]! + 1]), at + 100);
+    }
+    expect(() => open(storage, false)).toThrowError(
+      expect.objectContaining({ code: 'corrupt', detail: 'vhdx.log-empty' }),
+    );
+  });
+});
+
+describe('the headers of a VHDX disk', () => {
+  it.each(HEADERS_AT)('may be damaged at %d', (at) => {
+    const storage = create();
+    storage.writeSync(new Uint8Array(4096), at);
+    expect(readByte(storage, 0)).toBe(0);
+  });
+
+  it('may not be damaged both', () => {
+    const storage = create();
+    for (const at of HEADERS_AT) storage.writeSync(new Uint8Array(4096), at);
+    expect(() => open(storage, false)).toThrowError(
+      expect.objectContaining({ code: 'corrupt', detail: 'vhdx.no-header' }),
+    );
+  });
+});
+
+describe('a fixed VHDX disk', () => {
+  const stateOf = (storage: MemoryStorage) => storage.bytes[BAT_AT]! % 8;
+
+  it('has its blocks at their places, unless they are to be zero', () => {
+    expect(stateOf(create({ subformat: 'fixed' }))).toBe(6);
+    expect(stateOf(create({ subformat: 'fixed', block_state_zero: true }))).toBe(2);
+    expect(stateOf(create({ block_state_zero: false }))).toBe(0);
+  });
+});
