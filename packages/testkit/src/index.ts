@@ -69,6 +69,7 @@ export {
   VDI_WORKLOADS,
   VHD_WORKLOADS,
   VHDX_WORKLOADS,
+  VMDK_WORKLOADS,
 } from './crash/workloads.ts';
 export type { Workload } from './crash/workload.ts';
 export {
@@ -93,6 +94,12 @@ export { type KillReport, type KillRunOptions, runKills } from './kill/kill-run.
 export { verifyQcow2 } from './verify/verify-qcow2.ts';
 export { verifyVdi } from './verify/verify-vdi.ts';
 export { verifyVhd } from './verify/verify-vhd.ts';
+export {
+  smallVmdkOverlay,
+  smallVmdkSubject,
+  unevenVmdkSubject,
+  vmdkSubjects,
+} from './subject/vmdk-subjects.ts';
 export { verifyVhdx } from './verify/verify-vhdx.ts';
 export {
   type OverlapCrashOptions,

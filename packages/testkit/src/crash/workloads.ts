@@ -3,6 +3,7 @@ import { parallelsSubjects, qcowSubjects, qedSubjects } from '../subject/qemu-su
 import { smallVdiSubject, vdiSubjects } from '../subject/vdi-subjects.ts';
 import { smallVhdOverlay, smallVhdSubject, vhdSubjects } from '../subject/vhd-subjects.ts';
 import { vhdxSubjects } from '../subject/vhdx-subjects.ts';
+import { smallVmdkOverlay, smallVmdkSubject, unevenVmdkSubject } from '../subject/vmdk-subjects.ts';
 import type { Subject } from '../subject/subject.ts';
 import { blockWorkloads, randomWorkload } from './block-workloads.ts';
 import { QCOW2_WORKLOADS } from './qcow2-workloads.ts';
@@ -39,6 +40,11 @@ export const QCOW_WORKLOADS = qcowSubjects().flatMap((subject) =>
     : RANDOM_SEEDS.map((seed) => randomWorkload(subject, seed)),
 );
 export const PARALLELS_WORKLOADS = parallelsSubjects().flatMap(thorough);
+export const VMDK_WORKLOADS: readonly Workload[] = [
+  smallVmdkSubject({ grainBytes: SMALL_BLOCK_BYTES }),
+  smallVmdkOverlay({ grainBytes: SMALL_BLOCK_BYTES, zeroedGrains: true }),
+  unevenVmdkSubject(SMALL_BLOCK_BYTES),
+].flatMap(thorough);
 
 /** Images as large as programs make them, for long runs. */
 const LARGE_WORKLOADS: readonly Workload[] = [...vdiSubjects(), ...vhdSubjects(), ...vhdxSubjects()]
@@ -53,5 +59,6 @@ export const ALL_WORKLOADS: readonly Workload[] = [
   ...QED_WORKLOADS,
   ...QCOW_WORKLOADS,
   ...PARALLELS_WORKLOADS,
+  ...VMDK_WORKLOADS,
   ...LARGE_WORKLOADS,
 ];

@@ -5,6 +5,7 @@ import type { Subject } from './subject.ts';
 import { vdiSubjects } from './vdi-subjects.ts';
 import { vhdSubjects } from './vhd-subjects.ts';
 import { vhdxSubjects } from './vhdx-subjects.ts';
+import { vmdkSubjects } from './vmdk-subjects.ts';
 
 export function allSubjects(): Subject[] {
   return [
@@ -15,5 +16,6 @@ export function allSubjects(): Subject[] {
     ...qedSubjects(),
     ...qcowSubjects(),
     ...parallelsSubjects(),
+    ...vmdkSubjects(),
   ];
 }
