@@ -1,0 +1,34 @@
+/** `digest`: a hash of what a disk holds, equal for equal disks whatever their format. */
+import { digest } from 'diskfile';
+import { CommandOptions } from '../arguments/options.ts';
+import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { openImage } from '../images/open-image.ts';
+import { interruptible } from '../interrupts.ts';
+import type { Program } from '../program.ts';
+import { jsonText } from '../report/json.ts';
+
+export async function run(program: Program, args: readonly string[]): Promise<number> {
+  const options = new CommandOptions('digest', args, {
+    short: 'f:U',
+    long: {
+      object: 'object:',
+      'image-opts': 'image-opts',
+      format: 'f:',
+      output: 'output:',
+      'force-share': 'U',
+    },
+  });
+  const { isJson } = options;
+  const filename = options.theImage();
+  const isOptions = takesImageOptions(options, 'f');
+  const objects = defineObjects(program, options);
+  const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
+  const disk = openImage(program, { source, forceShare: options.has('U') });
+  try {
+    const value = await interruptible((signal) => digest(disk, { signal }));
+    program.line(isJson ? jsonText({ filename, digest: value }) : `${value}  ${filename}`);
+  } finally {
+    await disk.close();
+  }
+  return 0;
+}

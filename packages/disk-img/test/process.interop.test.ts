@@ -1,0 +1,117 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const COMMAND = join(import.meta.dirname, '../bin/disk-img.js');
+const scratch = mkdtempSync(join(tmpdir(), 'disk-img-process-'));
+const bin = join(scratch, 'bin');
+mkdirSync(bin);
+symlinkSync(COMMAND, join(bin, 'qemu-img'));
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+function ours(...args: string[]) {
+  return spawnSync(join(bin, 'qemu-img'), args, { cwd: scratch, encoding: 'utf8' });
+}
+
+describe('the command as a process', () => {
+  it('speaks by the name by which it was called', () => {
+    expect(ours('info', 'nope').stderr).toMatch(/^qemu-img: Could not open 'nope'/);
+    const own = spawnSync(process.execPath, [COMMAND, 'info'], { encoding: 'utf8' });
+    expect(own.stderr).toMatch(/^disk-img: .*\nTry 'disk-img --help'/);
+    expect([own.status, ours('check', '-f', 'raw', COMMAND).status]).toEqual([1, 63]);
+  });
+
+  it('leaves nothing under the final name when it is interrupted', async () => {
+    const { status } = ours('create', '-q', '-f', 'raw', 'big', '1G');
+    expect(status).toBe(0);
+    execFileSync('qemu-io', ['-f', 'raw', '-c', 'write -P 7 0 600M', 'big'], { cwd: scratch });
+    const child = spawn(
+      join(bin, 'qemu-img'),
+      ['convert', '-p', '-c', '-f', 'raw', '-O', 'qcow2', 'big', 'out'],
+      { cwd: scratch, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    child.stdout.once('data', () => child.kill('SIGINT'));
+    const signal = await new Promise((resolve) => child.on('close', (_, by) => resolve(by)));
+    expect(signal).toBe('SIGINT');
+    expect(readdirSync(scratch).toSorted()).toEqual(['big', 'bin']);
+    rmSync(join(scratch, 'big'));
+  });
+});
+
+/** Kinds of scripts that people have; the genuine tool and ours have the same outcome. */
+const SCRIPTS: readonly (readonly [string, string])[] = [
+  [
+    'an overlay for each run of a test',
+    `qemu-img create -q -f qcow2 base.qcow2 8M
+     qemu-img convert -O raw base.qcow2 seed.raw
+     for run in 1 2 3; do
+       qemu-img create -q -f qcow2 -b base.qcow2 -F qcow2 run$run.qcow2
+       qemu-img info --output=json run$run.qcow2 | grep -o '"backing-filename": "[^"]*"'
+     done
+     qemu-img compare base.qcow2 run2.qcow2 && rm run1.qcow2 run3.qcow2`,
+  ],
+  [
+    'a rotation of snapshots that keeps two',
+    `qemu-img create -q -f qcow2 vm.qcow2 4M
+     for day in mon tue wed thu; do
+       qemu-img snapshot -c $day vm.qcow2
+       while [ $(qemu-img snapshot -l vm.qcow2 | grep -c '^[0-9]') -gt 2 ]; do
+         qemu-img snapshot -d "$(qemu-img snapshot -l vm.qcow2 | awk 'NR==3 {print $2}')" vm.qcow2
+       done
+     done
+     qemu-img snapshot -l vm.qcow2 | awk '/^[0-9]/ {print $1, $2}'; qemu-img check -q vm.qcow2`,
+  ],
+  [
+    'a disk that grows until it is large enough',
+    `qemu-img create -q -f qcow2 d.qcow2 1M
+     while [ $(qemu-img info d.qcow2 | sed -n 's/.*(\\([0-9]*\\) bytes).*/\\1/p') -lt 5000000 ]; do
+       qemu-img resize d.qcow2 +1M
+     done
+     qemu-img resize d.qcow2 1M || qemu-img resize --shrink d.qcow2 4M
+     qemu-img info d.qcow2 | grep virtual`,
+  ],
+  [
+    'a cloud image that is built and shipped',
+    `head -c 3000000 /dev/zero | tr '\\0' 'x' > root.raw
+     qemu-img resize -q -f raw root.raw 8M
+     qemu-img convert -f raw -O qcow2 -c -o compat=0.10 root.raw image.qcow2
+     qemu-img convert -O vmdk -o subformat=streamOptimized image.qcow2 image.vmdk
+     qemu-img convert -O vhdx image.qcow2 image.vhdx
+     for i in image.*; do qemu-img compare -f raw root.raw $i; done; rm image.*`,
+  ],
+];
+
+describe('scripts of the kinds that people have', () => {
+  it.each(SCRIPTS)('%s', (title, script) => {
+    const [theirs, own] = ['genuine', 'ours'].map((side) => {
+      const cwd = join(scratch, `${side}-${title.replaceAll(' ', '-')}`);
+      mkdirSync(cwd);
+      const PATH = side === 'ours' ? `${bin}:${process.env['PATH']}` : process.env['PATH'];
+      const env = { ...process.env, PATH };
+      const { stdout, stderr, status } = spawnSync('bash', ['-c', script], {
+        cwd,
+        env,
+        encoding: 'utf8',
+      });
+      return { stdout, stderr, status, files: readdirSync(cwd).toSorted() };
+    });
+    expect(own).toEqual(theirs);
+    expect(own!.stdout).not.toBe('');
+  });
+});
+
+it('has a digest that does not depend on the format', () => {
+  ours('create', '-q', '-f', 'qcow2', 'a.qcow2', '4M');
+  ours('convert', '-O', 'vdi', 'a.qcow2', 'a.vdi');
+  const [one, other] = ['a.qcow2', 'a.vdi'].map((name) => ours('digest', name).stdout);
+  expect(one!.split(' ')[0]).toMatch(/^diskfile-v1:[0-9a-f]{64}$/);
+  expect(one!.split(' ')[0]).toBe(other!.split(' ')[0]);
+  expect(ours('fork', 'a.qcow2', 'base.qcow2', 'clone.qcow2').stdout).toBe('Image forked.\n');
+  expect(ours('flatten', 'clone.qcow2').stdout).toBe('Image flattened.\n');
+  expect(ours('info', 'clone.qcow2').stdout).not.toContain('backing');
+  expect(ours('info', 'a.qcow2').stdout).toContain('backing file: base.qcow2');
+  expect(readFileSync(join(scratch, 'base.qcow2')).length).toBeGreaterThan(0);
+});
