@@ -57,6 +57,10 @@ function ownReason(error: DiskError, writable: boolean): string {
   const { detail, message, context, errno } = error;
   const path = context.path ?? '';
   if (/\.(magic|signature)$/.test(detail)) return `Image is not in ${context.format} format`;
+  if (detail.endsWith('.passphrase-missing')) {
+    const option = detail.startsWith('luks') ? 'key-secret' : 'encrypt.key-secret';
+    return `Parameter '${option}' is required for cipher`;
+  }
   if (detail === 'storage.not-a-file') {
     return writable && message.includes('directory')
       ? `Could not open '${path}': ${TEXTS['EISDIR']}`
