@@ -147,7 +147,8 @@ describe('conversions on workers', () => {
 
   it('that die at work are an error, and nothing is left behind', async () => {
     const before = readdirSync(directory);
-    const options = { format: 'raw', workers: 1, bytesPerSecond: 4 * MIB };
+    // Slow enough that the worker has started long before the work is done.
+    const options = { format: 'raw', workers: 1, bytesPerSecond: MIB };
     const work = countingWorkers(
       () => convertDiskFile(file('source.raw'), file('dead.raw'), options),
       // The first message says that the worker is ready.
