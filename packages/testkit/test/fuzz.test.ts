@@ -24,6 +24,7 @@ const INPUTS: Record<string, number> = {
   qcow2: 250,
   qed: 60,
   parallels: 60,
+  vhd: 120,
   vmdk: 60,
   write: 120,
   check: 200,
