@@ -62,7 +62,7 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
 }
 
 function tellFindings(program: Program, report: CheckReport): void {
-  const text = findingsText(report);
+  const text = findingsText(report, program.name);
   if (text !== '') program.rawError(text);
 }
 

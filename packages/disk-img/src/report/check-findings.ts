@@ -4,9 +4,17 @@ import type { CheckFinding, CheckReport } from 'diskfile';
 /** One line for each cluster; the counts of the report tell of all. */
 const MAX_LINES = 100_000;
 
+/** Formats whose findings QEMU tells as it tells errors, behind the name of the program. */
+const TOLD_AS_ERRORS: ReadonlySet<string> = new Set(['vhdx']);
+
 /** Empty when there is nothing to tell. */
-export function findingsText({ findings, format }: CheckReport): string {
-  if (format !== 'qcow2') return '';
+export function findingsText({ findings, format }: CheckReport, programName: string): string {
+  if (format !== 'qcow2') {
+    const start = TOLD_AS_ERRORS.has(format) ? `${programName}: ` : '';
+    return findings
+      .flatMap(({ genuineText }) => (genuineText === undefined ? [] : `${start}${genuineText}\n`))
+      .join('');
+  }
   const lines: string[] = [];
   for (const finding of findings) {
     if (lines.length >= MAX_LINES) break;
