@@ -1,5 +1,6 @@
 /** The disk formats that diskfile knows, in the order in which they are probed. */
 import type { FormatDriver } from '@diskfile/core';
+import { cloopDriver } from '@diskfile/cloop';
 import { dmgDriver } from '@diskfile/dmg';
 import { ewfDriver } from '@diskfile/ewf';
 import { luksDriver } from '@diskfile/luks';
@@ -26,6 +27,7 @@ export const ALL_FORMATS: readonly FormatDriver[] = [
   vhdDriver,
   vhdxDriver,
   vmdkDriver,
+  cloopDriver,
   dmgDriver,
   ewfDriver,
   ovaDriver,

@@ -23,6 +23,7 @@ const LOADERS: Record<string, () => Promise<FuzzTarget>> = {
   repair: async () => (await import('./repair.ts')).repairTarget,
   ova: async () => (await import('./ova.ts')).ovaTarget,
   packed: async () => (await import('./packed.ts')).packedTarget,
+  cloop: async () => (await import('./cloop.ts')).cloopTarget,
   dmg: async () => (await import('./dmg.ts')).dmgTarget,
   ewf: async () => (await import('./ewf.ts')).ewfTarget,
   ext4: async () => (await import('./ext4.ts')).ext4Target,

@@ -1,0 +1,70 @@
+/** Recognises and opens cloop images. */
+import { decodeName, DiskError, readU32be, readU64be } from '@diskfile/bytes';
+import { type FormatDriver, type OpenContext, quote, readBytes, type Step } from '@diskfile/core';
+import { CloopImage } from './image.ts';
+import { corrupt } from './refusals.ts';
+
+/** A script that mounts the image stands before it; its second line tells the version. */
+const SCRIPT_BYTES = 128;
+const SHELL = '#!/bin/sh\n#';
+const VERSION_2 = '#!/bin/sh\n#V2.0 Format\n';
+const VERSION = /^#!\/bin\/sh\n#(V\d+\.\d+) Format\n/;
+const HEADER_BYTES = SCRIPT_BYTES + 8;
+const OFFSET_BYTES = 8;
+const SECTOR_BYTES = 512;
+/** The largest blocks that QEMU takes. */
+const MAX_BLOCK_BYTES = 64 * 1024 * 1024;
+
+export const cloopDriver: FormatDriver = {
+  id: 'cloop',
+  aliases: [],
+  abilities: { write: false, backing: 'none', compressed: 'read' },
+  probe: ({ head }) => (VERSION.test(textOf(head)) ? 'yes' : 'no'),
+  open: openCloop,
+};
+
+function textOf(head: Uint8Array): string {
+  return decodeName(head.subarray(0, VERSION_2.length));
+}
+
+function* openCloop({ storage, decoders, limits, snapshot }: OpenContext): Step<CloopImage> {
+  if (snapshot !== undefined) {
+    throw new DiskError(
+      'not-found',
+      'cloop.no-snapshots',
+      `A cloop image has no snapshots within it, so none called ${quote(snapshot)}`,
+    );
+  }
+  const head = yield* readBytes(storage, 0, HEADER_BYTES);
+  checkVersion(textOf(head));
+  const blockBytes = readU32be(head, SCRIPT_BYTES);
+  const blockCount = readU32be(head, SCRIPT_BYTES + 4);
+  if (blockBytes === 0 || blockBytes % SECTOR_BYTES !== 0 || blockBytes > MAX_BLOCK_BYTES) {
+    throw corrupt('cloop.block-size', `Blocks of ${blockBytes} bytes`, SCRIPT_BYTES);
+  }
+  const tableBytes = (blockCount + 1) * OFFSET_BYTES;
+  if (HEADER_BYTES + tableBytes > storage.sizeBytes) {
+    throw corrupt('cloop.table', `A table of ${blockCount} blocks lies past the end`, HEADER_BYTES);
+  }
+  if (tableBytes > limits.metadataCacheBytes) {
+    throw new DiskError('limit', 'cloop.table-size', `The table takes ${tableBytes} bytes`, {
+      hint: 'Raise limits.metadataCacheBytes if the image can be trusted.',
+    });
+  }
+  const table = yield* readBytes(storage, HEADER_BYTES, tableBytes);
+  const offsets = Float64Array.from({ length: blockCount + 1 }, (_, index) =>
+    readU64be(table, index * OFFSET_BYTES, 'block offset'),
+  );
+  return new CloopImage(storage, blockBytes, offsets, yield* decoders.load('zlib'));
+}
+
+function checkVersion(script: string): void {
+  if (script.startsWith(VERSION_2)) return;
+  if (!script.startsWith(SHELL)) {
+    throw corrupt('cloop.magic', 'The file does not begin as a cloop image does', 0);
+  }
+  const version = VERSION.exec(script)?.[1] ?? 'another version';
+  throw new DiskError('unsupported', 'cloop.version', `The cloop image is of ${version}`, {
+    hint: 'Version 2.0 can be read. Unpack it with extract_compressed_fs.',
+  });
+}

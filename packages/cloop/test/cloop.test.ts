@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { DiskError } from '@diskfile/bytes';
+import { makeDecoders } from '@diskfile/codec';
+import {
+  closedGate,
+  createImageDisk,
+  DEFAULT_LIMITS,
+  type DiskFile,
+  type Limits,
+  MemoryStorage,
+  openChain,
+  runSync,
+} from '@diskfile/core';
+import { buildCloop } from '@diskfile/testkit';
+import { cloopDriver } from '../src/index.ts';
+
+const BLOCK = 4096;
+const content = Buffer.alloc(5 * BLOCK).map((_, at) => Math.imul(at, at) >>> 8);
+
+function open(image: Uint8Array, limits: Partial<Limits> = {}): DiskFile {
+  const chain = runSync(
+    openChain(new MemoryStorage(image, 'disk.cloop'), {
+      drivers: [cloopDriver],
+      decoders: makeDecoders(),
+      gate: closedGate,
+      limits: { ...DEFAULT_LIMITS, ...limits },
+      format: 'cloop',
+      snapshot: undefined,
+      writable: false,
+      followBacking: true,
+    }),
+  );
+  return createImageDisk(chain, { limits: DEFAULT_LIMITS, opening: undefined });
+}
+
+function detailOf(body: () => unknown): string {
+  try {
+    body();
+  } catch (error) {
+    if (error instanceof DiskError) return `${error.code} ${error.detail}`;
+    throw error;
+  }
+  return 'nothing was refused';
+}
+
+function patched(patch: (image: Buffer) => void): Buffer {
+  const image = buildCloop(content, BLOCK);
+  patch(image);
+  return image;
+}
+
+describe('a cloop image', () => {
+  it('reads, whole and in parts', () => {
+    const disk = open(buildCloop(content, BLOCK));
+    const bytes = Buffer.alloc(content.length);
+    disk.readSync(bytes, 0);
+    expect(bytes.equals(content)).toBe(true);
+    const part = Buffer.alloc(700);
+    disk.readSync(part, 2 * BLOCK - 300);
+    expect(part.equals(content.subarray(2 * BLOCK - 300, 2 * BLOCK + 400))).toBe(true);
+    expect(disk.info()[0]!.details).toEqual({ version: '2.0', blockBytes: BLOCK, blocks: 5 });
+  });
+
+  it('is recognised by its script', () => {
+    const probe = (head: Uint8Array) =>
+      cloopDriver.probe({ head, tail: head, sizeBytes: head.length });
+    expect(probe(buildCloop(content, BLOCK))).toBe('yes');
+    expect(probe(Buffer.from('#!/bin/sh\n#V3.0 Format\n'))).toBe('yes');
+    expect(probe(Buffer.from('#!/bin/sh\n# a script of another kind\n'))).toBe('no');
+    expect(probe(new Uint8Array(0))).toBe('no');
+  });
+
+  it.each<[string, (image: Buffer) => void, string]>([
+    ['version', (image) => image.write('3', 12), 'unsupported cloop.version'],
+    ['beginning', (image) => image.write('x', 0), 'corrupt cloop.magic'],
+    ['block size', (image) => image.writeUInt32BE(100, 128), 'corrupt cloop.block-size'],
+    ['block size of zero', (image) => image.writeUInt32BE(0, 128), 'corrupt cloop.block-size'],
+    ['huge block size', (image) => image.writeUInt32BE(2 ** 31, 128), 'corrupt cloop.block-size'],
+    ['count of blocks', (image) => image.writeUInt32BE(2 ** 31, 132), 'corrupt cloop.table'],
+    ['huge offset', (image) => image.fill(0xff, 136, 144), 'unsupported bytes.integer-above-2^53'],
+  ])('is refused for another %s', (_, patch, expected) => {
+    expect(detailOf(() => open(patched(patch)))).toBe(expected);
+  });
+
+  it.each<[string, bigint]>([
+    ['before the block', 1n],
+    ['past the end', 0xffff_ffffn],
+  ])('refuses a block that ends %s where it is read, and nothing else', (_, end) => {
+    const disk = open(patched((image) => image.writeBigUInt64BE(end, 136 + 8)));
+    const expected = 'corrupt cloop.block-place';
+    expect(detailOf(() => disk.readSync(new Uint8Array(1), 0))).toBe(expected);
+    const bytes = Buffer.alloc(BLOCK);
+    disk.readSync(bytes, 3 * BLOCK);
+    expect(bytes.equals(content.subarray(3 * BLOCK, 4 * BLOCK))).toBe(true);
+  });
+
+  it('is refused when its table would take more memory than it may', () => {
+    const image = buildCloop(content, BLOCK);
+    expect(detailOf(() => open(image, { metadataCacheBytes: 40 }))).toBe('limit cloop.table-size');
+  });
+});
