@@ -12,8 +12,11 @@ const VERSION = /^#!\/bin\/sh\n#(V\d+\.\d+) Format\n/;
 const HEADER_BYTES = SCRIPT_BYTES + 8;
 const OFFSET_BYTES = 8;
 const SECTOR_BYTES = 512;
-/** The largest blocks that QEMU takes. */
-const MAX_BLOCK_BYTES = 64 * 1024 * 1024;
+/**
+ * QEMU takes blocks of up to 64 MiB. Those that tools make have a few hundred KiB, and of a larger one
+ * all has to be decoded for every small read.
+ */
+const MAX_BLOCK_BYTES = 16 * 1024 * 1024;
 
 export const cloopDriver: FormatDriver = {
   id: 'cloop',
