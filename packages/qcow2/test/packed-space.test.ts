@@ -85,6 +85,8 @@ class Clusters {
     this.counts.set(start, this.counts.get(start)! + 1);
   }
 
+  *announce(): Generator<never, void, void> {}
+
   *get(cluster: number): Generator<never, number, void> {
     return this.counts.get(cluster) ?? 0;
   }
