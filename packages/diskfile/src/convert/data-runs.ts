@@ -11,11 +11,12 @@ export interface ZeroSearch {
 const ZEROS = Buffer.alloc(64 * 1024);
 
 /** Whether bytes of a buffer are all zeros. Data mostly shows at once. */
-export function isZero(bytes: Buffer, start: number, end: number): boolean {
+export function isZero(bytes: Uint8Array, start: number, end: number): boolean {
   if (bytes[start] !== 0 || bytes[end - 1] !== 0) return false;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = start; at < end; at += ZEROS.length) {
     const length = Math.min(ZEROS.length, end - at);
-    if (bytes.compare(ZEROS, 0, length, at, at + length) !== 0) return false;
+    if (buffer.compare(ZEROS, 0, length, at, at + length) !== 0) return false;
   }
   return true;
 }
@@ -25,7 +26,7 @@ export function isZero(bytes: Buffer, start: number, end: number): boolean {
  * @param phase how far behind a multiple of the grid the disk has the byte at `start`
  */
 export function eachDataRun(
-  bytes: Buffer,
+  bytes: Uint8Array,
   { start, end, phase }: { start: number; end: number; phase: number },
   { gridBytes, leastBytes }: ZeroSearch,
   found: (start: number, end: number) => void,
