@@ -11,12 +11,11 @@ export interface ZeroSearch {
 const ZEROS = Buffer.alloc(64 * 1024);
 
 /** Whether bytes of a buffer are all zeros. Data mostly shows at once. */
-export function isZero(bytes: Uint8Array, start: number, end: number): boolean {
+function isZero(bytes: Buffer, start: number, end: number): boolean {
   if (bytes[start] !== 0 || bytes[end - 1] !== 0) return false;
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = start; at < end; at += ZEROS.length) {
     const length = Math.min(ZEROS.length, end - at);
-    if (buffer.compare(ZEROS, 0, length, at, at + length) !== 0) return false;
+    if (bytes.compare(ZEROS, 0, length, at, at + length) !== 0) return false;
   }
   return true;
 }
@@ -31,11 +30,12 @@ export function eachDataRun(
   { gridBytes, leastBytes }: ZeroSearch,
   found: (start: number, end: number) => void,
 ): void {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   let runStart = -1;
   let runEnd = start;
   for (let at = start; at < end;) {
     const next = Math.min(end, at === start ? at + gridBytes - phase : at + gridBytes);
-    if (!isZero(bytes, at, next)) {
+    if (!isZero(buffer, at, next)) {
       if (runStart !== -1 && at - runEnd >= leastBytes) {
         found(runStart, runEnd);
         runStart = -1;
