@@ -65,9 +65,10 @@ export interface PreparedData {
 
 export const RUN_FIELDS = 3;
 
-/** Which of a hand's two buffers bytes are in. */
+/** Which of a hand's two buffers bytes are in, or that zeros are to be made. */
 export const PLAIN = 0;
 export const ENCODED = 1;
+export const ZEROS = 2;
 
 export interface StorePlan {
   /** What goes where, in fives: number of the file, offset, which buffer, place in it, length. */
@@ -87,6 +88,8 @@ export interface FlatPlace {
 /** Where hands write to. */
 export interface CopySink {
   write(file: number, bytes: Uint8Array, hostOffset: number): HostCall;
+  /** There when plans name zeros. */
+  makeZero?(hostOffset: number, lengthBytes: number): HostCall;
 }
 
 /** One job at a time: `prepare`, then `store` what it found; or both at once. */
@@ -138,6 +141,10 @@ export class LocalHand implements CopyHand {
     if (headers !== undefined) this.#putHeaders(headers);
     const writes: HostCall[] = [];
     for (let at = 0; at < stores.length; at += STORE_FIELDS) {
+      if (stores[at + 2] === ZEROS) {
+        writes.push(this.#sink.makeZero!(stores[at + 1]!, stores[at + 4]!));
+        continue;
+      }
       const from = stores[at + 2] === PLAIN ? this.#buffer : this.#encoded;
       const bytes = from.subarray(stores[at + 3]!, stores[at + 3]! + stores[at + 4]!);
       writes.push(this.#sink.write(stores[at]!, bytes, stores[at + 1]!));

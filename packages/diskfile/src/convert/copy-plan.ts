@@ -18,7 +18,7 @@ export interface CopyItem {
   readonly lengthBytes: number;
 }
 
-/** Items in the order of the disk. */
+/** Items in the order of the disk: first those that are to be zeros, then those that are data. */
 export interface CopyJob {
   readonly items: readonly CopyItem[];
   readonly dataBytes: number;
@@ -48,6 +48,8 @@ export class CopyPlan {
   /** Data of a job: whole units. */
   readonly #jobBytes: number;
   #at = 0;
+  /** Zeros behind the data of a job: they are for the next one. */
+  #held: CopyItem | undefined;
 
   constructor(source: SourceParts, options: CopyPlanOptions) {
     this.#source = source;
@@ -63,20 +65,25 @@ export class CopyPlan {
   /** The next job; undefined when there is none. One call at a time. */
   *next(): Step<CopyJob | undefined> {
     const { lengthBytes: end } = this.#options;
-    const start = this.#at;
+    const items: CopyItem[] = this.#held === undefined ? [] : [this.#held];
+    const start = this.#held?.guestOffset ?? this.#at;
     if (start === end) return undefined;
-    const items: CopyItem[] = [];
+    this.#held = undefined;
     let dataBytes = 0;
     let looks = 0;
     while (this.#at < end && dataBytes < this.#jobBytes && items.length < ITEMS_PER_JOB) {
       const item = yield* this.#nextItem(this.#jobBytes - dataBytes);
+      if (item?.kind === 'zero' && dataBytes > 0) {
+        this.#held = item;
+        break;
+      }
       if (item?.kind === 'data') dataBytes += item.lengthBytes;
       if (item !== undefined) addItem(items, item);
       // Reports progress now and then where there is nothing to do.
       looks += 1;
       if (looks === ITEMS_PER_JOB) break;
     }
-    return { items, dataBytes, coveredBytes: this.#at - start };
+    return { items, dataBytes, coveredBytes: (this.#held?.guestOffset ?? this.#at) - start };
   }
 
   /** Goes on to the end of the next range; undefined for one that is left out. */

@@ -13,7 +13,6 @@ import {
   type WritableStorage,
   writeBytes,
 } from '@diskfile/core';
-import { zeroDisk } from '../chain/disk-steps.ts';
 import {
   type CopySink,
   ENCODED,
@@ -24,6 +23,7 @@ import {
   type PreparedData,
   RUN_FIELDS,
   type StorePlan,
+  ZEROS,
 } from './copy-hand.ts';
 
 export interface CopyTarget {
@@ -283,8 +283,13 @@ export class DiskTarget implements CopyTarget {
 
   get sink(): CopySink {
     const disk = this.#disk;
+    const makeZero = (offset: number, lengthBytes: number): HostCall => ({
+      runSync: () => disk.writeZeroesSync(offset, lengthBytes),
+      run: () => disk.writeZeroes(offset, lengthBytes),
+    });
     if (this.#compress === undefined) {
       return {
+        makeZero,
         write: (_, bytes, offset): HostCall => ({
           runSync: () => disk.writeSync(bytes, offset),
           run: () => disk.write(bytes, offset),
@@ -295,6 +300,7 @@ export class DiskTarget implements CopyTarget {
     const { level } = this.#compress;
     const options = level === undefined ? {} : { level };
     return {
+      makeZero,
       write: (_, bytes, offset): HostCall => ({
         runSync: () => compression.writeSync(bytes, offset, options),
         run: () => compression.write(bytes, offset, options),
@@ -310,19 +316,18 @@ export class DiskTarget implements CopyTarget {
       let reached = ranges[at]!;
       for (; run < runs.length && runs[run]! < end; run += RUN_FIELDS) {
         const [guestOffset, from, lengthBytes] = [runs[run]!, runs[run + 1]!, runs[run + 2]!];
-        yield* this.#leaveOut(reached, guestOffset);
+        this.#leaveOut(plan, reached, guestOffset);
         plan.push(0, guestOffset, PLAIN, from, lengthBytes);
         reached = guestOffset + lengthBytes;
       }
-      yield* this.#leaveOut(reached, end);
+      this.#leaveOut(plan, reached, end);
     }
     return { stores: Float64Array.from(plan), headers: undefined };
   }
 
   /** Zeros of the source that are not stored as data. */
-  *#leaveOut(start: number, end: number): Step<void> {
-    if (this.#isZero || start === end) return;
-    yield* zeroDisk(this.#disk, start, end - start);
+  #leaveOut(plan: number[], start: number, end: number): void {
+    if (!this.#isZero && start < end) plan.push(0, start, ZEROS, 0, end - start);
   }
 
   *finish(): Step<void> {}
