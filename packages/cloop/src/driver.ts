@@ -1,6 +1,12 @@
 /** Recognises and opens cloop images. */
 import { decodeName, DiskError, readU32be, readU64be } from '@diskfile/bytes';
-import { type FormatDriver, type OpenContext, quote, readBytes, type Step } from '@diskfile/core';
+import {
+  type FormatDriver,
+  type OpenContext,
+  readBytes,
+  refuseSnapshot,
+  type Step,
+} from '@diskfile/core';
 import { CloopImage } from './image.ts';
 import { corrupt } from './refusals.ts';
 
@@ -30,14 +36,9 @@ function textOf(head: Uint8Array): string {
   return decodeName(head.subarray(0, VERSION_2.length));
 }
 
-function* openCloop({ storage, decoders, limits, snapshot }: OpenContext): Step<CloopImage> {
-  if (snapshot !== undefined) {
-    throw new DiskError(
-      'not-found',
-      'cloop.no-snapshots',
-      `A cloop image has no snapshots within it, so none called ${quote(snapshot)}`,
-    );
-  }
+function* openCloop(context: OpenContext): Step<CloopImage> {
+  const { storage, decoders, limits } = context;
+  refuseSnapshot(context, 'cloop', 'A cloop image');
   const head = yield* readBytes(storage, 0, HEADER_BYTES);
   checkVersion(textOf(head));
   const blockBytes = readU32be(head, SCRIPT_BYTES);

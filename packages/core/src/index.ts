@@ -67,6 +67,7 @@ export type {
   CheckReport,
   RepairMode,
 } from './format/check-report.ts';
+export { refuseSnapshot } from './format/refuse-snapshot.ts';
 export { parseByteCount } from './format/byte-count.ts';
 export { FindingList } from './format/finding-list.ts';
 export type { MeasureContext, MeasuredDisk, Measurement } from './format/measure.ts';

@@ -4,8 +4,8 @@ import {
   type FormatDriver,
   type Limits,
   type OpenContext,
-  quote,
   readBytes,
+  refuseSnapshot,
   type Step,
   type Storage,
 } from '@diskfile/core';
@@ -39,14 +39,7 @@ export const dmgDriver: FormatDriver = {
 };
 
 function* openDmg(context: OpenContext): Step<DmgImage> {
-  const { snapshot } = context;
-  if (snapshot !== undefined) {
-    throw new DiskError(
-      'not-found',
-      'dmg.no-snapshots',
-      `A DMG image has no snapshots within it, so none called ${quote(snapshot)}`,
-    );
-  }
+  refuseSnapshot(context, 'dmg', 'A DMG image');
   return yield* openImage(context);
 }
 

@@ -1,6 +1,5 @@
 /** Recognises, opens and verifies EWF images. */
-import { DiskError } from '@diskfile/bytes';
-import { type FormatDriver, type OpenContext, quote, type Step } from '@diskfile/core';
+import { type FormatDriver, type OpenContext, refuseSnapshot, type Step } from '@diskfile/core';
 import { type AcquisitionSource, readAcquisition } from './acquisition.ts';
 import { checkEwf } from './check.ts';
 import { CompressedChunk } from './chunk-decoders.ts';
@@ -17,14 +16,7 @@ export const ewfDriver: FormatDriver = {
 };
 
 function* openEwf(context: OpenContext): Step<EwfImage> {
-  const { snapshot } = context;
-  if (snapshot !== undefined) {
-    throw new DiskError(
-      'not-found',
-      'ewf.no-snapshots',
-      `An EWF image has no snapshots within it, so none called ${quote(snapshot)}`,
-    );
-  }
+  refuseSnapshot(context, 'ewf', 'An EWF image');
   return yield* openImage(context);
 }
 

@@ -5,7 +5,7 @@ import {
   type FormatDriver,
   isWritable,
   type OpenContext,
-  quote,
+  refuseSnapshot,
   type Step,
 } from '@diskfile/core';
 import {
@@ -33,15 +33,8 @@ export const luksDriver: FormatDriver = {
 };
 
 function* openLuksImage(context: OpenContext): Step<LuksImage> {
-  const { storage, writable, snapshot } = context;
-  if (snapshot !== undefined) {
-    throw new DiskError(
-      'not-found',
-      'luks.no-snapshots',
-      `A LUKS disk has no snapshots, so none called ${quote(snapshot)}`,
-      { hint: 'Open it without a snapshot.' },
-    );
-  }
+  const { storage, writable } = context;
+  refuseSnapshot(context, 'luks', 'A LUKS disk');
   const { maxKeyIterations } = context.limits;
   const bounds = { availableBytes: storage.sizeBytes, maxKeyIterations };
   const header = yield* readLuksHeader({ storage, hostOffset: 0 }, bounds);

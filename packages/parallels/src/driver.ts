@@ -4,8 +4,8 @@ import {
   type FormatDriver,
   isWritable,
   type OpenContext,
-  quote,
   readBytes,
+  refuseSnapshot,
   type Step,
   type Storage,
   type WritableStorage,
@@ -32,15 +32,13 @@ export const parallelsDriver: FormatDriver = {
 };
 
 function* openParallels(context: OpenContext): Step<ParallelsImage> {
-  const { storage, limits, snapshot } = context;
-  if (snapshot !== undefined) {
-    throw new DiskError(
-      'not-found',
-      'parallels.no-snapshots',
-      `A Parallels image has no snapshots within it, so none called ${quote(snapshot)}`,
-      { hint: 'Snapshots are files of their own, which DiskDescriptor.xml names.' },
-    );
-  }
+  const { storage, limits } = context;
+  refuseSnapshot(
+    context,
+    'parallels',
+    'A Parallels image',
+    'Snapshots are files of their own, which DiskDescriptor.xml names.',
+  );
   const head = yield* readBytes(storage, 0, HEADER_BYTES);
   const header = parseHeader(head, storage.sizeBytes, limits);
   if (hasAnyBit(header.flags, EMPTY_IMAGE)) {

@@ -5,8 +5,8 @@ import {
   type FormatDriver,
   isWritable,
   type OpenContext,
-  quote,
   readBytes,
+  refuseSnapshot,
   type Step,
   type Storage,
   type WritableStorage,
@@ -34,14 +34,7 @@ export const qcowDriver: FormatDriver = {
 
 function* openQcow(context: OpenContext): Step<QcowImage> {
   const { storage, limits } = context;
-  if (context.snapshot !== undefined) {
-    throw new DiskError(
-      'not-found',
-      'qcow.no-snapshots',
-      `qcow version 1 has no snapshots, so none called ${quote(context.snapshot)}`,
-      { hint: 'Open the image without a snapshot.' },
-    );
-  }
+  refuseSnapshot(context, 'qcow', 'A qcow image of version 1');
   const head = yield* readBytes(storage, 0, QCOW_HEADER_BYTES);
   const header = parseQcowHeader(head, storage.sizeBytes, limits);
   const state = yield* HeaderState.open(storage, header);

@@ -4,8 +4,8 @@ import {
   type FormatDriver,
   isWritable,
   type OpenContext,
-  quote,
   readBytes,
+  refuseSnapshot,
   type Step,
   type Storage,
   type WritableStorage,
@@ -33,15 +33,8 @@ export const qedDriver: FormatDriver = {
 };
 
 function* openQed(context: OpenContext): Step<QedImage> {
-  const { storage, limits, snapshot } = context;
-  if (snapshot !== undefined) {
-    throw new DiskError(
-      'not-found',
-      'qed.no-snapshots',
-      `A QED image has no snapshots within it, so none called ${quote(snapshot)}`,
-      { hint: 'Open the image without a snapshot.' },
-    );
-  }
+  const { storage, limits } = context;
+  refuseSnapshot(context, 'qed', 'A QED image');
   const head = yield* readBytes(storage, 0, HEADER_BYTES);
   const header = parseHeader(head, storage.sizeBytes, limits);
   const state = yield* HeaderState.open(storage, header);

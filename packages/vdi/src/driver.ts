@@ -6,8 +6,8 @@ import {
   type FormatDriver,
   isWritable,
   type OpenContext,
-  quote,
   readBytes,
+  refuseSnapshot,
   type Step,
 } from '@diskfile/core';
 import { BlockMap, WritableBlockMap } from './block-map.ts';
@@ -28,15 +28,13 @@ export const vdiDriver: FormatDriver = {
 };
 
 function* openVdi(context: OpenContext): Step<VdiImage> {
-  const { storage, limits, snapshot } = context;
-  if (snapshot !== undefined) {
-    throw new DiskError(
-      'not-found',
-      'vdi.no-snapshots',
-      `A VDI image has no snapshots within it, so none called ${quote(snapshot)}`,
-      { hint: 'VirtualBox keeps each snapshot in a file of its own: open that.' },
-    );
-  }
+  const { storage, limits } = context;
+  refuseSnapshot(
+    context,
+    'vdi',
+    'A VDI image',
+    'VirtualBox keeps each snapshot in a file of its own: open that.',
+  );
   const header = parseHeader(yield* readBytes(storage, 0, HEADER_BYTES), limits);
   if (!context.writable) {
     return new VdiImage(header, new BlockMap(storage, header, limits), undefined);

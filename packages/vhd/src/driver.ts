@@ -7,7 +7,7 @@ import {
   isWritable,
   lookupBlocks,
   type OpenContext,
-  quote,
+  refuseSnapshot,
   type Step,
   type Storage,
   type WritableStorage,
@@ -45,15 +45,13 @@ function hasFooterAtEnd(tail: Uint8Array): boolean {
 }
 
 function* openVhd(context: OpenContext): Step<VhdImage> {
-  const { storage, limits, snapshot } = context;
-  if (snapshot !== undefined) {
-    throw new DiskError(
-      'not-found',
-      'vhd.no-snapshots',
-      `A VHD image has no snapshots within it, so none called ${quote(snapshot)}`,
-      { hint: 'Each differencing disk is a file of its own: open that.' },
-    );
-  }
+  const { storage, limits } = context;
+  refuseSnapshot(
+    context,
+    'vhd',
+    'A VHD image',
+    'Each differencing disk is a file of its own: open that.',
+  );
   const footer = yield* readFooter(storage);
   if (footer.savedState) {
     context.warn({

@@ -6,7 +6,7 @@ import {
   isWritable,
   lookupBlocks,
   type OpenContext,
-  quote,
+  refuseSnapshot,
   type Step,
   type Storage,
   type WritableStorage,
@@ -40,14 +40,12 @@ function isVhdx(head: Uint8Array): boolean {
 }
 
 function* openVhdx(context: OpenContext): Step<VhdxImage> {
-  if (context.snapshot !== undefined) {
-    throw new DiskError(
-      'not-found',
-      'vhdx.no-snapshots',
-      `A VHDX disk has no snapshots within it, so none called ${quote(context.snapshot)}`,
-      { hint: 'Each checkpoint is a differencing disk of its own: open that.' },
-    );
-  }
+  refuseSnapshot(
+    context,
+    'vhdx',
+    'A VHDX disk',
+    'Each checkpoint is a differencing disk of its own: open that.',
+  );
   const header = yield* readHeader(context.storage);
   return context.writable
     ? yield* openWritable(context, header)

@@ -1,6 +1,5 @@
 /** Recognises, opens, creates and checks VMDK disks. */
-import { DiskError } from '@diskfile/bytes';
-import { type FormatDriver, type OpenContext, quote, type Step } from '@diskfile/core';
+import { type FormatDriver, type OpenContext, refuseSnapshot, type Step } from '@diskfile/core';
 import { checkVmdk } from './check.ts';
 import { createVmdk } from './create.ts';
 import { isDescriptor } from './descriptor.ts';
@@ -22,15 +21,7 @@ export const vmdkDriver: FormatDriver = {
 };
 
 function* openVmdk(context: OpenContext): Step<VmdkImage> {
-  const { snapshot } = context;
-  if (snapshot !== undefined) {
-    throw new DiskError(
-      'not-found',
-      'vmdk.no-snapshots',
-      `A VMDK disk has no snapshots within it, so none called ${quote(snapshot)}`,
-      { hint: 'Each snapshot is a disk of its own: open that.' },
-    );
-  }
+  refuseSnapshot(context, 'vmdk', 'A VMDK disk', 'Each snapshot is a disk of its own: open that.');
   return imageOf(context, yield* openParts(context));
 }
 
