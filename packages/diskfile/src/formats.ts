@@ -1,5 +1,6 @@
 /** The disk formats that diskfile knows, in the order in which they are probed. */
 import type { FormatDriver } from '@diskfile/core';
+import { bochsDriver } from '@diskfile/bochs';
 import { cloopDriver } from '@diskfile/cloop';
 import { dmgDriver } from '@diskfile/dmg';
 import { ewfDriver } from '@diskfile/ewf';
@@ -27,6 +28,7 @@ export const ALL_FORMATS: readonly FormatDriver[] = [
   vhdDriver,
   vhdxDriver,
   vmdkDriver,
+  bochsDriver,
   cloopDriver,
   dmgDriver,
   ewfDriver,

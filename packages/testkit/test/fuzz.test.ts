@@ -32,6 +32,7 @@ const INPUTS: Record<string, number> = {
   ewf: 150,
   packed: 60,
   ova: 60,
+  bochs: 100,
   cloop: 100,
   dmg: 60,
   ext4: 150,

@@ -11,7 +11,13 @@ export function formatName(id: string): string {
  * Formats that qemu-img 7.2 opens but cannot tell what is allocated in: all of them counts as data
  * without a place.
  */
-export const UNMAPPED_FORMATS: ReadonlySet<string> = new Set(['vhdx', 'luks']);
+export const UNMAPPED_FORMATS: ReadonlySet<string> = new Set([
+  'vhdx',
+  'luks',
+  'bochs',
+  'cloop',
+  'dmg',
+]);
 
 /** Formats in which what is not allocated counts as present all the same. */
 export const ALWAYS_PRESENT_FORMATS: ReadonlySet<string> = new Set(['raw', 'vpc', 'vdi']);

@@ -23,6 +23,7 @@ const LOADERS: Record<string, () => Promise<FuzzTarget>> = {
   repair: async () => (await import('./repair.ts')).repairTarget,
   ova: async () => (await import('./ova.ts')).ovaTarget,
   packed: async () => (await import('./packed.ts')).packedTarget,
+  bochs: async () => (await import('./bochs.ts')).bochsTarget,
   cloop: async () => (await import('./cloop.ts')).cloopTarget,
   dmg: async () => (await import('./dmg.ts')).dmgTarget,
   ewf: async () => (await import('./ewf.ts')).ewfTarget,
