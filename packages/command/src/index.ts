@@ -1,6 +1,10 @@
-/** What commands have in common: standard output, terminals, and how they end early. */
+/** What commands have in common: standard output, terminals, how they end early, and QEMU's words. */
 export { BrokenPipe, Interrupted } from './ended.ts';
+export { formatName } from './format-names.ts';
+export { type FormatSpecific, formatSpecific, formatSpecificText } from './format-specific.ts';
+export { hostErrorText, numberedHostError } from './host-errors.ts';
 export { isTerminal } from './is-terminal.ts';
+export { compactJsonText, jsonText, type JsonValue } from './json.ts';
 export { Output } from './output.ts';
 export { printable } from './printable.ts';
 export { writeFailure } from './write-failure.ts';

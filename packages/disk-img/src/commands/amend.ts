@@ -1,4 +1,5 @@
 /** `amend`: changes options of an image. */
+import { formatName } from '@diskfile/command';
 import { amendDiskFile, DiskError } from 'diskfile';
 import {
   asksForHelp,
@@ -16,7 +17,6 @@ import { Failure, type Program, usage } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
 import { amendmentWords } from '../words/amendment-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
-import { formatName } from '../words/format-names.ts';
 
 export async function run(program: Program, args: readonly string[]): Promise<number> {
   const options = new CommandOptions('amend', args, {

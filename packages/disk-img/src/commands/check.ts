@@ -1,4 +1,5 @@
 /** `check`: looks for damage, and repairs it. */
+import { jsonText } from '@diskfile/command';
 import {
   checkDiskFile,
   type CheckDiskFileOptions,
@@ -19,7 +20,6 @@ import { OPEN_GATE } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { findingsText } from '../report/check-findings.ts';
 import { humanCheck, jsonCheck, repairedText } from '../report/check-report.ts';
-import { jsonText } from '../report/json.ts';
 import { openFailure } from '../words/open-failure.ts';
 
 const EXIT_ERRORS = 2;

@@ -1,4 +1,5 @@
 /** `convert`: copies disks into an image of any format. */
+import { hostErrorText } from '@diskfile/command';
 import { convertDiskFile, type ConvertDiskFileOptions, type DiskFile } from 'diskfile';
 import {
   asksForHelp,
@@ -20,7 +21,6 @@ import { Failure, type Program } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
 import { conversionWords } from '../words/conversion-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
-import { hostErrorText } from '../words/host-errors.ts';
 import { formatOptionHelp } from './create.ts';
 
 const SHAPES = {

@@ -1,4 +1,5 @@
 /** `create`: makes a new image. */
+import { formatName } from '@diskfile/command';
 import { createDiskFileSync, DiskError, openDiskFileSync, type UserObjects } from 'diskfile';
 import {
   asksForHelp,
@@ -26,7 +27,6 @@ import { Failure, type FailureOptions, type Program, usage } from '../program.ts
 import { creationWords } from '../words/creation-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
 import { openReason } from '../words/open-failure.ts';
-import { formatName } from '../words/format-names.ts';
 
 export function run(program: Program, args: readonly string[]): number {
   const options = new CommandOptions('create', args, {

@@ -1,11 +1,11 @@
 /** `digest`: a hash of what a disk holds, equal for equal disks whatever their format. */
+import { jsonText } from '@diskfile/command';
 import { digest } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
 import type { Program } from '../program.ts';
-import { jsonText } from '../report/json.ts';
 
 export async function run(program: Program, args: readonly string[]): Promise<number> {
   const options = new CommandOptions('digest', args, {

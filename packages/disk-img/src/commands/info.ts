@@ -1,4 +1,5 @@
 /** `info`: what an image says of itself. */
+import { jsonText } from '@diskfile/command';
 import type { ImageInfo } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { backingPath } from '../images/backing-path.ts';
@@ -11,7 +12,6 @@ import {
 import { openImage, withDisk } from '../images/open-image.ts';
 import { Failure, type Program } from '../program.ts';
 import { humanInfo, jsonInfo } from '../report/image-info.ts';
-import { jsonText } from '../report/json.ts';
 
 export function run(program: Program, args: readonly string[]): number {
   const options = new CommandOptions('info', args, {

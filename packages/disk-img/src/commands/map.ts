@@ -1,4 +1,5 @@
 /** `map`: which bytes of the disk lie where. */
+import { formatName } from '@diskfile/command';
 import { dirname, resolve } from 'node:path';
 import type { BlockStatus, DiskFile, ImageInfo } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
@@ -7,7 +8,7 @@ import { backingPath } from '../images/backing-path.ts';
 import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage, withDisk } from '../images/open-image.ts';
 import { Failure, type Program } from '../program.ts';
-import { ALWAYS_PRESENT_FORMATS, formatName, UNMAPPED_FORMATS } from '../words/format-names.ts';
+import { ALWAYS_PRESENT_FORMATS, UNMAPPED_FORMATS } from '../words/format-names.ts';
 
 export function run(program: Program, args: readonly string[]): number {
   const options = new CommandOptions('map', args, {

@@ -1,4 +1,5 @@
 /** `measure`: how large an image would become. */
+import { jsonText } from '@diskfile/command';
 import { measureDiskFileSync, type MeasureDiskFileOptions } from 'diskfile';
 import { joinOptionLists, type OptionValues, readOptions } from '../arguments/option-list.ts';
 import { CommandOptions } from '../arguments/options.ts';
@@ -10,7 +11,6 @@ import { defineObjects, imageSource } from '../images/image-source.ts';
 import { newImage } from '../images/new-image.ts';
 import { openImage, withDisk } from '../images/open-image.ts';
 import { Failure, type Program } from '../program.ts';
-import { jsonText } from '../report/json.ts';
 import { creationWords } from '../words/creation-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
 

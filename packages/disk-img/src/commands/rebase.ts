@@ -1,4 +1,5 @@
 /** `rebase`: puts an image onto another backing image, or onto none. */
+import { hostErrorText } from '@diskfile/command';
 import { DiskError, openDiskFileSync, rebaseDiskFile } from 'diskfile';
 import { checkCache, checkSourceCache, CommandOptions } from '../arguments/options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
@@ -15,7 +16,6 @@ import { interruptible } from '../interrupts.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
 import { wordsOf } from '../words/disk-words.ts';
-import { hostErrorText } from '../words/host-errors.ts';
 import { openReason } from '../words/open-failure.ts';
 
 export async function run(program: Program, args: readonly string[]): Promise<number> {

@@ -1,11 +1,11 @@
 /** `snapshot`: lists, makes, applies and deletes internal snapshots. */
+import { hostErrorText, numberedHostError } from '@diskfile/command';
 import { DiskError, type DiskFile } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage, warnOfRaw, withDisk } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { snapshotTable } from '../report/snapshot-table.ts';
-import { hostErrorText, numberedHostError } from '../words/host-errors.ts';
 
 type Action = 'l' | 'a' | 'c' | 'd';
 

@@ -1,6 +1,6 @@
 /** Formats that there are. */
+import { formatName } from '@diskfile/command';
 import { ALL_FORMATS } from 'diskfile';
-import { formatName } from '../words/format-names.ts';
 
 /** Drivers of block graphs, and formats that QEMU has: known, though no image of them can be made. */
 const UNCREATABLE: ReadonlySet<string> = new Set([

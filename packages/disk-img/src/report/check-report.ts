@@ -1,7 +1,6 @@
 /** What a check has found, for people and as JSON. */
+import { formatName, type JsonValue } from '@diskfile/command';
 import type { CheckReport } from 'diskfile';
-import { formatName } from '../words/format-names.ts';
-import type { JsonValue } from './json.ts';
 
 /** Formats whose check counts clusters. */
 const COUNTED_FORMATS: ReadonlySet<string> = new Set(['qcow2', 'qed', 'parallels']);

@@ -1,9 +1,8 @@
 /** What an image says of itself, for people and as JSON. */
+import { formatName, formatSpecific, formatSpecificText, type JsonValue } from '@diskfile/command';
 import type { ImageInfo, SnapshotInfo } from 'diskfile';
 import { backingPath } from '../images/backing-path.ts';
-import { formatName, PLAIN_INFO_FORMATS } from '../words/format-names.ts';
-import { formatSpecific } from './format-specific.ts';
-import { type JsonValue, orderedMembers } from './json.ts';
+import { PLAIN_INFO_FORMATS } from '../words/format-names.ts';
 import { sizeText } from './size.ts';
 import { snapshotTable } from './snapshot-table.ts';
 
@@ -21,7 +20,7 @@ export function humanInfo(info: ImageInfo): string {
   if (isDirty(info)) lines.push('cleanly shut down: no');
   if (backing !== undefined) lines.push(...backingLines(info, backing));
   const list = snapshots.length === 0 ? '' : `Snapshot list:\n${snapshotTable(snapshots)}`;
-  return `${lines.map((line) => `${line}\n`).join('')}${list}${specificText(info)}`;
+  return `${lines.map((line) => `${line}\n`).join('')}${list}${formatSpecificText(info)}`;
 }
 
 function backingLines({ path }: ImageInfo, { name, format }: NonNullable<ImageInfo['backing']>) {
@@ -29,28 +28,6 @@ function backingLines({ path }: ImageInfo, { name, format }: NonNullable<ImageIn
   const actual = full === name ? '' : ` (actual path: ${full})`;
   const line = `backing file: ${name}${actual}`;
   return format === undefined ? [line] : [line, `backing file format: ${format}`];
-}
-
-function specificText(info: ImageInfo): string {
-  const specific = formatSpecific(info);
-  if (specific === undefined) return '';
-  return `Format specific information:\n${indented(specific.data, 1)}`;
-}
-
-/** Nested values, one a line; dashes in names become spaces. */
-function indented(value: JsonValue, depth: number): string {
-  const indent = ' '.repeat(4 * depth);
-  const members: [string, JsonValue][] = Array.isArray(value)
-    ? value.map((each: JsonValue, index) => [`[${index}]`, each])
-    : orderedMembers(value as Readonly<Record<string, JsonValue | undefined>>);
-  return members
-    .map(([name, each]) => {
-      const title = `${indent}${Array.isArray(value) ? name : name.replaceAll('-', ' ')}:`;
-      return typeof each === 'object' && each !== null
-        ? `${title}\n${indented(each, depth + 1)}`
-        : `${title} ${String(each)}\n`;
-    })
-    .join('');
 }
 
 export function jsonInfo(info: ImageInfo): JsonValue {

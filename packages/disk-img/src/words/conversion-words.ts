@@ -1,10 +1,10 @@
 /** Why a conversion came to nothing, in the words of qemu-img. */
+import { hostErrorText } from '@diskfile/command';
 import { DiskError } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
 import { Failure } from '../program.ts';
 import { creationWords } from './creation-words.ts';
 import { wordsOf, wordsOfWriting } from './disk-words.ts';
-import { hostErrorText } from './host-errors.ts';
 import { openReason, shownFrom } from './open-failure.ts';
 
 export interface ConversionTarget {

@@ -1,9 +1,9 @@
 /** Why an image cannot be created, in the words of qemu-img. */
+import { hostErrorText } from '@diskfile/command';
 import { statSync } from 'node:fs';
 import { DiskError } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
 import { wordsOfWriting } from './disk-words.ts';
-import { hostErrorText } from './host-errors.ts';
 
 export interface CreationTarget {
   readonly format: string;

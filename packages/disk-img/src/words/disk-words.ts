@@ -2,9 +2,8 @@
  * What qemu-img 7.2 says where the library has a sentence of its own: one table by
  * `DiskError.detail`. What is not in it is said in the library's words.
  */
+import { formatName, hostErrorText } from '@diskfile/command';
 import { DiskError } from 'diskfile';
-import { formatName } from './format-names.ts';
-import { hostErrorText } from './host-errors.ts';
 
 type Words = string | ((error: DiskError) => string);
 

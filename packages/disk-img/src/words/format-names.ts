@@ -1,11 +1,4 @@
-/** Formats by QEMU's names. */
-
-const NAMES: Readonly<Record<string, string>> = { vhd: 'vpc' };
-
-/** The name that qemu-img prints for a format of the library. */
-export function formatName(id: string): string {
-  return NAMES[id] ?? id;
-}
+/** What qemu-img tells of some formats and not of others; QEMU's names for them. */
 
 /**
  * Formats that qemu-img 7.2 opens but cannot tell what is allocated in: all of them counts as data

@@ -1,9 +1,10 @@
 /** Commands that ask for the disk's state, or change its size. */
+import { formatName } from '@diskfile/command';
 import { type BlockStatus, DiskError, type Preallocation } from 'diskfile';
 import type { Command, Outcome } from '../shell/command.ts';
 import type { Session } from '../shell/session.ts';
 import { byteText } from '../text/byte-text.ts';
-import { formatName, hidesAllocation } from '../text/format-names.ts';
+import { hidesAllocation } from '../text/format-habits.ts';
 import { changeReason, requestReason } from '../text/failure-words.ts';
 import { infoText } from '../text/info-text.ts';
 import { numberOf, Options, UsageFault } from './request-arguments.ts';
@@ -79,6 +80,9 @@ export const truncateCommand: Command = {
   },
 };
 
+/** Formats that know other modes than `off`; the rest say it in another way. */
+const PREALLOCATING: ReadonlySet<string> = new Set(['raw', 'qcow2', 'luks']);
+
 function isPreallocation(mode: string): mode is Preallocation {
   return ['off', 'metadata', 'falloc', 'full'].includes(mode);
 }
@@ -87,6 +91,12 @@ async function resize(session: Session, size: number, preallocation: Preallocati
   const { format, capabilities } = session.disk;
   const { resizing } = capabilities;
   if (resizing === undefined) throw refused('Image format driver does not support resize');
+  if (!PREALLOCATING.has(format) && preallocation !== 'off') {
+    throw refused(`Unsupported preallocation mode '${preallocation}'`);
+  }
+  if (format === 'qed' && (size === 0 || size % SECTOR_BYTES !== 0)) {
+    throw refused('Invalid image size specified');
+  }
   if (format === 'qcow2' && size % SECTOR_BYTES !== 0) {
     throw refused(`The new size must be a multiple of ${SECTOR_BYTES}`);
   }

@@ -5,6 +5,7 @@ import { AIO_MODES, cacheMode, discardMode, NO_CACHE } from '../program/modes.ts
 import type { Command, Outcome } from '../shell/command.ts';
 import { DEFAULT_REQUEST, openDisk, type OpenRequest } from '../shell/open-disk.ts';
 import type { Session } from '../shell/session.ts';
+import { canReopen } from '../text/format-habits.ts';
 import { changeReason, openReason } from '../text/failure-words.ts';
 import { Options, UsageFault } from './request-arguments.ts';
 
@@ -150,6 +151,13 @@ export const reopenCommand: Command = {
     }
     const changes = driverOptions(session, given);
     if (given.operands.length > 0) throw new UsageFault();
+    const { imageFormat } = session;
+    if (!canReopen(imageFormat)) {
+      console.error(
+        `Block format '${imageFormat}' used by node '${NODE}' does not support reopening files`,
+      );
+      return 'failed';
+    }
     const refusal = refusalOf(options, changes);
     if (refusal !== undefined) {
       console.error(refusal);
@@ -158,6 +166,9 @@ export const reopenCommand: Command = {
     return await reopen(session, { options, changes, cache });
   },
 };
+
+/** The name of the node; QEMU makes up one with two random digits at the end. */
+const NODE = '#block100';
 
 /** Options that a disk keeps for as long as it is open. */
 const FIXED = ['driver', 'node-name', 'filename', 'file.filename'];

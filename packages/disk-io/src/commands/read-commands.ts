@@ -131,7 +131,7 @@ export const aioReadCommand: Command = {
       return 'done';
     }
     const request = vectored(given);
-    session.track(read(session, { ...request, verb: 'readv' }));
+    session.track(() => read(session, { ...request, verb: 'readv' }));
     return 'done';
   },
 };

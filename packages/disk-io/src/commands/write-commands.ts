@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { GivenArguments } from '../program/getopt.ts';
 import type { Command, Outcome } from '../shell/command.ts';
 import type { Session } from '../shell/session.ts';
+import { discard, writeZeroes } from '../shell/zeroing.ts';
 import { hostReason, requestReason } from '../text/failure-words.ts';
 import { ioReport } from '../text/io-report.ts';
 import {
@@ -138,7 +139,7 @@ export const aioWriteCommand: Command = {
       throw new ArgumentFault('-u requires -z to be specified');
     }
     const request = vectored(given);
-    session.track(write(session, { ...request, verb: 'aio_write' }));
+    session.track((dataDone) => write(session, { ...request, verb: 'aio_write' }, dataDone));
     return 'done';
   },
 };
@@ -165,7 +166,7 @@ export const discardCommand: Command = {
     const length = lengthOf(given.operands[1]!);
     const startedAt = performance.now();
     try {
-      await session.disk.discard(offset, length);
+      await discard(session.disk, session.imageFormat, { offset, length });
       // Space that is given up can be used again after a flush.
       await session.written(false);
     } catch (error) {
@@ -221,12 +222,19 @@ function vectored(given: GivenArguments): Omit<WriteRequest, 'verb'> {
   return { offset, length: vectorOf(lengths), options, content: Uint8Array.of(pattern) };
 }
 
-async function write(session: Session, request: WriteRequest): Promise<Outcome> {
+/** @param dataDone called before what is written is made durable */
+async function write(
+  session: Session,
+  request: WriteRequest,
+  dataDone = () => {},
+): Promise<Outcome> {
   const { offset, length, options, verb } = request;
   const { console } = session;
   const startedAt = performance.now();
   try {
     await perform(session, request);
+    dataDone();
+    await session.written(options.has('f'));
   } catch (error) {
     console.out(`${verb} failed: ${requestReason(error)}\n`);
     return 'failed';
@@ -241,8 +249,9 @@ async function write(session: Session, request: WriteRequest): Promise<Outcome> 
 async function perform(session: Session, request: WriteRequest): Promise<void> {
   const { offset, length, options, content } = request;
   if (options.has('z')) {
-    await session.disk.writeZeroes(offset, length, { mayUnmap: options.has('u') });
-    return await session.written(options.has('f'));
+    const [mayUnmap, noFallback] = [options.has('u'), options.has('n')];
+    const zeros = { offset, length, mayUnmap, noFallback };
+    return await writeZeroes(session.disk, session.imageFormat, zeros);
   }
   session.checkRange(offset, length);
   for (let done = 0; done < length || done === 0;) {
@@ -254,7 +263,6 @@ async function perform(session: Session, request: WriteRequest): Promise<void> {
     done += bytes.length;
     if (length === 0) break;
   }
-  await session.written(options.has('f'));
 }
 
 /** The content as it goes on at a place of the request. */

@@ -7,6 +7,7 @@ import {
   type UserObjects,
 } from 'diskfile';
 import type { Console } from '../program/console.ts';
+import { requestOrder } from '../text/format-habits.ts';
 import { requestReason } from '../text/failure-words.ts';
 import type { OpenRequest } from './open-disk.ts';
 
@@ -20,6 +21,7 @@ export class Session {
   readonly objects: UserObjects;
   opened: OpenedDisk | undefined;
   readonly #pending = new Set<Promise<unknown>>();
+  #before: Promise<unknown> = Promise.resolve();
 
   constructor(console: Console, objects: UserObjects) {
     this.console = console;
@@ -30,6 +32,11 @@ export class Session {
   get disk(): DiskFile {
     if (this.opened === undefined) throw new Error('assertion failed: no disk is open');
     return this.opened.disk;
+  }
+
+  /** Of the uppermost image, whatever filters lie over it. */
+  get imageFormat(): string {
+    return this.disk.info()[0]!.format;
   }
 
   /** Where requests of the disk can be stopped, if they can. */
@@ -81,11 +88,15 @@ export class Session {
   /** Like QEMU, this overwrites nothing that is there already, unless that is compressed. */
   async writeCompressed(bytes: Uint8Array, offset: number): Promise<void> {
     const { compression } = this.disk.capabilities;
+    const format = this.imageFormat;
+    // QEMU's driver takes them as any others.
+    if (format === 'vmdk' && compression === undefined) return await this.disk.write(bytes, offset);
+    if (format === 'qcow' && bytes.length !== this.disk.topology.clusterBytes) throw wrongUnits();
     if (compression === undefined) throw unsupported('The disk cannot hold compressed data');
     const end = offset + bytes.length;
     const isWhole = end % compression.unitBytes === 0 || end === this.disk.sizeBytes;
     if (offset % compression.unitBytes !== 0 || !isWhole) {
-      throw new DiskError('invalid-argument', 'disk.compressed-range', 'Only whole units compress');
+      throw wrongUnits();
     }
     for await (const status of this.disk.blockStatus(offset, bytes.length)) {
       if (status.depth > 0 || status.compressed || status.hostOffset === undefined) continue;
@@ -94,8 +105,16 @@ export class Session {
     await compression.write(bytes, offset);
   }
 
-  /** Lets a request go on beside further commands. */
-  track(work: Promise<unknown>): void {
+  /**
+   * Lets a request go on beside further commands, behind what the format makes it wait for.
+   * @param start to be told where to say that its bytes are where they belong
+   */
+  track(start: (dataDone: () => void) => Promise<unknown>): void {
+    const order = requestOrder(this.imageFormat);
+    let dataDone = () => {};
+    const data = new Promise<void>((resolve) => void (dataDone = resolve));
+    const work = order === 'beside' ? start(dataDone) : this.#before.then(() => start(dataDone));
+    this.#before = order === 'behind data' ? Promise.race([data, work]) : work;
     const tracked = work.finally(() => this.#pending.delete(tracked));
     this.#pending.add(tracked);
   }
@@ -126,6 +145,10 @@ export class Session {
       return false;
     }
   }
+}
+
+function wrongUnits(): DiskError {
+  return new DiskError('invalid-argument', 'disk.compressed-range', 'Only whole units compress');
 }
 
 function unsupported(message: string): DiskError {

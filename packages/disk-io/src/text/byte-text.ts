@@ -30,9 +30,17 @@ const PREFIXES = ['EiB', 'PiB', 'TiB', 'GiB', 'MiB', 'KiB'];
 export function byteText(bytes: number): string {
   for (const [index, prefix] of PREFIXES.entries()) {
     const unit = 1024 ** (PREFIXES.length - index);
-    if (bytes >= unit) return `${withoutZeros((bytes / unit).toFixed(3))} ${prefix}`;
+    if (bytes >= unit) return `${withoutZeros(threeDecimals(bytes / unit))} ${prefix}`;
   }
   return `${withoutZeros(bytes.toFixed(6))} bytes`;
+}
+
+/** Halves go to the even neighbour, as in the C library. */
+function threeDecimals(value: number): string {
+  const thousandths = value * 1000;
+  const below = Math.floor(thousandths);
+  const isTie = thousandths - below === 0.5 && below % 2 === 0;
+  return isTie ? (below / 1000).toFixed(3) : value.toFixed(3);
 }
 
 /** Cut where three zeros follow the point. */

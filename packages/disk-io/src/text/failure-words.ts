@@ -1,26 +1,6 @@
 /** Why something failed, in the words of QEMU and of the C library. */
+import { formatName, hostErrorText } from '@diskfile/command';
 import { DiskError } from 'diskfile';
-
-const TEXTS: Readonly<Record<string, string>> = {
-  EACCES: 'Permission denied',
-  EBUSY: 'Device or resource busy',
-  EDQUOT: 'Disk quota exceeded',
-  EFBIG: 'File too large',
-  EINVAL: 'Invalid argument',
-  EIO: 'Input/output error',
-  EISDIR: 'Is a directory',
-  ELOOP: 'Too many levels of symbolic links',
-  EMFILE: 'Too many open files',
-  ENAMETOOLONG: 'File name too long',
-  ENOENT: 'No such file or directory',
-  ENOMEM: 'Cannot allocate memory',
-  ENOSPC: 'No space left on device',
-  ENOTDIR: 'Not a directory',
-  ENOTSUP: 'Operation not supported',
-  EPERM: 'Operation not permitted',
-  EROFS: 'Read-only file system',
-  ETXTBSY: 'Text file busy',
-};
 
 /** Reasons that a request has for QEMU, where the library knows them better. */
 const REQUEST_ERRNO: Readonly<Record<string, string>> = {
@@ -34,7 +14,7 @@ const REQUEST_ERRNO: Readonly<Record<string, string>> = {
 export function requestReason(error: unknown): string {
   if (!(error instanceof DiskError)) throw error;
   const errno = REQUEST_ERRNO[error.code] ?? error.errno;
-  return TEXTS[errno] ?? TEXTS['EIO']!;
+  return hostErrorText(errno);
 }
 
 const FILE_DETAILS: ReadonlySet<string> = new Set([
@@ -56,41 +36,47 @@ export function openReason(error: unknown, writable: boolean): string {
 function ownReason(error: DiskError, writable: boolean): string {
   const { detail, message, context, errno } = error;
   const path = context.path ?? '';
-  if (/\.(magic|signature)$/.test(detail)) return `Image is not in ${context.format} format`;
+  if (/\.(magic|signature)$/.test(detail))
+    return `Image is not in ${formatName(context.format ?? 'any')} format`;
   if (detail.endsWith('.passphrase-missing')) {
     const option = detail.startsWith('luks') ? 'key-secret' : 'encrypt.key-secret';
     return `Parameter '${option}' is required for cipher`;
   }
   if (detail === 'storage.not-a-file') {
     return writable && message.includes('directory')
-      ? `Could not open '${path}': ${TEXTS['EISDIR']}`
+      ? `Could not open '${path}': ${hostErrorText('EISDIR')}`
       : `'file' driver requires '${path}' to be a regular file`;
   }
   if (error.code === 'io' && context.op === 'read') {
     const { format } = context;
     const what = format === undefined ? 'image for determining its format' : `${format} header`;
-    return `Could not read ${what}: ${TEXTS[errno] ?? errno}`;
+    return `Could not read ${what}: ${hostErrorText(errno)}`;
   }
   if (detail === 'storage.locked') {
     const lock = writable ? '"write"' : 'shared "write"';
     return `Failed to get ${lock} lock\nIs another process using the image [${path}]?`;
   }
-  if (FILE_DETAILS.has(detail)) return `Could not open '${path}': ${TEXTS[errno] ?? errno}`;
+  if (FILE_DETAILS.has(detail)) return `Could not open '${path}': ${hostErrorText(errno)}`;
   return message;
 }
 
 /** Why the host refused something that is no disk. */
 export function hostReason(error: unknown): string {
   const errno = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return TEXTS[errno] ?? String(error);
+  return errno === '' ? String(error) : hostErrorText(errno);
 }
 
 /** Why an opened disk could not be changed. @throws what is no failure of a disk */
 export function changeReason(error: unknown): string {
   if (!(error instanceof DiskError)) throw error;
+  if (error.detail === 'disk.preallocation') {
+    const [, mode] = /preallocation (\S+) here/.exec(error.message) ?? [];
+    return mode === undefined ? error.message : `Unsupported preallocation mode: ${mode}`;
+  }
   return CHANGE_WORDS[error.detail] ?? error.message;
 }
 
 const CHANGE_WORDS: Readonly<Record<string, string>> = {
   'storage.window-size': 'Cannot resize fixed-size raw disks',
+  'qed.shrink': 'Shrinking images is currently not supported',
 };

@@ -1,4 +1,5 @@
 /** What `info` says behind the name of the format. */
+import { formatSpecificText } from '@diskfile/command';
 import type { ImageInfo } from 'diskfile';
 import { byteText } from './byte-text.ts';
 
@@ -10,30 +11,7 @@ export function infoText(format: string, image: ImageInfo): string | undefined {
   if (SILENT.has(format)) return undefined;
   const cluster = image.clusterBytes > 1 ? image.clusterBytes : 0;
   const places = `cluster size: ${byteText(cluster)}\nvm state offset: ${byteText(stateOffset(image))}\n`;
-  return format === 'qcow2' ? places + qcow2Text(image) : places;
-}
-
-function qcow2Text({ details }: ImageInfo): string {
-  const { compat, dataFile } = details;
-  const lines =
-    compat === '1.1'
-      ? [
-          `compression type: ${String(details['compressionType'])}`,
-          `lazy refcounts: ${String(details['lazyRefcounts'])}`,
-          `refcount bits: ${String(details['refcountBits'])}`,
-          ...(dataFile === undefined ? [] : [`data file: ${String(dataFile)}`]),
-          ...(dataFile === undefined ? [] : [`data file raw: ${String(details['dataFileRaw'])}`]),
-          `corrupt: ${String(details['corrupt'])}`,
-          `extended l2: ${String(details['extendedL2'])}`,
-        ]
-      : [
-          `compression type: ${String(details['compressionType'])}`,
-          `refcount bits: ${String(details['refcountBits'])}`,
-        ];
-  return ['Format specific information:', `    compat: ${String(compat)}`]
-    .concat(lines.map((line) => `    ${line}`))
-    .join('\n')
-    .concat('\n');
+  return places + formatSpecificText(image);
 }
 
 /** Behind all that the tables of the disk map, in a qcow2 image. */

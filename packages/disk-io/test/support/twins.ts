@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { QemuDirectory } from '@diskfile/testkit';
 
 const BIN = resolve(import.meta.dirname, '../../bin/disk-io.js');
 
@@ -46,7 +47,7 @@ export class Twins {
 
   /** Makes a file that both find. */
   img(...args: readonly string[]): void {
-    execFileSync('qemu-img', args, { cwd: join(this.path, 'template'), stdio: 'pipe' });
+    new QemuDirectory(join(this.path, 'template')).img(...args);
   }
 
   io(...args: readonly string[]): void {
