@@ -10,6 +10,7 @@ import {
 } from '../format/format-driver.ts';
 import type { DiskWarning } from '../format/disk-warning.ts';
 import type { FormatImage } from '../format/format-image.ts';
+import type { ImageWriter } from '../format/image-writer.ts';
 import type { Limits } from '../limits.ts';
 import { abandonStorages, readBytes, type Storage } from '../storage.ts';
 import type { Step } from '../step.ts';
@@ -66,6 +67,7 @@ export function* openChain(storage: Storage, options: OpenChainOptions): Step<Im
     return yield* opening.run();
   } catch (error) {
     if (error instanceof DiskError && opening.depth > 0) error.addContext({ depth: opening.depth });
+    yield* opening.closeWriters();
     yield* abandonStorages(opening.storages);
     throw error;
   }
@@ -93,6 +95,8 @@ class ChainOpening {
   readonly storages: Storage[];
   readonly #options: OpenChainOptions;
   readonly #layers: FormatImage[] = [];
+  /** Of the images opened for writing. */
+  readonly #writers: ImageWriter[] = [];
   readonly #warnings: DiskWarning[] = [];
 
   constructor(storage: Storage, options: OpenChainOptions) {
@@ -103,6 +107,21 @@ class ChainOpening {
   /** Depth of the image that is being opened. */
   get depth(): number {
     return this.#layers.length;
+  }
+
+  /**
+   * Takes away the marks of use that images got with being opened for writing: another image of the
+   * chain could not be opened. What a writer cannot write stays, as after a loss of power.
+   */
+  *closeWriters(): Step<void> {
+    for (const writer of this.#writers) {
+      try {
+        yield* writer.flush();
+        yield* writer.close();
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+      }
+    }
   }
 
   *run(): Step<ImageChain> {
@@ -207,7 +226,9 @@ class ChainOpening {
     };
     try {
       const image = yield* driver.open(context);
-      if (context.writable && image.writer === undefined) throw notWritable(driver.id);
+      if (!context.writable) return image;
+      if (image.writer === undefined) throw notWritable(driver.id);
+      this.#writers.push(image.writer);
       return image;
     } catch (error) {
       if (error instanceof DiskError) {

@@ -70,17 +70,21 @@ function* commit(target: ChainTarget, options: CommitDiskFileOptions): Step<Chai
   return yield* inSession('commit', options, function* (session) {
     const image = yield* session.open(target, { writable: !keeps, writableDepth: depth });
     if (image.layers.length <= depth) throw standsAlone(image.disk);
+    // From here on it is closed as a disk that was written, whatever happens.
+    const lower = session.lowerPart(image, depth);
     if (base !== undefined) yield* refuseOtherBase(image, depth, base);
-    yield* commitInto(session, image, depth);
+    yield* commitInto(session, image.disk, { base: lower, depth });
     if (!keeps) yield* dropContent(image.disk);
     return { warnings: session.warnings };
   });
 }
 
 /** Returns when the base holds everything, durably. */
-export function* commitInto(session: ChainSession, image: OpenedChain, depth: number): Step<void> {
-  const { disk } = image;
-  const base = session.lowerPart(image, depth);
+function* commitInto(
+  session: ChainSession,
+  disk: DiskFile,
+  { base, depth }: { readonly base: DiskFile; readonly depth: number },
+): Step<void> {
   if (base.sizeBytes < disk.sizeBytes) yield* grow(base, disk.sizeBytes);
   yield* new ContentCopy(session, disk, base, depth).run();
   yield* flushDisk(base);
