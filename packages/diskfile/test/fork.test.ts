@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buildEwf } from '@diskfile/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   createDiskFileSync,
@@ -249,6 +250,32 @@ describe('a fork is refused', () => {
     refusal(() => forkDiskFileSync(at('vm.qcow2'), elsewhere), 'fork.relative-references');
     forkDiskFileSync(at('vm.qcow2'), NAMES());
     expectContent('clone.qcow2', expected);
+  });
+
+  it('where further files are found from the name or the directory of the image', () => {
+    fs.writeFileSync(at('disk.001'), content(5).subarray(0, 65_536));
+    fs.writeFileSync(at('disk.002'), content(6).subarray(0, 65_536));
+    const before = readImage('disk.001');
+    refusal(() => forkDiskFileSync(at('disk.001'), NAMES()), 'fork.several-files');
+    expectContent('disk.001', before);
+
+    const subformat = 'monolithicFlat';
+    createDiskFileSync(at('vm.vmdk'), { format: 'vmdk', sizeBytes: SIZE, options: { subformat } });
+    fs.mkdirSync(at('bases'));
+    const elsewhere = { base: at('bases/base.vmdk'), gate: { allow: 'any' } } as const;
+    refusal(() => forkDiskFileSync(at('vm.vmdk'), elsewhere), 'fork.relative-references');
+    forkDiskFileSync(at('vm.vmdk'), NAMES());
+    expectContent('clone.qcow2', new Uint8Array(SIZE));
+  });
+
+  it('for images whose parts have names that follow from its own', () => {
+    const segments = buildEwf({ content: content(7), chunksPerTable: 20 });
+    expect(segments.length).toBe(2);
+    for (const [index, bytes] of segments.entries()) {
+      fs.writeFileSync(at(`disk.E0${index + 1}`), bytes);
+    }
+    refusal(() => forkDiskFileSync(at('disk.E01'), NAMES()), 'fork.several-files');
+    expectContent('disk.E01', content(7));
   });
 
   it('for what is no image, or is damaged', () => {

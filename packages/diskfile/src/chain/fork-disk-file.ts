@@ -14,6 +14,7 @@ import {
   addFileName,
   fileAccess,
   type ImageLocking,
+  isSplitSetStart,
   NewFile,
   removeFileName,
 } from '@diskfile/storage';
@@ -57,7 +58,7 @@ export interface ForkResult extends ChainResult {
  * @param target path or `file:` URL of the image; whoever has it open makes this refuse
  * @throws DiskError `busy` when the image is in use; `invalid-argument` for names that are taken or
  *   would make the image lose what it names itself; `unsupported` where a file can have one name
- *   only; `no-space`, `io`, and what opening the image throws
+ *   only, and for images of several files that are found by the name of the first; `no-space`, `io`, and what opening the image throws
  * @example
  * await forkDiskFile('vm.qcow2', { base: 'vm.base.qcow2', clone: 'vm2.qcow2' });
  */
@@ -112,6 +113,7 @@ class Fork {
   *run(): Step<boolean> {
     const { image, base, clone } = this.#files;
     if (image.identity === undefined || image.isLink) throw notTheFile(image.path);
+    if (yield* isSplitSetStart(image.path)) throw severalFiles(image.path);
     if (clone?.identity !== undefined || (clone && isSameName(clone, base))) {
       throw nameTaken(clone.path);
     }
@@ -204,8 +206,12 @@ class Fork {
   /** Relative names in the image count from where it is found. */
   #refuseLosingReferences(layer: FormatImage): void {
     const { image, base } = this.#files;
+    const hasOthers = layer.storages.length > 1;
+    if (hasOthers && !NAMES_ITS_FILES.has(layer.format)) throw severalFiles(image.path);
     if (image.directory === base.directory) return;
-    const names = [layer.backing?.name, layer.details()['dataFile']].filter(
+    const { dataFile, extents } = layer.details();
+    const extentNames = hasOthers && Array.isArray(extents) ? extents.map(nameOfExtent) : [];
+    const names = [layer.backing?.name, dataFile, ...extentNames].filter(
       (name) => typeof name === 'string',
     );
     const lost = names.find(isRelativeName);
@@ -231,6 +237,13 @@ class Fork {
   }
 }
 
+/** Formats that state where their further files are. Others find them by the image's own name. */
+const NAMES_ITS_FILES: ReadonlySet<string> = new Set(['qcow2', 'vmdk']);
+
+function nameOfExtent({ filename }: { readonly filename: unknown }): unknown {
+  return filename;
+}
+
 /** What an overlay has to know of its base. */
 type BaseFacts = Pick<FormatImage, 'format' | 'sizeBytes'>;
 
@@ -250,6 +263,15 @@ function notTheFile(path: string): DiskError {
     'fork.not-the-file',
     `${path} is not the name of an image file itself`,
     { path, hint: 'Give the path of a regular file that is no symbolic link.' },
+  );
+}
+
+function severalFiles(path: string): DiskError {
+  return new DiskError(
+    'unsupported',
+    'fork.several-files',
+    `${path} is the first of several files that make up the image, and are found by its name`,
+    { path, hint: 'Join them into one file, or convert the image, and fork that.' },
   );
 }
 
