@@ -12,10 +12,13 @@ import {
 import type { DecoderImplementation, DecoderOptions } from './decoders.ts';
 import { hasZstd, loadPackage, type NodeZlib } from './platform.ts';
 import { loadZstdBinding } from './zstd-binding.ts';
-import { DEFAULT_ZSTD_LEVEL, nativeZstd, PortableZstd } from './zstd-encoder.ts';
+import { CheckedZstd, DEFAULT_ZSTD_LEVEL, nativeZstd, PortableZstd } from './zstd-encoder.ts';
 
-/** What `deflate-raw` decodes may also stand within a `zlib` stream. */
-export type EncoderId = 'deflate-raw' | 'zlib' | 'zstd';
+/**
+ * What `deflate-raw` decodes may also stand within a `zlib` stream; `zstd-checked` makes frames of
+ * zstd that end in a checksum of their content.
+ */
+export type EncoderId = 'deflate-raw' | 'zlib' | 'zstd' | 'zstd-checked';
 
 /** One way to encode: its name, its levels, and how it is brought up. */
 interface Recipe {
@@ -30,7 +33,8 @@ function recipes(native: boolean): Record<EncoderId, Recipe> {
   return {
     'deflate-raw': deflateRecipe(zlib, DEFLATE_RAW),
     zlib: deflateRecipe(zlib, ZLIB),
-    zstd: zstdRecipe(zlib),
+    zstd: zstdRecipe(zlib, false),
+    'zstd-checked': zstdRecipe(zlib, true),
   };
 }
 
@@ -47,7 +51,7 @@ function deflateRecipe(zlib: NodeZlib | undefined, kind: DeflateKind): Recipe {
   };
 }
 
-function zstdRecipe(zlib: NodeZlib | undefined): Recipe {
+function zstdRecipe(zlib: NodeZlib | undefined, checked: boolean): Recipe {
   if (hasZstd(zlib)) {
     return {
       implementation: 'node:zlib',
@@ -55,7 +59,7 @@ function zstdRecipe(zlib: NodeZlib | undefined): Recipe {
       maxLevel: 22,
       // eslint-disable-next-line require-yield
       *load(level) {
-        return nativeZstd(zlib, level);
+        return nativeZstd(zlib, { level, checked });
       },
     };
   }
@@ -65,7 +69,8 @@ function zstdRecipe(zlib: NodeZlib | undefined): Recipe {
     // Beyond it the largest units take more memory than the WebAssembly instance has.
     maxLevel: 9,
     *load(level) {
-      return new PortableZstd(yield* loadZstdBinding(), level);
+      const encoder = new PortableZstd(yield* loadZstdBinding(), level);
+      return checked ? new CheckedZstd(encoder) : encoder;
     },
   };
 }
@@ -115,10 +120,11 @@ export function encoders(): EncoderSet {
 
 /** Which implementation is in use for each id. */
 export function encoderImplementations(native: boolean): Record<EncoderId, DecoderImplementation> {
-  const { 'deflate-raw': raw, zlib, zstd } = recipes(native);
+  const { 'deflate-raw': raw, zlib, zstd, 'zstd-checked': checked } = recipes(native);
   return {
     'deflate-raw': raw.implementation,
     zlib: zlib.implementation,
     zstd: zstd.implementation,
+    'zstd-checked': checked.implementation,
   };
 }

@@ -1,5 +1,5 @@
 /** Zstandard (RFC 8878) for compressed clusters: one frame, which tells how long its content is. */
-import { DiskError } from '@diskfile/bytes';
+import { DiskError, setBits, writeU32le, xxh64Low } from '@diskfile/bytes';
 import type { Encoder } from '@diskfile/core';
 import { NativeEncoder } from './native-encoder.ts';
 import type { NodeZlib, ZlibOptions } from './platform.ts';
@@ -11,14 +11,26 @@ export const DEFAULT_ZSTD_LEVEL = 3;
 const ZSTD_END = 2;
 /** libzstd's ZSTD_c_compressionLevel. */
 const COMPRESSION_LEVEL = 100;
+/** libzstd's ZSTD_c_checksumFlag. */
+const CHECKSUM_FLAG = 201;
 const SMALL_BYTES = 16 * 1024;
 /** A new context takes as long to set up as to use. */
 const SMALL_BYTES_ONCE = 256 * 1024;
 /** From here on it takes several times as long to encode. */
 const SLOW_LEVEL = 6;
 
-export function nativeZstd(zlib: Required<NodeZlib>, level: number, reuse?: boolean): Encoder {
-  const settings = { params: { [COMPRESSION_LEVEL]: level } };
+export interface ZstdSettings {
+  readonly level: number;
+  /** Whether a frame ends in a checksum of its content. */
+  readonly checked?: boolean;
+}
+
+export function nativeZstd(
+  zlib: Required<NodeZlib>,
+  { level, checked = false }: ZstdSettings,
+  reuse?: boolean,
+): Encoder {
+  const settings = { params: { [COMPRESSION_LEVEL]: level, [CHECKSUM_FLAG]: checked ? 1 : 0 } };
   const settingsFor = (src: Uint8Array, options: ZlibOptions) => ({
     ...options,
     ...settings,
@@ -87,6 +99,44 @@ export class PortableZstd implements Encoder {
     this.#frame.resize(this.#codec.compressBound(lengthBytes), 0);
     this.#roomBytes = lengthBytes;
   }
+}
+
+/** The bit Content_Checksum_Flag of Frame_Header_Descriptor, and where that is. */
+const CHECKSUM_BIT = 0x04;
+const DESCRIPTOR_AT = 4;
+const CHECKSUM_BYTES = 4;
+
+/** Adds the checksum of the content to frames of an encoder that makes none (section 3.1.1). */
+export class CheckedZstd implements Encoder {
+  readonly id = 'zstd';
+  readonly #encoder: Encoder;
+
+  constructor(encoder: Encoder) {
+    this.#encoder = encoder;
+  }
+
+  encodeSync(src: Uint8Array, dst: Uint8Array): number | undefined {
+    return addChecksum(src, dst, this.#encoder.encodeSync(src, roomIn(dst)));
+  }
+
+  async encode(src: Uint8Array, dst: Uint8Array): Promise<number | undefined> {
+    return addChecksum(src, dst, await this.#encoder.encode(src, roomIn(dst)));
+  }
+}
+
+function roomIn(dst: Uint8Array): Uint8Array {
+  return dst.subarray(0, Math.max(0, dst.length - CHECKSUM_BYTES));
+}
+
+function addChecksum(
+  src: Uint8Array,
+  dst: Uint8Array,
+  frameBytes: number | undefined,
+): number | undefined {
+  if (frameBytes === undefined) return undefined;
+  dst[DESCRIPTOR_AT] = setBits(dst[DESCRIPTOR_AT]!, CHECKSUM_BIT);
+  writeU32le(dst, frameBytes, xxh64Low(src));
+  return frameBytes + CHECKSUM_BYTES;
 }
 
 function unitTooLarge(lengthBytes: number): DiskError {

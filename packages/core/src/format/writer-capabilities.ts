@@ -109,6 +109,8 @@ export interface CompressedWriter {
   readonly unitBytes: number;
   /** Which encoder makes what the image's reader decodes. */
   readonly encoderId: string;
+  /** Whether units come in the order of the disk alone, each once. False when left out. */
+  readonly inOrder?: boolean;
   /** There where the image holds nothing but encoded units. */
   readonly framing?: UnitFraming;
   /**

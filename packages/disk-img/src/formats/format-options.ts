@@ -126,6 +126,11 @@ export const CREATE_OPTIONS: Readonly<Record<string, readonly FormatOption[]>> =
     { name: 'size', type: 'size', help: 'Virtual disk size' },
     { name: 'static', type: 'flag', help: 'VDI static (pre-allocated) image', byDefault: 'off' },
   ],
+  // Not a format of qemu-img's.
+  zstd: [
+    { name: 'size', type: 'size', help: 'Virtual disk size' },
+    { name: 'frame_size', type: 'size', help: 'Content of each frame (in bytes)' },
+  ],
   parallels: [
     { name: 'size', type: 'size', help: 'Virtual disk size' },
     {

@@ -122,7 +122,7 @@ class Copying {
     this.#settings = settings;
     this.#target = target;
     this.#run = new CopyRun(plan, disk, target, {
-      outOfOrder: options.outOfOrder ?? false,
+      outOfOrder: options.outOfOrder === true && order.image?.writer?.compression?.inOrder !== true,
       mayUnmap: options.sparseBytes !== 0,
       rateLimit: bytesPerSecond === undefined ? undefined : new RateLimit(bytesPerSecond),
       reached: (doneBytes) => {

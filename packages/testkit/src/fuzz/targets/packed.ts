@@ -8,6 +8,7 @@ import { exerciseDisk } from '../exercise/disk.ts';
 import { UntouchableStorage } from '../exercise/guarded-storage.ts';
 import type { FuzzTarget } from '../fuzz-target.ts';
 import { plainSeed, type Region, type SeedImage } from '../seed-image.ts';
+import { createdImage } from '../seeds/created-image.ts';
 import { packedSeeds, testImages } from '../seeds/image-folder.ts';
 
 /** What an input may make opening unpack: mutants can be bombs. */
@@ -32,7 +33,18 @@ function seeds(): SeedImage[] {
     ...made.map(([name, bytes]) => plainSeed(name, new Uint8Array(bytes))),
     ...packedSeeds('xz').map(({ name, bytes }) => plainSeed(`xz-${name}`, bytes)),
     seekableSeed(),
+    plainSeed('zstd-made', madeZstd()),
   ];
+}
+
+/** As the driver makes it: frames with checksums, and some of zeros. */
+function madeZstd(): Uint8Array {
+  const frameBytes = 16 * 1024;
+  const options = { frame_size: frameBytes };
+  return createdImage({ format: 'zstd', sizeBytes: 6 * frameBytes - 512, options }, (disk) => {
+    disk.writeSync(CONTENT.subarray(0, frameBytes), frameBytes);
+    disk.writeSync(CONTENT.subarray(0, 2 * frameBytes), 3 * frameBytes);
+  });
 }
 
 function seekableSeed(): SeedImage {
