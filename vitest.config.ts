@@ -29,6 +29,8 @@ const IMPORTS = 'packages/testkit/test/imports.test.ts';
 
 export default defineConfig({
   test: {
+    // One core is left free otherwise, which is half of a machine with two.
+    maxWorkers: '100%',
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     projects: [
       project('unit', 'packages/*/test/**/*.test.ts', [INTEROP, IMPORTS], 60_000),
