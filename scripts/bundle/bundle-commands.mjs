@@ -1,8 +1,12 @@
 // Bundles the commands of a package with everything they use, so that they start fast and install alone.
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { builtinModules, createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { askForBuiltins } from './ask-for-builtins.mjs';
+import { buildBase } from './base-module.mjs';
+import { deferParts } from './deferred-parts.mjs';
+import { directImports } from './direct-imports.mjs';
 
 /** Decoders that the codec package asks for by require(), and only where the platform has none. */
 const REQUIRED_PACKAGES = {
@@ -13,17 +17,24 @@ const REQUIRED_PACKAGES = {
 /**
  * Writes `dist/commands` of the package in `root`: one file for each `src/disk-*.ts`, and chunks
  * that are loaded when they are used. Its version stands in `COMMAND_VERSION`.
- * @param {{ root: string, plugins?: import('esbuild').Plugin[] }} options
+ * @param {{ root: string, plugins?: import('esbuild').Plugin[], atOnce?: string[] }} options
+ *   `atOnce` are modules in `src`, without extension, that are best loaded together with the base
  */
-export async function bundleCommands({ root, plugins = [] }) {
+export async function bundleCommands({ root, plugins = [], atOnce = [] }) {
   const target = join(root, 'dist/commands');
   // Whoever runs a command meanwhile finds the old bundle or the new one, whole.
   const outdir = `${target}-${process.pid}`;
-  const commands = readdirSync(join(root, 'src')).filter((name) => name.startsWith('disk-'));
+  const commands = readdirSync(join(root, 'src'))
+    .filter((name) => /^disk-.*\.ts$/.test(name))
+    .map((name) => name.replace('.ts', ''));
+  const modules = join(root, 'dist/modules');
   const { version } = readJson(join(root, 'package.json'));
-  const { metafile } = await build({
+  const packages = join(root, '..');
+  const library = join(packages, 'diskfile/dist');
+  const deferred = deferParts(packages);
+  const common = [askForBuiltins(), ...plugins];
+  const options = {
     absWorkingDir: root,
-    entryPoints: commands.map((name) => join('src', name)),
     outdir,
     bundle: true,
     splitting: true,
@@ -38,60 +49,31 @@ export async function bundleCommands({ root, plugins = [] }) {
     metafile: true,
     define: { COMMAND_VERSION: JSON.stringify(version) },
     external: Object.keys(REQUIRED_PACKAGES),
-    plugins: [askForBuiltins(), ...plugins],
-    chunkNames: 'chunks/[name]-[hash]',
+    plugins: [...common, deferred.stubs, directImports(packages)],
+    chunkNames: '[name]-[hash]',
     logLevel: 'warning',
+  };
+  const base = await buildBase(options, [
+    join(library, 'open/open-disk-file.js'),
+    join(packages, 'command/dist/index.js'),
+    ...atOnce.map((name) => join(modules, `${name}.js`)),
+  ]);
+  const { metafile } = await build({
+    ...options,
+    entryPoints: [
+      ...commands.map((name) => ({ in: join(modules, `${name}.js`), out: name })),
+      // Looked for beside the module that starts it, as all chunks are.
+      { in: join(library, 'workers/worker-program.js'), out: 'worker-program' },
+      ...base.entryPoints,
+      ...deferred.entryPoints,
+    ],
+    plugins: [base.plugin, deferred.units, ...common, directImports(packages, base.elsewhere)],
   });
-  await bundleWorker(root, outdir, metafile, plugins);
   const required = copyRequiredPackages(root, outdir);
-  writeNotices([...bundledPackages(root, metafile), ...required], outdir);
+  const bundled = [metafile, base.metafile].flatMap((each) => bundledPackages(root, each));
+  writeNotices([...bundled, ...required], outdir);
   rmSync(target, { recursive: true, force: true });
   renameSync(outdir, target);
-}
-
-/**
- * The program of worker threads, in one file, which starts fastest. It is looked for beside the
- * module that starts it: a chunk, or a command that is its only user.
- */
-async function bundleWorker(root, outdir, { inputs }, plugins) {
-  const starter = Object.keys(inputs).find((path) => path.endsWith('workers/worker-start.js'));
-  if (starter === undefined) return;
-  await build({
-    absWorkingDir: root,
-    entryPoints: [join(root, dirname(starter), 'worker-program.js')],
-    outfile: join(outdir, 'chunks/worker-program.js'),
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    minify: true,
-    legalComments: 'none',
-    external: Object.keys(REQUIRED_PACKAGES),
-    plugins: [askForBuiltins(), ...plugins],
-    logLevel: 'warning',
-  });
-  writeFileSync(join(outdir, 'worker-program.js'), "import './chunks/worker-program.js';\n");
-}
-
-/**
- * Modules of Node are asked for directly. Importing them costs milliseconds: it reads every export
- * of each, and some of those load further modules. It also serves packages that use require().
- */
-function askForBuiltins() {
-  const filter = new RegExp(`^(node:.*|${builtinModules.join('|')})$`);
-  return {
-    name: 'ask-for-builtins',
-    setup({ onResolve, onLoad }) {
-      onResolve({ filter }, ({ path }) => ({ path, namespace: 'builtin' }));
-      onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
-        // Commander would load this one for subcommands that are programs; nothing here starts one.
-        contents:
-          path === 'node:child_process'
-            ? 'module.exports = {};'
-            : `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
-      }));
-    },
-  };
 }
 
 /** Puts packages where the bundle finds them at run time. Returns their directories of origin. */

@@ -1,5 +1,5 @@
 /** Failures of the host while something is written to it, as {@link DiskError}s. */
-import { DiskError, type DiskErrorCode } from 'diskfile';
+import { DiskError, type DiskErrorCode } from '@diskfile/bytes';
 
 interface Explanation {
   readonly code: DiskErrorCode;

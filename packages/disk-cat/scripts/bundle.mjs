@@ -4,6 +4,7 @@ import { bundleCommands } from '../../../scripts/bundle/bundle-commands.mjs';
 
 await bundleCommands({
   root: resolve(import.meta.dirname, '..'),
+  atOnce: ['cli/main', 'guest/opening'],
   plugins: [leaveOutEncoders()],
 });
 

@@ -2,4 +2,7 @@
 import { resolve } from 'node:path';
 import { bundleCommands } from '../../../scripts/bundle/bundle-commands.mjs';
 
-await bundleCommands({ root: resolve(import.meta.dirname, '..') });
+await bundleCommands({
+  root: resolve(import.meta.dirname, '..'),
+  atOnce: ['run-program', 'commands/info'],
+});

@@ -17,7 +17,8 @@ import { openLz4 } from './lz4/lz4-content.ts';
 import { isXz } from './xz/stream-index.ts';
 import { openXz } from './xz/xz-content.ts';
 import { createZstd, openNewZstd } from './zstd/new-zstd.ts';
-import { isZstd, openZstd } from './zstd/zstd-content.ts';
+import { isZstd } from './zstd/signature.ts';
+import { openZstd } from './zstd/zstd-content.ts';
 
 const ABILITIES: FormatAbilities = { write: false, backing: 'none', compressed: 'read' };
 const DEFLATE = 8;

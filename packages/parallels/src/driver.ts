@@ -1,100 +1,18 @@
 /** Recognises, opens and creates Parallels images. */
-import { DiskError, hasAnyBit } from '@diskfile/bytes';
-import {
-  type FormatDriver,
-  isWritable,
-  type OpenContext,
-  readBytes,
-  refuseSnapshot,
-  type Step,
-  type Storage,
-  type WritableStorage,
-} from '@diskfile/core';
-import { AllocationTable, WritableAllocationTable } from './allocation-table.ts';
-import { checkParallels } from './check.ts';
+import type { FormatDriver } from '@diskfile/core';
 import { createParallels } from './create.ts';
-import { corrupt } from './errors.ts';
-import { HEADER_BYTES, IN_USE_AT, kindOf, type ParallelsHeader, parseHeader } from './header.ts';
-import { ParallelsImage } from './image.ts';
-import { setInUse } from './in-use.ts';
-import { Inspection } from './inspection.ts';
-import { EMPTY_IMAGE, IN_USE } from './structs.ts';
-import { ParallelsWriter } from './writer.ts';
+import { checkParallels } from './check.ts';
+import { kindOf } from './header.ts';
+import { openParallels } from './open.ts';
+import { parallelsHeader } from './structs.ts';
 
 export const parallelsDriver: FormatDriver = {
   id: 'parallels',
   aliases: [],
   abilities: { write: true, backing: 'none', compressed: 'none' },
-  probe: ({ head }) => (head.length >= HEADER_BYTES && kindOf(head) !== undefined ? 'yes' : 'no'),
+  probe: ({ head }) =>
+    head.length >= parallelsHeader.spanBytes && kindOf(head) !== undefined ? 'yes' : 'no',
   open: openParallels,
   create: createParallels,
   check: checkParallels,
 };
-
-function* openParallels(context: OpenContext): Step<ParallelsImage> {
-  const { storage, limits } = context;
-  refuseSnapshot(
-    context,
-    'parallels',
-    'A Parallels image',
-    'Snapshots are files of their own, which DiskDescriptor.xml names.',
-  );
-  const head = yield* readBytes(storage, 0, HEADER_BYTES);
-  const header = parseHeader(head, storage.sizeBytes, limits);
-  if (hasAnyBit(header.flags, EMPTY_IMAGE)) {
-    context.warn({
-      detail: 'parallels.empty',
-      message: 'The image says of itself that nothing in it counts; what is in it is shown',
-    });
-  }
-  if (context.writable) return yield* openWritable(context, writableOf(storage), header);
-  if (header.inUse === IN_USE.open) {
-    context.warn({
-      detail: 'parallels.in-use',
-      message: 'The image was not closed correctly, or is being written',
-    });
-  }
-  return new ParallelsImage(new AllocationTable(storage, header, limits), undefined);
-}
-
-function* openWritable(
-  context: OpenContext,
-  storage: WritableStorage,
-  header: ParallelsHeader,
-): Step<ParallelsImage> {
-  if (header.inUse === IN_USE.open) {
-    throw corrupt(
-      'parallels.not-closed',
-      'The image was not closed correctly, so it cannot be opened for writing',
-      IN_USE_AT,
-      'If no other program has it open, repair it with checkDiskFile(…, { repair: "all" }).',
-    );
-  }
-  const found = yield* Inspection.run(storage, header);
-  if (found.obstacle !== undefined)
-    throw corrupt('parallels.damaged', found.obstacle, HEADER_BYTES);
-  let { endOffset } = found;
-  if (header.extensionOffset !== 0) {
-    // What extensions keep lies anywhere.
-    endOffset = Math.max(endOffset, storage.sizeBytes);
-    context.warn({
-      detail: 'parallels.extension-dropped',
-      message: 'The image has a format extension, which counts no more once the disk is written',
-    });
-  }
-  const table = new WritableAllocationTable(storage, header, context.limits, endOffset);
-  yield* setInUse(storage, IN_USE.open);
-  return new ParallelsImage(table, new ParallelsWriter(table));
-}
-
-function writableOf(storage: Storage): WritableStorage {
-  if (isWritable(storage)) return storage;
-  throw new DiskError(
-    'unsupported',
-    'parallels.storage-read-only',
-    'The storage can only be read',
-    {
-      hint: 'Open the image read-only.',
-    },
-  );
-}

@@ -2,7 +2,8 @@
 import { DiskError, formatUuid } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
 import { type Geometry, MAX_GEOMETRY_SECTORS, sectorsOf } from './geometry.ts';
-import { checksumOf, DISK_TYPE, FOOTER_COOKIE, hardDiskFooter, SECTOR_BYTES } from './structs.ts';
+import { isFooter } from './signature.ts';
+import { checksumOf, DISK_TYPE, hardDiskFooter, SECTOR_BYTES } from './structs.ts';
 
 export type VhdType = 'fixed' | 'dynamic' | 'differencing';
 
@@ -32,14 +33,6 @@ const TYPES: Readonly<Record<number, VhdType>> = {
 /** Programs whose images have the size that they state; to others it is that of the geometry. */
 const EXACT_CREATORS = new Set(['win ', 'qem2', 'd2v ', 'tap\0', 'CTXS']);
 const MAX_DISK_BYTES = 2 ** 63;
-
-export function isFooter(bytes: Uint8Array, at = 0): boolean {
-  if (at < 0 || bytes.length < at + FOOTER_COOKIE.length) return false;
-  for (let index = 0; index < FOOTER_COOKIE.length; index++) {
-    if (bytes[at + index] !== FOOTER_COOKIE.charCodeAt(index)) return false;
-  }
-  return true;
-}
 
 /**
  * Finds the footer. The one at the end counts, as writers bring that up to date first; where it is

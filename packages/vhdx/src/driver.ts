@@ -1,29 +1,9 @@
 /** Recognises, opens and creates VHDX disks. */
-import { DiskError } from '@diskfile/bytes';
-import {
-  BlockWriter,
-  type FormatDriver,
-  isWritable,
-  lookupBlocks,
-  type OpenContext,
-  refuseSnapshot,
-  type Step,
-  type Storage,
-  type WritableStorage,
-} from '@diskfile/core';
-import { BlockAllocationTable } from './bat.ts';
-import { checkVhdx } from './check.ts';
+import type { FormatDriver } from '@diskfile/core';
 import { createVhdx } from './create.ts';
-import { DifferencingMap } from './differencing-map.ts';
-import { readHeader, type VhdxHeader } from './header.ts';
-import { VhdxImage, type VhdxImageParts } from './image.ts';
-import { LogWriter } from './log-writer.ts';
-import { readLog } from './log.ts';
-import { readMetadata } from './metadata.ts';
-import { readRegions } from './regions.ts';
-import { ReplayedStorage } from './replayed-storage.ts';
+import { checkVhdx } from './check.ts';
+import { openVhdx } from './open.ts';
 import { FILE_SIGNATURE } from './structs.ts';
-import { findUsedEnd, WholeBlocks, WritableBat } from './writable-bat.ts';
 
 export const vhdxDriver: FormatDriver = {
   id: 'vhdx',
@@ -37,73 +17,4 @@ export const vhdxDriver: FormatDriver = {
 
 function isVhdx(head: Uint8Array): boolean {
   return [...FILE_SIGNATURE].every((character, at) => head[at] === character.charCodeAt(0));
-}
-
-function* openVhdx(context: OpenContext): Step<VhdxImage> {
-  refuseSnapshot(
-    context,
-    'vhdx',
-    'A VHDX disk',
-    'Each checkpoint is a differencing disk of its own: open that.',
-  );
-  const header = yield* readHeader(context.storage);
-  return context.writable
-    ? yield* openWritable(context, header)
-    : yield* openReadOnly(context, header);
-}
-
-/** A log that a crash has left is applied to what is read, and the file stays as it is. */
-function* openReadOnly({ storage: file, limits, warn }: OpenContext, header: VhdxHeader) {
-  const replay = yield* readLog(file, header);
-  const storage = replay === undefined ? file : new ReplayedStorage(file, replay);
-  if (replay !== undefined) {
-    warn({
-      detail: 'vhdx.log-replayed',
-      message: 'The disk was not closed properly: changes in its log are applied to what is read',
-    });
-  }
-  const regions = yield* readRegions(storage);
-  const metadata = yield* readMetadata(storage, regions.metadata);
-  const bat = new BlockAllocationTable(storage, metadata, regions.bat, limits);
-  return new VhdxImage({
-    header,
-    metadata,
-    storage,
-    map: mapOf(bat, limits),
-    logReplayed: replay !== undefined,
-    writer: undefined,
-  });
-}
-
-function* openWritable({ storage: file, limits }: OpenContext, header: VhdxHeader) {
-  const storage = writableOf(file);
-  const log = new LogWriter(storage, header);
-  const replay = yield* readLog(storage, header);
-  if (replay !== undefined) yield* log.applyReplay(replay);
-  const regions = yield* readRegions(storage);
-  const metadata = yield* readMetadata(storage, regions.metadata);
-  const reading = new BlockAllocationTable(storage, metadata, regions.bat, limits);
-  const logRegion = { offset: header.logOffset, lengthBytes: header.logBytes };
-  const usedEnd = yield* findUsedEnd(reading, [regions.bat, regions.metadata, logRegion]);
-  const parts = { metadata, region: regions.bat, log, usedEnd };
-  const bat = new WritableBat(storage, parts, limits);
-  const writer = new BlockWriter(new WholeBlocks(bat, log), { hasBacking: metadata.hasParent });
-  const map = mapOf(bat, limits);
-  return new VhdxImage({ header, metadata, storage, map, logReplayed: false, writer });
-}
-
-function mapOf(bat: BlockAllocationTable, limits: OpenContext['limits']): VhdxImageParts['map'] {
-  if (bat.metadata.hasParent) return new DifferencingMap(bat, limits);
-  return {
-    lookup: (guestOffset, lengthBytes, extent) =>
-      lookupBlocks(bat, guestOffset, lengthBytes, extent),
-    load: (guestOffset) => bat.load(Math.floor(guestOffset / bat.blockBytes)),
-  };
-}
-
-function writableOf(storage: Storage): WritableStorage {
-  if (isWritable(storage)) return storage;
-  throw new DiskError('unsupported', 'vhdx.storage-read-only', 'The storage can only be read', {
-    hint: 'Open the disk read-only.',
-  });
 }

@@ -6,7 +6,6 @@ import { decodeName } from '@diskfile/bytes';
 import { corrupt } from './refusals.ts';
 import { SECTOR_BYTES } from './structs.ts';
 
-export const DESCRIPTOR_MARK = '# Disk DescriptorFile';
 /** Nobody writes one that is nearly as long; a disk of 62 TiB in parts of 2 GiB takes 2 MiB. */
 export const MAX_DESCRIPTOR_BYTES = 4 * 1024 * 1024;
 const MAX_EXTENTS = 32_768;
@@ -34,13 +33,6 @@ export interface Descriptor {
 }
 
 const NO_PARENT = 'ffffffff';
-
-export function isDescriptor(head: Uint8Array): boolean {
-  for (let at = 0; at < DESCRIPTOR_MARK.length; at++) {
-    if (head[at] !== DESCRIPTOR_MARK.charCodeAt(at)) return false;
-  }
-  return true;
-}
 
 /** @param bytes the text, up to its end or to the first NUL */
 export function parseDescriptor(bytes: Uint8Array): Descriptor {

@@ -1,17 +1,13 @@
 /** Finds the descriptor of a disk, and opens its extents. */
 import { DiskError } from '@diskfile/bytes';
 import { isWritable, readBytes, type Step, type Storage } from '@diskfile/core';
-import {
-  type Descriptor,
-  isDescriptor,
-  MAX_DESCRIPTOR_BYTES,
-  parseDescriptor,
-} from './descriptor.ts';
+import { type Descriptor, MAX_DESCRIPTOR_BYTES, parseDescriptor } from './descriptor.ts';
 import { ExtentOpening } from './extent-opening.ts';
 import { type ExtentSource, openSparse, type PartsContext } from './extents.ts';
 import { corrupt } from './refusals.ts';
 import { isSeSparseMagic } from './se-sparse-extent.ts';
-import { isSparseMagic, readSparseHeader } from './sparse-extent.ts';
+import { isDescriptor, isSparseMagic } from './signature.ts';
+import { readSparseHeader } from './sparse-extent.ts';
 import type { CidPlace } from './vmdk-writer.ts';
 
 export interface DiskParts {

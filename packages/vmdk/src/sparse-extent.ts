@@ -48,12 +48,6 @@ export interface SparseHeader extends GrainGeometry {
   readonly hasFooter: boolean;
 }
 
-export function isSparseMagic(head: Uint8Array): boolean {
-  if (head.length < 4) return false;
-  const magic = readU32le(head, 0);
-  return magic === SPARSE_MAGIC || magic === COWD_MAGIC;
-}
-
 export function* readSparseHeader(storage: Storage): Step<SparseHeader> {
   const bytes = yield* readBytes(storage, 0, SECTOR_BYTES);
   if (readU32le(bytes, 0) === COWD_MAGIC) return parseCowd(bytes);

@@ -1,5 +1,5 @@
 /** Lists of options behind `-o`: `name=value,name`, with a comma in a value written twice. */
-import { DiskError } from 'diskfile';
+import { DiskError } from '@diskfile/bytes';
 import type { FormatOption } from '../formats/format-options.ts';
 import { Failure } from '../program.ts';
 import { parseSize } from './sizes.ts';

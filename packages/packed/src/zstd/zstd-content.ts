@@ -1,5 +1,4 @@
 /** The content of a zstd file: frames of any size, with or without a seek table. */
-import { isSkippableMagic, readU32le, ZSTD_MAGIC } from '@diskfile/bytes';
 import { mappedStorage, type Step } from '@diskfile/core';
 import { ByteInput } from '../byte-input.ts';
 import type { Content, PackedSource } from '../content.ts';
@@ -14,17 +13,6 @@ import { FrameStarts, ZstdPass } from './zstd-pass.ts';
 
 /** Frames up to this length are decoded whole, and side by side; every decoder has room for them. */
 const MAX_UNIT_BYTES = 4 * 1024 * 1024;
-
-/** Skippable frames may come first: pzstd and others write them. */
-export function isZstd(head: Uint8Array): boolean {
-  for (let at = 0; at + 8 <= head.length;) {
-    const magic = readU32le(head, at);
-    if (magic === ZSTD_MAGIC) return true;
-    if (!isSkippableMagic(magic)) return false;
-    at += 8 + readU32le(head, at + 4);
-  }
-  return false;
-}
 
 export function* openZstd(source: PackedSource): Step<Content> {
   const { storage, decoders, limits } = source;

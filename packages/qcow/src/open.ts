@@ -1,0 +1,54 @@
+/** Opens images of qcow version 1. */
+import { DiskError } from '@diskfile/bytes';
+import {
+  CompressedClusters,
+  isWritable,
+  type OpenContext,
+  readBytes,
+  refuseSnapshot,
+  type Step,
+  type Storage,
+  type WritableStorage,
+} from '@diskfile/core';
+import { openTable, WritableQcowTable } from './cluster-table.ts';
+import { HeaderState } from './header-state.ts';
+import { parseQcowHeader, QCOW_HEADER_BYTES } from './header.ts';
+import { encrypted, QcowImage } from './image.ts';
+import { inspect } from './inspection.ts';
+import { QcowWriter } from './writer.ts';
+
+export function* openQcow(context: OpenContext): Step<QcowImage> {
+  const { storage, limits } = context;
+  refuseSnapshot(context, 'qcow', 'A qcow image of version 1');
+  const head = yield* readBytes(storage, 0, QCOW_HEADER_BYTES);
+  const header = parseQcowHeader(head, storage.sizeBytes, limits);
+  const state = yield* HeaderState.open(storage, header);
+  const { clusterBytes } = header;
+  const compressed = new CompressedClusters(storage, clusterBytes, context.decoders, 'deflate-raw');
+  if (context.writable) {
+    return yield* openWritable(context, writableOf(storage), state, compressed);
+  }
+  const table = openTable(storage, header, limits);
+  return new QcowImage({ state, table, compressed, writer: undefined });
+}
+
+function* openWritable(
+  { limits }: OpenContext,
+  storage: WritableStorage,
+  state: HeaderState,
+  compressed: CompressedClusters,
+): Step<QcowImage> {
+  const { header } = state;
+  if (header.encryption !== undefined) throw encrypted();
+  yield* inspect(storage, header, limits);
+  const table = new WritableQcowTable(storage, header, limits);
+  const writer = new QcowWriter({ storage, state, table });
+  return new QcowImage({ state, table, compressed, writer });
+}
+
+function writableOf(storage: Storage): WritableStorage {
+  if (isWritable(storage)) return storage;
+  throw new DiskError('unsupported', 'qcow.storage-read-only', 'The storage can only be read', {
+    hint: 'Open the image read-only.',
+  });
+}
