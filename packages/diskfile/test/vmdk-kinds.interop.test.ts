@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { haveTools, QemuDirectory, SeededRandom } from '@diskfile/testkit';
 import { checkDiskFile, openDiskFile } from '../src/index.ts';
+import { patternedContent } from './support/generated-disks.ts';
 import { expectContent } from './support/read-checks.ts';
 
 const SCRIPT = join(import.meta.dirname, '../../../scripts/vmdk/vmdk.py');
@@ -16,23 +17,12 @@ const SECTOR = 512;
 const KIB = 1024;
 const SIZE = 1200 * KIB + 3 * SECTOR;
 
-/** Data and zeros in turns, of lengths that no grain has. */
-function contentOf(factor: number): Buffer {
-  const bytes = Buffer.alloc(SIZE);
-  for (let at = 0; at < bytes.length; at++) {
-    const kind = Math.floor(at / 70_000) % 4;
-    if (kind === 0) bytes[at] = 97 + ((at * at * factor) % 23);
-    else if (kind === 1) bytes[at] = Math.imul(at * factor, 0x9e37_79b1) >>> 24;
-  }
-  return bytes;
-}
-
 describe.skipIf(!haveTools('python3'))('VMDK disks', () => {
   const directory = mkdtempSync(join(tmpdir(), 'diskfile-vmdk-kinds-'));
   const qemu = new QemuDirectory(directory);
   const random = new SeededRandom(1);
-  const content = contentOf(1);
-  const base = contentOf(3);
+  const content = patternedContent(SIZE, 1);
+  const base = patternedContent(SIZE, 3);
   // The overlay leaves some of it as it is, and covers some with zeros.
   const top = Buffer.from(base);
   content.copy(top, 300_000, 300_000, 500_000);

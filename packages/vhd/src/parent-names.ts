@@ -5,22 +5,30 @@ import type { DynamicHeader, ParentLocator } from './dynamic-header.ts';
 
 /**
  * All names, best first: the relative path, then the file names of the others next to the image,
- * since paths of another machine mean nothing here.
+ * since paths of another machine mean nothing here; last the path of a URL, which may be of this one.
  */
 export function* readParentNames(storage: Storage, header: DynamicHeader): Step<string[]> {
   const relative: string[] = [];
   const others: string[] = [];
+  const paths: string[] = [];
   for (const locator of header.parentLocators) {
     const path = yield* readLocator(storage, locator);
     if (path === undefined) continue;
     if (locator.platformCode === 'W2ru' || locator.platformCode === 'Wi2r') relative.push(path);
     else others.push(path);
+    if (locator.platformCode === 'MacX') paths.push(path);
   }
   const names = [
     ...relative.map(asRelativePath),
     ...[...relative, header.parentName, ...others].map(lastName),
+    ...paths,
   ];
-  return [...new Set(names.filter((name) => name !== ''))];
+  return [...new Set(names.filter((name) => name !== '').map(asFile))];
+}
+
+/** Before a colon there would be a protocol; here it is part of a file's name. */
+function asFile(name: string): string {
+  return name.includes(':') && !name.startsWith('/') ? `./${name}` : name;
 }
 
 function* readLocator(storage: Storage, locator: ParentLocator): Step<string | undefined> {
@@ -62,6 +70,10 @@ function asRelativePath(path: string): string {
   return slashed.replace(/^(\.\/)+/, '');
 }
 
+/** Without the drive that a Windows path may begin with. */
 function lastName(path: string): string {
-  return path.split(/[\\/]/).at(-1)!;
+  return path
+    .replace(/^[A-Za-z]:/, '')
+    .split(/[\\/]/)
+    .at(-1)!;
 }
