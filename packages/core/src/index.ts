@@ -136,6 +136,7 @@ export type {
 export type { Hash, HashAlgorithm, MakeHash } from './hash.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { MemoryStorage } from './memory-storage.ts';
+export { fileReference, foreignFileName, foreignRelativePath } from './open/foreign-path.ts';
 export { closedGate, type GateRequest, type OpenGate } from './open/gate.ts';
 export {
   isJsonObject,

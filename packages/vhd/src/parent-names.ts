@@ -1,6 +1,13 @@
 /** Names under which a differencing disk knows its parent, as paths of this host. */
 import { decodeName, decodeUtf16le } from '@diskfile/bytes';
-import { readBytes, type Step, type Storage } from '@diskfile/core';
+import {
+  fileReference,
+  foreignFileName,
+  foreignRelativePath,
+  readBytes,
+  type Step,
+  type Storage,
+} from '@diskfile/core';
 import type { DynamicHeader, ParentLocator } from './dynamic-header.ts';
 
 /**
@@ -19,16 +26,11 @@ export function* readParentNames(storage: Storage, header: DynamicHeader): Step<
     if (locator.platformCode === 'MacX') paths.push(path);
   }
   const names = [
-    ...relative.map(asRelativePath),
-    ...[...relative, header.parentName, ...others].map(lastName),
+    ...relative.map((path) => foreignRelativePath(path) ?? foreignFileName(path)),
+    ...[...relative, header.parentName, ...others].map(foreignFileName),
     ...paths,
   ];
-  return [...new Set(names.filter((name) => name !== '').map(asFile))];
-}
-
-/** Before a colon there would be a protocol; here it is part of a file's name. */
-function asFile(name: string): string {
-  return name.includes(':') && !name.startsWith('/') ? `./${name}` : name;
+  return [...new Set(names.filter((name) => name !== '').map(fileReference))];
 }
 
 function* readLocator(storage: Storage, locator: ParentLocator): Step<string | undefined> {
@@ -61,19 +63,4 @@ function decodeFileUrl(url: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A Windows path as one of this host; absolute ones have no meaning here. */
-function asRelativePath(path: string): string {
-  const slashed = path.replaceAll('\\', '/');
-  if (slashed.startsWith('/') || /^[A-Za-z]:/.test(slashed)) return lastName(path);
-  return slashed.replace(/^(\.\/)+/, '');
-}
-
-/** Without the drive that a Windows path may begin with. */
-function lastName(path: string): string {
-  return path
-    .replace(/^[A-Za-z]:/, '')
-    .split(/[\\/]/)
-    .at(-1)!;
 }

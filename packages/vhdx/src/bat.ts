@@ -90,14 +90,15 @@ export class BlockAllocationTable implements BlockTable {
     const inPage = this.pages.offsetInPage(at);
     const low = page.view.getUint32(inPage, true);
     const state = bitField(low, 0, 3);
-    if (state === PAYLOAD.fullyPresent || state === PAYLOAD.partiallyPresent) {
+    const { hasParent } = this.metadata;
+    if (state === PAYLOAD.fullyPresent || (state === PAYLOAD.partiallyPresent && hasParent)) {
       return this.#placeOf(page.view.getUint32(inPage + 4, true), low, at);
     }
     if (state === PAYLOAD.notPresent) return BLOCK.none;
     if (state <= PAYLOAD.unmapped) return BLOCK.zero;
     throw corrupt(
       'vhdx.block-state',
-      `Block ${blockIndex} has the state ${state}, which does not exist`,
+      `Block ${blockIndex} has the state ${state}, which no block of this disk can have`,
       this.region.offset + at,
     );
   }

@@ -1,5 +1,5 @@
 /** The two headers of a VHDX file ([MS-VHDX] 2.2.2), of which the newer valid one counts. */
-import { crc32c, formatGuid } from '@diskfile/bytes';
+import { crc32c, formatGuid, readU32le } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
 import { corrupt, unsupported } from './refusals.ts';
 import { HEADER_BYTES, MIB, PLACES, vhdxHeader } from './structs.ts';
@@ -30,9 +30,10 @@ export function* readHeader(storage: Storage): Step<VhdxHeader> {
   const valid: VhdxHeader[] = [];
   for (const slot of [0, 1] as const) {
     const bytes = yield* readBytes(storage, PLACES.headers[slot], HEADER_BYTES);
+    // Before the checksum is known to be right, none of the fields needs to make sense.
+    const isHeader = String.fromCharCode(...bytes.subarray(0, 4)) === 'head';
+    if (!isHeader || readU32le(bytes, CHECKSUM_AT) !== checksumOf(bytes)) continue;
     const raw = vhdxHeader.decode(bytes);
-    const isHeader = String.fromCharCode(...raw.signature) === 'head';
-    if (!isHeader || raw.checksum !== checksumOf(bytes)) continue;
     const logGuid = formatGuid(raw.logGuid);
     if (raw.version !== 1) {
       throw unsupported(

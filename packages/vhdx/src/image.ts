@@ -1,14 +1,17 @@
 /** VHDX disks of every type as maps. */
-import type {
-  BackingReference,
-  ExtentMap,
-  Extent,
-  FormatDetails,
-  FormatImage,
-  ImageWriter,
-  Step,
-  Storage,
-  Topology,
+import {
+  type BackingReference,
+  type Extent,
+  type ExtentMap,
+  fileReference,
+  foreignFileName,
+  foreignRelativePath,
+  type FormatDetails,
+  type FormatImage,
+  type ImageWriter,
+  type Step,
+  type Storage,
+  type Topology,
 } from '@diskfile/core';
 import { formatGuid } from '@diskfile/bytes';
 import type { VhdxHeader } from './header.ts';
@@ -109,15 +112,12 @@ function asGuid(text: string): string {
 
 /** The relative path first; of paths on other machines only the file's name means anything here. */
 function parentOf({ parent }: VhdxMetadata): BackingReference {
-  const relative = parent
-    .get('relative_path')
-    ?.replaceAll('\\', '/')
-    .replace(/^(\.\/)+/, '');
-  const names = ['relative_path', 'absolute_win32_path', 'volume_path']
-    .map((key) => parent.get(key)?.split(/[\\/]/).at(-1))
-    .filter((name) => name !== undefined && name !== '');
-  const isUsable = relative !== undefined && relative !== '' && !/^(\/|[A-Za-z]:)/.test(relative);
-  const [name, ...alternatives] = [...new Set([...(isUsable ? [relative] : []), ...names])];
-  if (name !== undefined) return { name, alternatives: alternatives as string[], format: 'vhdx' };
+  const paths = ['relative_path', 'absolute_win32_path', 'volume_path'].map(
+    (key) => parent.get(key) ?? '',
+  );
+  const relative = foreignRelativePath(paths[0]!) ?? '';
+  const names = [relative, ...paths.map(foreignFileName)].filter((name) => name !== '');
+  const [name, ...alternatives] = [...new Set(names.map(fileReference))];
+  if (name !== undefined) return { name, alternatives, format: 'vhdx' };
   throw corrupt('vhdx.no-parent-name', 'The disk has a parent and no name for it', 0);
 }

@@ -4,7 +4,15 @@
  * entry whenever somebody is told to look for one.
  */
 import { randomUuid, writeU32le } from '@diskfile/bytes';
-import { flushStorage, type Step, type WritableStorage, writeBytes } from '@diskfile/core';
+import {
+  flushStorage,
+  punchHole,
+  type Step,
+  truncateStorage,
+  type WritableStorage,
+  writeBytes,
+  writeZeros,
+} from '@diskfile/core';
 import { checksumOf, type VhdxHeader } from './header.ts';
 import { encodeLogEntry, entryCapacity, type LogReplay } from './log.ts';
 import { HEADER_BYTES, LOG_SECTOR_BYTES, PLACES, vhdxHeader } from './structs.ts';
@@ -16,8 +24,6 @@ export interface MetadataChange {
 }
 
 const NO_GUID = new Uint8Array(16);
-/** Zeros that are written at a time. */
-const ZERO_CHUNK_BYTES = 1024 * 1024;
 
 export class LogWriter {
   readonly #storage: WritableStorage;
@@ -39,21 +45,18 @@ export class LogWriter {
   *applyReplay({ changes, fileBytes }: LogReplay): Step<void> {
     for (const change of changes) {
       if (change.kind === 'data') yield* writeBytes(this.#storage, change.bytes, change.fileOffset);
-      else yield* this.#writeZeros(change.fileOffset, change.lengthBytes);
+      else yield* this.#clear(change.fileOffset, change.lengthBytes);
     }
-    if (this.#storage.sizeBytes < fileBytes) {
-      yield* writeBytes(this.#storage, new Uint8Array(1), fileBytes - 1);
-    }
+    if (this.#storage.sizeBytes < fileBytes) yield* truncateStorage(this.#storage, fileBytes);
     yield* flushStorage(this.#storage);
     yield* this.#writeHeader(undefined);
   }
 
-  *#writeZeros(offset: number, lengthBytes: number): Step<void> {
-    const zeros = new Uint8Array(Math.min(lengthBytes, ZERO_CHUNK_BYTES));
-    for (let done = 0; done < lengthBytes; done += zeros.length) {
-      const count = Math.min(zeros.length, lengthBytes - done);
-      yield* writeBytes(this.#storage, zeros.subarray(0, count), offset + done);
-    }
+  /** Beyond the end of the file there is nothing to clear. */
+  *#clear(offset: number, lengthBytes: number): Step<void> {
+    const there = Math.min(lengthBytes, this.#storage.sizeBytes - offset);
+    if (there <= 0 || (yield* punchHole(this.#storage, offset, there))) return;
+    yield* writeZeros(this.#storage, offset, there);
   }
 
   /** Says in the header that the disk's content changes from now on. */

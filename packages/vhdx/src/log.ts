@@ -2,19 +2,15 @@
  * The log ([MS-VHDX] 2.3): changes of metadata that were made durable before they were applied. What
  * a crash left behind is found here, and applied to the file, or only to what is seen of it.
  */
-import { formatGuid, readU32le, writeU32le } from '@diskfile/bytes';
+import { DiskError, formatGuid, readU32le, writeU32le } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
 import { checksumOf, type VhdxHeader } from './header.ts';
+import { type LogChange, settleChanges } from './log-changes.ts';
 import { corrupt } from './refusals.ts';
 import { LOG_SECTOR_BYTES, logDescriptor, logEntryHeader } from './structs.ts';
 
-/** One change of the file. */
-export type LogChange =
-  | { readonly kind: 'data'; readonly fileOffset: number; readonly bytes: Uint8Array }
-  | { readonly kind: 'zero'; readonly fileOffset: number; readonly lengthBytes: number };
-
 export interface LogReplay {
-  /** In the order in which they are to be applied. */
+  /** Apart from each other, in the order of the file. */
   readonly changes: readonly LogChange[];
   /** What the file has to be long enough for when all is applied. */
   readonly fileBytes: number;
@@ -32,6 +28,8 @@ interface LogEntry {
 
 /** Longer logs are nowhere made; reading one at once has to stay within memory. */
 const MAX_LOG_BYTES = 256 * 1024 * 1024;
+/** Four times what such a log has room for where each change has data. */
+const MAX_CHANGES = 2 ** 18;
 
 /**
  * The changes of the newest whole sequence of entries; undefined when there is nothing to replay.
@@ -64,10 +62,9 @@ export function* readLog(storage: Storage, header: VhdxHeader): Step<LogReplay |
       storage.sizeBytes,
     );
   }
-  return {
-    changes: sequence.flatMap(({ changes }) => changes),
-    fileBytes: head.lastFileOffset,
-  };
+  const changes = sequence.flatMap((entry) => entry.changes);
+  if (changes.length > MAX_CHANGES) throw tooMany(changes.length, logOffset);
+  return { changes: settleChanges(changes), fileBytes: head.lastFileOffset };
 }
 
 /** All whole entries, by where they begin. */
@@ -87,7 +84,7 @@ function findEntries(ring: Uint8Array, logGuid: string): ReadonlyMap<number, Log
 }
 
 function isEntry(ring: Uint8Array, offset: number, lengthBytes: number): boolean {
-  const signature = String.fromCharCode(...ring.subarray(offset, offset + 4));
+  const signature = signatureAt(ring, offset);
   const fits = lengthBytes >= LOG_SECTOR_BYTES && lengthBytes <= ring.length;
   return signature === 'loge' && fits && lengthBytes % LOG_SECTOR_BYTES === 0;
 }
@@ -95,11 +92,18 @@ function isEntry(ring: Uint8Array, offset: number, lengthBytes: number): boolean
 /** Whether an entry of the log, whole or not, begins anywhere. */
 function hasEntryOf(ring: Uint8Array, logGuid: string): boolean {
   for (let offset = 0; offset < ring.length; offset += LOG_SECTOR_BYTES) {
-    const raw = logEntryHeader.decode(ring, offset);
-    const isOfLog = formatGuid(raw.logGuid) === logGuid;
-    if (isOfLog && String.fromCharCode(...raw.signature) === 'loge') return true;
+    if (signatureAt(ring, offset) === 'loge' && guidAt(ring, offset) === logGuid) return true;
   }
   return false;
+}
+
+function signatureAt(bytes: Uint8Array, at: number): string {
+  return String.fromCharCode(...bytes.subarray(at, at + 4));
+}
+
+function guidAt(bytes: Uint8Array, at: number): string {
+  const start = at + logEntryHeader.offsetOf('logGuid');
+  return formatGuid(bytes.subarray(start, start + 16));
 }
 
 /** The bytes of an entry, which may go on at the start of the ring. */
@@ -114,8 +118,10 @@ function unrolled(ring: Uint8Array, offset: number, lengthBytes: number): Uint8A
 
 /** Undefined for an entry of an older log, or one that is not whole. */
 function parseEntry(bytes: Uint8Array, offset: number, logGuid: string): LogEntry | undefined {
+  // Before the checksum is known to be right, none of the fields needs to make sense.
+  const checksum = readU32le(bytes, logEntryHeader.offsetOf('checksum'));
+  if (guidAt(bytes, 0) !== logGuid || checksum !== checksumOf(bytes)) return undefined;
   const raw = logEntryHeader.decode(bytes);
-  if (formatGuid(raw.logGuid) !== logGuid || raw.checksum !== checksumOf(bytes)) return undefined;
   const changes = parseChanges(bytes, raw.descriptorCount, raw.sequenceNumber);
   if (changes === undefined || raw.sequenceNumber === 0) return undefined;
   if (raw.tail % LOG_SECTOR_BYTES !== 0) return undefined;
@@ -170,10 +176,7 @@ function isDataSector(sector: Uint8Array, sequenceNumber: number): boolean {
   if (sector.length < LOG_SECTOR_BYTES) return false;
   const high = readU32le(sector, 4);
   const low = readU32le(sector, LOG_SECTOR_BYTES - 4);
-  return (
-    String.fromCharCode(...sector.subarray(0, 4)) === 'data' &&
-    high * 2 ** 32 + low === sequenceNumber
-  );
+  return signatureAt(sector, 0) === 'data' && high * 2 ** 32 + low === sequenceNumber;
 }
 
 /**
@@ -199,6 +202,13 @@ function newestSequence(
     }
   }
   return undefined;
+}
+
+function tooMany(count: number, logOffset: number): DiskError {
+  return new DiskError('limit', 'vhdx.log-changes', `The log holds ${count} changes`, {
+    offset: logOffset,
+    hint: 'Let the program that wrote it open and close the disk once.',
+  });
 }
 
 export interface NewLogEntry {

@@ -53,7 +53,7 @@ class MetadataItems {
       const id = formatGuid(raw.itemId);
       const isUser = hasAnyBit(raw.flags, METADATA_FLAG.isUser);
       if (isUser || !known.has(id)) {
-        if (!isUser && hasAnyBit(raw.flags, METADATA_FLAG.isRequired)) throw unknownItem(id);
+        if (hasAnyBit(raw.flags, METADATA_FLAG.isRequired)) throw unknownItem(id);
         continue;
       }
       this.#places.set(id, { offset: raw.offset, lengthBytes: raw.length });

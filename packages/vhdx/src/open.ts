@@ -17,7 +17,7 @@ import { VhdxImage, type VhdxImageParts } from './image.ts';
 import { LogWriter } from './log-writer.ts';
 import { readLog } from './log.ts';
 import { readMetadata } from './metadata.ts';
-import { readRegions } from './regions.ts';
+import { checkApart, readRegions } from './regions.ts';
 import { ReplayedStorage } from './replayed-storage.ts';
 import { findUsedEnd, WholeBlocks, WritableBat } from './writable-bat.ts';
 
@@ -66,6 +66,7 @@ function* openWritable({ storage: file, limits }: OpenContext, header: VhdxHeade
   const metadata = yield* readMetadata(storage, regions.metadata);
   const reading = new BlockAllocationTable(storage, metadata, regions.bat, limits);
   const logRegion = { offset: header.logOffset, lengthBytes: header.logBytes };
+  checkApart(logRegion, [regions.bat, regions.metadata]);
   const usedEnd = yield* findUsedEnd(reading, [regions.bat, regions.metadata, logRegion]);
   const parts = { metadata, region: regions.bat, log, usedEnd };
   const bat = new WritableBat(storage, parts, limits);

@@ -60,7 +60,7 @@ function parseRegions(bytes: Uint8Array, entryCount: number, tableOffset: number
       );
     }
     checkRegion(region, tableOffset + at);
-    for (const other of found.values()) checkApart(region, other, tableOffset + at);
+    checkApart(region, found.values());
     found.set(guid, region);
   }
   const bat = found.get(REGION.bat);
@@ -75,8 +75,12 @@ function checkRegion({ offset, lengthBytes }: Region, entryOffset: number): void
   throw corrupt('vhdx.region-place', 'A region lies where none can be', entryOffset);
 }
 
-function checkApart(one: Region, other: Region, entryOffset: number): void {
-  const overlaps =
-    one.offset < other.offset + other.lengthBytes && other.offset < one.offset + one.lengthBytes;
-  if (overlaps) throw corrupt('vhdx.region-overlap', 'Two regions overlap', entryOffset);
+/** @throws DiskError `corrupt` where a region overlaps one of the others */
+export function checkApart(region: Region, others: Iterable<Region>): void {
+  const { offset, lengthBytes } = region;
+  for (const other of others) {
+    const overlaps =
+      offset < other.offset + other.lengthBytes && other.offset < offset + lengthBytes;
+    if (overlaps) throw corrupt('vhdx.region-overlap', 'Two regions overlap', offset);
+  }
 }

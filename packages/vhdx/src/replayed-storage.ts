@@ -1,8 +1,9 @@
 /** A file as it is once its log has been applied, with the file itself left alone. */
 import type { HostRange, Storage } from '@diskfile/core';
-import type { LogChange, LogReplay } from './log.ts';
+import { endOf, firstChangeAfter, type LogChange } from './log-changes.ts';
+import type { LogReplay } from './log.ts';
 
-/** Parts of the file that read otherwise, in the order of the changes. */
+/** Parts of the file read otherwise. */
 export class ReplayedStorage implements Storage {
   readonly sizeBytes: number;
   readonly #base: Storage;
@@ -14,8 +15,9 @@ export class ReplayedStorage implements Storage {
   constructor(base: Storage, { changes, fileBytes }: LogReplay) {
     this.#base = base;
     this.#changes = changes;
-    this.#from = Math.min(Infinity, ...changes.map(({ fileOffset }) => fileOffset));
-    this.#to = Math.max(0, ...changes.map(endOf));
+    const last = changes.at(-1);
+    this.#from = changes[0]?.fileOffset ?? Infinity;
+    this.#to = last === undefined ? 0 : endOf(last);
     this.sizeBytes = Math.max(base.sizeBytes, fileBytes);
   }
 
@@ -74,10 +76,12 @@ export class ReplayedStorage implements Storage {
   #apply(dst: Uint8Array, offset: number): void {
     const end = offset + dst.length;
     if (end <= this.#from || offset >= this.#to) return;
-    for (const change of this.#changes) {
+    const changes = this.#changes;
+    for (let index = firstChangeAfter(changes, offset); index < changes.length; index++) {
+      const change = changes[index]!;
       const from = Math.max(offset, change.fileOffset);
       const to = Math.min(end, endOf(change));
-      if (from >= to) continue;
+      if (from >= to) break;
       if (change.kind === 'zero') dst.fill(0, from - offset, to - offset);
       else {
         const start = from - change.fileOffset;
@@ -100,8 +104,4 @@ export class ReplayedStorage implements Storage {
   close(): Promise<void> {
     return this.#base.close();
   }
-}
-
-function endOf(change: LogChange): number {
-  return change.fileOffset + (change.kind === 'zero' ? change.lengthBytes : change.bytes.length);
 }
