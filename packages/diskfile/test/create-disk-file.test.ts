@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { rawDriver } from '@diskfile/raw';
 import {
   createDiskFile,
@@ -189,6 +189,32 @@ describe.each(ways)('%s', (_name, create) => {
       expect(noted(other)['backing']).toEqual(elsewhere);
     },
   );
+
+  it('replaces no file of an image when another one cannot be made durable', async () => {
+    const options = { format: 'notes', sizeBytes: 512, options: { data_file: 'further' }, formats };
+    const further = join(root, 'further');
+    fs.writeFileSync(path, 'old image');
+    fs.writeFileSync(further, 'old data');
+    const failure = Object.assign(new Error('EIO'), { code: 'EIO' });
+    let calls = 0;
+    const fail = () => {
+      calls += 1;
+      if (calls === 2) throw failure;
+    };
+    const sync = vi.spyOn(fs, 'fsyncSync').mockImplementation(fail);
+    const handle = await fs.promises.open(further);
+    const prototype = Object.getPrototypeOf(handle) as typeof handle;
+    await handle.close();
+    const asynchronous = vi.spyOn(prototype, 'sync').mockImplementation(async () => fail());
+    await expect(create(path, { ...options, overwrite: true })).rejects.toMatchObject({
+      code: 'io',
+    });
+    sync.mockRestore();
+    asynchronous.mockRestore();
+    expect(fs.readFileSync(path, 'utf8')).toBe('old image');
+    expect(fs.readFileSync(further, 'utf8')).toBe('old data');
+    expect(fs.readdirSync(root).toSorted()).toEqual(['further', 'new.img']);
+  });
 
   it('does not replace its own backing image through a symbolic link', async () => {
     const link = join(root, 'link.img');

@@ -58,6 +58,7 @@ export class NewFile {
   readonly #replaced: Replaced | undefined;
   readonly #access: FileAccess | undefined;
   readonly #durable: boolean;
+  #isPrepared = false;
 
   private constructor(
     storage: WritableStorage,
@@ -112,19 +113,42 @@ export class NewFile {
     }
   }
 
+  /**
+   * Makes the content durable. Of files that belong together each is prepared before the first is
+   * published: where one of them fails, none has taken the place of another yet.
+   */
+  *prepare(): Step<void> {
+    if (this.#isPrepared) return;
+    yield* closeStorage(this.storage);
+    yield* this.#creating(() => this.#makeDurable());
+    this.#isPrepared = true;
+  }
+
+  *#makeDurable(): Step<void> {
+    if (this.#access !== undefined) yield* setAccess(this.#temporaryPath, this.#access);
+    if (this.#durable) yield* syncPath(this.#temporaryPath, 'r+');
+  }
+
   /** Makes the content durable and gives the file its name. */
   *publish(): Step<void> {
-    yield* closeStorage(this.storage);
+    yield* this.prepare();
+    yield* this.#creating(() => this.#giveName());
+    if (this.#replaced !== undefined) yield* closeStorage(this.#replaced.storage);
+  }
+
+  *#giveName(): Step<void> {
+    if (this.#replaced === undefined) yield* linkNew(this.#temporaryPath, this.#path);
+    else yield* rename(this.#temporaryPath, this.#path);
+    if (this.#durable) yield* syncDirectory(dirname(this.#path));
+  }
+
+  /** Failures speak of the name that the file is to have. */
+  *#creating(body: () => Step<void>): Step<void> {
     try {
-      if (this.#access !== undefined) yield* setAccess(this.#temporaryPath, this.#access);
-      if (this.#durable) yield* syncPath(this.#temporaryPath, 'r+');
-      if (this.#replaced === undefined) yield* linkNew(this.#temporaryPath, this.#path);
-      else yield* rename(this.#temporaryPath, this.#path);
-      if (this.#durable) yield* syncDirectory(dirname(this.#path));
+      yield* body();
     } catch (cause) {
       throw cause instanceof DiskError ? cause : hostError(cause, 'create', this.#path);
     }
-    if (this.#replaced !== undefined) yield* closeStorage(this.#replaced.storage);
   }
 
   /**

@@ -140,6 +140,7 @@ class Fork {
     yield* this.#fill(overlay, image, layer);
     const second = clone && (yield* this.#begin(clone.path, overlay));
     if (second !== undefined) yield* this.#fill(second, clone!, layer);
+    for (const file of this.#newFiles) yield* file.prepare();
     const isNew = base.identity === undefined;
     if (isNew) yield* addFileName(image.path, base.path);
     try {

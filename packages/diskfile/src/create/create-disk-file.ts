@@ -143,6 +143,7 @@ class Creation {
         createNamed: (file) => this.#createNamed(file),
       });
       if (this.#fill !== undefined) yield* this.#fillDisk(image, this.#fill);
+      for (const file of this.#files) yield* file.prepare();
       // The image last: once it is there, so is everything that it names.
       for (const file of this.#files.toReversed()) yield* file.publish();
     } catch (error) {
