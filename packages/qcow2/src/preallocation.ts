@@ -1,5 +1,5 @@
 /** Clusters for a part of the disk, mapped before anything is written to them. */
-import { alignUp, divideUp } from '@diskfile/bytes';
+import { alignUp, DiskError, divideUp } from '@diskfile/bytes';
 import {
   allocateSpace,
   type Preallocation,
@@ -142,10 +142,17 @@ function* mapReserved(
   const fileEnd = divideUp(storage.sizeBytes, clusterBytes);
   const area = yield* allocator.findArea(count, l2Tables, fileEnd);
   const start = area.dataStart;
-  // The host first: when it has not that much space, nothing has happened yet.
-  const full = preallocation === 'full';
-  yield* reserveSpace(storage, start * clusterBytes, count * clusterBytes, full);
-  const oldTable = yield* allocator.takeArea(area);
+  const fileBytes = storage.sizeBytes;
+  let oldTable: ClusterRun;
+  try {
+    // The host first: when it has not that much space, nothing has happened yet.
+    const full = preallocation === 'full';
+    yield* reserveSpace(storage, start * clusterBytes, count * clusterBytes, full);
+    oldTable = yield* allocator.takeArea(area);
+  } catch (error) {
+    yield* cutBack(storage, fileBytes);
+    throw error;
+  }
   try {
     // From here on the header names the new refcount table.
     yield* writer.sync();
@@ -167,6 +174,16 @@ function* reserveSpace(
   if (write) yield* writeZeros(storage, offset, lengthBytes);
   else if (!(yield* allocateSpace(storage, offset, lengthBytes))) {
     yield* truncateStorage(storage, Math.max(storage.sizeBytes, offset + lengthBytes));
+  }
+}
+
+/** Gives back what was reserved in vain, as far as the host lets it: why it was in vain matters. */
+function* cutBack(storage: WritableStorage, sizeBytes: number): Step<void> {
+  if (storage.sizeBytes <= sizeBytes) return;
+  try {
+    yield* truncateStorage(storage, sizeBytes);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
   }
 }
 

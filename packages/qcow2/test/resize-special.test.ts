@@ -189,6 +189,38 @@ describe('a disk that is resized', () => {
     expect(verifyImage(files.imageBytes)).toEqual(SOUND);
   });
 
+  it.each(['falloc', 'full'] as const)(
+    'gives back what the host had of %s before it was full',
+    (preallocation) => {
+      class SmallHost extends MemoryStorage {
+        override writeSync(src: Uint8Array, offset: number): void {
+          if (offset + src.length > 8 * 2 ** 20) {
+            throw new DiskError('no-space', 'test.full', 'the host is full');
+          }
+          super.writeSync(src, offset);
+        }
+
+        override allocateSync(offset: number): boolean {
+          this.truncateSync(offset + 2 ** 20);
+          throw new DiskError('no-space', 'test.full', 'the host is full');
+        }
+      }
+      const files = createImage(new ImageFiles(new SmallHost()), 2 ** 20);
+      const disk = openWritable(files);
+      fill(disk, 1);
+      disk.flushSync();
+      const before = files.image.sizeBytes;
+      const { resizing } = disk.capabilities;
+      const grow = () => resizing!.resizeSync(2 ** 24, { preallocation });
+      expect(grow).toThrowError(expect.objectContaining({ detail: 'test.full' }));
+      expect(files.image.sizeBytes).toBe(before);
+      resizing!.resizeSync(2 ** 24);
+      fill(disk, 2, 2 ** 24 - 2 ** 20);
+      disk.closeSync();
+      expect(verifyImage(files.imageBytes)).toEqual(SOUND);
+    },
+  );
+
   it('does not show what its data file held behind it', () => {
     for (const raw of [false, true]) {
       const files = newFiles(10 * 4096, { cluster_size: 4096, data_file: 'd', data_file_raw: raw });
