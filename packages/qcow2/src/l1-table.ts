@@ -1,7 +1,6 @@
 /** The upper level of the mapping: which L2 table maps which part of the disk. */
 import { divideUp, maskBits, setBits, testBit } from '@diskfile/bytes';
-import { readBytes, type Step, type Storage } from '@diskfile/core';
-import { DirtyRange } from './dirty-range.ts';
+import { DirtyRange, readBytes, type Step, type Storage } from '@diskfile/core';
 
 const ENTRY_BYTES = 8;
 const TWO_32 = 0x1_0000_0000;

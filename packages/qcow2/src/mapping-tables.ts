@@ -1,6 +1,5 @@
 /** The two levels of tables together: what maps a guest offset, in memory or still in the file. */
-import { during, readInto, type Step, type Storage } from '@diskfile/core';
-import { DirtyRange } from './dirty-range.ts';
+import { DirtyRange, during, readInto, type Step, type Storage } from '@diskfile/core';
 import { checkReach, corrupt, hex } from './errors.ts';
 import type { Qcow2Header } from './header.ts';
 import type { L1Table } from './l1-table.ts';

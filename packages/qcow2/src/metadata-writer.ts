@@ -11,6 +11,7 @@
  */
 import {
   announce,
+  type DirtyRange,
   during,
   flushStorage,
   type HostCall,
@@ -18,7 +19,6 @@ import {
   type Step,
   type WritableStorage,
 } from '@diskfile/core';
-import type { DirtyRange } from './dirty-range.ts';
 import type { ImageMetadata } from './metadata.ts';
 
 /** Writes of tables that are under way at a time. */

@@ -1,5 +1,5 @@
 /** Slices of L2 tables in memory: found in constant time, bounded in bytes. */
-import type { DirtyRange } from './dirty-range.ts';
+import type { DirtyRange } from '@diskfile/core';
 
 /** A run of L2 entries as they lie in the file, and the guest bytes that they map. */
 export interface TableSlice {

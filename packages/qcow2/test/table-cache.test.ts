@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MemoryStorage, runSync } from '@diskfile/core';
-import { DirtyRange } from '../src/dirty-range.ts';
+import { DirtyRange, MemoryStorage, runSync } from '@diskfile/core';
 import { L1Table } from '../src/l1-table.ts';
 import { MappingTables } from '../src/mapping-tables.ts';
 import { TableCache, type TableSlice } from '../src/table-cache.ts';

@@ -1,6 +1,6 @@
 /** One refcount block in memory. */
 import { isAllZero } from '@diskfile/bytes';
-import { DirtyRange } from '../dirty-range.ts';
+import { DirtyRange } from '@diskfile/core';
 import type { RefcountWidth } from './refcount-width.ts';
 
 export class RefcountBlock {

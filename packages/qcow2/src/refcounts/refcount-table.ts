@@ -1,7 +1,6 @@
 /** The refcount table: where the refcount blocks lie (specification, "Host cluster management"). */
 import { clearBits, readU32be, writeU64be } from '@diskfile/bytes';
-import { readBytes, type Step, type Storage } from '@diskfile/core';
-import { DirtyRange } from '../dirty-range.ts';
+import { DirtyRange, readBytes, type Step, type Storage } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
 
 const ENTRY_BYTES = 8;

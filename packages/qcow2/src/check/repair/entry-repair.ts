@@ -3,8 +3,7 @@
  * and the copied flags. Each entry lies within one sector, so it changes at one instant.
  */
 import { clearBits, maskBits, setBits } from '@diskfile/bytes';
-import { flushStorage, type Step, type WritableStorage } from '@diskfile/core';
-import type { DirtyRange } from '../../dirty-range.ts';
+import { type DirtyRange, flushStorage, type Step, type WritableStorage } from '@diskfile/core';
 import {
   clusterOffset,
   compressedLength,

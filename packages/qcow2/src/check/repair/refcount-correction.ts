@@ -1,6 +1,5 @@
 /** Sets refcounts to what was counted, in the blocks where they are. */
-import { flushStorage, type Step, type WritableStorage } from '@diskfile/core';
-import type { DirtyRange } from '../../dirty-range.ts';
+import { type DirtyRange, flushStorage, type Step, type WritableStorage } from '@diskfile/core';
 import type { Inspection } from '../inspection.ts';
 import { DECODED_AT_ONCE } from '../stored-refcounts.ts';
 import { TableRewriting } from './table-rewriting.ts';

@@ -1,6 +1,5 @@
 /** Changes tables where they lie, in whole sectors: each is written as it was or as it is to be. */
-import { type Step, type WritableStorage, writeBytes } from '@diskfile/core';
-import { DirtyRange } from '../../dirty-range.ts';
+import { DirtyRange, type Step, type WritableStorage, writeBytes } from '@diskfile/core';
 import { TableReader } from '../table-reader.ts';
 
 interface PendingWrite {
