@@ -35,7 +35,6 @@ export {
   readU64be,
   readU64le,
   setBits,
-  swapU32,
   testBit,
   writeU16be,
   writeU16le,

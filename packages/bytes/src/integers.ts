@@ -115,10 +115,3 @@ export function testBit(word: number, index: number): boolean {
 export function bitField(word: number, shift: number, width: number): number {
   return width >= 32 ? word >>> shift : (word >>> shift) & ((1 << width) - 1);
 }
-
-/** A 32-bit word with its four bytes in the opposite order. */
-export function swapU32(value: number): number {
-  return (
-    ((value >>> 24) | ((value >>> 8) & 0xff00) | ((value << 8) & 0xff0000) | (value << 24)) >>> 0
-  );
-}
