@@ -4,9 +4,9 @@ import type { DirtyGuestRange, Preallocation } from './format/writer-capabilitie
 import type { BackingReference } from './open/reference.ts';
 
 /**
- * A part is undefined where the format has no such thing. The parts that only write (resizing,
- * amending, compression) are there only when the disk was opened for writing; so is what other
- * parts change: on a disk for reading it fails with `read-only`.
+ * A part is undefined where the format has no such thing. Resizing, backing, amending and compression
+ * are there only when the disk was opened for writing. Snapshots and bitmaps are there on a disk for
+ * reading as well, to be listed and read; what changes them fails with `read-only` then.
  */
 export interface DiskCapabilities {
   /** Whether the methods that end in `Sync` work; they throw `unsupported` otherwise. */
@@ -71,8 +71,10 @@ export interface BitmapOptions {
 
 /**
  * What has been written since a bitmap was made or cleared, as far as it was enabled. A change is in
- * the image, all of it or nothing, when it returns. A bitmap that is flagged `in-use` was not saved
- * properly: it can be removed, and nothing else (`corrupt`).
+ * the image, all of it or nothing, when it returns. Only what an enabled bitmap holds is in memory
+ * until the disk is closed: the image has it flagged as `in-use` meanwhile, and after a crash it says
+ * nothing. A bitmap that is listed as `in-use` was not saved properly: it can be removed, and nothing
+ * else (`corrupt`).
  */
 export interface DiskBitmaps {
   list(): readonly BitmapInfo[];

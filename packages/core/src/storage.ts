@@ -37,7 +37,10 @@ export interface Storage extends ByteSource {
   readonly startOffset?: number;
   /** True where the bytes are made out of those of the file called `name`, and lie nowhere in it. */
   readonly isDecoded?: boolean;
-  /** Granularity of the host's requests in bytes; 1 where any offset will do. */
+  /**
+   * Granularity of the host's requests in bytes; 1 where any offset will do. This is for callers to
+   * know: requests come at any offset and of any length, and the storage makes do with them.
+   */
   readonly requestAlignment: number;
   /** Fills several buffers, one after another, from neighbouring bytes that begin at `offset`. */
   readvSync(buffers: readonly Uint8Array[], offset: number): void;
