@@ -135,6 +135,8 @@ export type {
 } from './filesystem/volume.ts';
 export type { Hash, HashAlgorithm, MakeHash } from './hash.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
+export { MarkupElement, parseMarkup } from './markup/element.ts';
+export { markupText, type Tag, TagReader } from './markup/tag-reader.ts';
 export { MemoryStorage } from './memory-storage.ts';
 export { fileReference, foreignFileName, foreignRelativePath } from './open/foreign-path.ts';
 export { closedGate, type GateRequest, type OpenGate } from './open/gate.ts';

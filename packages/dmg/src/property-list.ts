@@ -2,7 +2,7 @@
  * Property lists in XML, as far as disk images need them. Nothing is ever expanded: text is handed
  * out as it stands in the file, entities that a document defines are refused with it.
  */
-import { decodeName } from '@diskfile/bytes';
+import { markupText, type Tag, TagReader } from '@diskfile/core';
 import { corrupt } from './refusals.ts';
 
 /** Deeper than any image has it. */
@@ -28,23 +28,13 @@ export class PropertyText {
   /** The text with its predefined entities resolved. */
   get text(): string {
     if (this.bytes.length > MAX_TEXT_BYTES) throw broken('a text is too long');
-    return decodeName(this.bytes).replaceAll(/&(lt|gt|quot|apos|amp);/g, (_, name: string) => {
-      return ENTITIES[name]!;
-    });
+    return markupText(this.bytes);
   }
 }
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  lt: '<',
-  gt: '>',
-  quot: '"',
-  apos: "'",
-  amp: '&',
-};
-
 /** @throws DiskError `corrupt` when the bytes are no property list */
 export function parsePropertyList(bytes: Uint8Array): PropertyValue {
-  const reader = new TagReader(bytes);
+  const reader = new TagReader(bytes, broken);
   const root = reader.next();
   if (root.name !== 'plist' || root.kind !== 'open') throw broken('it has no plist element');
   const value = new ListParser(reader).parse(reader.next(), 0);
@@ -98,87 +88,6 @@ class ListParser {
     const end = this.#reader.next();
     if (end.kind !== 'close' || end.name !== name) throw broken(`a ${name} has no end`);
     return new PropertyText(name, bytes);
-  }
-}
-
-interface Tag {
-  readonly kind: 'open' | 'close' | 'empty';
-  readonly name: string;
-}
-
-const LESS = 0x3c;
-const GREATER = 0x3e;
-const SLASH = 0x2f;
-const QUESTION = 0x3f;
-const EXCLAMATION = 0x21;
-const BRACKET = 0x5b;
-const MAX_TAG_BYTES = 256;
-const COMMENT = '!--';
-
-class TagReader {
-  readonly #bytes: Uint8Array;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  /** The next tag; text before it, the declaration and comments are skipped. */
-  next(): Tag {
-    for (;;) {
-      const start = this.#bytes.indexOf(LESS, this.#at);
-      if (start === -1) throw broken('it ends too early');
-      this.#at = start + 1;
-      const first = this.#bytes[this.#at];
-      if (first === QUESTION) this.#skipPast('?>');
-      else if (first === EXCLAMATION) this.#skipMarkup();
-      else return this.#readTag();
-    }
-  }
-
-  /** What stands before the next tag. */
-  textUpToTag(): Uint8Array {
-    const start = this.#at;
-    const end = this.#bytes.indexOf(LESS, start);
-    if (end === -1) throw broken('it ends too early');
-    this.#at = end;
-    return this.#bytes.subarray(start, end);
-  }
-
-  #readTag(): Tag {
-    const isClosing = this.#bytes[this.#at] === SLASH;
-    const start = isClosing ? this.#at + 1 : this.#at;
-    const end = this.#bytes.indexOf(GREATER, start);
-    if (end === -1 || end - start > MAX_TAG_BYTES) throw broken('a tag has no end');
-    const isEmpty = !isClosing && this.#bytes[end - 1] === SLASH;
-    this.#at = end + 1;
-    const text = decodeName(this.#bytes.subarray(start, isEmpty ? end - 1 : end));
-    const [name = ''] = text.split(/\s/, 1);
-    return { kind: isClosing ? 'close' : isEmpty ? 'empty' : 'open', name };
-  }
-
-  /** A comment, or the document's type, which says nothing as long as it defines nothing. */
-  #skipMarkup(): void {
-    const end = this.#at + COMMENT.length;
-    if (decodeName(this.#bytes.subarray(this.#at, end)) === COMMENT) return this.#skipPast('-->');
-    const start = this.#at;
-    this.#skipPast('>');
-    if (this.#bytes.subarray(start, this.#at).includes(BRACKET)) {
-      throw broken('it defines what it consists of');
-    }
-  }
-
-  #skipPast(end: string): void {
-    const last = end.length - 1;
-    for (let at = this.#at; ; at++) {
-      at = this.#bytes.indexOf(GREATER, at);
-      if (at === -1) throw broken('it ends too early');
-      const from = at - last;
-      if (from >= this.#at && decodeName(this.#bytes.subarray(from, at + 1)) === end) {
-        this.#at = at + 1;
-        return;
-      }
-    }
   }
 }
 

@@ -11,7 +11,8 @@ import {
   truncateStorage,
   type WritableStorage,
 } from '@diskfile/core';
-import { HEADER_BYTES, type ParallelsHeader, parseHeader } from './header.ts';
+import { HEAD_BYTES, isDescriptor } from './bundle/signature.ts';
+import { type ParallelsHeader, parseHeader } from './header.ts';
 import { setInUse } from './in-use.ts';
 import { Inspection } from './inspection.ts';
 import { IN_USE } from './structs.ts';
@@ -21,7 +22,8 @@ export function* checkParallels(context: CheckContext): Step<CheckReport> {
   const { storage, repair } = context;
   const onProgress = context.onProgress.bind(context);
   const inspect = function* (mend?: WritableStorage): Step<Inspection> {
-    const head = yield* readBytes(storage, 0, HEADER_BYTES);
+    const head = yield* readBytes(storage, 0, HEAD_BYTES);
+    if (isDescriptor(head)) throw severalFiles();
     const header = parseHeader(head, storage.sizeBytes, context.limits);
     return yield* Inspection.run(storage, header, { mend, onProgress });
   };
@@ -88,4 +90,13 @@ function readOnly(path: string): DiskError {
     path,
     hint: 'Check it without repairing it.',
   });
+}
+
+function severalFiles(): DiskError {
+  return new DiskError(
+    'unsupported',
+    'parallels.check-bundle',
+    'A disk of several files is checked file by file',
+    { hint: 'Check each of the .hds files beside the descriptor.' },
+  );
 }

@@ -1,5 +1,6 @@
 /** Recognises, opens and creates Parallels images. */
 import type { FormatDriver } from '@diskfile/core';
+import { isDescriptor } from './bundle/signature.ts';
 import { createParallels } from './create.ts';
 import { checkParallels } from './check.ts';
 import { kindOf } from './header.ts';
@@ -10,9 +11,12 @@ export const parallelsDriver: FormatDriver = {
   id: 'parallels',
   aliases: [],
   abilities: { write: true, backing: 'none', compressed: 'none' },
-  probe: ({ head }) =>
-    head.length >= parallelsHeader.spanBytes && kindOf(head) !== undefined ? 'yes' : 'no',
+  probe: ({ head }) => (isImage(head) || isDescriptor(head) ? 'yes' : 'no'),
   open: openParallels,
   create: createParallels,
   check: checkParallels,
 };
+
+function isImage(head: Uint8Array): boolean {
+  return head.length >= parallelsHeader.spanBytes && kindOf(head) !== undefined;
+}

@@ -1,6 +1,7 @@
 /** Opens Parallels images. */
 import { DiskError, hasAnyBit } from '@diskfile/bytes';
 import {
+  type FormatImage,
   isWritable,
   type OpenContext,
   readBytes,
@@ -11,6 +12,9 @@ import {
 } from '@diskfile/core';
 import { AllocationTable, WritableAllocationTable } from './allocation-table.ts';
 import { corrupt } from './errors.ts';
+import { openBundle } from './bundle/open-bundle.ts';
+import { HEAD_BYTES, isDescriptor } from './bundle/signature.ts';
+import { forbidsWriting } from './extension.ts';
 import { HEADER_BYTES, IN_USE_AT, type ParallelsHeader, parseHeader } from './header.ts';
 import { ParallelsImage } from './image.ts';
 import { setInUse } from './in-use.ts';
@@ -18,7 +22,13 @@ import { Inspection } from './inspection.ts';
 import { EMPTY_IMAGE, IN_USE } from './structs.ts';
 import { ParallelsWriter } from './writer.ts';
 
-export function* openParallels(context: OpenContext): Step<ParallelsImage> {
+export function* openParallels(context: OpenContext): Step<FormatImage> {
+  const { storage } = context;
+  const head = yield* readBytes(storage, 0, HEAD_BYTES);
+  return isDescriptor(head) ? yield* openBundle(context) : yield* openImage(context, head);
+}
+
+function* openImage(context: OpenContext, head: Uint8Array): Step<ParallelsImage> {
   const { storage, limits } = context;
   refuseSnapshot(
     context,
@@ -26,7 +36,6 @@ export function* openParallels(context: OpenContext): Step<ParallelsImage> {
     'A Parallels image',
     'Snapshots are files of their own, which DiskDescriptor.xml names.',
   );
-  const head = yield* readBytes(storage, 0, HEADER_BYTES);
   const header = parseHeader(head, storage.sizeBytes, limits);
   if (hasAnyBit(header.flags, EMPTY_IMAGE)) {
     context.warn({
@@ -55,6 +64,14 @@ function* openWritable(
       'The image was not closed correctly, so it cannot be opened for writing',
       IN_USE_AT,
       'If no other program has it open, repair it with checkDiskFile(…, { repair: "all" }).',
+    );
+  }
+  if (yield* forbidsWriting(storage, header)) {
+    throw new DiskError(
+      'unsupported',
+      'parallels.extension-necessary',
+      'The image has a format extension that has to be kept up to date with every write',
+      { offset: header.extensionOffset, hint: 'Convert it into an image that can be written.' },
     );
   }
   const found = yield* Inspection.run(storage, header);

@@ -94,6 +94,24 @@ describe('a Parallels image', () => {
     expect(storage.sizeBytes).toBe(6 * CLUSTER);
   });
 
+  it('with an extension that has to be kept up to date is only read', () => {
+    const extended = (flags: number) => {
+      const storage = patch(written(), AT.extension, 24);
+      const bytes = Buffer.alloc(CLUSTER);
+      bytes.writeBigUInt64LE(0xab23_4cef_23dc_ea87n);
+      // A feature of 20 bytes, one more, and the end.
+      bytes.writeBigUInt64LE(0x2038_5fae_252c_b34an, 24);
+      bytes.writeUInt32LE(20, 40);
+      bytes.writeBigUInt64LE(0x1234_5678n, 72);
+      bytes.writeUInt32LE(flags, 80);
+      storage.writeSync(bytes, 3 * CLUSTER);
+      return storage;
+    };
+    expect(detailOf(() => images.open(extended(1)))).toBe('parallels.extension-necessary');
+    expect(images.byteAt(extended(1), 2 * CLUSTER)).toBe(2);
+    expect(detailOf(() => images.open(extended(2)))).toBe('nothing was refused');
+  });
+
   it('whose table names a place in the header or none is not written, and read elsewhere', () => {
     for (const value of [100, 3]) {
       const storage = patch(written(), AT.table, value);

@@ -24,6 +24,7 @@ const INPUTS: Record<string, number> = {
   qcow2: 250,
   qed: 60,
   parallels: 60,
+  bundle: 150,
   vhd: 120,
   vmdk: 60,
   write: 120,

@@ -1,4 +1,5 @@
 /** From a path to the storage of an image. */
+import { join } from 'node:path';
 import { DiskError } from '@diskfile/bytes';
 import type { Step, Storage } from '@diskfile/core';
 import {
@@ -14,9 +15,12 @@ export interface HostFileOptions {
   readonly locking?: ImageLocking;
 }
 
-/** The first file of a split set stands for all of it. */
+/** Files that describe a disk which is a directory: one of Parallels. */
+const DESCRIPTORS: readonly string[] = ['DiskDescriptor.xml'];
+
+/** The first file of a split set stands for all of it, and a directory for what describes it. */
 export function* openHostFile(path: string, options: HostFileOptions): Step<Storage> {
-  if (!(yield* isSplitSetStart(path))) return yield* openFileStorage(path, options);
+  if (!(yield* isSplitSetStart(path))) return yield* openFileOrBundle(path, options);
   if (!options.writable) return yield* openSplitStorage(path, options);
   throw new DiskError(
     'unsupported',
@@ -25,3 +29,29 @@ export function* openHostFile(path: string, options: HostFileOptions): Step<Stor
     { op: 'open', path, hint: 'Open it read-only, or join the parts into one file.' },
   );
 }
+
+function* openFileOrBundle(path: string, options: HostFileOptions): Step<Storage> {
+  try {
+    return yield* openFileStorage(path, options);
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.detail !== 'storage.not-a-file') throw error;
+    for (const name of DESCRIPTORS) {
+      const storage = yield* openIfThere(join(path, name), options);
+      if (storage !== undefined) return storage;
+    }
+    throw error;
+  }
+}
+
+/** Nothing in a directory that was got from elsewhere may lead out of it. */
+function* openIfThere(path: string, options: HostFileOptions): Step<Storage | undefined> {
+  try {
+    const kinds = ['regular file'] as const;
+    return yield* openFileStorage(path, { ...options, kinds, followSymlink: false });
+  } catch (error) {
+    if (error instanceof DiskError && MISSING.has(error.code)) return undefined;
+    throw error;
+  }
+}
+
+const MISSING: ReadonlySet<string> = new Set(['not-found', 'invalid-argument']);

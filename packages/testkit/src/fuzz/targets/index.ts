@@ -16,6 +16,7 @@ const LOADERS: Record<string, () => Promise<FuzzTarget>> = {
   qcow2: async () => (await import('./qcow2.ts')).qcow2Target,
   qed: async () => (await import('./qed.ts')).qedTarget,
   parallels: async () => (await import('./parallels.ts')).parallelsTarget,
+  bundle: async () => (await import('./bundle.ts')).bundleTarget,
   vhd: async () => (await import('./vhd.ts')).vhdTarget,
   vmdk: async () => (await import('./vmdk.ts')).vmdkTarget,
   write: async () => (await import('./write.ts')).writeTarget,
