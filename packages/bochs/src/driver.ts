@@ -1,18 +1,8 @@
-/** Recognises and opens growing images. */
-import { decodeName, readU32le } from '@diskfile/bytes';
-import {
-  type FormatDriver,
-  type OpenContext,
-  readBytes,
-  refuseSnapshot,
-  type Step,
-} from '@diskfile/core';
-import { HEADER_BYTES, parseHeader } from './header.ts';
-import { BochsImage } from './image.ts';
-import { corrupt } from './refusals.ts';
+/** Recognises growing images. */
+import { decodeName } from '@diskfile/bytes';
+import type { FormatDriver } from '@diskfile/core';
+import { openBochs } from './open.ts';
 import { MAGIC } from './structs.ts';
-
-const ENTRY_BYTES = 4;
 
 export const bochsDriver: FormatDriver = {
   id: 'bochs',
@@ -21,19 +11,3 @@ export const bochsDriver: FormatDriver = {
   probe: ({ head }) => (decodeName(head.subarray(0, MAGIC.length)) === MAGIC ? 'yes' : 'no'),
   open: openBochs,
 };
-
-function* openBochs(context: OpenContext): Step<BochsImage> {
-  const { storage, limits } = context;
-  refuseSnapshot(context, 'bochs', 'An image of Bochs');
-  const header = parseHeader(yield* readBytes(storage, 0, HEADER_BYTES));
-  const { catalogOffset, catalogEntries, dataOffset } = header;
-  if (dataOffset > storage.sizeBytes) {
-    const message = `A catalog of ${catalogEntries} extents lies past the end`;
-    throw corrupt('bochs.catalog', message, catalogOffset);
-  }
-  const bytes = yield* readBytes(storage, catalogOffset, catalogEntries * ENTRY_BYTES);
-  const catalog = Uint32Array.from({ length: catalogEntries }, (_, index) =>
-    readU32le(bytes, index * ENTRY_BYTES),
-  );
-  return new BochsImage(storage, header, catalog, limits.metadataCacheBytes);
-}
