@@ -21,6 +21,21 @@ export interface DiskCapabilities {
   readonly amending: DiskAmending | undefined;
   /** Writing compressed data. */
   readonly compression: DiskCompression | undefined;
+  /** The state of a virtual machine that was stopped. */
+  readonly vmState: DiskVmState | undefined;
+}
+
+/** Bytes beside the disk, from 0 on: what was never written reads as zeros. */
+export interface DiskVmState {
+  /** Fills all of `dst`. */
+  read(dst: Uint8Array, offset: number): Promise<void>;
+  readSync(dst: Uint8Array, offset: number): void;
+  /**
+   * Durable when it returns.
+   * @throws DiskError `read-only`, `limit` where the image has no room so far out, `no-space`, `io`
+   */
+  write(src: Uint8Array, offset: number): Promise<void>;
+  writeSync(src: Uint8Array, offset: number): void;
 }
 
 export interface ResizeOptions {

@@ -48,6 +48,7 @@ export type {
   DiskCapabilities,
   DiskCompression,
   DiskResizing,
+  DiskVmState,
   DiskSnapshots,
   FormatOptions,
   ResizeOptions,
@@ -91,6 +92,7 @@ export type {
   ExtentMap,
   FormatDetails,
   FormatImage,
+  VmStateArea,
   Topology,
 } from './format/format-image.ts';
 export type { BitmapInfo, SnapshotInfo } from './format/snapshot-info.ts';

@@ -25,6 +25,7 @@ export {
   type DiskDescriptor,
   type DiskFile,
   type DiskResizing,
+  type DiskVmState,
   type DiskSnapshots,
   type DiskWarning,
   type FileExtent,

@@ -11,6 +11,7 @@ import type {
   Step,
   Storage,
   Topology,
+  VmStateArea,
 } from '@diskfile/core';
 import type { CompressedClusters } from './compressed-clusters.ts';
 import type { L2Entries } from './l2-entries.ts';
@@ -28,6 +29,7 @@ export interface QcowImageParts {
   readonly state: ImageState;
   readonly bitmapReader?: BitmapReader;
   readonly writer?: ImageWriter;
+  readonly vmState?: VmStateArea;
 }
 
 /** What a writer can change about an image besides its content. */
@@ -46,6 +48,7 @@ export class QcowImage implements FormatImage {
   readonly bitmapReader?: BitmapReader;
   readonly storages: readonly Storage[];
   readonly writer?: ImageWriter;
+  readonly vmState?: VmStateArea;
   readonly #tables: MappingTables;
   readonly #entries: L2Entries;
   readonly #compressed: CompressedClusters;
@@ -62,6 +65,7 @@ export class QcowImage implements FormatImage {
     if (parts.bitmapReader !== undefined) this.bitmapReader = parts.bitmapReader;
     this.storages = parts.storages;
     if (parts.writer !== undefined) this.writer = parts.writer;
+    if (parts.vmState !== undefined) this.vmState = parts.vmState;
     this.#tables = parts.tables;
     this.#entries = parts.entries;
     this.#compressed = parts.compressed;

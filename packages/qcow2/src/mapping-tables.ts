@@ -2,7 +2,8 @@
 import { DirtyRange, during, readInto, type Step, type Storage } from '@diskfile/core';
 import { checkReach, corrupt, hex } from './errors.ts';
 import type { Qcow2Header } from './header.ts';
-import type { L1Table } from './l1-table.ts';
+import { L1Table } from './l1-table.ts';
+import { OFFSET_MASK } from './l2-entry.ts';
 import { TableCache, type TableSlice } from './table-cache.ts';
 
 /**
@@ -10,6 +11,8 @@ import { TableCache, type TableSlice } from './table-cache.ts';
  * third less time than with 64 KiB, and walking a whole table hardly more.
  */
 const MAX_SLICE_BYTES = 16 * 1024;
+
+const L1_ENTRY_BYTES = 8;
 
 export interface TableGeometry {
   readonly clusterBytes: number;
@@ -27,6 +30,23 @@ export function tableGeometry({ clusterBytes, extendedL2 }: Qcow2Header): TableG
     l2TableBytes: clusterBytes,
     l2TableAlignment: clusterBytes,
   };
+}
+
+/** Takes in more entries of the L1 table as it lies in the file. */
+export function* lengthenL1(storage: Storage, tables: MappingTables, entries: number): Step<void> {
+  for (;;) {
+    const { l1 } = tables;
+    if (entries <= l1.entries) return;
+    const bytes = new Uint8Array(entries * L1_ENTRY_BYTES);
+    yield* readInto(storage, bytes.subarray(l1.bytes.length), l1.hostOffset + l1.bytes.length);
+    if (tables.l1 !== l1) continue;
+    // What is in memory may have changed since, and may not be in the file.
+    bytes.set(l1.bytes);
+    const longer = new L1Table(l1.hostOffset, bytes, OFFSET_MASK);
+    if (!l1.dirty.isEmpty) longer.dirty.add(l1.dirty.from, l1.dirty.to, bytes.length);
+    tables.replaceL1(longer);
+    return;
+  }
 }
 
 export class MappingTables {

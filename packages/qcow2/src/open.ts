@@ -31,11 +31,12 @@ import { HostClusters } from './host-clusters.ts';
 import { QcowImage } from './image.ts';
 import { L1Table } from './l1-table.ts';
 import { OFFSET_MASK } from './l2-entry.ts';
-import { MappingTables, tableGeometry } from './mapping-tables.ts';
+import { lengthenL1, MappingTables, tableGeometry } from './mapping-tables.ts';
 import { findSnapshot, readSnapshots, type Snapshot } from './snapshots.ts';
 import { isMetadataPreallocated } from './sparseness.ts';
 import { openWriter, refuseWriting } from './open-writer.ts';
 import { StandardEntries } from './standard-entries.ts';
+import { Qcow2VmState } from './vm-state.ts';
 import type { Qcow2Writer } from './writer.ts';
 
 export function* openQcow2(context: OpenContext): Step<QcowImage> {
@@ -68,7 +69,18 @@ export function* openQcow2(context: OpenContext): Step<QcowImage> {
   const tables = new MappingTables(storage, l1, tableGeometry(header), cacheBytes);
   const written = { header, dataFile, tables, clusters, snapshots, bitmaps };
   const writer = context.writable ? yield* openWriter(context, written) : undefined;
+  const state = writer?.state;
+  const vmState = new Qcow2VmState({
+    storage,
+    hold: (entries) =>
+      writer === undefined ? lengthenL1(storage, tables, entries) : writer.holdL1(entries),
+    header: () => writer?.metadata.header ?? header,
+    table: () => snapshot?.l1Table ?? writer?.metadata.header.l1Table ?? header.l1Table,
+    sizeBytes: () => state?.sizeBytes ?? sizeBytes,
+    grow: writer && ((entries) => writer.growL1(entries)),
+  });
   return new QcowImage({
+    vmState,
     format: 'qcow2',
     clusterBytes: header.clusterBytes,
     // A data file's clusters are never taken for holes: QEMU looks at the image file alone.
@@ -77,7 +89,7 @@ export function* openQcow2(context: OpenContext): Step<QcowImage> {
     tables,
     entries: header.extendedL2 ? new ExtendedEntries(clusters) : new StandardEntries(clusters),
     compressed,
-    state: writer?.state ?? {
+    state: state ?? {
       sizeBytes,
       backing,
       snapshots: snapshots.list.map(({ info }) => info),

@@ -37,6 +37,7 @@ import type { ImageState } from './image.ts';
 import { LiveState } from './live-state.ts';
 import type { ImageMetadata } from './metadata.ts';
 import { MetadataWriter } from './metadata-writer.ts';
+import { growL1For, holdBehind } from './resize/l1-growth.ts';
 import { Qcow2Resizer } from './resize/resizer.ts';
 import { Qcow2SnapshotWriter } from './snapshots/snapshot-writer.ts';
 import type { TableSlice } from './table-cache.ts';
@@ -186,6 +187,16 @@ export class Qcow2Writer implements ImageWriter {
   /** Writes refcounts that were rebuilt, and clears the dirty bit. */
   *finishRefcounts(): Step<void> {
     yield* this.#writer.finish();
+  }
+
+  /** Makes the L1 table long enough for what lies behind the disk. */
+  growL1(entries: number): Step<void> {
+    return growL1For({ tables: this.#tables, writer: this.#writer }, entries);
+  }
+
+  /** Takes in entries of the L1 table that lie behind the disk. */
+  holdL1(entries: number): Step<void> {
+    return holdBehind(this.metadata, entries);
   }
 
   reclaim(): void {

@@ -17,6 +17,11 @@ export class StorageWrapper implements WritableStorage {
     this.requestAlignment = inner.requestAlignment;
   }
 
+  /** Where on the host it comes from, where the wrapper knows better than what it wraps. */
+  get hostPath(): string | undefined {
+    return undefined;
+  }
+
   /** The wrapped storage where it is to be written. */
   get #target(): WritableStorage {
     if (isWritable(this.inner)) return this.inner;

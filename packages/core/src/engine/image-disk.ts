@@ -16,6 +16,7 @@ import type { Limits } from '../limits.ts';
 import type { ImageChain } from '../open/open-chain.ts';
 import { runAsync, runSync, type Step } from '../step.ts';
 import { abandonStorages, closeStorages } from '../storage.ts';
+import { BehindDisk } from './behind-disk.ts';
 import { type BlockStatus, nextBlockStatus } from './block-status.ts';
 import { capabilitiesOf } from './capabilities/disk-capabilities.ts';
 import type { CapabilityTarget } from './capabilities/disk-change.ts';
@@ -31,12 +32,14 @@ class SharedChain {
   readonly reader: MappedReader;
   /** There when the top image was opened for writing. */
   readonly writer: MappedWriter | undefined;
+  readonly behindDisk: BehindDisk;
   #handles = 0;
 
   constructor(chain: ImageChain, { limits, encoders }: ImageDiskOptions) {
     this.chain = chain;
     this.reader = new MappedReader(chain.layers, limits);
     const [top] = chain.layers;
+    this.behindDisk = new BehindDisk(top!, limits);
     this.writer = top!.writer && new MappedWriter(top!, top!.writer, this.reader, encoders);
   }
 
@@ -123,6 +126,7 @@ class ImageDisk implements DiskFile {
       writeZeros: (offset, length) => this.#writable('resize').zeroBytesStep(offset, length),
       readsEnded: (offset) => this.#writable('resize').readsEndedStep(offset),
       compress: this.#shared.writer?.canCompress ? this.#compressStep.bind(this) : undefined,
+      behindDisk: this.#shared.behindDisk,
       needSync: (op) => this.#needSync(op),
     };
   }

@@ -190,5 +190,6 @@ function ofSlice(synchronous: boolean): DiskCapabilities {
     backing: undefined,
     amending: undefined,
     compression: undefined,
+    vmState: undefined,
   };
 }

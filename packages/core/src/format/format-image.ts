@@ -43,6 +43,16 @@ export interface FormatDetails {
   readonly [key: string]: unknown;
 }
 
+/** Guest offsets behind the disk that hold the state of a virtual machine. */
+export interface VmStateArea {
+  /** Where it begins; changes with the size of the disk. */
+  readonly startGuestOffset: number;
+  /** Brings in what lookups up to there need besides the tables of the disk. */
+  load(endGuestOffset: number): Step<void>;
+  /** Makes room for writing up to there. Left out where the image is only read. */
+  reserve?(endGuestOffset: number): Step<void>;
+}
+
 export interface FormatImage extends ExtentMap {
   readonly format: string;
   readonly topology: Topology;
@@ -72,6 +82,8 @@ export interface FormatImage extends ExtentMap {
    * @throws DiskError `corrupt` for one that this image was not made over
    */
   checkBacking?(below: FormatImage): void;
+  /** Where the state of a virtual machine is kept, in formats that have room for one. */
+  readonly vmState?: VmStateArea;
   /** There when the image was opened for writing. */
   readonly writer?: ImageWriter;
 }

@@ -165,6 +165,7 @@ export const discardCommand: Command = {
     const offset = numberOf(given.operands[0]!);
     const length = lengthOf(given.operands[1]!);
     const startedAt = performance.now();
+    session.beginWriting();
     try {
       await discard(session.disk, session.imageFormat, { offset, length });
       // Space that is given up can be used again after a flush.
@@ -231,6 +232,7 @@ async function write(
   const { offset, length, options, verb } = request;
   const { console } = session;
   const startedAt = performance.now();
+  session.beginWriting();
   try {
     await perform(session, request);
     dataDone();
@@ -253,11 +255,11 @@ async function perform(session: Session, request: WriteRequest): Promise<void> {
     const zeros = { offset, length, mayUnmap, noFallback };
     return await writeZeroes(session.disk, session.imageFormat, zeros);
   }
-  session.checkRange(offset, length);
+  if (!options.has('b')) session.checkRange(offset, length);
   for (let done = 0; done < length || done === 0;) {
     const bytes = Buffer.alloc(Math.min(MAX_PIECE_BYTES, length - done), repeated(content, done));
     const place = offset + done;
-    if (options.has('b')) await session.writeState();
+    if (options.has('b')) await session.writeState(bytes, place);
     else if (options.has('c')) await session.writeCompressed(bytes, place);
     else await session.disk.write(bytes, place);
     done += bytes.length;

@@ -4,6 +4,7 @@ import {
   breakpointsOf,
   DiskError,
   type DiskFile,
+  type DiskVmState,
   type UserObjects,
 } from 'diskfile';
 import type { Console } from '../program/console.ts';
@@ -21,6 +22,8 @@ export class Session {
   readonly objects: UserObjects;
   opened: OpenedDisk | undefined;
   readonly #pending = new Set<Promise<unknown>>();
+  /** Whether something was written that may not be durable. */
+  #isUnsaved = false;
   #before: Promise<unknown> = Promise.resolve();
 
   constructor(console: Console, objects: UserObjects) {
@@ -57,7 +60,14 @@ export class Session {
 
   /** Makes durable what was written, unless nobody wants that. */
   async flush(): Promise<void> {
-    if (this.opened?.request.cache.unsafe !== true) await this.disk.flush();
+    if (this.opened?.request.cache.unsafe === true) return;
+    await this.disk.flush();
+    if (this.isIdle) this.#isUnsaved = false;
+  }
+
+  /** Before anything is written. */
+  beginWriting(): void {
+    this.#isUnsaved = true;
   }
 
   /** What a write ends with: by default it is durable before it counts as done. */
@@ -67,9 +77,12 @@ export class Session {
 
   /** @param fromState whether to read the saved state of a virtual machine in place of its disk */
   async read(offset: number, length: number, fromState: boolean): Promise<Uint8Array> {
-    if (fromState) throw unsupported('The state of a virtual machine cannot be read');
-    this.checkRange(offset, length);
+    if (!fromState) this.checkRange(offset, length);
     const bytes = new Uint8Array(length);
+    if (fromState) {
+      await this.#vmState.read(bytes, offset);
+      return bytes;
+    }
     await this.disk.read(bytes, offset);
     return bytes;
   }
@@ -81,8 +94,14 @@ export class Session {
     throw new DiskError('out-of-range', 'disk.range', 'The range leaves the disk', { path: name });
   }
 
-  writeState(): Promise<void> {
-    throw unsupported('The state of a virtual machine cannot be written');
+  async writeState(bytes: Uint8Array, offset: number): Promise<void> {
+    await this.#vmState.write(bytes, offset);
+  }
+
+  get #vmState(): DiskVmState {
+    const { vmState } = this.disk.capabilities;
+    if (vmState !== undefined) return vmState;
+    throw unsupported('The disk has no room for the state of a virtual machine');
   }
 
   /** Like QEMU, this overwrites nothing that is there already, unless that is compressed. */
@@ -132,15 +151,18 @@ export class Session {
   async close(): Promise<boolean> {
     this.breakpoints?.clear();
     await this.drain();
-    const { opened } = this;
+    const [opened, isUnsaved] = [this.opened, this.#isUnsaved];
     this.opened = undefined;
+    this.#isUnsaved = false;
     try {
       await opened?.disk.close();
       return true;
     } catch (error) {
+      const reason = requestReason(error);
+      if (!isUnsaved) return true;
       // Both are written out as the image is closed, and neither can be.
       for (const cache of ['L2 table', 'refcount block']) {
-        this.console.error(`Failed to flush the ${cache} cache: ${requestReason(error)}`);
+        this.console.error(`Failed to flush the ${cache} cache: ${reason}`);
       }
       return false;
     }

@@ -1,5 +1,5 @@
 /** Why something failed, in the words of QEMU and of the C library. */
-import { formatName, hostErrorText } from '@diskfile/command';
+import { hostErrorText, wordsOf } from '@diskfile/command';
 import { DiskError } from 'diskfile';
 
 /** Reasons that a request has for QEMU, where the library knows them better. */
@@ -13,7 +13,7 @@ const REQUEST_ERRNO: Readonly<Record<string, string>> = {
 /** What a request that failed is reported with. @throws what is no failure of a disk */
 export function requestReason(error: unknown): string {
   if (!(error instanceof DiskError)) throw error;
-  const errno = REQUEST_ERRNO[error.code] ?? error.errno;
+  const errno = error.errno === 'EFBIG' ? error.errno : (REQUEST_ERRNO[error.code] ?? error.errno);
   return hostErrorText(errno);
 }
 
@@ -36,8 +36,6 @@ export function openReason(error: unknown, writable: boolean): string {
 function ownReason(error: DiskError, writable: boolean): string {
   const { detail, message, context, errno } = error;
   const path = context.path ?? '';
-  if (/\.(magic|signature)$/.test(detail))
-    return `Image is not in ${formatName(context.format ?? 'any')} format`;
   if (detail.endsWith('.passphrase-missing')) {
     const option = detail.startsWith('luks') ? 'key-secret' : 'encrypt.key-secret';
     return `Parameter '${option}' is required for cipher`;
@@ -57,7 +55,7 @@ function ownReason(error: DiskError, writable: boolean): string {
     return `Failed to get ${lock} lock\nIs another process using the image [${path}]?`;
   }
   if (FILE_DETAILS.has(detail)) return `Could not open '${path}': ${hostErrorText(errno)}`;
-  return message;
+  return wordsOf(error);
 }
 
 /** Why the host refused something that is no disk. */

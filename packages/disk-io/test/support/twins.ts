@@ -63,6 +63,11 @@ export class Twins {
     }
   }
 
+  /** In it, qemu-io is disk-io. */
+  get environment(): NodeJS.ProcessEnv {
+    return { ...process.env, PATH: `${this.#links}:${process.env['PATH']}` };
+  }
+
   theirs(args: readonly string[], input = ''): Said {
     return this.#run('qemu-io', 'theirs', args, input);
   }

@@ -1,4 +1,5 @@
 /** An opened disk as a storage that can be written: what a format or filter over it stands on. */
+import { resolve } from 'node:path';
 import { DiskError } from '@diskfile/bytes';
 import { asStorage, type DiskFile, type HostRange, type WritableStorage } from '@diskfile/core';
 import { StorageWrapper } from '@diskfile/storage';
@@ -10,6 +11,11 @@ export class DiskStorage extends StorageWrapper implements WritableStorage {
   constructor(disk: DiskFile) {
     super(asStorage(disk));
     this.disk = disk;
+  }
+
+  /** A filter over a file lies where the file does. */
+  override get hostPath(): string {
+    return resolve(this.disk.info()[0]!.path);
   }
 
   override allocatedBytes(): number {

@@ -1,10 +1,11 @@
 /** Makes room in the L1 table for a larger disk, as it lies in the file or at another place. */
-import { divideUp } from '@diskfile/bytes';
-import { announce, during, readInto, type Step, writeBytes } from '@diskfile/core';
+import { DiskError, divideUp } from '@diskfile/bytes';
+import { announce, during, type Step, writeBytes } from '@diskfile/core';
 import type { ClusterTables } from '../cluster-tables.ts';
 import { dropTables } from '../content-removal.ts';
-import { neededL1Entries } from '../header.ts';
+import { MAX_L1_BYTES, neededL1Entries } from '../header.ts';
 import { L1Table } from '../l1-table.ts';
+import { lengthenL1 } from '../mapping-tables.ts';
 import { OFFSET_MASK } from '../l2-entry.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 import type { ImageMetadata } from '../metadata.ts';
@@ -32,14 +33,51 @@ export function* growL1({ tables, writer }: L1GrowthParts, sizeBytes: number): S
   yield* moveL1(metadata, writer, needed);
 }
 
+/**
+ * Makes room for what lies behind the disk, which keeps its size, and drops nothing. Grows by half,
+ * as QEMU does, so that writing piece by piece moves the table a few times only.
+ * @throws DiskError `limit` for more entries than a table may have
+ */
+export function* growL1For({ tables, writer }: L1GrowthParts, needed: number): Step<void> {
+  const { metadata } = tables;
+  const { entries: held } = metadata.tables.l1;
+  if (needed <= held) return;
+  const { entries } = metadata.header.l1Table;
+  let larger = Math.max(entries, 1);
+  while (larger < needed) larger = divideUp(larger * 3, 2);
+  if (larger * ENTRY_BYTES > MAX_L1_BYTES) throw tooFarOut(larger);
+  yield* writer.finish();
+  yield* holdBehind(metadata, Math.max(held, Math.min(larger, entries)));
+  if (needed > entries) yield* moveL1(metadata, writer, larger);
+}
+
+/** Takes in entries behind the disk, whose L2 tables are to be used from now on. */
+export function* holdBehind(metadata: ImageMetadata, entries: number): Step<void> {
+  const { tables, map, header } = metadata;
+  const { entries: held } = tables.l1;
+  yield* holdMore(metadata, entries);
+  for (let index = held; index < tables.l1.entries; index++) {
+    const cluster = tables.l2TableOffset(index) / header.clusterBytes;
+    if (cluster > 0 && map.find(cluster, cluster + 1) === undefined) {
+      map.addCluster('L2 table', cluster);
+    }
+  }
+}
+
+function tooFarOut(entries: number): DiskError {
+  return new DiskError(
+    'limit',
+    'qcow2.l1-table-too-large',
+    `The L1 table would need ${entries} entries, more than a table may have`,
+    { op: 'write', cause: Object.assign(new Error('too large'), { code: 'EFBIG' }) },
+  );
+}
+
 /** Takes in entries that the file has: what they name, for instance saved VM state, is in the way. */
 function* holdMore({ tables, storage }: ImageMetadata, entries: number): Step<void> {
   const { l1 } = tables;
   if (entries <= l1.entries) return;
-  const bytes = new Uint8Array(entries * ENTRY_BYTES);
-  bytes.set(l1.bytes);
-  yield* readInto(storage, bytes.subarray(l1.bytes.length), l1.hostOffset + l1.bytes.length);
-  tables.replaceL1(new L1Table(l1.hostOffset, bytes, OFFSET_MASK));
+  yield* lengthenL1(storage, tables, entries);
 }
 
 function* moveL1(metadata: ImageMetadata, writer: MetadataWriter, entries: number): Step<void> {

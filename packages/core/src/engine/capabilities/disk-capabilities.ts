@@ -7,9 +7,10 @@ import { Compression } from './compression.ts';
 import type { CapabilityTarget } from './disk-change.ts';
 import { Resizing } from './resizing.ts';
 import { Snapshots } from './snapshots.ts';
+import { VmState } from './vm-state.ts';
 
 export function capabilitiesOf(target: CapabilityTarget, synchronous: boolean): DiskCapabilities {
-  const { snapshots, bitmaps, writer } = target.image;
+  const { snapshots, bitmaps, writer, vmState } = target.image;
   const { compress } = target;
   return {
     synchronous,
@@ -18,6 +19,7 @@ export function capabilitiesOf(target: CapabilityTarget, synchronous: boolean): 
     bitmaps: bitmaps && new Bitmaps(target),
     backing: writer?.backing && new Backing(target),
     amending: writer?.amender && new Amending(target),
+    vmState: vmState && new VmState(target, vmState),
     compression: compress && new Compression(target, compress, writer!.compression!),
   };
 }

@@ -3,6 +3,7 @@ import type { CompressOptions } from '../../disk-capabilities.ts';
 import type { FormatImage } from '../../format/format-image.ts';
 import type { ImageWriter } from '../../format/image-writer.ts';
 import type { Step } from '../../step.ts';
+import type { BehindDisk } from '../behind-disk.ts';
 
 export type CompressStep = (
   src: Uint8Array,
@@ -32,6 +33,8 @@ export interface CapabilityTarget {
   readsEnded(guestOffset: number): Step<void>;
   /** Writes compressed; undefined where the image cannot hold compressed data. */
   readonly compress: CompressStep | undefined;
+  /** Reads and writes at guest offsets behind the end of the disk, in the image alone. */
+  readonly behindDisk: BehindDisk;
   /** @throws DiskError `unsupported` unless the disk works synchronously */
   needSync(op: string): void;
 }

@@ -1,0 +1,113 @@
+/**
+ * What QEMU 7.2 says where the library has a sentence of its own: one table by
+ * `DiskError.detail`. What is not in it is said in the library's words.
+ */
+import { DiskError } from 'diskfile';
+import { formatName } from './format-names.ts';
+import { hostErrorText } from './host-errors.ts';
+
+type Words = string | ((error: DiskError) => string);
+
+const notInFormat: Words = ({ context }) =>
+  `Image is not in ${formatName(context.format ?? 'any')} format`;
+const hostReason: Words = ({ errno }) => hostErrorText(errno);
+/** A file that could not be opened is named before the reason. */
+const fileReason = (error: DiskError): string =>
+  `Could not open '${error.context.path ?? ''}': ${hostErrorText(error.errno)}`;
+/** The file that an image names, as it was looked for. */
+const missingFile: Words = (error) =>
+  error.cause instanceof DiskError ? fileReason(error.cause) : error.message;
+const unknownDriver: Words = ({ message }) => `Unknown driver '${quotedIn(message)}'`;
+
+const WORDS: Readonly<Record<string, Words>> = {
+  'chain.not-amendable': ({ context }) =>
+    `Format driver '${formatName(context.format ?? '')}' does not support option amendment`,
+  'chain.stands-alone': 'Image does not have a backing file',
+  'check.unknown-format': unknownDriver,
+  'create.size': 'Image creation needs a size parameter',
+  'create.names-itself':
+    'Error: Trying to create an image with the same filename as the backing file',
+  'open.names-itself': ({ context }) =>
+    `Backing file '${context.path ?? ''}' creates an infinite loop.`,
+  'open.unknown-format': unknownDriver,
+  'open.force-share': 'force-share=on can only be used with read-only images',
+  'check.force-share': 'force-share=on can only be used with read-only images',
+  'qcow.magic': 'Image not in qcow format',
+  'qcow2.create.cluster_size': 'Cluster size must be a power of two between 512 and 2048k',
+  'qcow2.create.compat': choiceOf('version'),
+  'qcow2.create.compression_type': choiceOf('compression-type'),
+  'qcow2.create.data_file_raw': 'data-file-raw requires data-file',
+  'qcow2.create.extended_l2':
+    'Extended L2 entries are only supported with cluster sizes of at least 16384 bytes',
+  'qcow2.create.preallocation':
+    'Backing file and preallocation can only be used at the same time if extended_l2 is on',
+  'qcow2.create.refcount_bits': 'Refcount width must be a power of two and may not exceed 64 bits',
+  'qcow2.data-file-name': "'data-file' is required for this image",
+  'qcow2.magic': notInFormat,
+  'qcow2.marked-corrupt': 'qcow2: Image is corrupt; cannot be opened read/write',
+  'qcow2.header': 'qcow2 header too short',
+  'qcow2.header-length': 'qcow2 header too short',
+  'disk.preallocation': ({ message }) =>
+    `Unsupported preallocation mode: ${/preallocation (\S+)/.exec(message)?.[1] ?? ''}`,
+  'qcow2.cluster-bits': 'Unsupported cluster size: 2^0',
+  'qcow2.resize-snapshots': "Can't resize a v2 image which has snapshots",
+  'qcow2.snapshot-not-found': 'snapshot not found',
+  'disk.snapshot-not-found': 'snapshot not found',
+  'raw.preallocation': ({ message }) => `Unsupported preallocation mode: ${quotedIn(message)}`,
+  'storage.host': fileReason,
+  'storage.not-found': fileReason,
+  'storage.permission': fileReason,
+  'storage.read-only': fileReason,
+  'storage.locked': (error) => lockWords(error, 'shared "write"'),
+  'gate.not-found': missingFile,
+  'storage.not-a-file': ({ context }) =>
+    `'file' driver requires '${context.path ?? ''}' to be a regular file`,
+  'storage.no-space': hostReason,
+  'storage.quota': hostReason,
+  'vdi.signature': ({ message }) =>
+    `Image not in VDI format (bad signature ${/0x([0-9a-f]{8})/.exec(message)?.[1] ?? '00000000'})`,
+  'vhd.no-footer': 'invalid VPC image',
+  'vhd.subformat': choiceOf('subformat'),
+  'vhdx.no-header': fileReason,
+  'vhdx.subformat': choiceOf('subformat'),
+  'vhdx.too-large': 'Image size too large; max of 64TB',
+  'vhdx.block-size': 'Block size must be a power of two',
+  'vhdx.log-size': 'Log size must be smaller than 4 GB',
+  'vmdk.adapter': ({ message }) => `invalid parameter value: ${quotedIn(message)}`,
+  'vmdk.compat6': 'compat6 cannot be enabled with hwversion set',
+  'vmdk.flat-backing': "Flat image can't have backing file",
+  'vmdk.magic': 'invalid VMDK image descriptor',
+  'vmdk.parent-format': 'backing_file must be a vmdk image',
+  'vmdk.subformat': ({ message }) => `invalid parameter value: ${quotedIn(message)}`,
+  'vmdk.zeroed-grain': "Flat image can't enable zeroed grain",
+};
+
+function lockWords({ context }: DiskError, lock: string): string {
+  return `Failed to get ${lock} lock\nIs another process using the image [${context.path ?? ''}]?`;
+}
+
+/** As {@link wordsOf}, of an image that is to be written. */
+export function wordsOfWriting(error: unknown): string {
+  if (error instanceof DiskError && error.detail === 'storage.locked') {
+    return lockWords(error, '"write"');
+  }
+  return wordsOf(error);
+}
+
+/** What QEMU would say. Errors of other kinds are bugs, and are thrown on. */
+export function wordsOf(error: unknown): string {
+  if (!(error instanceof DiskError)) throw error;
+  const words = WORDS[error.detail];
+  if (words === undefined) return error.message;
+  return typeof words === 'string' ? words : words(error);
+}
+
+function choiceOf(parameter: string): Words {
+  return ({ message }) => `Parameter '${parameter}' does not accept value '${quotedIn(message)}'`;
+}
+
+/** What a message quotes, as it was before it was quoted. */
+function quotedIn(message: string): string {
+  const quoted = /"(?:[^"\\]|\\.)*"/.exec(message)?.[0];
+  return quoted === undefined ? '' : (JSON.parse(quoted) as string);
+}
