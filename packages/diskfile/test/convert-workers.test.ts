@@ -3,8 +3,6 @@ import { randomFillSync } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Worker } from 'node:worker_threads';
-import type { DiskError } from '@diskfile/bytes';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   convertDiskFile,
@@ -12,6 +10,7 @@ import {
   convertDiskFileSync,
   openDiskFileSync,
 } from '../dist/index.js';
+import { countingWorkers, failureOf } from './support/workers.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -38,33 +37,6 @@ beforeAll(() => {
 });
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-/** Runs some work and counts the workers that it starts; `onWorker` may interfere with them. */
-async function countingWorkers<T>(
-  work: () => Promise<T>,
-  onWorker: (worker: Worker) => void = () => {},
-): Promise<{ result: T; workers: number }> {
-  let workers = 0;
-  const listener = (worker: Worker): void => {
-    workers += 1;
-    onWorker(worker);
-  };
-  process.on('worker', listener);
-  try {
-    return { result: await work(), workers };
-  } finally {
-    process.off('worker', listener);
-  }
-}
-
-async function failureOf(work: Promise<unknown>): Promise<DiskError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toMatchObject({ name: 'DiskError' });
-  return error as DiskError;
-}
 
 const TARGETS: [name: string, options: ConvertDiskFileOptions][] = [
   ['raw', { format: 'raw' }],

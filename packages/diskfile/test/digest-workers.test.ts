@@ -4,13 +4,12 @@ import { randomFillSync } from 'node:crypto';
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Worker } from 'node:worker_threads';
-import { DiskError } from '@diskfile/bytes';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digest, MemoryStorage, openDiskFile, sliceDisk } from '../dist/index.js';
 import { digest as digestFromSource, openDiskFile as openFromSource } from '../src/index.ts';
 import { referenceDigest } from './support/reference-digest.ts';
 import { DATA_CLUSTER, sparseQcow2 } from './support/sparse-qcow2.ts';
+import { countingWorkers, failureOf } from './support/workers.ts';
 
 const MIB = 1024 * 1024;
 
@@ -29,33 +28,6 @@ beforeAll(() => {
 });
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-/** Runs some work and counts the workers that it starts; `onWorker` may interfere with them. */
-async function countingWorkers<T>(
-  work: () => Promise<T>,
-  onWorker: (worker: Worker) => void = () => {},
-): Promise<{ result: T; workers: number }> {
-  let workers = 0;
-  const listener = (worker: Worker): void => {
-    workers += 1;
-    onWorker(worker);
-  };
-  process.on('worker', listener);
-  try {
-    return { result: await work(), workers };
-  } finally {
-    process.off('worker', listener);
-  }
-}
-
-async function failureOf(work: Promise<unknown>): Promise<DiskError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(DiskError);
-  return error as DiskError;
-}
 
 describe('workers', () => {
   it.each([1, 2, 5])('%i of them give the same digest as none', async (asked) => {
