@@ -14,7 +14,7 @@ import {
   nodeHostFiles,
   type OpenedFile,
 } from './host-files.ts';
-import { type ImageLocking, lockImage } from './image-lock.ts';
+import { type ImageLocking, type LockedFile, lockImage } from './image-lock.ts';
 import { WritableFileStorage } from './writable-file-storage.ts';
 
 const ftruncateAsync = promisify(fs.ftruncate);
@@ -72,14 +72,18 @@ export function* openFileStorage(path: string, options: OpenFileOptions = {}): S
     const { fd, status } = opened;
     refuseOtherFile(expected, status, name);
     yield* judgePlace(fd, files, options.judge);
-    if (locking !== undefined) lockImage({ fd, name, writable }, locking);
-    const { deviceNumber } = status;
+    const current =
+      locking === undefined
+        ? status
+        : yield* lockCurrent(path, { fd, name, writable, status }, { locking, files });
+    const { deviceNumber } = current;
     const sizeBytes =
-      status.kind === 'block device'
+      current.kind === 'block device'
         ? yield* blockDeviceSize({ fd, path: name, deviceNumber })
-        : status.sizeBytes;
+        : current.sizeBytes;
     const identity = { name, hostPath, sizeBytes };
-    return writable ? new WritableFileStorage(opened, identity) : new FileStorage(opened, identity);
+    const file = { fd, status: current };
+    return writable ? new WritableFileStorage(file, identity) : new FileStorage(file, identity);
   } catch (error) {
     fs.closeSync(opened.fd);
     throw error;
@@ -107,13 +111,31 @@ export function* createFileStorage(
   try {
     refuseOtherKinds(opened.status, ['regular file'], name);
     // Locked before it is emptied: it may be the disk of a machine that runs.
-    if (locking !== undefined) lockImage({ fd: opened.fd, name, writable: true }, locking);
-    if (opened.status.sizeBytes > 0) yield* emptyFile(opened, name);
+    const file = { ...opened, name, writable: true };
+    const current =
+      locking === undefined ? opened.status : yield* lockCurrent(path, file, { locking, files });
+    if (current.sizeBytes > 0) yield* emptyFile(opened, name);
     return new WritableFileStorage(opened, { name, hostPath, sizeBytes: 0 }, flushes);
   } catch (error) {
     fs.closeSync(opened.fd);
     throw error;
   }
+}
+
+/**
+ * Locks a file that has been opened. Whoever had it locked until now may have made it longer since
+ * then, or given its name to another file: what is locked would then be the base of that one, or gone.
+ * @returns what the file is from now on
+ */
+function* lockCurrent(
+  path: string,
+  { status, ...file }: LockedFile & { readonly status: HostFileStatus },
+  { locking, files }: { readonly locking: ImageLocking; readonly files: HostFiles },
+): Step<HostFileStatus> {
+  lockImage(file, locking);
+  const current = yield* files.status(path);
+  refuseOtherFile(current, status, file.name);
+  return current;
 }
 
 function* refuseOtherKindsIfThere(path: string, files: HostFiles, name: string): Step<void> {

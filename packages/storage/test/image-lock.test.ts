@@ -1,8 +1,14 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type DiskWarning, runSync, type Storage } from '@diskfile/core';
-import { canLockImages, createFileStorage, openFileStorage } from '../src/index.ts';
+import { type DiskWarning, runAsync, runSync, type Step, type Storage } from '@diskfile/core';
+import {
+  canLockImages,
+  createFileStorage,
+  type HostFiles,
+  nodeHostFiles,
+  openFileStorage,
+} from '../src/index.ts';
 import { isInLockList } from '../src/image-lock.ts';
 import { tempDirectory, writeTemp } from './support/temp.ts';
 
@@ -16,6 +22,18 @@ function open(
   const warnings: DiskWarning[] = [];
   const locking = { forceShare, warn: (warning: DiskWarning) => void warnings.push(warning) };
   return { storage: runSync(openFileStorage(path, { writable, locking })), warnings };
+}
+
+/** Files as the host has them, with something that happens once one is open. */
+function filesThat(meanwhile: () => void): HostFiles {
+  return {
+    ...nodeHostFiles,
+    *open(file, options) {
+      const opened = yield* nodeHostFiles.open(file, options);
+      meanwhile();
+      return opened;
+    },
+  };
 }
 
 const locked = expect.objectContaining({ code: 'busy', detail: 'storage.locked' });
@@ -57,6 +75,28 @@ describe('image locks', () => {
     const alone = open(false, true);
     expect(alone.warnings).toEqual([]);
     alone.storage.closeSync();
+  });
+
+  it.each([true, false])('show a file as whoever had it before has left it (%s)', async (sync) => {
+    const target = writeTemp(directory, 'left', 'short');
+    const locking = { forceShare: false, warn: () => {} };
+    const run = <T>(step: Step<T>) => (sync ? runSync(step) : runAsync(step));
+    const opening = (meanwhile: () => void) =>
+      openFileStorage(target, { locking, files: filesThat(meanwhile), writable: true });
+    const storage = await run(opening(() => fs.appendFileSync(target, 'er and longer')));
+    expect(storage.sizeBytes).toBe('shorter and longer'.length);
+    storage.closeSync();
+    // The file that was opened has another name now, and another one has the path.
+    const replace = () => {
+      fs.renameSync(target, `${target}.base`);
+      fs.writeFileSync(target, 'overlay');
+    };
+    await expect((async () => run(opening(replace)))()).rejects.toMatchObject({
+      code: 'busy',
+      detail: 'storage.replaced',
+    });
+    const held = runSync(openFileStorage(`${target}.base`, { locking, writable: true }));
+    held.closeSync();
   });
 
   it('come before a file is emptied', () => {
