@@ -53,10 +53,19 @@ export class FreeSpace {
     this.#runs.clear();
   }
 
-  /** Whether a cluster that was given up is still free, and nothing of the image's own lies there. */
+  /**
+   * Whether a cluster that was given up is still free, and nothing of the image's own lies there.
+   * Where the host cannot tell any more it counts as in use: all that is at stake is space.
+   */
   *#isFree(cluster: number): Step<boolean> {
     const { refcounts, map } = this.#metadata;
-    return map.find(cluster, cluster + 1) === undefined && (yield* refcounts.get(cluster)) === 0;
+    if (map.find(cluster, cluster + 1) !== undefined) return false;
+    try {
+      return (yield* refcounts.get(cluster)) === 0;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      return false;
+    }
   }
 
   *#punchRun(start: number, count: number): Step<void> {
