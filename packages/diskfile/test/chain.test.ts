@@ -209,6 +209,24 @@ describe('an image of another format', () => {
   });
 });
 
+describe('a disk whose image turns away from the one below', () => {
+  it.each(['qcow2', 'qed', 'qcow'])('makes zeros of what it still reads (%s)', (format) => {
+    fs.writeFileSync(at('below'), new Uint8Array(SIZE).fill(7));
+    const backing = { name: 'below', format: 'raw' };
+    createDiskFileSync(at('above'), { format, sizeBytes: SIZE, backing });
+    using disk = openDiskFileSync(at('above'), { readOnly: false, format });
+    disk.capabilities.backing!.setReferenceSync(undefined);
+    disk.writeZeroesSync(1000, 3_000_000);
+    const bytes = new Uint8Array(SIZE);
+    disk.readSync(bytes, 0);
+    expect(same(bytes.subarray(1000, 3_001_000), new Uint8Array(3_000_000))).toBe(true);
+    // And so they stay when it turns to another one.
+    disk.capabilities.backing!.setReferenceSync(backing);
+    disk.closeSync();
+    expect(same(read('above'), bytes)).toBe(true);
+  });
+});
+
 describe('a base further down', () => {
   it('takes what all images above it hold, and leaves them', () => {
     const before = read('top');

@@ -21,11 +21,18 @@ export class BlockWriter implements ImageWriter {
   readonly #table: WritableBlockTable;
   readonly zeroesInPlace = true;
   readonly #options: BlockWriterOptions;
+  readonly #openedWithBacking: boolean;
 
   constructor(table: WritableBlockTable, options: BlockWriterOptions) {
     this.unitBytes = table.blockBytes;
     this.#table = table;
     this.#options = options;
+    this.#openedWithBacking = options.hasBacking;
+  }
+
+  /** What an opened disk reads stays below it even when its image has come to name no other. */
+  get #hasBacking(): boolean {
+    return this.#openedWithBacking || this.#options.hasBacking;
   }
 
   lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
@@ -66,7 +73,7 @@ export class BlockWriter implements ImageWriter {
       yield* this.#table.linkZero(index);
       return within;
     }
-    if (place === BLOCK.none && !this.#options.hasBacking) return within;
+    if (place === BLOCK.none && !this.#hasBacking) return within;
     if (place < 0 || !mayUnmap) return 0;
     const punched = yield* punchHole(this.#table.storage, place + skip, within);
     return punched ? within : 0;
