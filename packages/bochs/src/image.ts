@@ -1,7 +1,14 @@
 /** A growing image as a map: a catalog of extents, each with a bitmap of the sectors it holds. */
-import { divideUp } from '@diskfile/bytes';
-import type { Extent, FormatDetails, FormatImage, Step, Storage, Topology } from '@diskfile/core';
-import { ExtentBitmaps } from './extent-bitmaps.ts';
+import { divideUp, nextClearBit, nextSetBit, testBitmapBit } from '@diskfile/bytes';
+import {
+  type Extent,
+  type FormatDetails,
+  type FormatImage,
+  PieceCache,
+  type Step,
+  type Storage,
+  type Topology,
+} from '@diskfile/core';
 import type { BochsHeader } from './header.ts';
 import { corrupt } from './refusals.ts';
 import { NOT_ALLOCATED, SECTOR_BYTES } from './structs.ts';
@@ -24,7 +31,8 @@ export class BochsImage implements FormatImage {
   readonly #storage: Storage;
   readonly #header: BochsHeader;
   readonly #catalog: Uint32Array;
-  readonly #bitmaps: ExtentBitmaps;
+  /** By extent: what sectors have been written. */
+  readonly #bitmaps: PieceCache;
 
   constructor(storage: Storage, header: BochsHeader, catalog: Uint32Array, cacheBytes: number) {
     const { extentBytes, sizeBytes } = header;
@@ -39,7 +47,7 @@ export class BochsImage implements FormatImage {
     this.#header = header;
     this.#catalog = catalog;
     const bitmapBytes = divideUp(extentBytes / SECTOR_BYTES, 8);
-    this.#bitmaps = new ExtentBitmaps(storage, bitmapBytes, cacheBytes);
+    this.#bitmaps = new PieceCache(storage, bitmapBytes, cacheBytes);
   }
 
   lookup(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
@@ -51,13 +59,15 @@ export class BochsImage implements FormatImage {
       extent.setZero(this.#endOfNothing(index, guestOffset + lengthBytes) - guestOffset);
       return true;
     }
-    if (!this.#bitmaps.has(index)) return false;
+    const bitmap = this.#bitmaps.find(index);
+    if (bitmap === undefined) return false;
     const end = Math.min(guestOffset + lengthBytes, start + extentBytes);
     const sector = Math.floor((guestOffset - start) / SECTOR_BYTES);
     const limit = Math.ceil((end - start) / SECTOR_BYTES);
-    const runEnd = start + this.#bitmaps.endOfRun(index, sector, limit) * SECTOR_BYTES;
-    const length = Math.min(end, runEnd) - guestOffset;
-    if (!this.#bitmaps.isWritten(index, sector)) {
+    const isWritten = testBitmapBit(bitmap, sector);
+    const runEnd = (isWritten ? nextClearBit : nextSetBit)(bitmap, sector, limit) * SECTOR_BYTES;
+    const length = Math.min(end, start + runEnd) - guestOffset;
+    if (!isWritten) {
       extent.setZero(length);
       return true;
     }

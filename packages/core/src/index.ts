@@ -12,6 +12,7 @@ export { FlatResizer, type FlatResizerOptions, type FlatSize } from './blocks/fl
 export { CompressedClusters } from './blocks/compressed-clusters.ts';
 export { FlatWriter } from './blocks/flat-writer.ts';
 export { DirtyRange } from './blocks/dirty-range.ts';
+export { PieceCache } from './blocks/piece-cache.ts';
 export { type TablePage, TablePages, type TablePlace } from './blocks/table-pages.ts';
 export {
   type Decoder,

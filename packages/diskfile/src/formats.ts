@@ -1,5 +1,6 @@
 /** The disk formats that diskfile knows, in the order in which they are probed. */
 import type { FormatDriver } from '@diskfile/core';
+import { asifDriver, sparseImageDriver } from '@diskfile/apple';
 import { bochsDriver } from '@diskfile/bochs';
 import { cloopDriver } from '@diskfile/cloop';
 import { dmgDriver } from '@diskfile/dmg';
@@ -31,6 +32,8 @@ export const ALL_FORMATS: readonly FormatDriver[] = [
   bochsDriver,
   cloopDriver,
   dmgDriver,
+  sparseImageDriver,
+  asifDriver,
   ewfDriver,
   ovaDriver,
   gzipDriver,

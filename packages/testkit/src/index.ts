@@ -1,4 +1,5 @@
 /** What tests of several packages share. The fuzzer is a program of its own, `fuzz/main.ts`. */
+export { buildAsif, buildSparseImage } from './builders/apple.ts';
 export { buildBochs } from './builders/bochs.ts';
 export { buildCloop } from './builders/cloop.ts';
 export {

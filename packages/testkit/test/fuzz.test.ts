@@ -33,6 +33,8 @@ const INPUTS: Record<string, number> = {
   ewf: 150,
   packed: 60,
   ova: 60,
+  asif: 100,
+  sparseimage: 100,
   bochs: 100,
   cloop: 100,
   dmg: 60,

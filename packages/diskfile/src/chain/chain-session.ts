@@ -20,7 +20,6 @@ import {
 } from '@diskfile/core';
 import { hostGate, type ImageLocking, nodeHostFiles } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
-import { refuseForeignFormat } from '../open/foreign-format.ts';
 import { openHostFile } from '../open/host-file.ts';
 import { checkedLimits } from '../open/limits.ts';
 import { refuseAborted } from '../workers/aborted.ts';
@@ -140,9 +139,6 @@ export class ChainSession {
       ...(writableDepth === undefined ? {} : { writableDepth }),
       followBacking,
     });
-    if (format === undefined && chain.layers[0]!.format === 'raw') {
-      yield* refuseForeignFormat(storage, chain.storages);
-    }
     this.warnings.push(...chain.warnings);
     return chain;
   }

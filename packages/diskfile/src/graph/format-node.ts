@@ -16,7 +16,6 @@ import {
   type Storage,
 } from '@diskfile/core';
 import { abandonDisk } from '../chain/disk-steps.ts';
-import { refuseForeignFormat } from '../open/foreign-format.ts';
 import { type BlockOptions, type ChildOptions, invalid } from './block-options.ts';
 import { checkEncryption, takeFormatOptions, takeSecret } from './format-options.ts';
 import type { NodeDriver, NodeOpener, NodeRequest } from './node-driver.ts';
@@ -74,10 +73,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   });
   const { format } = chain.layers[0]!;
   const warnings = [...opener.warnings.splice(0), ...chain.warnings];
-  if (name === undefined && format === 'raw') {
-    yield* refuseForeignFormat(storage, chain.storages);
-    if (access.writable) warnings.push(probedRaw(storage));
-  }
+  if (name === undefined && format === 'raw' && access.writable) warnings.push(probedRaw(storage));
   const { limits } = settings;
   const disk = createImageDisk(
     { ...chain, warnings },

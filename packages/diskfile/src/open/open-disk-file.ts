@@ -21,7 +21,6 @@ import {
 } from '@diskfile/core';
 import { hostGate, type HostGateOptions, type ImageLocking } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
-import { refuseForeignFormat } from './foreign-format.ts';
 import { openHostFile } from './host-file.ts';
 import { checkedLimits } from './limits.ts';
 import { passphraseBytes, type Passphrases } from './passphrases.ts';
@@ -172,9 +171,6 @@ function* openDiskStep(
         fileBytes: storage.sizeBytes,
       }
     : undefined;
-  if (options.format === undefined && chain.layers[0]!.format === 'raw') {
-    yield* refuseForeignFormat(storage, chain.storages);
-  }
   const all = { ...chain, warnings: [...warnings, ...chain.warnings] };
   return createImageDisk(all, { limits, encoders: encoders(), opening });
 }

@@ -24,6 +24,8 @@ const LOADERS: Record<string, () => Promise<FuzzTarget>> = {
   repair: async () => (await import('./repair.ts')).repairTarget,
   ova: async () => (await import('./ova.ts')).ovaTarget,
   packed: async () => (await import('./packed.ts')).packedTarget,
+  asif: async () => (await import('./apple.ts')).asifTarget,
+  sparseimage: async () => (await import('./apple.ts')).sparseImageTarget,
   bochs: async () => (await import('./bochs.ts')).bochsTarget,
   cloop: async () => (await import('./cloop.ts')).cloopTarget,
   dmg: async () => (await import('./dmg.ts')).dmgTarget,
