@@ -59,6 +59,25 @@ it('is part of a snapshot', () => {
   expect(verifyImage(files.imageBytes)).toEqual({ errors: [], leaks: [] });
 });
 
+it('is behind the disk that a resize before it makes', async () => {
+  const disk = openWritable(createImage(new ImageFiles(), COVERAGE, { cluster_size: 512 }));
+  const { resizing } = disk.capabilities;
+  const state = contentOf(4, 3000);
+  const found = new Uint8Array(3000);
+  const later = contentOf(5, 3000);
+  await Promise.all([resizing!.resize(COVERAGE * 4), stateOf(disk).write(state, 0)]);
+  const content = new Uint8Array(COVERAGE * 4);
+  await disk.read(content, 0);
+  expect(content.every((byte) => byte === 0)).toBe(true);
+  await stateOf(disk).read(found, 0);
+  expect(found).toEqual(state);
+  const shrinking = resizing!.resize(COVERAGE, { shrink: true });
+  await Promise.all([shrinking, stateOf(disk).write(later, 0), disk.write(later, 0)]);
+  await stateOf(disk).read(found, 0);
+  expect(found).toEqual(later);
+  await disk.close();
+});
+
 it('is refused where no table reaches', () => {
   const disk = openWritable(createImage(new ImageFiles(), 100_000, { cluster_size: 512 }));
   const write = (offset: number) => () => stateOf(disk).writeSync(new Uint8Array(1), offset);

@@ -34,21 +34,27 @@ export class VmState implements DiskVmState {
   }
 
   *#readStep(dst: Uint8Array, offset: number): Step<void> {
-    const { start, end } = this.#range(offset, dst.length);
+    const range = () => this.#range(offset, dst.length);
     const area = this.#area;
     const { behindDisk, read } = this.#target;
     yield* read('vmState.read', function* () {
-      yield* area.load(end);
-      yield* behindDisk.readStep(dst, start);
+      for (;;) {
+        const { start, end } = range();
+        yield* area.load(end);
+        // The disk may have got another size meanwhile.
+        if (start === range().start) return yield* behindDisk.readStep(dst, start);
+      }
     });
   }
 
   *#writeStep(src: Uint8Array, offset: number): Step<void> {
-    const { start, end } = this.#range(offset, src.length);
+    const range = () => this.#range(offset, src.length);
     const area = this.#area;
     const { behindDisk, change } = this.#target;
     const pick = (writer: ImageWriter) => (area.reserve === undefined ? undefined : writer);
     yield* change('vmState.write', pick, function* (writer) {
+      // Asked when its turn has come: where the disk ends, the requests before it have decided.
+      const { start, end } = range();
       yield* area.reserve!(end);
       yield* behindDisk.writeStep(writer, src, start);
     });
