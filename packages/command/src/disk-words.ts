@@ -51,8 +51,14 @@ const WORDS: Readonly<Record<string, Words>> = {
     `Unsupported preallocation mode: ${/preallocation (\S+)/.exec(message)?.[1] ?? ''}`,
   'qcow2.cluster-bits': 'Unsupported cluster size: 2^0',
   'qcow2.resize-snapshots': "Can't resize a v2 image which has snapshots",
+  'qcow2.snapshot-count': 'Snapshot table too large',
+  'qcow2.snapshot-table-unaligned': 'Snapshot table offset invalid',
+  'qcow2.snapshot-extra-data': ({ message }) =>
+    `Too much extra metadata in snapshot table entry ${/^Snapshot (\d+)/.exec(message)?.[1] ?? 0}\n` +
+    'You can force-remove this extra metadata with qemu-img check -r all',
   'qcow2.snapshot-not-found': 'snapshot not found',
   'disk.snapshot-not-found': 'snapshot not found',
+  'qed.shrink': 'Shrinking images is currently not supported',
   'raw.preallocation': ({ message }) => `Unsupported preallocation mode: ${quotedIn(message)}`,
   'storage.host': fileReason,
   'storage.not-found': fileReason,

@@ -67,6 +67,8 @@ export type {
   CheckFinding,
   CheckProgress,
   CheckReport,
+  GenuineLine,
+  GenuineWords,
   RepairMode,
 } from './format/check-report.ts';
 export { refuseSnapshot } from './format/refuse-snapshot.ts';

@@ -43,7 +43,7 @@ export function usage(line: string): Failure {
 
 /** Where a program says something. */
 export interface Streams {
-  readonly output: Pick<Output, 'text' | 'bytes' | 'flush'>;
+  readonly output: Pick<Output, 'text' | 'bytes' | 'flush' | 'isTerminal'>;
   /** Standard error, at once. */
   writeError(text: string): void;
 }
@@ -78,7 +78,8 @@ export class Program {
   }
 
   rawError(text: string): void {
-    this.output.flush();
+    // Into a pipe or a file, QEMU prints what goes to standard output when it ends.
+    if (!this.isLookAlike || this.output.isTerminal) this.output.flush();
     this.#streams.writeError(text);
   }
 

@@ -69,18 +69,18 @@ export function* readSnapshots(
         { offset, hint: 'Raise limits.maxStructureBytes if the image can be trusted.' },
       );
     }
-    snapshots.push(yield* readSnapshot(cursor, header));
+    snapshots.push(yield* readSnapshot(cursor, header, index));
   }
   return { list: snapshots, lengthBytes: cursor.offset - offset };
 }
 
-function* readSnapshot(cursor: StorageCursor, header: Qcow2Header): Step<Snapshot> {
+function* readSnapshot(cursor: StorageCursor, header: Qcow2Header, index: number): Step<Snapshot> {
   const entryOffset = cursor.offset;
   const raw = snapshotHeader.decode(yield* cursor.take(snapshotHeader.spanBytes));
   if (raw.extra_data_size > MAX_EXTRA_BYTES) {
     throw corrupt(
       'qcow2.snapshot-extra-data',
-      `A snapshot has ${raw.extra_data_size} bytes of extra data; up to ${MAX_EXTRA_BYTES} are possible`,
+      `Snapshot ${index} has ${raw.extra_data_size} bytes of extra data; up to ${MAX_EXTRA_BYTES} are possible`,
       { offset: entryOffset },
     );
   }

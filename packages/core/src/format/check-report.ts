@@ -28,6 +28,8 @@ export interface CheckContext {
   readonly limits: Limits;
   /** Undefined to change nothing. */
   readonly repair: RepairMode | undefined;
+  /** Whether damage is to be told of and repaired as QEMU 7.2 does it, where that is known. */
+  readonly asQemu?: boolean;
   warn(warning: DiskWarning): void;
   /** Opens a further file that the image names; the gate decides. The caller closes it. */
   openNamed(file: NamedFile): Step<Storage>;
@@ -59,6 +61,20 @@ export interface CheckFinding {
   readonly genuineText?: string;
 }
 
+/** A line that `qemu-img check` prints. */
+export interface GenuineLine {
+  readonly text: string;
+  /** Whether it stands behind the name of the program. */
+  readonly isError: boolean;
+}
+
+/** How `qemu-img check` tells of what was found. */
+export interface GenuineWords {
+  readonly lines: readonly GenuineLine[];
+  /** With what error it gives up; undefined where it has looked at everything. */
+  readonly failure: string | undefined;
+}
+
 /** The counts are those that `qemu-img check` gives. */
 export interface CheckReport {
   readonly format: string;
@@ -82,4 +98,6 @@ export interface CheckReport {
   readonly findings: readonly CheckFinding[];
   /** Findings that were left out of the list. */
   readonly findingsOmitted: number;
+  /** Only for {@link CheckContext.asQemu}, and where there is more to say than the counts. */
+  readonly genuine?: GenuineWords;
 }

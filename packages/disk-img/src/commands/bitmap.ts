@@ -96,7 +96,7 @@ function perform(job: Job, { name, source }: Action): void {
   const { bitmap } = job;
   try {
     const { bitmaps } = job.disk.capabilities;
-    if (bitmaps === undefined) throw new Failure(cannotStore(job.disk));
+    if (bitmaps === undefined) throw new Failure(cannotStore());
     if (name === 'add') add(bitmaps, job);
     else if (name === 'merge') merge(bitmaps, job, source);
     else bitmaps[`${name}Sync`](bitmap);
@@ -106,9 +106,11 @@ function perform(job: Job, { name, source }: Action): void {
   }
 }
 
-/** QEMU names the node that it has opened, which has no name of its own. */
-function cannotStore({ format }: DiskFile): string {
-  return `Can't store persistent bitmaps to ${format} images: Operation not supported`;
+/** QEMU names the node that it has opened by a number, of which the last two digits are chance. */
+const NODE_NAME = '#block142';
+
+function cannotStore(): string {
+  return `Can't store persistent bitmaps to ${NODE_NAME}: Operation not supported`;
 }
 
 function add(bitmaps: DiskBitmaps, { bitmap, granularityBytes }: Job): void {
@@ -141,11 +143,11 @@ function bitmapWords(error: unknown, bitmap: string, source: string): string {
     case 'qcow2.bitmap-name':
       return bitmap === ''
         ? 'Bitmap name cannot be empty'
-        : `Can't make bitmap '${bitmap}' persistent: Name length exceeds maximum (1023 characters)`;
+        : `Can't make bitmap '${bitmap}' persistent in '${NODE_NAME}': Name length exceeds maximum (1023 characters)`;
     case 'qcow2.bitmap-inconsistent':
       return `Bitmap '${bitmap}' is inconsistent and cannot be used`;
     case 'qcow2.bitmap-version-2':
-      return `Can't make bitmap '${bitmap}' persistent: Cannot store dirty bitmaps in qcow2 v2 files`;
+      return `Can't make bitmap '${bitmap}' persistent in '${NODE_NAME}': Cannot store dirty bitmaps in qcow2 v2 files`;
     default:
       return wordsOf(error);
   }

@@ -1,5 +1,5 @@
 /** `check`: looks for damage, and repairs it. */
-import { jsonText } from '@diskfile/command';
+import { hostErrorText, jsonText } from '@diskfile/command';
 import {
   checkDiskFile,
   type CheckDiskFileOptions,
@@ -16,7 +16,7 @@ import {
   imageSource,
   takesImageOptions,
 } from '../images/image-source.ts';
-import { OPEN_GATE } from '../images/open-image.ts';
+import { OPEN_GATE, warnOfRaw } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { findingsText } from '../report/check-findings.ts';
 import { humanCheck, jsonCheck, repairedText } from '../report/check-report.ts';
@@ -47,18 +47,33 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
   const forceShare = options.has('U');
   const isQuiet = options.has('q');
-  const first = await checkImage(source, { repair, forceShare });
+  // By its own name the command repairs more, and so that an interruption does no harm.
+  const asQemu = repair === undefined || program.isLookAlike;
+  const first = await checkImage(program, source, { repair, forceShare, asQemu });
   tellFindings(program, first);
+  if (first.genuine?.failure !== undefined) throw checkFailed(first.genuine.failure);
   const { corruptionsFixed, leaksFixed } = first;
   let report = first;
   if (corruptionsFixed > 0 || leaksFixed > 0) {
     if (!isJson && !isQuiet) program.output.text(repairedText(first));
-    const second = await checkImage(source, { repair: undefined, forceShare });
+    const second = await checkImage(program, source, {
+      repair: undefined,
+      forceShare,
+      asQemu: true,
+    });
+    tellFindings(program, second);
     report = { ...second, corruptionsFixed, leaksFixed };
   }
+  const failure = report.genuine?.failure;
+  if (failure !== undefined) throw checkFailed(failure);
   if (isJson) program.line(jsonText(jsonCheck(filename, report)));
   else if (!isQuiet) program.output.text(humanCheck(report));
+  if (report.checkErrors > 0) throw new Failure('Check failed');
   return exitCodeOf(report);
+}
+
+function checkFailed(errno: string): Failure {
+  return new Failure(`Check failed: ${hostErrorText(errno)}`);
 }
 
 function tellFindings(program: Program, report: CheckReport): void {
@@ -73,18 +88,23 @@ function repairOption(text: string | undefined): RepairMode | undefined {
 
 interface CheckRequest {
   readonly repair: RepairMode | undefined;
+  readonly asQemu: boolean;
   readonly forceShare: boolean;
 }
 
 async function checkImage(
+  program: Program,
   source: ImageSource,
-  { repair, forceShare }: CheckRequest,
+  { repair, forceShare, asQemu }: CheckRequest,
 ): Promise<CheckReport> {
-  const how = { forceShare, gate: OPEN_GATE, ...(repair === undefined ? {} : { repair }) };
+  const how = { forceShare, asQemu, gate: OPEN_GATE, ...(repair === undefined ? {} : { repair }) };
   try {
     return await (source.graph === undefined ? checkPath(source, how) : checkGraph(source, how));
   } catch (error) {
     if (error instanceof DiskError && /\.no-(check|repair)$/.test(error.detail)) {
+      const isProbed = source.format === undefined && source.graph === undefined;
+      const isRaw = error.context.format === 'raw';
+      if (isProbed && isRaw && repair !== undefined) warnOfRaw(program, source.filename);
       const exitCode = EXIT_UNSUPPORTED;
       throw new Failure('This image format does not support checks', { exitCode });
     }
@@ -113,8 +133,7 @@ async function checkGraph(
   }
 }
 
-function exitCodeOf({ checkErrors, corruptions, leaks }: CheckReport): number {
-  if (checkErrors > 0) return 1;
+function exitCodeOf({ corruptions, leaks }: CheckReport): number {
   if (corruptions > 0) return EXIT_ERRORS;
   return leaks > 0 ? EXIT_LEAKS : 0;
 }

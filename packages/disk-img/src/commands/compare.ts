@@ -55,7 +55,8 @@ async function compare(program: Program, args: readonly string[]): Promise<numbe
       throw new Failure(wordsOf(error));
     });
     isDone = true;
-    if (!isQuiet) program.output.text(comparisonText(result, strict));
+    const commonBytes = Math.min(...disks.map(({ sizeBytes }) => sizeBytes));
+    if (!isQuiet) program.output.text(comparisonText(result, strict, commonBytes));
     return result.identical ? 0 : 1;
   } finally {
     progress.finish(isDone);
@@ -65,10 +66,12 @@ async function compare(program: Program, args: readonly string[]): Promise<numbe
 
 const SECTOR_BYTES = 512;
 
-function comparisonText(result: Comparison, strict: boolean): string {
+function comparisonText(result: Comparison, strict: boolean, commonBytes: number): string {
   const { identical, kind, guestOffset = 0, sizesDiffer } = result;
   if (kind === 'size') return 'Strict mode: Image size mismatch!\n';
-  const warning = sizesDiffer && !strict ? 'Warning: Image size mismatch!\n' : '';
+  // The end of the shorter one is only come to when all before it is the same.
+  const isPastEnd = identical || guestOffset >= commonBytes;
+  const warning = sizesDiffer && !strict && isPastEnd ? 'Warning: Image size mismatch!\n' : '';
   if (identical) return `${warning}Images are identical.\n`;
   if (kind === 'allocation') {
     return `${warning}Strict mode: Offset ${guestOffset} block status mismatch!\n`;

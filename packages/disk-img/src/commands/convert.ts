@@ -21,7 +21,7 @@ import { Failure, type Program } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
 import { conversionWords } from '../words/conversion-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
-import { formatOptionHelp } from './create.ts';
+import { formatOptionHelp, loneBackingFormat } from './create.ts';
 
 const SHAPES = {
   short: 'f:O:B:CcF:o:l:S:pt:T:qnm:WUr:',
@@ -209,7 +209,7 @@ function commonOptions(
   return {
     format,
     gate: OPEN_GATE,
-    compress: options.has('c'),
+    compress: options.has('c') && format !== 'vmdk',
     salvage: options.has('salvage'),
     outOfOrder: options.has('W'),
     durable,
@@ -248,15 +248,14 @@ async function intoNew(
   if (options.has('bitmaps') && format !== 'qcow2') {
     throw new Failure(`Format driver '${format}' does not support bitmaps`);
   }
-  if (backing === undefined && values.has('backing_fmt')) {
-    throw new Failure(
-      `${target}: error while converting ${format}: Backing format cannot be used without backing file`,
-    );
+  const lone = backing === undefined ? loneBackingFormat(format, values) : undefined;
+  if (lone !== undefined) {
+    throw new Failure(`${target}: error while converting ${format}: ${lone}`);
   }
-  const { sizeBytes: _, ...image } = newImage(format, values, work.objects);
   const skips = options.has('skip-broken-bitmaps');
   if (options.has('bitmaps') && !skips) refuseBrokenBitmaps(disks[0]!);
   try {
+    const { sizeBytes: _, ...image } = newImage(format, values, work.objects);
     const { unreadable, bitmapsSkipped } = await convertDiskFile(
       disks,
       target.replace(/^file:/, ''),

@@ -107,11 +107,20 @@ export function createImage(program: Program, creation: Creation): void {
   settleSize(creation, values, refuse);
   if (!creation.quiet) {
     program.line(`Formatting '${filename}', fmt=${format}${shownOptions(values, known)}`);
+    program.output.flush();
   }
-  if (backing === undefined && values.has('backing_fmt')) {
-    throw refuse('Backing format cannot be used without backing file');
-  }
+  const lone = backing === undefined ? loneBackingFormat(format, values) : undefined;
+  if (lone !== undefined) throw refuse(lone);
   make(creation, values, refuse);
+}
+
+/** What a format says to the format of an image that it has not. @returns why it is refused, if so */
+export function loneBackingFormat(format: string, values: OptionValues): string | undefined {
+  const backingFormat = values.get('backing_fmt')?.text;
+  if (backingFormat === undefined) return undefined;
+  if (format === 'qcow2') return 'Backing format cannot be used without backing file';
+  const isForeign = format === 'vmdk' && backingFormat !== 'vmdk';
+  return isForeign ? 'backing_file must be a vmdk image' : undefined;
 }
 
 type Refusal = (reason: string, options?: FailureOptions) => Failure;
@@ -178,8 +187,8 @@ function lookBelow(
 
 function make(creation: Creation, values: OptionValues, refuse: Refusal): void {
   const { filename, format, objects } = creation;
-  const { sizeBytes, ...image } = newImage(format, values, objects);
   try {
+    const { sizeBytes, ...image } = newImage(format, values, objects);
     if (typeof sizeBytes === 'bigint') throw tooLarge();
     createDiskFileSync(filename.replace(/^file:/, ''), {
       format,

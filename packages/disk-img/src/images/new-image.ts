@@ -1,5 +1,5 @@
 /** What a new image is to be, from the options of a command line to those of the library. */
-import type { Passphrase, UserObjects } from 'diskfile';
+import { DiskError, type Passphrase, type UserObjects } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
 import type { FormatOption } from '../formats/format-options.ts';
 import { Failure } from '../program.ts';
@@ -24,13 +24,16 @@ const FILE_OPTION_NAMES: ReadonlySet<string> = new Set(['nocow', 'extent_size_hi
 /** Formats with a preallocation of their own. */
 const PREALLOCATING: ReadonlySet<string> = new Set(['qcow2', 'raw', 'luks']);
 
-/** @throws Failure for a secret that there is not */
+/** @throws Failure for a secret that there is not, DiskError for a preallocation */
 export function newImage(format: string, values: OptionValues, objects: UserObjects): NewImage {
   const options: Record<string, string | number | boolean> = {};
   for (const [name, { text, value }] of values) {
     if (FILE_OPTION_NAMES.has(name) || name.startsWith('backing_') || name === 'size') continue;
     if (name.endsWith('key-secret')) continue;
-    if (name === 'preallocation' && !PREALLOCATING.has(format)) continue;
+    if (name === 'preallocation') {
+      refuseFilePreallocation(format, text);
+      if (!PREALLOCATING.has(format)) continue;
+    }
     options[name] = typeof value === 'bigint' ? text : value;
   }
   if (format === 'vhdx') roundVhdxOptions(options);
@@ -42,6 +45,17 @@ export function newImage(format: string, values: OptionValues, objects: UserObje
     ...(backing === undefined ? {} : { backing }),
     ...(passphrase === undefined ? {} : { passphrase }),
   };
+}
+
+/** What the file that an image lies in is asked for; formats with words of their own judge later. */
+function refuseFilePreallocation(format: string, mode: string): void {
+  if (format === 'qcow2' || ['off', 'falloc', 'full'].includes(mode)) return;
+  if (format === 'luks' && mode === 'metadata') return;
+  const words =
+    mode === 'metadata'
+      ? 'Unsupported preallocation mode: metadata'
+      : `invalid parameter value: ${mode}`;
+  throw new DiskError('invalid-argument', 'command.option', words);
 }
 
 export function backingOf(values: OptionValues): Backing | undefined {

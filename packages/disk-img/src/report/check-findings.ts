@@ -8,7 +8,13 @@ const MAX_LINES = 100_000;
 const TOLD_AS_ERRORS: ReadonlySet<string> = new Set(['vhdx']);
 
 /** Empty when there is nothing to tell. */
-export function findingsText({ findings, format }: CheckReport, programName: string): string {
+export function findingsText(report: CheckReport, programName: string): string {
+  const { findings, format, genuine } = report;
+  if (genuine !== undefined) {
+    return genuine.lines
+      .map(({ text, isError }) => (isError ? `${programName}: ${text}\n` : `${text}\n`))
+      .join('');
+  }
   if (format !== 'qcow2') {
     const start = TOLD_AS_ERRORS.has(format) ? `${programName}: ` : '';
     return findings

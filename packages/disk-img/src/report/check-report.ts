@@ -36,8 +36,6 @@ export function humanCheck(report: CheckReport): string {
   if (lines.length === 0) lines.push('No errors were found on the image.\n');
   const { allocatedClusters, fragmentedClusters, compressedClusters } = report;
   if (COUNTED_FORMATS.has(format) && totalClusters > 0 && allocatedClusters > 0) {
-    const percent = (part: number, whole: number): string =>
-      `${((part * 100) / whole).toFixed(2)}%`;
     lines.push(
       `${allocatedClusters}/${totalClusters} = ${percent(allocatedClusters, totalClusters)} allocated, ` +
         `${percent(fragmentedClusters, allocatedClusters)} fragmented, ` +
@@ -48,6 +46,15 @@ export function humanCheck(report: CheckReport): string {
     lines.push(`Image end offset: ${imageEndOffset}\n`);
   }
   return lines.join('');
+}
+
+/** The `%0.2f` of printf(3): halves go to the even neighbour. */
+function percent(part: number, whole: number): string {
+  const hundredths = (part * 10_000) / whole;
+  const below = Math.floor(hundredths);
+  const isHalf = hundredths - below === 0.5;
+  const rounded = isHalf ? below + (below % 2) : Math.round(hundredths);
+  return `${(rounded / 100).toFixed(2)}%`;
 }
 
 export function jsonCheck(filename: string, report: CheckReport): JsonValue {

@@ -1,6 +1,7 @@
 /** What differs from one run to the next, or from one host to the next, whoever runs. */
 
 const FILTERS: readonly (readonly [RegExp, string])[] = [
+  [/#block\d{3,}/g, 'NODE'],
   [/^disk size: .*$/gm, 'disk size: SIZE'],
   [/"actual-size": \d+/g, '"actual-size": SIZE'],
   [/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'DATE'],

@@ -31,6 +31,7 @@ async function run([name, ...args]) {
   let stdout = '';
   let stderr = '';
   const output = {
+    isTerminal: false,
     text: (text) => void (stdout += Buffer.from(text).toString('latin1')),
     bytes: (bytes) => void (stdout += Buffer.from(bytes).toString('latin1')),
     flush: () => undefined,

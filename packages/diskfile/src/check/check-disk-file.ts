@@ -35,6 +35,11 @@ export interface CheckDiskFileOptions {
    * mends whatever can be mended without guessing at content.
    */
   readonly repair?: RepairMode;
+  /**
+   * Tells of damage, and repairs it, as QEMU 7.2 does, where that is known: one thing after the other,
+   * with its words ({@link CheckReport.genuine}), and giving up where it does.
+   */
+  readonly asQemu?: boolean;
   /** Checks the image although another process may be writing it; it may then seem damaged. */
   readonly forceShare?: boolean;
   /** As for `openDiskFile()`: which files the image may name. */
@@ -128,6 +133,7 @@ function* checkStorage(
       makeHash: (algorithm) => createHash(algorithm),
       limits: checkedLimits(options.limits),
       repair,
+      asQemu: options.asQemu ?? false,
       warn: (warning) => void warnings.push(warning),
       openNamed: (file) => gate.open({ file, namedBy: storage, writable: false }),
       onProgress(progress) {

@@ -9,6 +9,7 @@ import {
   type Step,
 } from '@diskfile/core';
 import { openDataFile } from '../data-file.ts';
+import { genuineCheck } from './genuine/genuine-check.ts';
 import { Inspection } from './inspection.ts';
 import { Repair } from './repair/repair.ts';
 
@@ -17,12 +18,27 @@ export function* checkQcow2(context: CheckContext): Step<CheckReport> {
   const { storage, repair, limits } = context;
   const first = yield* Inspection.run(context);
   if (first.external) yield* lookAtDataFile(context, first);
-  if (repair === undefined) return reportOf(first, first);
-  if (!isWritable(storage)) throw readOnly(storage.name);
+  if (repair !== undefined && !isWritable(storage)) throw readOnly(storage.name);
+  if (context.asQemu && first.findings.listed.length > 0) return yield* reportAsQemu(context);
+  if (repair === undefined || !isWritable(storage)) return reportOf(first, first);
   const warn = context.warn.bind(context);
   const onProgress = context.onProgress.bind(context);
   const left = yield* new Repair({ storage, limits, repair, warn, onProgress }).run(first);
   return reportOf(first, left);
+}
+
+function* reportAsQemu(context: CheckContext): Step<CheckReport> {
+  const { transcript, imageEndOffset, totalClusters, failure } = yield* genuineCheck(context);
+  const { lines, ...counts } = transcript;
+  return {
+    format: 'qcow2',
+    ...counts,
+    imageEndOffset,
+    totalClusters,
+    findings: [],
+    findingsOmitted: 0,
+    genuine: { lines, failure },
+  };
 }
 
 /** The image is in order without it, but of little use. */

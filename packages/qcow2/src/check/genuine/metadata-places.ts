@@ -1,0 +1,64 @@
+/** Which metadata lies where, so that a repair does not write one over the other. */
+import { writeU32be } from '@diskfile/bytes';
+import { isWritable, type Step, type Storage, writeBytes } from '@diskfile/core';
+import { featureWord, INCOMPATIBLE } from '../../features.ts';
+import type { Qcow2Header } from '../../header.ts';
+import { headerV2, headerV3 } from '../../structs.ts';
+import type { Transcript } from './transcript.ts';
+
+export interface MetadataPlace {
+  readonly what: string;
+  readonly hostOffset: number;
+  readonly lengthBytes: number;
+}
+
+export class MetadataPlaces {
+  #isMarked = false;
+  readonly #storage: Storage;
+  readonly #header: Qcow2Header;
+  /** What each cluster holds, in the order in which QEMU looks. */
+  #byCluster = new Map<number, string[]>();
+
+  constructor(storage: Storage, header: Qcow2Header) {
+    this.#storage = storage;
+    this.#header = header;
+  }
+
+  /** @param places in the order in which QEMU looks; what the file cannot hold is left out */
+  set(places: Iterable<MetadataPlace>): void {
+    const { clusterBytes } = this.#header;
+    const { sizeBytes } = this.#storage;
+    this.#byCluster = new Map();
+    for (const { what, hostOffset, lengthBytes } of places) {
+      const end = Math.min(hostOffset + lengthBytes, sizeBytes);
+      for (let at = hostOffset - (hostOffset % clusterBytes); at < end; at += clusterBytes) {
+        const known = this.#byCluster.get(at / clusterBytes);
+        if (known === undefined) this.#byCluster.set(at / clusterBytes, [what]);
+        else if (!known.includes(what)) known.push(what);
+      }
+    }
+  }
+
+  /** What lies there besides what may. */
+  at(hostOffset: number, allowed?: string): string | undefined {
+    const cluster = Math.floor(hostOffset / this.#header.clusterBytes);
+    return this.#byCluster.get(cluster)?.find((what) => what !== allowed);
+  }
+
+  /** Says once that the image is corrupt, and marks it as such. */
+  *markCorrupt(what: string, transcript: Transcript): Step<void> {
+    if (this.#isMarked) return;
+    this.#isMarked = true;
+    transcript.say(
+      'qcow2: Marking image as corrupt: Preventing invalid write on metadata ' +
+        `(overlaps with ${what}); further corruption events will be suppressed`,
+    );
+    const { version, features } = this.#header;
+    if (version === 2 || !isWritable(this.#storage)) return;
+    const bits = new Set([...features.incompatible, INCOMPATIBLE.corrupt]);
+    const bytes = new Uint8Array(4);
+    writeU32be(bytes, 0, featureWord(bits, 0));
+    const field = headerV3.offsetOf('incompatible_features_low');
+    yield* writeBytes(this.#storage, bytes, headerV2.spanBytes + field);
+  }
+}

@@ -1,0 +1,160 @@
+/** The snapshot table: read as QEMU reads it, and written anew where that mends it. */
+import { alignUp, decodeName, divideUp, isAligned, readU16be, readU32be } from '@diskfile/bytes';
+import { flushStorage, isWritable, type Step, type Storage, writeBytes } from '@diskfile/core';
+import { StorageCursor } from '../../storage-cursor.ts';
+import { snapshotHeader } from '../../structs.ts';
+import type { CheckedHeader } from '../checked-header.ts';
+import { HeaderRepair } from '../repair/header-repair.ts';
+import { encodeSnapshotTable } from '../repair/snapshot-table.ts';
+import type { SnapshotEntry } from '../snapshot-entries.ts';
+import type { RefcountFile } from './refcount-file.ts';
+import { CheckStopped, type Transcript } from './transcript.ts';
+
+/** QEMU's own bounds. */
+const MAX_SNAPSHOTS = 65_536;
+const MAX_EXTRA_BYTES = 1024;
+const MAX_TABLE_BYTES = MAX_SNAPSHOTS * 1024;
+/** Entries of version 3 tell the size of the VM state and of the disk, 8 bytes each. */
+const V3_EXTRA_BYTES = 16;
+const TWO_32 = 0x1_0000_0000;
+const COULD_NOT_READ = 'ERROR failed to read the snapshot table: ';
+
+export interface NamedSnapshot {
+  readonly id: string;
+  readonly name: string;
+  readonly l1Offset: number;
+  readonly l1Entries: number;
+}
+
+export class SnapshotTableCheck {
+  readonly snapshots: NamedSnapshot[] = [];
+  lengthBytes = 0;
+  corruptions = 0;
+  corruptionsFixed = 0;
+  readonly #storage: Storage;
+  readonly #checked: CheckedHeader;
+  readonly #mends: boolean;
+  readonly #entries: SnapshotEntry[] = [];
+
+  constructor(storage: Storage, checked: CheckedHeader, mends: boolean) {
+    this.#storage = storage;
+    this.#checked = checked;
+    this.#mends = mends;
+  }
+
+  /** @throws CheckStopped for a table that keeps QEMU from going on */
+  *read(transcript: Transcript): Step<void> {
+    const { snapshotCount, snapshotsOffset, header } = this.#checked;
+    if (snapshotCount > MAX_SNAPSHOTS && !this.#mends) {
+      transcript.failure('ERROR snapshot table too large', [
+        `You can force-remove all ${snapshotCount - MAX_SNAPSHOTS} overhanging snapshots with ` +
+          'qemu-img check -r all',
+      ]);
+      throw new CheckStopped('EFBIG');
+    }
+    if (snapshotCount > 0 && !isAligned(snapshotsOffset, header.clusterBytes)) {
+      transcript.failure('ERROR snapshot table offset invalid');
+      throw new CheckStopped('EINVAL');
+    }
+    if (snapshotCount > MAX_SNAPSHOTS) {
+      transcript.say(`Discarding ${snapshotCount - MAX_SNAPSHOTS} overhanging snapshots`);
+      this.corruptions += snapshotCount - MAX_SNAPSHOTS;
+    }
+    const cursor = new StorageCursor(this.#storage, snapshotsOffset);
+    for (let index = 0; index < Math.min(snapshotCount, MAX_SNAPSHOTS); index++) {
+      yield* this.#next(cursor, index, transcript);
+      this.lengthBytes = cursor.offset - snapshotsOffset;
+      if (this.lengthBytes > MAX_TABLE_BYTES) throw new CheckStopped('EFBIG');
+    }
+    this.#tellIncomplete(transcript);
+  }
+
+  *#next(cursor: StorageCursor, index: number, transcript: Transcript): Step<void> {
+    cursor.offset = alignUp(cursor.offset, 8);
+    const fixed = yield* cursor.take(snapshotHeader.spanBytes);
+    const extraBytes = readU32be(fixed, snapshotHeader.offsetOf('extra_data_size'));
+    const extra = yield* cursor.take(Math.min(extraBytes, MAX_EXTRA_BYTES));
+    if (extraBytes > MAX_EXTRA_BYTES) {
+      if (!this.#mends) {
+        transcript.failure(
+          `${COULD_NOT_READ}Too much extra metadata in snapshot table entry ${index}`,
+          ['You can force-remove this extra metadata with qemu-img check -r all'],
+        );
+        throw new CheckStopped('EFBIG');
+      }
+      transcript.say(
+        `Discarding too much extra metadata in snapshot table entry ${index} ` +
+          `(${extraBytes} > ${MAX_EXTRA_BYTES})`,
+      );
+      this.corruptions += 1;
+      cursor.offset += extraBytes - MAX_EXTRA_BYTES;
+    }
+    const id = yield* cursor.take(readU16be(fixed, snapshotHeader.offsetOf('id_str_size')));
+    const name = yield* cursor.take(readU16be(fixed, snapshotHeader.offsetOf('name_size')));
+    const l1At = snapshotHeader.offsetOf('l1_table_offset');
+    const l1Offset = readU32be(fixed, l1At) * TWO_32 + readU32be(fixed, l1At + 4);
+    const l1Entries = readU32be(fixed, snapshotHeader.offsetOf('l1_size'));
+    // What the cursor hands out is only valid until it reads on.
+    const copies = {
+      fixed: fixed.slice(),
+      extra: extra.slice(),
+      id: id.slice(),
+      name: name.slice(),
+    };
+    this.#entries.push({ ...copies, l1Offset, l1Entries });
+    this.snapshots.push({ id: decodeName(id), name: decodeName(name), l1Offset, l1Entries });
+  }
+
+  #tellIncomplete(transcript: Transcript): void {
+    if (this.#checked.header.version === 2) return;
+    for (const [index, { extra }] of this.#entries.entries()) {
+      if (extra.length >= V3_EXTRA_BYTES) continue;
+      const verb = this.#mends ? 'Repairing' : 'ERROR';
+      transcript.say(`${verb} snapshot table entry ${index} is incomplete`);
+      this.corruptions += 1;
+    }
+  }
+
+  /** Puts the table to another place, where anything is wrong with it. */
+  *write(transcript: Transcript, refcounts: RefcountFile): Step<void> {
+    const storage = this.#storage;
+    if (this.corruptions === 0 || !isWritable(storage)) return;
+    const { header, snapshotsOffset } = this.#checked;
+    const { clusterBytes } = header;
+    const table = encodeSnapshotTable(this.#entries, header.version, header.sizeBytes);
+    const clusters = divideUp(table.length, clusterBytes);
+    const start = yield* this.#findPlace(refcounts, clusters);
+    if (start === undefined) {
+      transcript.checkError('ERROR failed to update snapshot table: Input/output error');
+      throw new CheckStopped('EIO');
+    }
+    for (let index = start; index < start + clusters; index++) yield* refcounts.set(index, 1);
+    yield* writeBytes(storage, table, start * clusterBytes);
+    yield* flushStorage(storage);
+    const hostOffset = clusters === 0 ? 0 : start * clusterBytes;
+    yield* new HeaderRepair(storage, header).setSnapshotTable(hostOffset, this.#entries.length);
+    const old = Math.floor(snapshotsOffset / clusterBytes);
+    for (let index = old; index < old + divideUp(this.lengthBytes, clusterBytes); index++) {
+      const count = yield* refcounts.get(index);
+      if (count === 1) yield* refcounts.release(index);
+      else if (count !== undefined && count > 1) yield* refcounts.set(index, count - 1);
+    }
+    this.corruptionsFixed = this.corruptions;
+    this.corruptions = 0;
+  }
+
+  /** The first clusters in a row that are free and can be counted. */
+  *#findPlace(refcounts: RefcountFile, clusters: number): Step<number | undefined> {
+    const end = refcounts.blocks * refcounts.clustersPerBlock;
+    let start = 0;
+    for (let index = 0; index < start + clusters; index++) {
+      if (
+        index >= end ||
+        refcounts.blockOffset(Math.floor(index / refcounts.clustersPerBlock)) === 0
+      )
+        return undefined;
+      if ((yield* refcounts.get(index)) !== 0) start = index + 1;
+    }
+    return start;
+  }
+}
