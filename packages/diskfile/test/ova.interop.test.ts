@@ -101,6 +101,20 @@ describe.skipIf(!present)('OVA', () => {
     });
   });
 
+  it('with a stream that ends in a footer is packed and read end to end', async () => {
+    await convertDiskFile(path('first.raw'), path('first.vmdk'), {
+      format: 'vmdk',
+      options: { subformat: 'streamOptimized', footer: true },
+      source: { format: 'raw' },
+      overwrite: true,
+    });
+    tar('footer.ova', '--format=ustar');
+    await using disk = await openDiskFile(path('footer.ova'));
+    await expectContent(disk, first, random);
+    await convertDiskFile(path('footer.ova'), path('copy.qcow2'), { format: 'qcow2' });
+    qemu('compare', '-f', 'qcow2', '-F', 'raw', 'copy.qcow2', 'first.raw');
+  });
+
   it('finds what the manifest does not agree with', async () => {
     tar('box.ova', '--format=ustar');
     const report = await checkDiskFile(path('box.ova'));

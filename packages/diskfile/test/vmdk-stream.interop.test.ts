@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { haveTools, QemuDirectory } from '@diskfile/testkit';
 import {
+  checkDiskFile,
   convertDiskFile,
   convertDiskFileSync,
   createDiskFileSync,
@@ -18,6 +19,7 @@ const GRAIN = 64 * KIB;
 const SECTOR = 512;
 const options = { subformat: 'streamOptimized' };
 const TO_STREAM = ['-O', 'vmdk', '-o', 'subformat=streamOptimized'];
+const WITH_FOOTER = { ...options, footer: true };
 const source = { format: 'raw' };
 
 const directory = mkdtempSync(join(tmpdir(), 'diskfile-vmdk-stream-'));
@@ -103,6 +105,32 @@ describe('a stream-optimized disk', () => {
     expect(qemu.map(plain)).toEqual(qemu.map(theirs));
   });
 
+  it('ends in a footer where that is asked for, its grains in order', async () => {
+    const bytes = makeSource('source.raw', 5 * MIB + 9 * SECTOR);
+    await convertDiskFile(file('source.raw'), file('footer.vmdk'), {
+      format: 'vmdk',
+      options: WITH_FOOTER,
+      source,
+      workers: 2,
+      outOfOrder: true,
+    });
+    qemu.img('compare', '-f', 'raw', '-F', 'vmdk', 'source.raw', 'footer.vmdk');
+    const image = readFileSync(file('footer.vmdk'));
+    expect(image.readBigUInt64LE(56)).toBe(0xffff_ffff_ffff_ffffn);
+    expect(image.readUInt32LE(image.length - 1024)).toBe(image.readUInt32LE(0));
+    expect(image.subarray(-512).every((byte) => byte === 0)).toBe(true);
+    const sectors = grainsOf(image).map(({ sector }) => sector);
+    expect(sectors.length).toBeGreaterThan(30);
+    expect(sectors).toEqual(sectors.toSorted((one, other) => one - other));
+    const disk = openDiskFileSync(file('footer.vmdk'));
+    const there = Buffer.alloc(bytes.length);
+    disk.readSync(there, 0);
+    disk.closeSync();
+    expect(there.equals(bytes)).toBe(true);
+    const { checkErrors, corruptions } = await checkDiskFile(file('footer.vmdk'));
+    expect([checkErrors, corruptions]).toEqual([0, 0]);
+  });
+
   it('is written by qemu-io and by us in turns', () => {
     createDiskFileSync(file('turns.vmdk'), { format: 'vmdk', sizeBytes: MIB, options });
     const model = Buffer.alloc(MIB);
@@ -155,9 +183,10 @@ const PYTHON = '/usr/bin/python3';
 const hasLibvmdk = haveTools('vmdkinfo') && spawnSync(PYTHON, ['-c', 'import pyvmdk']).status === 0;
 
 describe.skipIf(!hasLibvmdk)('libvmdk', () => {
-  it('reads what we write', () => {
+  it.each([options, WITH_FOOTER])('reads what we write: %o', (how) => {
     const bytes = makeSource('source.raw', 5 * MIB + 3 * SECTOR);
-    convertDiskFileSync(file('source.raw'), file('lib.vmdk'), { format: 'vmdk', options, source });
+    const target = { format: 'vmdk', options: how, source, overwrite: true };
+    convertDiskFileSync(file('source.raw'), file('lib.vmdk'), target);
     const digest = execFileSync(PYTHON, ['-c', LIBVMDK, file('lib.vmdk')], { encoding: 'utf8' });
     expect(digest.trim()).toBe(createHash('sha256').update(bytes).digest('hex'));
     const info = execFileSync('vmdkinfo', [file('lib.vmdk')], { encoding: 'utf8' });

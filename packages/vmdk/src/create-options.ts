@@ -1,4 +1,4 @@
-/** The options of `qemu-img create -f vmdk`. */
+/** The options of `qemu-img create -f vmdk`, and `footer` for streams as OVA tools make them. */
 import { DiskError } from '@diskfile/bytes';
 import { type CreateContext, quote, type Step } from '@diskfile/core';
 
@@ -25,6 +25,8 @@ export interface CreateLayout {
   readonly isSplit: boolean;
   readonly compressed: boolean;
   readonly zeroedGrains: boolean;
+  /** Whether tables and directory come last, and a footer tells where they are. */
+  readonly hasFooter: boolean;
   readonly adapterType: string;
   readonly hwVersion: string;
   readonly toolsVersion: string;
@@ -38,6 +40,7 @@ const OPTIONS = [
   'toolsversion',
   'zeroed_grain',
   'compat6',
+  'footer',
 ];
 
 export function* parseCreateOptions(context: CreateContext): Step<CreateLayout> {
@@ -47,6 +50,7 @@ export function* parseCreateOptions(context: CreateContext): Step<CreateLayout> 
     adapter_type: adapterType = 'ide',
     toolsversion: toolsVersion = DEFAULT_TOOLS_VERSION,
     zeroed_grain: zeroedGrain = false,
+    footer = false,
     ...others
   } = options;
   const hwVersion = hwVersionOf(others);
@@ -61,6 +65,10 @@ export function* parseCreateOptions(context: CreateContext): Step<CreateLayout> 
       'vmdk.zeroed-grain',
       'zeroed_grain is for subformats with grains, not for flat ones',
     );
+  }
+  const hasFooter = isOn('footer', footer);
+  if (hasFooter && subformat !== 'streamOptimized') {
+    throw refused('vmdk.footer', 'footer is for streamOptimized disks');
   }
   if (backing !== undefined && !isSparse) {
     throw refused('vmdk.flat-backing', 'A flat disk cannot have a backing file');
@@ -77,6 +85,7 @@ export function* parseCreateOptions(context: CreateContext): Step<CreateLayout> 
     isSplit,
     compressed: subformat === 'streamOptimized',
     zeroedGrains,
+    hasFooter,
     adapterType: String(adapterType),
     hwVersion,
     toolsVersion: checkQuotable('toolsversion', String(toolsVersion)),

@@ -10,7 +10,15 @@ import {
 } from '@diskfile/core';
 import { type CreateLayout, parseCreateOptions } from './create-options.ts';
 import { encodeDescriptor } from './descriptor-encoder.ts';
-import { COMPRESSION, FLAG, SECTOR_BYTES, SPARSE_MAGIC, sparseExtentHeader } from './structs.ts';
+import { encodeStreamEnd } from './stream-end.ts';
+import {
+  AT_END,
+  COMPRESSION,
+  FLAG,
+  SECTOR_BYTES,
+  SPARSE_MAGIC,
+  sparseExtentHeader,
+} from './structs.ts';
 
 const GRAIN_SECTORS = 128;
 const TABLE_ENTRIES = 512;
@@ -32,7 +40,8 @@ export function* createVmdk(context: CreateContext): Step<void> {
     const extent = { sizeBytes: layout.sizeBytes, filename: layout.ownName };
     const descriptor = encodeDescriptor(layout, [extent]);
     if (descriptor.length > DESCRIPTOR_SECTORS * SECTOR_BYTES) throw descriptorTooLong();
-    yield* layOutSparse(storage, layout, layout.sizeBytes, descriptor);
+    if (layout.hasFooter) yield* layOutStream(storage, layout, descriptor);
+    else yield* layOutSparse(storage, layout, layout.sizeBytes, descriptor);
     return;
   }
   const parts = partsOf(layout);
@@ -97,21 +106,40 @@ function* layOutSparse(
   yield* flushStorage(file);
 }
 
+/** Header and descriptor; what else there is comes last, and there are no grains yet. */
+function* layOutStream(
+  file: WritableStorage,
+  layout: CreateLayout,
+  descriptor: Uint8Array,
+): Step<void> {
+  const capacity = layout.sizeBytes / SECTOR_BYTES;
+  const tables = divideUp(divideUp(capacity, GRAIN_SECTORS), TABLE_ENTRIES);
+  const places = { capacity, rgdSector: 0, gdSector: undefined, overHead: GRAIN_SECTORS };
+  const header = encodeHeader(layout, places);
+  const hostOffset = GRAIN_SECTORS * SECTOR_BYTES;
+  const noTables = Array.from({ length: tables }, () => undefined);
+  yield* writeBytes(file, descriptor, DESCRIPTOR_SECTOR * SECTOR_BYTES);
+  yield* writeBytes(file, encodeStreamEnd({ tables: noTables, header, hostOffset }), hostOffset);
+  yield* writeBytes(file, header, 0);
+  yield* flushStorage(file);
+}
+
 interface SparsePlaces {
   readonly capacity: number;
   readonly rgdSector: number;
-  readonly gdSector: number;
+  /** Undefined where the footer tells it. */
+  readonly gdSector: number | undefined;
   readonly overHead: number;
 }
 
 function encodeHeader(
-  { compressed, zeroedGrains }: CreateLayout,
+  { compressed, zeroedGrains, hasFooter }: CreateLayout,
   places: SparsePlaces,
 ): Uint8Array {
   const header = new Uint8Array(SECTOR_BYTES);
   const flags =
     FLAG.newLineTest +
-    FLAG.useRedundantTable +
+    (hasFooter ? 0 : FLAG.useRedundantTable) +
     (zeroedGrains ? FLAG.zeroedGrains : 0) +
     (compressed ? FLAG.compressed + FLAG.markers : 0);
   sparseExtentHeader.encode(
@@ -125,8 +153,8 @@ function encodeHeader(
       descriptorSize: DESCRIPTOR_SECTORS,
       numGTEsPerGT: TABLE_ENTRIES,
       rgdOffset: places.rgdSector,
-      gdOffsetLow: places.gdSector,
-      gdOffsetHigh: 0,
+      gdOffsetLow: places.gdSector ?? AT_END,
+      gdOffsetHigh: places.gdSector === undefined ? AT_END : 0,
       overHead: places.overHead,
       uncleanShutdown: 0,
       singleEndLineChar: 0x0a,

@@ -1,5 +1,5 @@
 /** The extents of a disk one behind the other, each a map of its own bytes. */
-import { alignUp, DiskError } from '@diskfile/bytes';
+import { alignUp, DiskError, isAllZero } from '@diskfile/bytes';
 import {
   BlockWriter,
   type Extent,
@@ -25,6 +25,7 @@ import {
   SparseExtent,
   type SparseHeader,
 } from './sparse-extent.ts';
+import { StreamedGrainTables } from './streamed-grain-tables.ts';
 import { SECTOR_BYTES } from './structs.ts';
 import { WritableGrainTables } from './writable-grain-tables.ts';
 
@@ -160,10 +161,10 @@ function checkSize(wanted: number | undefined, sizeBytes: number): void {
 /** @param standsAlone whether the file is the whole disk */
 function canBeWritten(header: SparseHeader, directory: Uint8Array, standsAlone: boolean): boolean {
   const { compressed, hasFooter, grainBytes, version, isEsx } = header;
-  if (isEsx || !hasAllTables(directory, header)) return false;
-  return compressed
-    ? standsAlone && !hasFooter && grainBytes <= MAX_STREAM_GRAIN_BYTES
-    : version < 3;
+  // In an empty one grains are added, and the end is written anew.
+  if (hasFooter && !isAllZero(directory)) return false;
+  if (isEsx || (!hasFooter && !hasAllTables(directory, header))) return false;
+  return compressed ? standsAlone && grainBytes <= MAX_STREAM_GRAIN_BYTES : version < 3;
 }
 
 function* openWritableTables(
@@ -173,6 +174,9 @@ function* openWritableTables(
   directory: Uint8Array<ArrayBuffer>,
   limits: Limits,
 ): Step<WritableGrainTables> {
+  if (header.hasFooter) {
+    return new StreamedGrainTables(storage, header, header.overheadBytes, limits);
+  }
   const grainsEnd = yield* findUsedEnd(reading, header, limits);
   const { redundantOffset, compressed, grainBytes } = header;
   const redundant =

@@ -15,14 +15,19 @@ import type { WritableGrainTables } from './writable-grain-tables.ts';
 export class GrainStream implements CompressedWriter {
   readonly unitBytes: number;
   readonly encoderId = 'zlib';
+  readonly inOrder: boolean;
   readonly framing: UnitFraming;
   readonly #table: WritableGrainTables;
   /** Where the last grain would end that was placed, if it were not compressed. */
   #plainEnd = 0;
+  /** Behind the grains that were placed. */
+  #nextGrain = 0;
 
   constructor(table: WritableGrainTables) {
     const { blockBytes } = table;
     this.unitBytes = blockBytes;
+    // Readers of such streams cannot go back.
+    this.inOrder = table.endsBehindLastGrain;
     this.framing = {
       headerBytes: GRAIN_MARKER_BYTES,
       alignmentBytes: SECTOR_BYTES,
@@ -39,6 +44,7 @@ export class GrainStream implements CompressedWriter {
     const table = this.#table;
     const first = guestOffset / this.unitBytes;
     yield* table.load(first);
+    if (this.inOrder && first < this.#nextGrain) throw outOfOrder(first);
     let count = 0;
     while (count < hostLengths.length) {
       const place = table.find(first + count);
@@ -46,6 +52,7 @@ export class GrainStream implements CompressedWriter {
       if (place !== BLOCK.none && place !== BLOCK.zero) throw alreadyWritten(first + count, place);
       count += 1;
     }
+    this.#nextGrain = first + count;
     const lengths = hostLengths.slice(0, count);
     const hostOffset = yield* table.reserveBytes(sum(lengths));
     return new StreamedGrains(table, { first, hostOffset, lengths }, (lastOffset) => {
@@ -58,8 +65,9 @@ export class GrainStream implements CompressedWriter {
    * QEMU makes the file as long as if the last grain were not compressed.
    */
   *flush(): Step<void> {
-    const { storage } = this.#table;
-    if (storage.sizeBytes < this.#plainEnd) yield* truncateStorage(storage, this.#plainEnd);
+    const { storage, endsBehindLastGrain } = this.#table;
+    if (!endsBehindLastGrain && storage.sizeBytes < this.#plainEnd)
+      yield* truncateStorage(storage, this.#plainEnd);
     yield* this.#table.flush();
   }
 }
@@ -117,5 +125,14 @@ function alreadyWritten(grainIndex: number, hostOffset: number): DiskError {
     'vmdk.grain-written',
     `Grain ${grainIndex} of the disk has been written, and a stream-optimized disk takes each once`,
     { offset: hostOffset, hint: 'Convert it to monolithicSparse to change it.' },
+  );
+}
+
+function outOfOrder(grainIndex: number): DiskError {
+  return new DiskError(
+    'unsupported',
+    'vmdk.grain-order',
+    `Grain ${grainIndex} comes behind a later one, and in a stream with a footer they are in order`,
+    { hint: 'Write the disk from its start to its end, as a conversion does.' },
   );
 }

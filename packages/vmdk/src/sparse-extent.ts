@@ -14,6 +14,7 @@ import { GrainPlaces } from './grain-places.ts';
 import { type GrainGeometry, GrainTables, tableBeyondFile, tableCount } from './grain-tables.ts';
 import { corrupt, unsupported } from './refusals.ts';
 import {
+  AT_END,
   COMPRESSION,
   COWD_MAGIC,
   COWD_TABLE_ENTRIES,
@@ -29,7 +30,6 @@ import {
 
 const MAX_GRAIN_BYTES = 32 * 1024 * 1024;
 const MAX_TABLE_ENTRIES = 4096;
-const NO_OFFSET = 0xffff_ffff;
 /** The footer lies before the end-of-stream marker. */
 const FOOTER_FROM_END = 1024;
 
@@ -98,7 +98,7 @@ function parseSparse(bytes: Uint8Array): SparseHeader {
       'Only deflate is known.',
     );
   }
-  const atEnd = raw.gdOffsetLow === NO_OFFSET && raw.gdOffsetHigh === NO_OFFSET;
+  const atEnd = raw.gdOffsetLow === AT_END && raw.gdOffsetHigh === AT_END;
   const primary = raw.gdOffsetHigh * 2 ** 32 + raw.gdOffsetLow;
   const { descriptorOffset, descriptorSize } = raw;
   return checked({

@@ -22,7 +22,7 @@ export const sparseExtentHeader = struct('VMDK sparse extent header', {
   descriptorSize: u64le,
   numGTEsPerGT: u32le,
   rgdOffset: u64le,
-  /** All ones when the footer at the end of the file tells; split, since no number holds that. */
+  /** All ones ({@link AT_END}) when the footer at the end of the file tells; split, since no number holds that. */
   gdOffsetLow: u32le,
   gdOffsetHigh: u32le,
   overHead: u64le,
@@ -34,6 +34,9 @@ export const sparseExtentHeader = struct('VMDK sparse extent header', {
   compressAlgorithm: u16le,
   pad: blob(433),
 });
+
+/** In both halves of the directory's offset: the footer tells. */
+export const AT_END = 0xffff_ffff;
 
 export const FLAG = {
   newLineTest: 0x1,
@@ -66,6 +69,13 @@ export const grainMarker = struct('VMDK grain marker', {
   size: u32le,
 });
 export const GRAIN_MARKER_BYTES = grainMarker.spanBytes;
+/** Precedes everything else in a stream: `val` sectors follow. */
+export const metadataMarker = struct('VMDK metadata marker', {
+  val: u64le,
+  size: u32le,
+  type: u32le,
+});
+export const MARKER = { endOfStream: 0, grainTable: 1, grainDirectory: 2, footer: 3 } as const;
 /** A zlib stream begins with two bytes that a raw deflate stream does not have (RFC 1950). */
 export const ZLIB_HEADER_BYTES = 2;
 

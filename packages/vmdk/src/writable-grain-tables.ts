@@ -32,6 +32,8 @@ export interface GrainWritingParts {
 export class WritableGrainTables extends GrainTables implements WritableBlockTable {
   declare readonly storage: WritableStorage;
   readonly maxReservation = Infinity;
+  /** Whether nothing may follow the last grain but what a flush writes there. */
+  readonly endsBehindLastGrain: boolean = false;
   readonly linkZero?: (grainIndex: number) => Step<void>;
   readonly #redundant: DataView | undefined;
   readonly #space: AppendSpace;
@@ -52,6 +54,11 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
   /** What is set aside is part of the file, although nothing may have been written there yet. */
   protected override get grainsEnd(): number {
     return Math.max(this.storage.sizeBytes, this.#space.end);
+  }
+
+  /** Behind all that is in use. */
+  protected get usedEnd(): number {
+    return this.#space.end;
   }
 
   get isDirty(): boolean {

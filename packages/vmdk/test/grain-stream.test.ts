@@ -55,6 +55,35 @@ describe('writing a stream', () => {
     }
   });
 
+  it('with a footer takes grains in order, before and after a flush', () => {
+    const folder = new Folder();
+    folder.create('disk.vmdk', 700 * GRAIN + 1024, { ...STREAM, footer: 'on' });
+    expect(folder.read('disk.vmdk').every((byte) => byte === 0)).toBe(true);
+    const source = new Uint8Array(700 * GRAIN + 1024);
+    const disk = folder.open('disk.vmdk');
+    const write = (grain: number, bytes: Uint8Array) => {
+      source.set(bytes, grain * GRAIN);
+      disk.writeSync(bytes, grain * GRAIN);
+    };
+    write(2, noise(2 * GRAIN));
+    disk.flushSync();
+    expect(Buffer.compare(folder.read('disk.vmdk'), source)).toBe(0);
+    // The second table begins with grain 512.
+    write(511, new Uint8Array(3 * GRAIN).fill(7));
+    write(700, new Uint8Array(1024).fill(9));
+    expect(detailOf(() => disk.writeSync(noise(GRAIN), 600 * GRAIN))).toBe('vmdk.grain-order');
+    disk.closeSync();
+    expect(Buffer.compare(folder.read('disk.vmdk'), source)).toBe(0);
+    const grains = [...grainsOf(folder.bytes('disk.vmdk'))].map(([sector]) => sector / 128);
+    expect(grains).toEqual([2, 3, 511, 512, 513, 700]);
+    expect(detailOf(() => folder.open('disk.vmdk'))).toBe('vmdk.not-writable');
+  });
+
+  it('has a footer only where it is a stream', () => {
+    const folder = new Folder();
+    expect(detailOf(() => folder.create('a.vmdk', GRAIN, { footer: 'on' }))).toBe('vmdk.footer');
+  });
+
   it('goes on where it was closed, behind all that the file has', async () => {
     const folder = streamOf(6);
     for (const grain of [1, 4, 2]) {
