@@ -4,7 +4,7 @@ import {
   decodeFixedText,
   DiskError,
   divideUp,
-  formatUuid,
+  formatGuid,
   isAllZero,
 } from '@diskfile/bytes';
 import type { Limits } from '@diskfile/core';
@@ -33,6 +33,8 @@ export interface VdiHeader {
 export const HEADER_BYTES = preHeader.spanBytes + header1.spanBytes;
 /** Where the count of allocated blocks is. */
 export const ALLOCATED_AT = preHeader.spanBytes + header1.offsetOf('cBlocksAllocated');
+export const LINK_AT = preHeader.spanBytes + header1.offsetOf('uuidLinkage');
+export const PARENT_MODIFY_AT = preHeader.spanBytes + header1.offsetOf('uuidParentModify');
 
 const SECTOR_BYTES = 512;
 const MAX_BLOCK_BYTES = 256 * 1024 * 1024;
@@ -77,15 +79,20 @@ export function parseHeader(head: Uint8Array, limits: Limits): VdiHeader {
     mapOffset: raw.offBlocks,
     dataOffset: raw.offData,
     comment: decodeFixedText(raw.szComment),
-    uuid: formatUuid(raw.uuidCreate),
-    modifyUuid: formatUuid(raw.uuidModify),
+    uuid: uuidText(raw.uuidCreate),
+    modifyUuid: uuidText(raw.uuidModify),
     linkUuid: optionalUuid(raw.uuidLinkage),
     parentModifyUuid: optionalUuid(raw.uuidParentModify),
   };
 }
 
 function optionalUuid(uuid: Uint8Array): string | undefined {
-  return isAllZero(uuid) ? undefined : formatUuid(uuid);
+  return isAllZero(uuid) ? undefined : uuidText(uuid);
+}
+
+/** As VirtualBox prints it: the integers within are little endian. */
+function uuidText(uuid: Uint8Array): string {
+  return formatGuid(uuid).toLowerCase();
 }
 
 function checkGeometry(raw: ReturnType<typeof header1.decode>, limits: Limits): void {

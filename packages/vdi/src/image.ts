@@ -11,7 +11,7 @@ import {
   type Topology,
 } from '@diskfile/core';
 import type { BlockMap } from './block-map.ts';
-import type { VdiHeader, VdiType } from './header.ts';
+import { corrupt, LINK_AT, PARENT_MODIFY_AT, type VdiHeader, type VdiType } from './header.ts';
 
 export interface VdiDetails extends FormatDetails {
   readonly type: VdiType;
@@ -55,6 +55,21 @@ export class VdiImage implements FormatImage {
 
   *load(guestOffset: number): Step<void> {
     yield* this.#map.load(Math.floor(guestOffset / this.#map.blockBytes));
+  }
+
+  /** A parent that has been written since holds other bytes than those this image was made over. */
+  checkBacking(below: FormatImage): void {
+    const { linkUuid, parentModifyUuid } = this.#header;
+    const { uuid, modifyUuid } = below.details();
+    if (linkUuid !== undefined && uuid !== linkUuid) {
+      throw corrupt(
+        'vdi.parent-mismatch',
+        `This is not the parent that the image was made over: its UUID is ${String(uuid)}, not ${linkUuid}`,
+        LINK_AT,
+      );
+    }
+    if (parentModifyUuid === undefined || modifyUuid === parentModifyUuid) return;
+    throw corrupt('vdi.parent-modified', 'The parent has been written since', PARENT_MODIFY_AT);
   }
 
   details(): VdiDetails {
