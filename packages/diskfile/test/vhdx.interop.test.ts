@@ -61,7 +61,9 @@ const CREATIONS: [sizeBytes: number, options: Record<string, string | number>][]
   [5 * GIB, { block_size: MIB, log_size: 3 * MIB }],
   [5 * GIB, { block_size: 256 * MIB, block_state_zero: 'off' }],
   [20 * MIB, { subformat: 'fixed' }],
-  [20 * MIB + 512, { subformat: 'fixed', block_size: 2 * MIB }],
+  [20 * MIB + 512, { subformat: 'fixed', block_size: 2 * MIB, log_size: 5 * MIB }],
+  [20 * MIB + 512, { subformat: 'fixed', block_size: MIB, block_state_zero: 'on' }],
+  [21 * MIB, { subformat: 'fixed', block_size: 16 * MIB, block_state_zero: 'off' }],
 ];
 
 describe('creating', () => {
@@ -75,9 +77,6 @@ describe('creating', () => {
       overwrite: true,
     });
     const [ours, theirs] = [comparable('ours.vhdx'), comparable('theirs.vhdx')];
-    // QEMU leaves out where the blocks of a fixed disk are, although all of them are there.
-    if (options['subformat'] === 'fixed')
-      [ours, theirs].map((each) => each.fill(0, 2 * MIB, 3 * MIB));
     expect(ours.length).toBe(theirs.length);
     expect(ours.findIndex((byte, at) => byte !== theirs[at])).toBe(-1);
   });

@@ -26,6 +26,8 @@ const INPUTS: Record<string, number> = {
   parallels: 60,
   bundle: 150,
   vhd: 120,
+  vhdx: 20,
+  vdi: 120,
   vmdk: 60,
   write: 120,
   check: 200,

@@ -31,7 +31,7 @@ export function* parseCreateOptions(context: CreateContext): Step<CreateLayout> 
     subformat = 'dynamic',
     block_size: blockSize = 0,
     log_size: logSize = MIB,
-    block_state_zero: zeroBlocks,
+    block_state_zero: zeroBlocks = true,
     ...unknown
   } = options;
   for (const name of Object.keys(unknown)) {
@@ -52,14 +52,12 @@ export function* parseCreateOptions(context: CreateContext): Step<CreateLayout> 
   }
   const logBytes = wholeNumber('log_size', logSize);
   if (logBytes > MAX_LOG_BYTES) throw refused('vhdx.log-size', 'log_size is 2 GiB at most');
-  const isFixed = subformat === 'fixed';
   return {
     sizeBytes,
     blockBytes: blockBytesOf(wholeNumber('block_size', blockSize), sizeBytes),
     logBytes: alignUp(Math.max(logBytes, MIB), MIB),
-    isFixed,
-    // QEMU's default, with which the blocks of its fixed disks are not at their places.
-    zeroBlocks: zeroBlocks === undefined ? !isFixed : isOn(zeroBlocks),
+    isFixed: subformat === 'fixed',
+    zeroBlocks: isOn(zeroBlocks),
     parent: backing === undefined ? undefined : yield* parentOf(context),
   };
 }

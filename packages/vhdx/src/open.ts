@@ -1,5 +1,5 @@
 /** Opens VHDX disks. */
-import { DiskError } from '@diskfile/bytes';
+import { alignUp, DiskError } from '@diskfile/bytes';
 import {
   BlockWriter,
   isWritable,
@@ -19,6 +19,7 @@ import { readLog } from './log.ts';
 import { readMetadata } from './metadata.ts';
 import { checkApart, readRegions } from './regions.ts';
 import { ReplayedStorage } from './replayed-storage.ts';
+import { MIB } from './structs.ts';
 import { findUsedEnd, WholeBlocks, WritableBat } from './writable-bat.ts';
 
 export function* openVhdx(context: OpenContext): Step<VhdxImage> {
@@ -67,7 +68,10 @@ function* openWritable({ storage: file, limits }: OpenContext, header: VhdxHeade
   const reading = new BlockAllocationTable(storage, metadata, regions.bat, limits);
   const logRegion = { offset: header.logOffset, lengthBytes: header.logBytes };
   checkApart(logRegion, [regions.bat, regions.metadata]);
-  const usedEnd = yield* findUsedEnd(reading, [regions.bat, regions.metadata, logRegion]);
+  const lastEnd = yield* findUsedEnd(reading, [regions.bat, regions.metadata, logRegion]);
+  // The space of a fixed disk stays its own, though QEMU may not have said where the blocks are.
+  const fileEnd = metadata.leaveBlocksAllocated ? alignUp(storage.sizeBytes, MIB) : 0;
+  const usedEnd = Math.max(lastEnd, fileEnd);
   const parts = { metadata, region: regions.bat, log, usedEnd };
   const bat = new WritableBat(storage, parts, limits);
   const writer = new BlockWriter(new WholeBlocks(bat, log), { hasBacking: metadata.hasParent });

@@ -133,14 +133,20 @@ export class WholeBlocks implements WritableBlockTable {
 
 /**
  * Behind the last block.
- * @throws DiskError `corrupt` where blocks overlap each other or what else is in the file
+ * @throws DiskError `corrupt` where blocks overlap each other or what else is in the file, or are
+ *   not in it to their ends
  */
 export function* findUsedEnd(bat: BlockAllocationTable, regions: readonly Region[]): Step<number> {
   const starts: number[] = [];
-  for (let index = 0; index < bat.blockCount; index++) {
+  const { blockBytes, blockCount, metadata, storage } = bat;
+  for (let index = 0; index < blockCount; index++) {
     if (bat.find(index) === BLOCK.unknown) yield* bat.load(index);
     const place = bat.find(index);
-    if (place >= 0) starts.push(place);
+    if (place < 0) continue;
+    // What the last block has beyond the end of the disk need not be there.
+    const lengthBytes = Math.min(blockBytes, metadata.sizeBytes - index * blockBytes);
+    if (place + lengthBytes > storage.sizeBytes) throw fileCut(index, storage.sizeBytes);
+    starts.push(place);
   }
   const blocks = Float64Array.from(starts).toSorted();
   for (const [index, start] of blocks.entries()) {
@@ -160,6 +166,11 @@ export function* findUsedEnd(bat: BlockAllocationTable, regions: readonly Region
 
 function overlap(hostOffset: number): DiskError {
   return corrupt('vhdx.overlap', 'A block lies where something else is', hostOffset);
+}
+
+function fileCut(blockIndex: number, fileBytes: number): DiskError {
+  const message = `Block ${blockIndex} goes on beyond the end of the file; it may have been cut`;
+  return corrupt('vhdx.file-cut', message, fileBytes);
 }
 
 function fileTooLarge(): DiskError {

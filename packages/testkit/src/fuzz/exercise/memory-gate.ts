@@ -3,11 +3,16 @@ import { MemoryStorage, type OpenGate } from '@diskfile/core';
 
 const RAW_BYTES = Uint8Array.from({ length: 96 * 1024 + 100 }, (_, at) => at % 251);
 
-/** @param qcow2 what names that end in `.qcow2` lead to; other names lead to raw bytes */
-export function memoryGate(qcow2: Uint8Array): OpenGate {
+/** Whether a name leads to an image; others lead to raw bytes. */
+export function isImageName(name: string): boolean {
+  return /\.(qcow2|vhdx?|vdi)$/.test(name);
+}
+
+/** @param image what names of images lead to */
+export function memoryGate(image: Uint8Array): OpenGate {
   return {
     *open({ file }) {
-      return new MemoryStorage(file.filename.endsWith('.qcow2') ? qcow2 : RAW_BYTES, file.filename);
+      return new MemoryStorage(isImageName(file.filename) ? image : RAW_BYTES, file.filename);
     },
   };
 }

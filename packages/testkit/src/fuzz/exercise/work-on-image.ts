@@ -61,6 +61,8 @@ async function write(storage: SmallHostStorage, seed: number, options: WorkOptio
   });
   if (!isChecked || isClosed !== true) return;
   const { corruptions, findings } = await check(storage.bytes, options);
-  if (corruptions === 0) return;
-  throw new ContractViolation(`writing has left ${findings[0]?.message ?? 'errors'}`);
+  // A count that is too high only costs space; to QEMU, in VDI, it is an error like others.
+  const error = findings.find(({ kind }) => kind === 'error');
+  if (corruptions === 0 || (error === undefined && findings.length > 0)) return;
+  throw new ContractViolation(`writing has left ${error?.message ?? 'errors'}`);
 }

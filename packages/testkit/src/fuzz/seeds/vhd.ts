@@ -26,9 +26,9 @@ const HEADER = [
 ] as const;
 
 const sizeBytes = 60 * 1024;
-const dynamic = buildSmallVhd({ sizeBytes, blockBytes: 4096 });
-/** What a mutant that has become a differencing disk finds below it. */
-export const vhdParent = dynamic;
+const dynamic = withId(buildSmallVhd({ sizeBytes, blockBytes: 4096 }));
+/** What a differencing mutant finds below it. */
+export const vhdParent = withBlocks(dynamic, [1, 0]);
 
 export function vhdSeeds(): SeedImage[] {
   const options = { force_size: true, subformat: 'fixed' };
@@ -41,7 +41,24 @@ export function vhdSeeds(): SeedImage[] {
     describeVhd('a block in the header', withBlocks(dynamic, [-3, 0])),
     describeVhd('one block twice', withBlocks(dynamic, [0, 0])),
     describeVhd('past the end', withBlocks(dynamic, [0, 1000])),
+    describeVhd('differencing', differencing('base.vhd', [0, 1])),
+    describeVhd('a foreign parent', differencing('..\\..\\etc\\base.vhd', [0])),
+    describeVhd('a bitmap in the table', differencing('base.vhd', [-1, 0])),
   ];
+}
+
+/** Of the first block some sectors are its own, of the second one all but some. */
+function differencing(name: string, places: readonly number[]): Uint8Array {
+  const parent = { image: vhdParent, name };
+  const empty = withId(buildSmallVhd({ sizeBytes, blockBytes: 4096, parent }));
+  return withBlocks(empty, places);
+}
+
+/** Seeds are always the same. */
+function withId(image: Uint8Array): Uint8Array {
+  for (const at of [0, image.length - SECTOR]) image.fill(0x49, at + 68, at + 84);
+  repairAll(image);
+  return image;
 }
 
 /** Blocks at places behind the table, counted in blocks; the footer is moved behind two of them. */
@@ -69,14 +86,16 @@ function describeVhd(name: string, bytes: Uint8Array): SeedImage {
       ...headerFields(bytes.length - SECTOR, true, FOOTER),
     ],
     regions: [{ name: 'table', offset: TABLE_AT, lengthBytes: 64, widthBytes: 4, bigEndian: true }],
-    repair(mutant) {
-      repairChecksum(mutant, { cookie: 'conectix', at: 0, lengthBytes: SECTOR, sumAt: 64 });
-      const at = mutant.length - SECTOR;
-      repairChecksum(mutant, { cookie: 'conectix', at, lengthBytes: SECTOR, sumAt: 64 });
-      const header = { cookie: 'cxsparse', at: HEADER_AT, lengthBytes: HEADER_BYTES, sumAt: 36 };
-      repairChecksum(mutant, header);
-    },
+    repair: repairAll,
   };
+}
+
+function repairAll(mutant: Uint8Array): void {
+  repairChecksum(mutant, { cookie: 'conectix', at: 0, lengthBytes: SECTOR, sumAt: 64 });
+  const at = mutant.length - SECTOR;
+  repairChecksum(mutant, { cookie: 'conectix', at, lengthBytes: SECTOR, sumAt: 64 });
+  const header = { cookie: 'cxsparse', at: HEADER_AT, lengthBytes: HEADER_BYTES, sumAt: 36 };
+  repairChecksum(mutant, header);
 }
 
 interface Summed {

@@ -18,6 +18,8 @@ const LOADERS: Record<string, () => Promise<FuzzTarget>> = {
   parallels: async () => (await import('./parallels.ts')).parallelsTarget,
   bundle: async () => (await import('./bundle.ts')).bundleTarget,
   vhd: async () => (await import('./vhd.ts')).vhdTarget,
+  vhdx: async () => (await import('./vhdx.ts')).vhdxTarget,
+  vdi: async () => (await import('./vdi.ts')).vdiTarget,
   vmdk: async () => (await import('./vmdk.ts')).vmdkTarget,
   write: async () => (await import('./write.ts')).writeTarget,
   check: async () => (await import('./check.ts')).checkTarget,

@@ -1,10 +1,15 @@
+import { expectGateRefuses } from '../exercise/foreign-names.ts';
 import { workOnImage } from '../exercise/work-on-image.ts';
 import type { FuzzTarget } from '../fuzz-target.ts';
 import { vhdParent, vhdSeeds } from '../seeds/vhd.ts';
 
+const format = 'vhd';
+
 export const vhdTarget: FuzzTarget = {
-  name: 'vhd',
+  name: format,
   seeds: vhdSeeds,
-  run: (bytes, choices) =>
-    workOnImage(bytes, choices, { format: 'vhd', backing: vhdParent, isChecked: false }),
+  async run(bytes, choices) {
+    await expectGateRefuses(bytes, format);
+    await workOnImage(bytes, choices, { format, backing: vhdParent, isChecked: false });
+  },
 };
