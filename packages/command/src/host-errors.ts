@@ -14,6 +14,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   EMFILE: 'Too many open files',
   ENAMETOOLONG: 'File name too long',
   ENOENT: 'No such file or directory',
+  ENOMEDIUM: 'No medium found',
   ENOMEM: 'Cannot allocate memory',
   ENOSPC: 'No space left on device',
   ENOTDIR: 'Not a directory',

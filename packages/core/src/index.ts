@@ -82,6 +82,7 @@ export {
   findDriver,
   type FormatAbilities,
   type FormatDriver,
+  type FormatTuning,
   type InnerOptions,
   type OpenContext,
   PROBE_HEAD_BYTES,

@@ -30,15 +30,18 @@ export class ClusterTables {
   /** A cluster, or a subcluster of an extended entry. */
   readonly unitBytes: number;
   readonly #clusters: HostClusters;
+  /** Brings a new L2 table to the host at once, where that is wanted. */
+  readonly #linkTable: (() => Step<void>) | undefined;
   readonly #entry = newClusterEntry();
 
-  constructor(metadata: ImageMetadata, clusters: HostClusters) {
+  constructor(metadata: ImageMetadata, clusters: HostClusters, linkTable?: () => Step<void>) {
     const { extendedL2, clusterBytes } = metadata.header;
     this.metadata = metadata;
     this.format = entryFormat(extendedL2, metadata.dataFile !== undefined);
     this.clusterBytes = clusterBytes;
     this.unitBytes = clusterBytes / this.format.subclusters;
     this.#clusters = clusters;
+    this.#linkTable = linkTable;
   }
 
   get isEncrypted(): boolean {
@@ -128,6 +131,21 @@ export class ClusterTables {
       allocator.freed.unlink(old);
     }
     map.addCluster('L2 table', cluster);
+    if (this.#linkTable === undefined) return;
+    try {
+      yield* this.#linkTable();
+    } catch (error) {
+      if (oldOffset === 0) this.#giveUpTable(l1Index, cluster);
+      throw error;
+    }
+  }
+
+  /** The entry may be in the file, so the space is free only once it is not. */
+  #giveUpTable(l1Index: number, cluster: number): void {
+    const { tables, map, allocator } = this.metadata;
+    tables.removeTable(l1Index);
+    map.removeCluster(cluster);
+    allocator.freed.unlink({ start: cluster, count: 1 });
   }
 
   /**

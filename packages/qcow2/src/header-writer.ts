@@ -189,16 +189,20 @@ export class HeaderWriter {
   }
 
   /**
-   * Marks the image as corrupt, so that nobody writes to it before it is repaired, and says why.
-   * Version 2 has no such mark.
+   * Marks the image as corrupt, so that nobody writes to it before it is repaired. Version 2 has no
+   * such mark; there it holds for as long as the image is open.
    */
-  *refuseOverlap(what: string, hostOffset: number): Step<never> {
+  *markCorrupt(): Step<void> {
     this.#corrupt = true;
+    if (this.#header.version !== 3) return;
+    yield* this.setFeature('incompatible', INCOMPATIBLE.corrupt, true);
+  }
+
+  /** Marks the image as corrupt, and says why. */
+  *refuseOverlap(what: string, hostOffset: number): Step<never> {
     let cause: unknown;
     try {
-      if (this.#header.version === 3) {
-        yield* this.setFeature('incompatible', INCOMPATIBLE.corrupt, true);
-      }
+      yield* this.markCorrupt();
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       cause = error;

@@ -61,9 +61,17 @@ export class MetadataWriter {
    * after the flush that follows it.
    */
   *sync(): Step<void> {
-    const { header, refcounts } = this.#metadata;
+    const { lazyRefcounts, refcounts } = this.#metadata;
     // The place of a table that has moved is given up here; the header has to follow.
-    yield* this.#writeInOrder(!header.lazyRefcounts || refcounts.table.isMoved);
+    yield* this.#writeInOrder(!lazyRefcounts || refcounts.table.isMoved);
+  }
+
+  /**
+   * Brings a new L2 table to the host before it names anything, with the entry that names it: then
+   * it is counted, whatever else is not.
+   */
+  *linkTables(): Step<void> {
+    yield* this.#writeInOrder(true, { becomesDirty: false });
   }
 
   /** Brings refcounts up to date where they are lazy, and says so in the header. */
@@ -75,10 +83,11 @@ export class MetadataWriter {
     yield* headerWriter.setDirty(false);
   }
 
-  *#writeInOrder(withRefcounts: boolean): Step<void> {
-    const { header, headerWriter, tables, allocator } = this.#metadata;
+  *#writeInOrder(withRefcounts: boolean, { becomesDirty = true } = {}): Step<void> {
+    const { lazyRefcounts, headerWriter, tables, allocator } = this.#metadata;
     yield* headerWriter.settle();
-    const lazy = header.lazyRefcounts && (tables.dirtyBytes > 0 || !tables.l1.dirty.isEmpty);
+    const lazy =
+      lazyRefcounts && becomesDirty && (tables.dirtyBytes > 0 || !tables.l1.dirty.isEmpty);
     if (lazy && !headerWriter.isDirty) yield* headerWriter.setDirty(true);
     yield* this.#flushAfter(withRefcounts ? this.#writeBlocks() : undefined);
     if (withRefcounts) yield* this.#writeRefcountTable();

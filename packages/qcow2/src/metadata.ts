@@ -1,5 +1,5 @@
 /** The tables of an image that is written, and what keeps them together. */
-import { during, type Step, type WritableStorage } from '@diskfile/core';
+import { during, type FormatTuning, type Step, type WritableStorage } from '@diskfile/core';
 import { ClusterAllocator } from './allocator.ts';
 import { corrupt, hex } from './errors.ts';
 import { HeaderWriter } from './header-writer.ts';
@@ -24,6 +24,7 @@ export interface MetadataParts {
   readonly snapshots: SnapshotTable;
   /** Bytes of tables that may be kept in memory. */
   readonly cacheBytes: number;
+  readonly tuning?: FormatTuning | undefined;
 }
 
 export class ImageMetadata {
@@ -38,6 +39,7 @@ export class ImageMetadata {
   /** The snapshots that the image has now. */
   snapshots: SnapshotTable;
   readonly #openedWithBacking: boolean;
+  readonly #tuning: FormatTuning;
 
   constructor(
     parts: MetadataParts,
@@ -46,6 +48,7 @@ export class ImageMetadata {
     allocator = new ClusterAllocator(refcounts, map, parts.headerWriter),
   ) {
     this.headerWriter = parts.headerWriter;
+    this.#tuning = parts.tuning ?? {};
     this.#openedWithBacking = parts.headerWriter.header.backingName !== undefined;
     this.storage = parts.storage;
     this.dataFile = parts.dataFile;
@@ -63,6 +66,12 @@ export class ImageMetadata {
    */
   get hasBacking(): boolean {
     return this.#openedWithBacking || this.header.backingName !== undefined;
+  }
+
+  /** Whether refcounts may be behind; version 2 has no mark for that. */
+  get lazyRefcounts(): boolean {
+    const { header } = this;
+    return header.version === 3 && (this.#tuning.lazyRefcounts ?? header.lazyRefcounts);
   }
 
   /** The header as it is now: it changes with the image. */

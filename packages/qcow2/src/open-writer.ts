@@ -62,7 +62,9 @@ export function* openWriter(context: OpenContext, parts: WritableImageParts): St
   const dataFile = parts.dataFile && writable(parts.dataFile);
   const cacheBytes = context.limits.metadataCacheBytes;
   const headerWriter = yield* HeaderWriter.read(storage, header);
-  const metadata = yield* openMetadata({ ...parts, headerWriter, storage, dataFile, cacheBytes });
+  const { tuning } = context;
+  const places = { storage, dataFile, cacheBytes, tuning };
+  const metadata = yield* openMetadata({ ...parts, ...places, headerWriter });
   yield* headerWriter.clearAutoclear(parts.bitmaps.state === 'none' ? [] : [AUTOCLEAR.bitmaps]);
   const writer = new Qcow2Writer(metadata, parts.clusters, context.limits);
   if (header.features.incompatible.has(INCOMPATIBLE.dirty)) {

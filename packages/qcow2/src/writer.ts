@@ -1,4 +1,5 @@
 /** The writing half of a qcow2 image: what the engine asks for, over tables kept in memory. */
+import type { DiskError } from '@diskfile/bytes';
 import {
   type Allocation,
   announce,
@@ -43,6 +44,11 @@ import { Qcow2SnapshotWriter } from './snapshots/snapshot-writer.ts';
 import type { TableSlice } from './table-cache.ts';
 
 const SECTOR_BYTES = 512;
+/** Damage of tables that QEMU marks an image for, besides what lies upon each other. */
+const FATAL_DAMAGE: ReadonlySet<string> = new Set([
+  'qcow2.l2-table-unaligned',
+  'qcow2.l2-entry-unaligned',
+]);
 
 export class Qcow2Writer implements ImageWriter {
   readonly unitBytes: number;
@@ -65,8 +71,11 @@ export class Qcow2Writer implements ImageWriter {
 
   constructor(metadata: ImageMetadata, clusters: HostClusters, limits: Limits) {
     this.metadata = metadata;
-    this.#tables = new ClusterTables(metadata, clusters);
     this.#writer = new MetadataWriter(metadata);
+    // Whoever injects failures, or counts after a crash, sees tables arrive as QEMU writes them.
+    const isWatched = metadata.storage.events !== undefined || metadata.lazyRefcounts;
+    const linkTable = isWatched ? () => this.#writer.linkTables() : undefined;
+    this.#tables = new ClusterTables(metadata, clusters, linkTable);
     this.#bitmaps = new LiveBitmaps(metadata, () => this.#writer.finish(), limits);
     this.bitmaps = new BitmapOperations(this.#bitmaps);
     this.state = new LiveState(metadata, this.#bitmaps, clusters.encryption);
@@ -187,6 +196,10 @@ export class Qcow2Writer implements ImageWriter {
   /** Writes refcounts that were rebuilt, and clears the dirty bit. */
   *finishRefcounts(): Step<void> {
     yield* this.#writer.finish();
+  }
+
+  *noteDamage({ detail }: DiskError): Step<void> {
+    if (FATAL_DAMAGE.has(detail)) yield* this.metadata.headerWriter.markCorrupt();
   }
 
   /** Makes the L1 table long enough for what lies behind the disk. */

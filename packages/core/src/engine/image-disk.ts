@@ -164,6 +164,7 @@ class ImageDisk implements DiskFile {
       writer?.guard.checkSyncRead(guestOffset, guestOffset + dst.length);
       reader.readSync(dst, guestOffset);
     } catch (error) {
+      runSync(this.#noteDamage(error));
       throw this.#located(error, guestOffset, dst.length);
     }
   }
@@ -172,15 +173,18 @@ class ImageDisk implements DiskFile {
     this.#check('read', guestOffset, byteLength(this.name, 'read', dst));
     const { reader, writer } = this.#shared;
     const epoch = writer?.epochs.begin();
+    let damage: unknown;
     const turn = writer?.guard.enterRead(guestOffset, guestOffset + dst.length);
     try {
       if (turn !== undefined && turn.waitsFor > 0) await whenGranted(turn);
       await reader.read(dst, guestOffset);
     } catch (error) {
+      damage = error;
       throw this.#located(error, guestOffset, dst.length);
     } finally {
       if (turn !== undefined) writer!.guard.leave(turn);
       if (epoch !== undefined) writer!.epochs.end(epoch);
+      if (damage !== undefined) await runAsync(this.#noteDamage(damage));
     }
   }
 
@@ -260,6 +264,7 @@ class ImageDisk implements DiskFile {
     try {
       yield* body(this.#writable(op));
     } catch (error) {
+      yield* this.#noteDamage(error);
       throw this.#located(error, offset, length, op);
     }
   }
@@ -308,6 +313,7 @@ class ImageDisk implements DiskFile {
     try {
       return yield* nextBlockStatus(reader, chain.layers, guestOffset, lengthBytes);
     } catch (error) {
+      yield* this.#noteDamage(error);
       throw this.#located(error, guestOffset, lengthBytes, 'blockStatus');
     }
   }
@@ -432,6 +438,22 @@ class ImageDisk implements DiskFile {
       `${op} needs a storage that can be read synchronously`,
       { op, path: this.name, hint: 'Use the asynchronous form.' },
     );
+  }
+
+  /** Lets the format mark an image that a request has found to be damaged. */
+  *#noteDamage(error: unknown): Step<void> {
+    if (!(error instanceof DiskError) || error.code !== 'corrupt') return;
+    const { writer, chain } = this.#shared;
+    if (writer === undefined || chain.layers[0]!.writer!.noteDamage === undefined) return;
+    try {
+      yield* writer.changeStep(
+        (image) => image,
+        (image) => image.noteDamage!(error),
+      );
+    } catch (failure) {
+      // What was found counts, not that it could not be noted.
+      if (!(failure instanceof DiskError)) throw failure;
+    }
   }
 
   #located(error: unknown, offset: number, length: number, op = 'read'): unknown {

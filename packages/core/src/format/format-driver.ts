@@ -26,6 +26,12 @@ export interface ProbeInput {
  */
 export type ProbeVerdict = 'no' | 'maybe' | 'yes';
 
+/** How an image is worked on while it is open; nothing of it is kept in the file. */
+export interface FormatTuning {
+  /** Whether refcounts may be behind until the image is closed, whatever the image says itself. */
+  readonly lazyRefcounts?: boolean;
+}
+
 export interface OpenContext {
   readonly storage: Storage;
   readonly decoders: DecoderSet;
@@ -36,6 +42,7 @@ export interface OpenContext {
   readonly snapshot: string | undefined;
   /** What the image is encrypted with; without it an encrypted image tells only of itself. */
   readonly passphrase: Uint8Array | undefined;
+  readonly tuning?: FormatTuning | undefined;
   /** Which disk to open of a file that holds several, by a name or number that the format has. */
   readonly disk: string | undefined;
   warn(warning: DiskWarning): void;

@@ -4,6 +4,7 @@
  *
  * The engine calls one method at a time (see `engine/write-lock.ts`), reads go on beside them.
  */
+import type { DiskError } from '@diskfile/bytes';
 import type { Extent } from '../engine/extent.ts';
 import type { Step } from '../step.ts';
 import type { WritableStorage } from '../storage.ts';
@@ -86,6 +87,11 @@ export interface ImageWriter {
    * before that flush may be used again, as no read that saw it in the tables is under way.
    */
   reclaim(): void;
+  /**
+   * Told of an error of code `corrupt` that a request ended with: marks the image, where the format
+   * has a mark that keeps others from writing what is damaged.
+   */
+  noteDamage?(error: DiskError): Step<void>;
   /** After the last flush: leaves the image marked as cleanly closed. */
   close(): Step<void>;
 }

@@ -4,6 +4,7 @@ import type { DecoderSet } from '../decoder.ts';
 import {
   findDriver,
   type FormatDriver,
+  type FormatTuning,
   type OpenContext,
   PROBE_HEAD_BYTES,
   PROBE_TAIL_BYTES,
@@ -27,6 +28,8 @@ export interface OpenChainOptions {
   readonly snapshot: string | undefined;
   /** What the images are encrypted with, the first one's first. */
   readonly passphrases?: readonly (Uint8Array | undefined)[];
+  /** Of the first image. */
+  readonly tuning?: FormatTuning | undefined;
   /** Which disk of a file that holds several; the first one when left out. */
   readonly disk?: string;
   /** Whether the first image is to be written. */
@@ -84,6 +87,7 @@ interface ImageOpening {
   readonly format: string | undefined;
   readonly snapshot: string | undefined;
   readonly passphrase: Uint8Array | undefined;
+  readonly tuning: FormatTuning | undefined;
   readonly disk: string | undefined;
   readonly writable: boolean;
   /** How many containers it is within. */
@@ -191,9 +195,12 @@ class ChainOpening {
   ): Step<FormatImage> {
     const writable = this.#isWritten(this.#layers.length);
     const openNamed = (file: NamedFile) => this.#openNamed(storage, file, writable);
-    const disk = this.#layers.length === 0 ? this.#options.disk : undefined;
+    const isFirst = this.#layers.length === 0;
+    const disk = isFirst ? this.#options.disk : undefined;
+    const tuning = isFirst ? this.#options.tuning : undefined;
     const passphrase = this.#options.passphrases?.[this.#layers.length];
-    const opening = { format, snapshot, passphrase, disk, writable, nesting: 0, openNamed };
+    const asked = { format, snapshot, passphrase, tuning, disk, writable };
+    const opening = { ...asked, nesting: 0, openNamed };
     const image = yield* this.#openWith(storage, opening);
     if (disk !== undefined && image.disks === undefined) throw noDisks(storage, image.format, disk);
     return image;

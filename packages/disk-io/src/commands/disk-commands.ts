@@ -130,14 +130,20 @@ export const allocCommand: Command = {
   atMost: 2,
   synopsis: 'offset [count]',
   summary: 'checks if offset is allocated in the file',
-  async run({ console, disk }, { operands }): Promise<Outcome> {
+  async run(session, { operands }): Promise<Outcome> {
+    const { console, disk } = session;
     const start = numberOf(operands[0]!);
     const asked = operands[1] === undefined ? SECTOR_BYTES : numberOf(operands[1]);
     const count = Math.max(0, Math.min(asked, disk.sizeBytes - start));
     let allocated = 0;
     if (count > 0) {
-      for await (const status of disk.blockStatus(start, count)) {
-        if (isAllocated(disk.format, status)) allocated += status.lengthBytes;
+      try {
+        for await (const status of disk.blockStatus(start, count)) {
+          if (isAllocated(disk.format, status)) allocated += status.lengthBytes;
+        }
+      } catch (error) {
+        console.out(`is_allocated failed: ${session.reasonOf(error)}\n`);
+        return 'failed';
       }
     }
     console.out(`${allocated}/${count} bytes allocated at offset ${byteText(start)}\n`);
@@ -151,7 +157,8 @@ export const mapCommand: Command = {
   atMost: 0,
   synopsis: '',
   summary: 'prints the allocated areas of a file',
-  async run({ console, disk }): Promise<Outcome> {
+  async run(session): Promise<Outcome> {
+    const { console, disk } = session;
     let area = { start: 0, end: 0, allocated: false };
     const tell = () => {
       if (area.end === area.start) return;
@@ -159,13 +166,18 @@ export const mapCommand: Command = {
       const word = area.allocated ? '    allocated' : 'not allocated';
       console.out(`${inBoth(length)} bytes ${word} at offset ${inBoth(area.start)}\n`);
     };
-    for await (const status of disk.blockStatus()) {
-      const allocated = isAllocated(disk.format, status);
-      if (allocated !== area.allocated) {
-        tell();
-        area = { start: status.guestOffset, end: status.guestOffset, allocated };
+    try {
+      for await (const status of disk.blockStatus()) {
+        const allocated = isAllocated(disk.format, status);
+        if (allocated !== area.allocated) {
+          tell();
+          area = { start: status.guestOffset, end: status.guestOffset, allocated };
+        }
+        area.end += status.lengthBytes;
       }
-      area.end += status.lengthBytes;
+    } catch (error) {
+      console.error(`Failed to get allocation status: ${session.reasonOf(error)}`);
+      return 'failed';
     }
     tell();
     return 'done';

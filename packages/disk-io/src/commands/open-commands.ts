@@ -171,7 +171,15 @@ export const reopenCommand: Command = {
 const NODE = '#block100';
 
 /** Options that a disk keeps for as long as it is open. */
-const FIXED = ['driver', 'node-name', 'filename', 'file.filename'];
+const FIXED = [
+  'driver',
+  'node-name',
+  'filename',
+  'file.filename',
+  'force-share',
+  'data-file',
+  'discard-no-unref',
+];
 const READ_ONLY = 'read-only';
 const CACHE_OPTIONS = ['cache.direct', 'cache.no-flush', 'cache.writeback'];
 
@@ -181,6 +189,13 @@ function refusalOf(options: Options, changes: BlockOptions): string | undefined 
   }
   if (options.has('c') && CACHE_OPTIONS.some((name) => changes.has(name))) {
     return 'Cannot set both -c and the cache options';
+  }
+  if (changes.copy().takeFlag(READ_ONLY) === true && !options.has('r')) {
+    return `Read-only block node '${NODE}' cannot support read-write users`;
+  }
+  const backing = changes.peekText('backing');
+  if (backing !== undefined && backing !== '') {
+    return `Cannot find device='' nor node-name='${backing}'`;
   }
   const fixed = FIXED.find((name) => changes.has(name));
   return fixed === undefined ? undefined : `Cannot change the option '${fixed}'`;

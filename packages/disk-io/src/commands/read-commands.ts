@@ -1,7 +1,6 @@
 /** Commands that read. */
 import type { Command, Outcome } from '../shell/command.ts';
 import type { Session } from '../shell/session.ts';
-import { requestReason } from '../text/failure-words.ts';
 import { hexDump } from '../text/hex-dump.ts';
 import { ioReport } from '../text/io-report.ts';
 import {
@@ -156,7 +155,7 @@ async function read(session: Session, request: ReadRequest): Promise<Outcome> {
   try {
     bytes = await session.read(offset, length, options.has('b'));
   } catch (error) {
-    console.out(`${verb} failed: ${requestReason(error)}\n`);
+    console.out(`${verb} failed: ${session.reasonOf(error)}\n`);
     return 'failed';
   }
   const milliseconds = performance.now() - startedAt;

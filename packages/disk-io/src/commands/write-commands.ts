@@ -4,7 +4,7 @@ import type { GivenArguments } from '../program/getopt.ts';
 import type { Command, Outcome } from '../shell/command.ts';
 import type { Session } from '../shell/session.ts';
 import { discard, writeZeroes } from '../shell/zeroing.ts';
-import { hostReason, requestReason } from '../text/failure-words.ts';
+import { hostReason } from '../text/failure-words.ts';
 import { ioReport } from '../text/io-report.ts';
 import {
   ArgumentFault,
@@ -165,13 +165,13 @@ export const discardCommand: Command = {
     const offset = numberOf(given.operands[0]!);
     const length = lengthOf(given.operands[1]!);
     const startedAt = performance.now();
-    session.beginWriting();
     try {
+      session.beginWriting();
       await discard(session.disk, session.imageFormat, { offset, length });
       // Space that is given up can be used again after a flush.
       await session.written(false);
     } catch (error) {
-      session.console.out(`discard failed: ${requestReason(error)}\n`);
+      session.console.out(`discard failed: ${session.reasonOf(error)}\n`);
       return 'failed';
     }
     const milliseconds = performance.now() - startedAt;
@@ -232,13 +232,13 @@ async function write(
   const { offset, length, options, verb } = request;
   const { console } = session;
   const startedAt = performance.now();
-  session.beginWriting();
   try {
+    session.beginWriting();
     await perform(session, request);
     dataDone();
     await session.written(options.has('f'));
   } catch (error) {
-    console.out(`${verb} failed: ${requestReason(error)}\n`);
+    console.out(`${verb} failed: ${session.reasonOf(error)}\n`);
     return 'failed';
   }
   const milliseconds = performance.now() - startedAt;

@@ -54,6 +54,9 @@ export async function openDisk(request: OpenRequest, objects: UserObjects): Prom
   }
   const { writable, forceShare, copyOnRead, temporary, discards } = request;
   const plain = graphOf(request);
+  if (writable && plain.copy().takeFlag('read-only') === true) {
+    throw new DiskError('invalid-argument', 'graph.read-only', 'Block node is read-only');
+  }
   const graph = copyOnRead && writable ? copyingOnRead(plain) : plain;
   const disk = await openGraph(graph, {
     readOnly: !writable,

@@ -9,6 +9,7 @@ import {
 } from 'diskfile';
 import type { Console } from '../program/console.ts';
 import { requestOrder } from '../text/format-habits.ts';
+import { damageOf } from '../text/corruption-words.ts';
 import { requestReason } from '../text/failure-words.ts';
 import type { OpenRequest } from './open-disk.ts';
 
@@ -22,6 +23,9 @@ export class Session {
   readonly objects: UserObjects;
   opened: OpenedDisk | undefined;
   readonly #pending = new Set<Promise<unknown>>();
+  /** Whether the image has turned out to be damaged, and nobody may use it any more. */
+  #isLost = false;
+  #hasToldOfDamage = false;
   /** Whether something was written that may not be durable. */
   #isUnsaved = false;
   #before: Promise<unknown> = Promise.resolve();
@@ -50,6 +54,8 @@ export class Session {
   /** Goes on with a disk that was opened, and tells of requests that stop. */
   use(opened: OpenedDisk): void {
     this.opened = opened;
+    this.#isLost = false;
+    this.#hasToldOfDamage = false;
     const { breakpoints, console } = this;
     if (breakpoints === undefined) return;
     breakpoints.listener = {
@@ -65,8 +71,9 @@ export class Session {
     if (this.isIdle) this.#isUnsaved = false;
   }
 
-  /** Before anything is written. */
+  /** Before anything is written. @throws DiskError once the image was given up */
   beginWriting(): void {
+    this.assertUsable();
     this.#isUnsaved = true;
   }
 
@@ -75,8 +82,44 @@ export class Session {
     if (forceUnitAccess || this.opened?.request.cache.writethrough === true) await this.flush();
   }
 
+  /** Before a request. @throws DiskError once the image was given up */
+  assertUsable(): void {
+    if (!this.#isLost) return;
+    throw new DiskError('io', 'disk.given-up', 'The image is damaged and was given up', {
+      cause: Object.assign(new Error('no medium'), { code: 'ENOMEDIUM' }),
+    });
+  }
+
+  /** What a request that failed is reported with; damage of the image is told of where it is found. */
+  reasonOf(error: unknown): string {
+    if (error instanceof DiskError && error.detail === 'graph.mismatch') {
+      // Whoever compares wants to look at it, so nothing goes on.
+      this.console.err(`${error.message}\n`);
+      process.exit(1);
+    }
+    if (error instanceof DiskError && error.code === 'corrupt') this.#tellOfDamage(error);
+    return requestReason(error);
+  }
+
+  #tellOfDamage(error: DiskError): void {
+    const damage = damageOf(error, this.disk.topology.clusterBytes);
+    if (damage === undefined || this.#isLost) return;
+    if (!this.disk.readOnly) {
+      this.#isLost = true;
+      this.console.err(
+        `qcow2: Marking image as corrupt: ${damage}; further corruption events will be suppressed\n`,
+      );
+    } else if (!this.#hasToldOfDamage) {
+      this.console.err(
+        `qcow2: Image is corrupt: ${damage}; further non-fatal corruption events will be suppressed\n`,
+      );
+    }
+    this.#hasToldOfDamage = true;
+  }
+
   /** @param fromState whether to read the saved state of a virtual machine in place of its disk */
   async read(offset: number, length: number, fromState: boolean): Promise<Uint8Array> {
+    this.assertUsable();
     if (!fromState) this.checkRange(offset, length);
     const bytes = new Uint8Array(length);
     if (fromState) {
@@ -151,7 +194,7 @@ export class Session {
   async close(): Promise<boolean> {
     this.breakpoints?.clear();
     await this.drain();
-    const [opened, isUnsaved] = [this.opened, this.#isUnsaved];
+    const [opened, isUnsaved] = [this.opened, this.#isUnsaved && !this.#isLost];
     this.opened = undefined;
     this.#isUnsaved = false;
     try {

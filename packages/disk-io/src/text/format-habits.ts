@@ -13,7 +13,12 @@ export function hidesAllocation(format: string): boolean {
 /** Formats that can say that something is zeros: anything, or whole clusters. Others write zeros. */
 export type ZeroHabit = 'any' | 'clusters' | 'none';
 
-const ZEROING: Readonly<Record<string, ZeroHabit>> = { raw: 'any', qcow2: 'any', qed: 'clusters' };
+const ZEROING: Readonly<Record<string, ZeroHabit>> = {
+  raw: 'any',
+  qcow2: 'any',
+  qed: 'clusters',
+  quorum: 'any',
+};
 
 export function zeroHabit(format: string): ZeroHabit {
   return ZEROING[format] ?? 'none';
@@ -42,7 +47,7 @@ export function requestOrder(format: string): RequestOrder {
 }
 
 /** Formats that stay as they were opened until they are closed. */
-const FIXED: ReadonlySet<string> = new Set(['parallels']);
+const FIXED: ReadonlySet<string> = new Set(['parallels', 'quorum', 'blkverify']);
 
 export function canReopen(format: string): boolean {
   return !FIXED.has(format);

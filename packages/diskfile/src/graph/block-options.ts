@@ -118,6 +118,17 @@ export class BlockOptions {
     );
   }
 
+  /** As {@link takeSize}, up to 2^64; above 2^53 it is not exact. */
+  takeHugeSize(name: string): number | undefined {
+    const text = this.copy().takeText(name);
+    const huge = /^(\d+(?:\.\d+)?)([TPE])$/i.exec(text ?? '');
+    if (huge === null) return this.takeSize(name);
+    const bytes = Number(huge[1]) * 1024 ** ('TPE'.indexOf(huge[2]!.toUpperCase()) + 4);
+    if (bytes >= 2 ** 64) return this.takeSize(name);
+    this.take(name);
+    return bytes;
+  }
+
   takeNumber(name: string): number | undefined {
     const text = this.takeText(name);
     if (text === undefined) return undefined;

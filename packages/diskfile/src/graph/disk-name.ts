@@ -72,7 +72,8 @@ function describeTest(driver: string, rest: string, { prefix, options, depth }: 
   options.set(`${prefix}driver`, driver);
   if (driver === 'blkverify') describeFile(first, `${prefix}raw.`, options, depth + 1);
   else if (first !== '') options.set(`${prefix}config`, first);
-  const image = driver === 'blkverify' ? 'test.' : 'image.';
+  // What is verified is an image of any format; faults are those of a file.
+  const image = driver === 'blkverify' ? 'test.file.' : 'image.';
   describeFile(rest.slice(colon + 1), prefix + image, options, depth + 1);
 }
 

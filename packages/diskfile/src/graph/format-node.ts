@@ -17,7 +17,13 @@ import {
 } from '@diskfile/core';
 import { abandonDisk } from '../chain/disk-steps.ts';
 import { type BlockOptions, type ChildOptions, invalid } from './block-options.ts';
-import { checkEncryption, takeFormatOptions, takeSecret } from './format-options.ts';
+import {
+  checkEncryption,
+  peekTuning,
+  refuseTuning,
+  takeFormatOptions,
+  takeSecret,
+} from './format-options.ts';
 import type { NodeDriver, NodeOpener, NodeRequest } from './node-driver.ts';
 import { findNodeDriver } from './node-drivers.ts';
 import { type NodeAccess, takeNodeOptions } from './node-options.ts';
@@ -54,9 +60,11 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   if (name !== undefined) refuseUnknownFormat(name, settings.formats);
   const file = fileChild(name, options);
   const dataFile = options.takeChild('data-file');
+  if (typeof dataFile?.reference === 'string') throw noSuchNode(dataFile.reference);
   const secret = takeSecret(name, options);
   const below = belowOf(options.takeChild('backing'), opener, access);
   const passphrase = passphraseOf(opener, secret.id);
+  const tuning = peekTuning(options);
   const storage = yield* opener.openStorage(file, access);
   const gate = new DataFileGate(opener, access, { storage, dataFile });
   const chain = yield* openChain(storage, {
@@ -69,6 +77,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
     writable: access.writable,
     followBacking: settings.followBacking,
     passphrases: [passphrase, ...(below?.passphrases ?? [])],
+    tuning,
     ...(below === undefined ? {} : { below }),
   });
   const { format } = chain.layers[0]!;
@@ -82,7 +91,8 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   try {
     gate.refuseUnused();
     checkEncryption(secret.method, encryptionOf(disk));
-    takeFormatOptions(format, options);
+    refuseTuning(tuning, disk);
+    takeFormatOptions(format, options, disk.topology.clusterBytes);
   } catch (error) {
     yield* abandonDisk(disk);
     throw error;
@@ -97,6 +107,10 @@ function refuseLeftOver(format = 'qcow2', { leftOver }: BlockOptions): void {
 
 function passphraseOf(opener: NodeOpener, id: string | undefined): Uint8Array | undefined {
   return id === undefined ? undefined : opener.settings.objects.secret(id);
+}
+
+function noSuchNode(name: string): DiskError {
+  return invalid(`Cannot find device='${name}' nor node-name='${name}'`);
 }
 
 function encryptionOf(disk: DiskFile): string | undefined {

@@ -2,6 +2,7 @@
  * Options that a format's node takes besides its children. They tune QEMU's driver; here their
  * values are judged as QEMU judges them, and what they would tune takes care of itself.
  */
+import type { DiskFile, FormatTuning } from '@diskfile/core';
 import { type BlockOptions, invalid } from './block-options.ts';
 
 const OVERLAP_TEMPLATES = ['none', 'constant', 'cached', 'all'];
@@ -16,6 +17,9 @@ const OVERLAP_STRUCTURES = [
   'inactive-l2',
   'bitmap-directory',
 ];
+/** What a new image has, and QEMU's bounds. */
+const NEW_CLUSTER_BYTES = 65536;
+const MAX_CACHE_ENTRIES = 2 ** 31 - 1;
 const MAX_CLEAN_INTERVAL = 2 ** 32 - 1;
 
 /**
@@ -43,33 +47,70 @@ export function checkEncryption(stated: string | undefined, found: string | unde
   );
 }
 
+/** What the format has to know before it opens the image. */
+export function peekTuning(options: BlockOptions): FormatTuning {
+  const lazyRefcounts = options.copy().takeFlag('lazy-refcounts');
+  return lazyRefcounts === undefined ? {} : { lazyRefcounts };
+}
+
+/** @throws DiskError `invalid-argument` for what the image has no room for */
+export function refuseTuning({ lazyRefcounts }: FormatTuning, disk: DiskFile): void {
+  if (lazyRefcounts !== true || disk.info()[0]!.details['compat'] !== '0.10') return;
+  throw invalid('Lazy refcounts require a qcow2 image with at least qemu 1.1 compatibility level');
+}
+
 /** Takes what the format knows; what is left is no option of it. */
-export function takeFormatOptions(format: string, options: BlockOptions): void {
-  if (format === 'qcow2') takeQcow2Options(options);
+/** @param clusterBytes of the image; that of new images where nobody has looked into it */
+export function takeFormatOptions(
+  format: string,
+  options: BlockOptions,
+  clusterBytes = NEW_CLUSTER_BYTES,
+): void {
+  if (format === 'qcow2') takeQcow2Options(options, clusterBytes);
   else if (format === 'vpc') takeChs(options);
 }
 
-function takeQcow2Options(options: BlockOptions): void {
-  for (const name of ['lazy-refcounts', 'discard-no-unref']) options.takeFlag(name);
+function takeQcow2Options(options: BlockOptions, clusterBytes: number): void {
+  options.takeFlag('lazy-refcounts');
   for (const name of ['request', 'snapshot', 'other']) options.takeFlag(`pass-discard-${name}`);
-  takeCacheSizes(options);
+  takeCacheSizes(options, clusterBytes);
   const interval = options.takeNumber('cache-clean-interval');
-  if (interval !== undefined && interval > MAX_CLEAN_INTERVAL) {
+  if (interval !== undefined && (interval < 0 || interval > MAX_CLEAN_INTERVAL)) {
     throw invalid('Cache clean interval too big');
   }
   takeOverlapChecks(options);
 }
 
-function takeCacheSizes(options: BlockOptions): void {
-  const all = options.takeSize('cache-size');
-  const l2 = options.takeSize('l2-cache-size');
-  const refcounts = options.takeSize('refcount-cache-size');
-  const entry = options.takeSize('l2-cache-entry-size');
-  if (entry !== undefined && (entry < 512 || !Number.isInteger(Math.log2(entry)))) {
+function takeCacheSizes(options: BlockOptions, clusterBytes: number): void {
+  const all = options.takeHugeSize('cache-size');
+  const l2 = options.takeHugeSize('l2-cache-size');
+  const refcounts = options.takeHugeSize('refcount-cache-size');
+  const entry = options.takeHugeSize('l2-cache-entry-size');
+  refuseConflictingSizes({ all, l2, refcounts });
+  if (
+    entry !== undefined &&
+    (entry < 512 || entry > clusterBytes || !Number.isInteger(Math.log2(entry)))
+  ) {
     throw invalid(
-      'L2 cache entry size must be a power of two between 512 and the cluster size (65536)',
+      `L2 cache entry size must be a power of two between 512 and the cluster size (${clusterBytes})`,
     );
   }
+  if ((l2 ?? 0) / (entry ?? clusterBytes) > MAX_CACHE_ENTRIES) {
+    throw invalid('L2 cache size too big');
+  }
+  // The L2 cache takes no more than it can use, and the rest goes to refcounts.
+  if ((refcounts ?? all ?? 0) / clusterBytes > MAX_CACHE_ENTRIES) {
+    throw invalid('Refcount cache size too big');
+  }
+}
+
+interface CacheSizes {
+  readonly all: number | undefined;
+  readonly l2: number | undefined;
+  readonly refcounts: number | undefined;
+}
+
+function refuseConflictingSizes({ all, l2, refcounts }: CacheSizes): void {
   if (all === undefined) return;
   if (l2 !== undefined && refcounts !== undefined) {
     throw invalid(

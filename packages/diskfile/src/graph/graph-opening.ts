@@ -35,6 +35,7 @@ export class GraphOpening implements NodeOpener {
   readonly settings: GraphSettings;
   readonly warnings: DiskWarning[] = [];
   readonly breakpoints: Breakpoints[] = [];
+  readonly onceOpened: (() => void)[] = [];
   #depth = 0;
 
   constructor(settings: GraphSettings) {

@@ -35,6 +35,8 @@ export interface NodeOpener {
   readonly warnings: DiskWarning[];
   /** Of the nodes that requests of the disk pass, the uppermost last. */
   readonly breakpoints: Breakpoints[];
+  /** Called when the whole graph is open: what is done until then is nobody's request. */
+  readonly onceOpened: (() => void)[];
   lockingOf(forceShare: boolean): ImageLocking;
   /** Opens a child that moves bytes alone, whatever driver it has. */
   openStorage(child: ChildOptions, access: NodeAccess): Step<Storage>;

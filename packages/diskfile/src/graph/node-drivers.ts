@@ -6,6 +6,7 @@ import { type BlockOptions, invalid } from './block-options.ts';
 import { blkdebugDriver } from './blkdebug/blkdebug-node.ts';
 import { CopyOnReadDisk } from './copy-on-read-disk.ts';
 import { CompressingDisk } from './compressing-disk.ts';
+import { blkverifyDriver, quorumDriver } from './copies-node.ts';
 import { DiskFilter } from './disk-filter.ts';
 import { abandonDisk } from '../chain/disk-steps.ts';
 import { needChild } from './need-child.ts';
@@ -22,6 +23,8 @@ const DRIVERS: Readonly<Record<string, NodeDriver>> = {
   'null-co': { kind: 'protocol', open: openNull },
   'null-aio': { kind: 'protocol', open: openNull },
   blkdebug: blkdebugDriver,
+  blkverify: blkverifyDriver,
+  quorum: quorumDriver,
   throttle: { kind: 'format', open: openThrottle },
   preallocate: { kind: 'format', open: openPreallocate },
   'copy-on-read': {

@@ -63,6 +63,7 @@ function* openStep(graph: BlockOptions, options: OpenGraphOptions): Step<DiskFil
   const access = accessOf({ ...options, readOnly: readOnly || temporary });
   let disk = yield* opening.openTop(graph.copy(), access);
   if (temporary) disk = yield* opening.temporaryCopy(disk, { ...access, writable: !readOnly });
+  for (const begin of opening.onceOpened) begin();
   const breakpoints = opening.breakpoints.at(-1);
   if (breakpoints !== undefined) BREAKPOINTS.set(disk, breakpoints);
   return disk;

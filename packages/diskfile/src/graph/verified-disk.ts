@@ -1,0 +1,119 @@
+/** A disk whose every byte is compared with a raw copy: what QEMU's `blkverify` is. */
+import type { DiskCapabilities, DiskFile, ImageInfo } from '@diskfile/core';
+import { DiskFilter } from './disk-filter.ts';
+import { isEqual, mismatch } from './quorum-disk.ts';
+
+/** Owns both disks. */
+export class VerifiedDisk extends DiskFilter {
+  readonly #copy: DiskFile;
+  #isComparing = false;
+
+  /** @param disk the one under test */
+  constructor(disk: DiskFile, copy: DiskFile) {
+    super(disk, 'blkverify');
+    this.#copy = copy;
+  }
+
+  protected override over(disk: DiskFile): DiskFilter {
+    const clone = new VerifiedDisk(disk, this.#copy.tryClone());
+    clone.#isComparing = this.#isComparing;
+    return clone;
+  }
+
+  /** From here on what is read is compared: formats that look into the disk are not in question. */
+  begin(): void {
+    this.#isComparing = true;
+  }
+
+  override get name(): string {
+    return `blkverify:${this.#copy.name}:${this.disk.name}`;
+  }
+
+  override get synchronous(): boolean {
+    return this.disk.synchronous && this.#copy.synchronous;
+  }
+
+  override get readOnly(): boolean {
+    return this.disk.readOnly || this.#copy.readOnly;
+  }
+
+  /** Whatever else the disk under test can do, its copy cannot. */
+  override get capabilities(): DiskCapabilities {
+    return {
+      synchronous: this.synchronous,
+      resizing: undefined,
+      snapshots: undefined,
+      bitmaps: undefined,
+      backing: undefined,
+      amending: undefined,
+      compression: undefined,
+      vmState: undefined,
+    };
+  }
+
+  override info(): readonly ImageInfo[] {
+    const [info] = this.disk.info();
+    const none = { backing: undefined, snapshots: [], bitmaps: [], details: {} };
+    return [{ ...info!, ...none, format: this.format, clusterBytes: 1 }];
+  }
+
+  override readSync(dst: Uint8Array, guestOffset: number): void {
+    const expected = new Uint8Array(dst.length);
+    this.#copy.readSync(expected, guestOffset);
+    this.disk.readSync(dst, guestOffset);
+    this.#refuseMismatch(expected, dst, guestOffset);
+  }
+
+  override async read(dst: Uint8Array, guestOffset: number): Promise<void> {
+    const expected = new Uint8Array(dst.length);
+    await Promise.all([this.#copy.read(expected, guestOffset), this.disk.read(dst, guestOffset)]);
+    this.#refuseMismatch(expected, dst, guestOffset);
+  }
+
+  override writeSync(src: Uint8Array, guestOffset: number): void {
+    this.#copy.writeSync(src, guestOffset);
+    this.disk.writeSync(src, guestOffset);
+  }
+
+  override async write(src: Uint8Array, guestOffset: number): Promise<void> {
+    await Promise.all([this.#copy.write(src, guestOffset), this.disk.write(src, guestOffset)]);
+  }
+
+  override writeZeroesSync(guestOffset: number, lengthBytes: number): void {
+    this.#copy.writeZeroesSync(guestOffset, lengthBytes);
+    this.disk.writeZeroesSync(guestOffset, lengthBytes);
+  }
+
+  override async writeZeroes(guestOffset: number, lengthBytes: number): Promise<void> {
+    await this.#copy.writeZeroes(guestOffset, lengthBytes);
+    await this.disk.writeZeroes(guestOffset, lengthBytes);
+  }
+
+  /** What either reads after a discard need not be the same. */
+  override discardSync(): void {}
+
+  override async discard(): Promise<void> {}
+
+  override flushSync(): void {
+    this.disk.flushSync();
+    this.#copy.flushSync();
+  }
+
+  override async flush(): Promise<void> {
+    await Promise.all([this.disk.flush(), this.#copy.flush()]);
+  }
+
+  override closeSync(): void {
+    this.disk.closeSync();
+    this.#copy.closeSync();
+  }
+
+  override async close(): Promise<void> {
+    await Promise.all([this.disk.close(), this.#copy.close()]);
+  }
+
+  #refuseMismatch(expected: Uint8Array, found: Uint8Array, guestOffset: number): void {
+    if (!this.#isComparing || isEqual(expected, found)) return;
+    throw mismatch('blkverify: read', expected, found, guestOffset);
+  }
+}
