@@ -8,7 +8,7 @@ import type { Step } from '@diskfile/core';
 import type { HeaderWriter } from './header-writer.ts';
 import type { MetadataMap } from './overlap.ts';
 import { PackedSpace } from './packed-space.ts';
-import type { ClusterRuns } from './refcounts/cluster-runs.ts';
+import { ClusterRuns } from './refcounts/cluster-runs.ts';
 import { FreedClusters } from './refcounts/freed-clusters.ts';
 import type { ClusterRun, Refcounts } from './refcounts/refcounts.ts';
 
@@ -32,6 +32,8 @@ export interface Area extends ClusterRun {
 
 export class ClusterAllocator {
   readonly freed = new FreedClusters();
+  /** Free clusters of which the host may hold what a write that failed has put there. */
+  readonly abandoned = new ClusterRuns();
   /** Takes less than a cluster at a time. */
   readonly packed: PackedSpace;
   readonly #refcounts: Refcounts;
@@ -69,6 +71,12 @@ export class ClusterAllocator {
   *release(run: ClusterRun): Step<void> {
     yield* this.#refcounts.lower(run);
     this.#next = Math.min(this.#next, run.start);
+  }
+
+  /** As {@link release}, after a write to them that has failed: the host may be full of it. */
+  *abandon(run: ClusterRun): Step<void> {
+    yield* this.release(run);
+    this.abandoned.add(run);
   }
 
   /**

@@ -198,6 +198,6 @@ class NewClusters implements Allocation {
     const start = this.#firstHost / clusterBytes;
     const end =
       (this.#firstHost + (this.#run.start % clusterBytes) + this.lengthBytes) / clusterBytes;
-    yield* metadata.allocator.release({ start, count: Math.ceil(end) - start });
+    yield* metadata.allocator.abandon({ start, count: Math.ceil(end) - start });
   }
 }

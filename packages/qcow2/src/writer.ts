@@ -186,8 +186,10 @@ export class Qcow2Writer implements ImageWriter {
   }
 
   *flush(): Step<void> {
-    const { storage } = this.metadata;
+    const { storage, allocator } = this.metadata;
     yield* announce(storage, 'flush_to_os');
+    this.#freeSpace.add(allocator.abandoned);
+    allocator.abandoned.clear();
     yield* this.#freeSpace.punch();
     yield* this.#writer.flush();
     yield* announce(storage, 'flush_to_disk');

@@ -46,3 +46,37 @@ it('can flush and close although nobody can tell any more whether what was given
   expect(read).toEqual(contentOf(3, CLUSTER));
   expect(verifyImage(files.imageBytes).errors).toEqual([]);
 });
+
+it('gives back what a write had put on the host before that was full', () => {
+  const CAPACITY = 4 * 2 ** 20;
+  class SmallHost extends MemoryStorage {
+    holes = 0;
+
+    override writeSync(src: Uint8Array, offset: number): void {
+      const room = CAPACITY - offset;
+      if (src.length <= room) return super.writeSync(src, offset);
+      super.writeSync(src.subarray(0, room), offset);
+      throw new DiskError('no-space', 'test.full', 'the host is full');
+    }
+
+    override punchHoleSync(offset: number, lengthBytes: number): boolean {
+      this.holes += lengthBytes;
+      return super.punchHoleSync(offset, lengthBytes);
+    }
+  }
+  const host = new SmallHost();
+  const files = createImage(new ImageFiles(host), 2 ** 24);
+  const disk = openWritable(files);
+  disk.writeSync(contentOf(1, 2 ** 20), 0);
+  disk.flushSync();
+  const before = host.sizeBytes;
+  const full = expect.objectContaining({ detail: 'test.full' }) as Error;
+  expect(() => disk.writeSync(contentOf(2, 2 ** 23), 2 ** 21)).toThrowError(full);
+  expect(host.sizeBytes).toBe(CAPACITY);
+  disk.flushSync();
+  expect(host.holes).toBe(CAPACITY - before);
+  disk.writeSync(contentOf(3, 2 ** 16), 2 ** 21);
+  disk.closeSync();
+  expect(host.sizeBytes).toBeLessThanOrEqual(before + 2 ** 17);
+  expect(verifyImage(files.imageBytes)).toEqual({ errors: [], leaks: [] });
+});
