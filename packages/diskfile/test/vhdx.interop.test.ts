@@ -1,4 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -180,6 +190,29 @@ describe('a log that a crash has left', () => {
     qemu.img('check', '-q', 'written.vhdx');
     qemu.io('written.vhdx', ['read -P 6 9M 64k', 'read -P 6 2999M 64k', 'read -P 1 0 1']);
     expect(expectContent('written.vhdx')).toEqual([]);
+  });
+
+  it('may be longer than what is read at once', () => {
+    const [whole, left] = [qemu.file('long.vhdx'), qemu.file('left.vhdx')];
+    createDiskFileSync(whole, {
+      format: 'vhdx',
+      sizeBytes: 3000 * MIB,
+      options: { log_size: 300 * MIB },
+    });
+    // What follows the log, before the table has been changed.
+    const tables = Buffer.alloc(4 * MIB);
+    const fd = openSync(whole, 'r');
+    readSync(fd, tables, 0, tables.length, 301 * MIB);
+    closeSync(fd);
+    const disk = openDiskFileSync(whole, { readOnly: false });
+    for (const at of [9, 900, 2999]) disk.writeSync(new Uint8Array(64 * KIB).fill(6), at * MIB);
+    disk.flushSync();
+    execFileSync('cp', ['--sparse=always', whole, left]);
+    disk.closeSync();
+    const patched = openSync(left, 'r+');
+    writeSync(patched, tables, 0, tables.length, 301 * MIB);
+    closeSync(patched);
+    expect(expectContent('left.vhdx')).toEqual(['vhdx.log-replayed']);
   });
 
   it('is understood by qemu-img', () => {

@@ -16,6 +16,7 @@ export interface LogReplay {
   readonly fileBytes: number;
 }
 
+/** An entry that is whole; its changes are read once it is known that they count. */
 interface LogEntry {
   readonly offset: number;
   readonly lengthBytes: number;
@@ -23,11 +24,12 @@ interface LogEntry {
   readonly sequenceNumber: number;
   readonly flushedFileOffset: number;
   readonly lastFileOffset: number;
-  readonly changes: readonly LogChange[];
 }
 
-/** Longer logs are nowhere made; reading one at once has to stay within memory. */
-const MAX_LOG_BYTES = 256 * 1024 * 1024;
+/** Of the log, looked through at a time. */
+const PIECE_BYTES = 1024 * 1024;
+/** An entry is read at once; far larger than any that is made. */
+const MAX_ENTRY_BYTES = 256 * 1024 * 1024;
 /** Four times what such a log has room for where each change has data. */
 const MAX_CHANGES = 2 ** 18;
 
@@ -39,15 +41,15 @@ const MAX_CHANGES = 2 ** 18;
 export function* readLog(storage: Storage, header: VhdxHeader): Step<LogReplay | undefined> {
   const { logGuid, logOffset, logBytes } = header;
   if (logGuid === undefined) return undefined;
-  if (logBytes > MAX_LOG_BYTES || logOffset + logBytes > storage.sizeBytes) {
+  if (logOffset + logBytes > storage.sizeBytes) {
     throw corrupt('vhdx.log-cut', `A log of ${logBytes} bytes at ${logOffset}`, logOffset);
   }
-  const ring = yield* readBytes(storage, logOffset, logBytes);
-  const entries = findEntries(ring, logGuid);
-  const sequence = newestSequence(entries, logBytes);
+  const ring = new LogRing(storage, logOffset, logBytes);
+  const search = yield* findEntries(ring, logGuid);
+  const sequence = newestSequence(search.entries, logBytes);
   if (sequence === undefined) {
     // A writer was cut short between naming the log and writing to it: QEMU names it first.
-    if (!hasEntryOf(ring, logGuid)) return undefined;
+    if (!search.hasAny) return undefined;
     throw corrupt(
       'vhdx.log-empty',
       'The header says that the log holds changes, and none is whole',
@@ -62,39 +64,75 @@ export function* readLog(storage: Storage, header: VhdxHeader): Step<LogReplay |
       storage.sizeBytes,
     );
   }
-  const changes = sequence.flatMap((entry) => entry.changes);
-  if (changes.length > MAX_CHANGES) throw tooMany(changes.length, logOffset);
+  const changes: LogChange[] = [];
+  for (const { offset, lengthBytes, sequenceNumber } of sequence) {
+    const bytes = yield* ring.read(offset, lengthBytes);
+    const { descriptorCount } = logEntryHeader.decode(bytes);
+    const found = parseChanges(bytes, descriptorCount, sequenceNumber);
+    if (found === undefined) throw changed(logOffset + offset);
+    for (const change of found) changes.push(change);
+    if (changes.length > MAX_CHANGES) throw tooMany(changes.length, logOffset);
+  }
   return { changes: settleChanges(changes), fileBytes: head.lastFileOffset };
 }
 
-/** All whole entries, by where they begin. */
-function findEntries(ring: Uint8Array, logGuid: string): ReadonlyMap<number, LogEntry> {
+/** The part of the file that the log takes, whose end is followed by its start. */
+class LogRing {
+  readonly lengthBytes: number;
+  readonly #storage: Storage;
+  readonly #hostOffset: number;
+
+  constructor(storage: Storage, hostOffset: number, lengthBytes: number) {
+    this.#storage = storage;
+    this.#hostOffset = hostOffset;
+    this.lengthBytes = lengthBytes;
+  }
+
+  *read(offset: number, lengthBytes: number): Step<Uint8Array> {
+    const first = Math.min(lengthBytes, this.lengthBytes - offset);
+    const start = yield* readBytes(this.#storage, this.#hostOffset + offset, first);
+    if (first === lengthBytes) return start;
+    const bytes = new Uint8Array(lengthBytes);
+    bytes.set(start);
+    bytes.set(yield* readBytes(this.#storage, this.#hostOffset, lengthBytes - first), first);
+    return bytes;
+  }
+}
+
+interface LogSearch {
+  /** All whole entries, by where they begin. */
+  readonly entries: ReadonlyMap<number, LogEntry>;
+  /** Whether any entry of the log begins anywhere, whole or not. */
+  readonly hasAny: boolean;
+}
+
+function* findEntries(ring: LogRing, logGuid: string): Step<LogSearch> {
   const entries = new Map<number, LogEntry>();
+  let hasAny = false;
   // Every entry is checked by its checksum; a ring that is full of headers must not cost its square.
-  let budget = ring.length * 4;
-  for (let offset = 0; offset < ring.length; offset += LOG_SECTOR_BYTES) {
-    const lengthBytes = readU32le(ring, offset + logEntryHeader.offsetOf('entryLength'));
-    if (!isEntry(ring, offset, lengthBytes)) continue;
-    budget -= lengthBytes;
-    if (budget < 0) throw corrupt('vhdx.log-crowded', 'The entries of the log overlap', 0);
-    const entry = parseEntry(unrolled(ring, offset, lengthBytes), offset, logGuid);
-    if (entry !== undefined) entries.set(offset, entry);
+  let budget = ring.lengthBytes * 4;
+  for (let start = 0; start < ring.lengthBytes; start += PIECE_BYTES) {
+    const piece = yield* ring.read(start, Math.min(PIECE_BYTES, ring.lengthBytes - start));
+    for (let at = 0; at + LOG_SECTOR_BYTES <= piece.length; at += LOG_SECTOR_BYTES) {
+      if (signatureAt(piece, at) !== 'loge') continue;
+      // One of an older log, that has been left.
+      if (guidAt(piece, at) !== logGuid) continue;
+      hasAny = true;
+      const lengthBytes = readU32le(piece, at + logEntryHeader.offsetOf('entryLength'));
+      if (!isLength(lengthBytes, ring)) continue;
+      budget -= lengthBytes;
+      if (budget < 0) throw corrupt('vhdx.log-crowded', 'The entries of the log overlap', 0);
+      const entry = parseEntry(yield* ring.read(start + at, lengthBytes), start + at);
+      if (entry !== undefined) entries.set(start + at, entry);
+    }
   }
-  return entries;
+  return { entries, hasAny };
 }
 
-function isEntry(ring: Uint8Array, offset: number, lengthBytes: number): boolean {
-  const signature = signatureAt(ring, offset);
-  const fits = lengthBytes >= LOG_SECTOR_BYTES && lengthBytes <= ring.length;
-  return signature === 'loge' && fits && lengthBytes % LOG_SECTOR_BYTES === 0;
-}
-
-/** Whether an entry of the log, whole or not, begins anywhere. */
-function hasEntryOf(ring: Uint8Array, logGuid: string): boolean {
-  for (let offset = 0; offset < ring.length; offset += LOG_SECTOR_BYTES) {
-    if (signatureAt(ring, offset) === 'loge' && guidAt(ring, offset) === logGuid) return true;
-  }
-  return false;
+function isLength(lengthBytes: number, ring: LogRing): boolean {
+  const most = Math.min(ring.lengthBytes, MAX_ENTRY_BYTES);
+  const isWithin = lengthBytes >= LOG_SECTOR_BYTES && lengthBytes <= most;
+  return isWithin && lengthBytes % LOG_SECTOR_BYTES === 0;
 }
 
 function signatureAt(bytes: Uint8Array, at: number): string {
@@ -106,21 +144,11 @@ function guidAt(bytes: Uint8Array, at: number): string {
   return formatGuid(bytes.subarray(start, start + 16));
 }
 
-/** The bytes of an entry, which may go on at the start of the ring. */
-function unrolled(ring: Uint8Array, offset: number, lengthBytes: number): Uint8Array {
-  if (offset + lengthBytes <= ring.length) return ring.subarray(offset, offset + lengthBytes);
-  const bytes = new Uint8Array(lengthBytes);
-  const first = ring.subarray(offset);
-  bytes.set(first);
-  bytes.set(ring.subarray(0, lengthBytes - first.length), first.length);
-  return bytes;
-}
-
-/** Undefined for an entry of an older log, or one that is not whole. */
-function parseEntry(bytes: Uint8Array, offset: number, logGuid: string): LogEntry | undefined {
+/** Undefined for an entry that is not whole. */
+function parseEntry(bytes: Uint8Array, offset: number): LogEntry | undefined {
   // Before the checksum is known to be right, none of the fields needs to make sense.
   const checksum = readU32le(bytes, logEntryHeader.offsetOf('checksum'));
-  if (guidAt(bytes, 0) !== logGuid || checksum !== checksumOf(bytes)) return undefined;
+  if (checksum !== checksumOf(bytes)) return undefined;
   const raw = logEntryHeader.decode(bytes);
   const changes = parseChanges(bytes, raw.descriptorCount, raw.sequenceNumber);
   if (changes === undefined || raw.sequenceNumber === 0) return undefined;
@@ -132,7 +160,6 @@ function parseEntry(bytes: Uint8Array, offset: number, logGuid: string): LogEntr
     sequenceNumber: raw.sequenceNumber,
     flushedFileOffset: raw.flushedFileOffset,
     lastFileOffset: raw.lastFileOffset,
-    changes,
   };
 }
 
@@ -202,6 +229,13 @@ function newestSequence(
     }
   }
   return undefined;
+}
+
+function changed(offset: number): DiskError {
+  return new DiskError('busy', 'vhdx.log-changed', 'The log was changed while it was read', {
+    offset,
+    hint: 'Close whatever writes the disk, and open it again.',
+  });
 }
 
 function tooMany(count: number, logOffset: number): DiskError {
