@@ -1,5 +1,5 @@
 /** The footer of a VHD image, at its end and, but for fixed disks, at its start as well. */
-import { DiskError, formatUuid } from '@diskfile/bytes';
+import { DiskError, formatUuid, readU32be } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
 import { type Geometry, MAX_GEOMETRY_SECTORS, sectorsOf } from './geometry.ts';
 import { isFooter } from './signature.ts';
@@ -35,29 +35,44 @@ const EXACT_CREATORS = new Set(['win ', 'qem2', 'd2v ', 'tap\0', 'CTXS']);
 const MAX_DISK_BYTES = 2 ** 63;
 
 /**
- * Finds the footer. The one at the end counts, as writers bring that up to date first; where it is
- * damaged or missing (a crash, a cut file), the copy at the start takes its place.
+ * Finds the footer: at the end, and for disks that are not fixed at the start as well. Either place
+ * may hold what a guest has put there. In a fixed disk that is the start, its first sector. In the
+ * others it is the end, once a crash has left a new block behind everything else, and there a guest
+ * could name a parent of its choice. So a footer at the end that calls the disk fixed counts, as far
+ * as the file is long enough for it, and of all others the copy at the start does where it is whole.
  * @throws DiskError `corrupt` when there is no whole footer
  */
 export function* readFooter(storage: Storage): Step<VhdFooter> {
   const { sizeBytes } = storage;
-  const candidates: Uint8Array[] = [];
-  for (const offset of [sizeBytes - SECTOR_BYTES, 0, sizeBytes - SECTOR_BYTES + 1]) {
-    if (offset < 0) continue;
+  let found = 0;
+  const read = function* (offset: number): Step<Uint8Array | undefined> {
+    if (offset < 0) return undefined;
     const bytes = yield* readBytes(storage, offset, SECTOR_BYTES);
-    if (isFooter(bytes)) candidates.push(bytes);
-  }
-  const whole = candidates.find((bytes) => {
-    return hardDiskFooter.decode(bytes).checksum === checksumOf(bytes, CHECKSUM_AT);
-  });
-  if (whole !== undefined) return parseFooter(whole);
+    if (!isFooter(bytes)) return undefined;
+    found += 1;
+    return readU32be(bytes, CHECKSUM_AT) === checksumOf(bytes, CHECKSUM_AT) ? bytes : undefined;
+  };
+  const endAt = sizeBytes - SECTOR_BYTES;
+  const end = (yield* read(endAt)) ?? (yield* read(endAt + 1));
+  const start = yield* read(0);
+  const isFixed = end !== undefined && callsItFixed(end, sizeBytes);
+  const footer = isFixed ? end : (start ?? end);
+  if (footer !== undefined) return parseFooter(footer);
   throw corrupt(
-    candidates.length === 0 ? 'vhd.no-footer' : 'vhd.footer-checksum',
-    candidates.length === 0
+    found === 0 ? 'vhd.no-footer' : 'vhd.footer-checksum',
+    found === 0
       ? 'The file has no VHD footer, neither at its end nor at its start'
       : 'The checksum of the VHD footer is wrong',
-    Math.max(0, sizeBytes - SECTOR_BYTES),
+    Math.max(0, endAt),
   );
+}
+
+/** Without parsing it, since it may be nobody's. */
+function callsItFixed(footer: Uint8Array, fileBytes: number): boolean {
+  const sizeAt = hardDiskFooter.offsetOf('currentSize');
+  const diskBytes = readU32be(footer, sizeAt) * 2 ** 32 + readU32be(footer, sizeAt + 4);
+  const type = readU32be(footer, hardDiskFooter.offsetOf('diskType'));
+  return type === DISK_TYPE.fixed && diskBytes < fileBytes;
 }
 
 function parseFooter(bytes: Uint8Array): VhdFooter {

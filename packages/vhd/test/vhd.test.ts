@@ -44,6 +44,19 @@ function footerOf(storage: MemoryStorage): string {
   return Buffer.from(storage.bytes.subarray(-SECTOR)).toString('hex');
 }
 
+const FIXED = 2;
+const DIFFERENCING = 4;
+
+/** A whole footer as a guest can make it: of another type, and for a disk of a GiB. */
+function forgedFooter({ bytes }: MemoryStorage, type: number): Uint8Array {
+  const footer = Buffer.from(bytes.slice(0, SECTOR));
+  footer.writeBigUInt64BE(2n ** 30n, 48);
+  footer.writeUInt32BE(type, 60);
+  footer.writeUInt32BE(0, 64);
+  footer.writeUInt32BE(~footer.reduce((sum, byte) => sum + byte, 0) >>> 0, 64);
+  return footer;
+}
+
 describe('a dynamic VHD image', () => {
   it('has its footer behind the last block, and the same at its start', () => {
     const storage = create(5 * MIB, { force_size: true });
@@ -54,6 +67,22 @@ describe('a dynamic VHD image', () => {
     expect(footerOf(storage)).toBe(footer);
     expect(Buffer.from(storage.bytes.subarray(0, SECTOR)).toString('hex')).toBe(footer);
     expect(storage.sizeBytes).toBe(TABLE_AT + SECTOR + SECTOR + 2 * MIB + SECTOR);
+  });
+
+  it('takes no footer that a guest has left at the end of a file cut short by a crash', () => {
+    const storage = create(5 * MIB, { force_size: true });
+    const disk = open(storage);
+    disk.writeSync(new Uint8Array(10).fill(7), 0);
+    disk.closeSync();
+    // The block is there, and the footer behind it is not.
+    for (const type of [DIFFERENCING, FIXED, 77]) {
+      const left = new MemoryStorage(storage.bytes.slice(0, -SECTOR));
+      left.writeSync(forgedFooter(storage, type), left.sizeBytes - SECTOR);
+      const byte = new Uint8Array(1);
+      const opened = open(left, false);
+      opened.readSync(byte, 0);
+      expect([opened.sizeBytes, byte[0]]).toEqual([5 * MIB, 7]);
+    }
   });
 
   it('is opened by the copy of its footer where a crash has left none behind the last block', () => {
@@ -107,5 +136,20 @@ describe('the size of a new VHD image', () => {
     expect(() => create(3 * 2 ** 40)).toThrowError(
       expect.objectContaining({ code: 'invalid-argument', detail: 'vhd.too-large' }),
     );
+  });
+});
+
+describe('a fixed VHD image', () => {
+  it('takes no footer that a guest has written to its first sector', () => {
+    const storage = create(5 * MIB, { subformat: 'fixed', force_size: true });
+    const forged = forgedFooter(create(5 * MIB, { force_size: true }), DIFFERENCING);
+    const disk = open(storage);
+    disk.writeSync(forged, 0);
+    disk.closeSync();
+    const opened = open(storage, false);
+    const first = new Uint8Array(SECTOR);
+    opened.readSync(first, 0);
+    expect(opened.sizeBytes).toBe(5 * MIB);
+    expect(Buffer.compare(first, forged)).toBe(0);
   });
 });
