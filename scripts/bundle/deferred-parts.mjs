@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
  * needed to recognise an image.
  */
 const DRIVER_PARTS =
-  /^\.\/(?:.*\/)?(?:open|create|measure|check(?:-[\w-]+)?|[\w-]+-content|new-[\w-]+)\.js$/;
+  /^\.\/(?:.*\/)?(?:open|create|measure|check(?:-[\w-]+)?|[\w-]+-content|change-[\w-]+|new-[\w-]+)\.js$/;
 /** Most images are read, and are of this format: a file less is loaded for them. */
 const USUAL = join('qcow2', 'dist', 'open.js');
 const OTHER_PARTS = {

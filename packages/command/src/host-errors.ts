@@ -1,6 +1,7 @@
 /** What the C library calls the errors of the host. */
 
 const TEXTS: Readonly<Record<string, string>> = {
+  E2BIG: 'Invalid argument',
   EACCES: 'Permission denied',
   EBUSY: 'Device or resource busy',
   EDQUOT: 'Disk quota exceeded',
@@ -30,6 +31,7 @@ const NUMBERS: Readonly<Record<string, number>> = {
   EACCES: 13,
   EBUSY: 16,
   EEXIST: 17,
+  E2BIG: 22,
   EINVAL: 22,
   EFBIG: 27,
   ENOSPC: 28,

@@ -83,6 +83,8 @@ export {
   type FormatAbilities,
   type FormatDriver,
   type FormatTuning,
+  type KeySlotChange,
+  type KeySlotContext,
   type InnerOptions,
   type OpenContext,
   PROBE_HEAD_BYTES,

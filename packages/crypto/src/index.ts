@@ -3,6 +3,7 @@ export { CipherStorage, type CipherStorageOptions } from './cipher-storage.ts';
 export { type EncryptedData, GuestKeyedData, HostKeyedData } from './encrypted-data.ts';
 export { passphraseMissing } from './errors.ts';
 export { legacyAesCipher } from './legacy-aes.ts';
+export { changeKeySlots } from './luks/change-slots.ts';
 export { luksHeaderBytes, writeNewHeader } from './luks/create.ts';
 export { describeLuks } from './luks/details.ts';
 export { isLuks, type LuksBounds, type LuksHeader } from './luks/header.ts';

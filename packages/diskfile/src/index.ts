@@ -82,6 +82,7 @@ export {
   type AmendDiskFileOptions,
   amendDiskFileSync,
 } from './chain/amend-disk-file.ts';
+export { changeKeySlots, type ChangeKeySlotsOptions } from './chain/change-key-slots.ts';
 export type { ChainOptions, ChainProgress, ChainResult } from './chain/chain-options.ts';
 export {
   commitDiskFile,

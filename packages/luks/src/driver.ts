@@ -1,6 +1,7 @@
 /** Recognises, opens and creates LUKS-encrypted disks (version 1). */
 import type { FormatDriver } from '@diskfile/core';
 import { isLuks } from '@diskfile/crypto';
+import { changeLuksKeySlots } from './change-key-slots.ts';
 import { createLuks } from './create.ts';
 import { measureLuks } from './measure.ts';
 import { openLuksImage } from './open.ts';
@@ -13,4 +14,5 @@ export const luksDriver: FormatDriver = {
   open: openLuksImage,
   create: createLuks,
   measure: measureLuks,
+  changeKeySlots: changeLuksKeySlots,
 };

@@ -1,6 +1,7 @@
 /** Recognises and opens qcow2 images, versions 2 and 3. */
 import { readU32be } from '@diskfile/bytes';
 import type { FormatDriver } from '@diskfile/core';
+import { changeQcow2KeySlots } from './change-key-slots.ts';
 import { createQcow2 } from './create.ts';
 import { checkQcow2 } from './check/check-qcow2.ts';
 import { measureQcow2 } from './measure.ts';
@@ -19,4 +20,5 @@ export const qcow2Driver: FormatDriver = {
   create: createQcow2,
   check: checkQcow2,
   measure: measureQcow2,
+  changeKeySlots: changeQcow2KeySlots,
 };

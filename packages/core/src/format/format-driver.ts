@@ -64,6 +64,28 @@ export interface InnerOptions {
 export type Ability = 'none' | 'read' | 'write';
 
 /** What a driver does beyond reading. Creating and checking are told by the methods it has. */
+/** What becomes of key slots: each holds the key of the disk under a passphrase. */
+export interface KeySlotChange {
+  /** `active` to add a passphrase, `inactive` to erase one. */
+  readonly state: 'active' | 'inactive';
+  readonly newPassphrase?: Uint8Array;
+  /** Erases all slots that it opens; with `slotIndex`, has to be what that slot holds. */
+  readonly oldPassphrase?: Uint8Array;
+  readonly slotIndex?: number;
+  /** Time that the new passphrase takes to be tried; by default two seconds. */
+  readonly iterationMilliseconds?: number;
+  /** Erases the last slot, and overwrites one in use. */
+  readonly force: boolean;
+}
+
+export interface KeySlotContext {
+  readonly storage: WritableStorage;
+  readonly limits: Limits;
+  /** What opens the image. */
+  readonly passphrase: Uint8Array;
+  readonly change: KeySlotChange;
+}
+
 export interface FormatAbilities {
   /** Whether images can be opened for writing, in any of their kinds. */
   readonly write: boolean;
@@ -85,6 +107,8 @@ export interface FormatDriver {
   create?(context: CreateContext): Step<void>;
   /** Looks for damage, and repairs it if told so; left out by formats that have nothing to check. */
   check?(context: CheckContext): Step<CheckReport>;
+  /** Changes which passphrases open an image; left out by formats that are opened by none. */
+  changeKeySlots?(context: KeySlotContext): Step<void>;
   /** Tells how large an image would become; left out where that cannot be told beforehand. */
   measure?(context: MeasureContext): Step<Measurement>;
 }

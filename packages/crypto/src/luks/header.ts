@@ -109,7 +109,8 @@ function parseSlot(head: Uint8Array, index: number, maxIterations: number): Luks
   };
 }
 
-function slotAt(index: number): number {
+/** Where a slot lies in the header. */
+export function slotAt(index: number): number {
   return luksPhdr.spanBytes + index * luksKeySlot.spanBytes;
 }
 
@@ -182,18 +183,23 @@ export function encodeLuksHeader(header: LuksHeader): Uint8Array {
     bytes,
   );
   for (const [index, slot] of header.slots.entries()) {
-    luksKeySlot.encode(
-      {
-        active: slot.isActive ? LUKS_KEY_ENABLED : LUKS_KEY_DISABLED,
-        iterations: slot.iterations,
-        salt: slot.salt,
-        'key-material-offset': slot.keyOffset / LUKS_SECTOR_BYTES,
-        stripes: slot.stripes,
-      },
-      bytes,
-      slotAt(index),
-    );
+    bytes.set(encodeLuksKeySlot(slot), slotAt(index));
   }
+  return bytes;
+}
+
+export function encodeLuksKeySlot(slot: LuksKeySlot): Uint8Array {
+  const bytes = new Uint8Array(luksKeySlot.spanBytes);
+  luksKeySlot.encode(
+    {
+      active: slot.isActive ? LUKS_KEY_ENABLED : LUKS_KEY_DISABLED,
+      iterations: slot.iterations,
+      salt: slot.salt,
+      'key-material-offset': slot.keyOffset / LUKS_SECTOR_BYTES,
+      stripes: slot.stripes,
+    },
+    bytes,
+  );
   return bytes;
 }
 

@@ -17,6 +17,7 @@ import { Failure, type Program, usage } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
 import { amendmentWords } from '../words/amendment-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
+import { amendKeySlots, areKeySlotOptions } from './amend-key-slots.ts';
 
 export async function run(program: Program, args: readonly string[]): Promise<number> {
   const options = new CommandOptions('amend', args, {
@@ -41,8 +42,13 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   const progress = new QemuProgress(program, options.has('p') && !options.has('q'));
   let isDone = false;
   try {
-    const { target, options: how } = await chainTarget(source);
-    await amendDiskFile(target, amendments(values), how);
+    const prefix = format === 'luks' ? '' : 'encrypt.';
+    if (areKeySlotOptions(values, prefix)) {
+      await amendKeySlots(source, values, { prefix, force: options.has('force') });
+    } else {
+      const { target, options: how } = await chainTarget(source);
+      await amendDiskFile(target, amendments(values), how);
+    }
     isDone = true;
   } catch (error) {
     if (error instanceof DiskError) throw amendmentWords(error, values);

@@ -82,10 +82,11 @@ function apply({ capabilities }: DiskFile, name: string): void {
 function remove({ capabilities }: DiskFile, name: string): void {
   const couldNot = `Could not delete snapshot '${name}': `;
   const { snapshots } = capabilities;
-  const isThere = snapshots?.list().some((each) => each.id === name || each.name === name) ?? false;
-  if (!isThere) throw new Failure(`${couldNot}snapshot not found`);
+  // Unlike all others, this one takes no id.
+  const found = snapshots?.list().find((each) => each.name === name);
+  if (found === undefined) throw new Failure(`${couldNot}snapshot not found`);
   try {
-    snapshots!.deleteSync(name);
+    snapshots!.deleteSync(found.id);
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     throw new Failure(`${couldNot}${hostErrorText(error.errno)}`);

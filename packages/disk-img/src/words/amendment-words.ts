@@ -20,6 +20,18 @@ export function amendmentWords(error: DiskError, values: OptionValues): Failure 
   if (detail === 'qcow2.amend.compat' && !/^(0\.10|1\.1|v2|v3)$/.test(compat ?? '1.1')) {
     return new Failure(`Unknown compatibility level ${compat}`);
   }
+  if (detail === 'qcow2.amend.compat' && error.message.includes('internal snapshot')) {
+    return new Failure('Internal snapshots prevent downgrade of image');
+  }
+  const count = /^The refcount of the cluster at (\S+) is (\d+), .* into (\d+) bits$/.exec(
+    error.message,
+  );
+  if (count !== null) {
+    return new Failure(
+      `Cannot decrease refcount entry width to ${count[3]} bits: Cluster at offset ${count[1]} has ` +
+        `a refcount of ${count[2]}`,
+    );
+  }
   if (detail === 'qcow2.amend.refcount_bits') return new Failure(refcountWords(values));
   return new Failure(WORDS[detail] ?? wordsOf(error));
 }
