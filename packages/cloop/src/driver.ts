@@ -1,5 +1,5 @@
 /** Recognises and opens cloop images. */
-import { decodeName, DiskError, readU32be, readU64be } from '@diskfile/bytes';
+import { decodeName, DiskError, readU32be } from '@diskfile/bytes';
 import {
   type FormatDriver,
   type OpenContext,
@@ -57,7 +57,7 @@ function* openCloop(context: OpenContext): Step<CloopImage> {
   }
   const table = yield* readBytes(storage, HEADER_BYTES, tableBytes);
   const offsets = Float64Array.from({ length: blockCount + 1 }, (_, index) =>
-    readU64be(table, index * OFFSET_BYTES, 'block offset'),
+    offsetAt(table, index * OFFSET_BYTES),
   );
   return new CloopImage(storage, blockBytes, offsets, yield* decoders.load('zlib'));
 }
@@ -71,4 +71,9 @@ function checkVersion(script: string): void {
   throw new DiskError('unsupported', 'cloop.version', `The cloop image is of ${version}`, {
     hint: 'Version 2.0 can be read. Unpack it with extract_compressed_fs.',
   });
+}
+
+/** Beyond 2^53 not exactly, which is beyond the file in any case: refused where it is read. */
+function offsetAt(table: Uint8Array, at: number): number {
+  return readU32be(table, at) * 2 ** 32 + readU32be(table, at + 4);
 }

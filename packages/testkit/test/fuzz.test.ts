@@ -38,15 +38,12 @@ const INPUTS: Record<string, number> = {
   asif: 100,
   sparseimage: 100,
   bochs: 100,
-  cloop: 100,
+  cloop: 60,
   dmg: 60,
   ext4: 150,
   luks: 60,
   open: 60,
 };
-
-/** Of these, checksums or headers made of lengths alone refuse most of what is not as it was. */
-const STRICT: ReadonlySet<string> = new Set(['cloop', 'ova', 'packed']);
 
 let folder: string;
 beforeAll(() => {
@@ -80,7 +77,6 @@ describe.each(TARGET_NAMES)('%s', (name) => {
     expect(reports).toEqual([]);
     expect(totals.inputs).toBe(INPUTS[name]);
     // Most mutants get past opening, or little is tested.
-    const most = STRICT.has(name) ? totals.inputs : totals.inputs / 2;
-    expect(totals.refused).toBeLessThan(most);
+    expect(totals.refused).toBeLessThan(totals.inputs / 2);
   });
 });

@@ -38,6 +38,8 @@ export interface Lz4Spec {
   readonly hasBlockChecksums?: boolean;
   readonly hasContentChecksum?: boolean;
   readonly hasContentSize?: boolean;
+  /** Whether no block is compressed. */
+  readonly isPlain?: boolean;
   /** The content of each block, where they are not to be full. */
   readonly blocks?: readonly Uint8Array[];
 }
@@ -59,7 +61,7 @@ export function buildLz4(content: Uint8Array, spec: Lz4Spec = {}): Buffer {
   const pieces = [word(0x184d_2204), descriptor, check];
   const blocks = spec.blocks ?? cut(content, 4 ** blockSizeId * 256);
   for (const [index, block] of blocks.entries()) {
-    const isPlain = index % 3 === 2;
+    const isPlain = spec.isPlain === true || index % 3 === 2;
     const encoded = isPlain ? Buffer.from(block) : encodeRuns(block);
     pieces.push(word(encoded.length + (isPlain ? 2 ** 31 : 0)), encoded);
     if (hasBlockChecksums) pieces.push(word(xxh32(encoded)));
@@ -113,4 +115,19 @@ function more(length: number): Buffer {
   if (length < 15) return Buffer.alloc(0);
   const rest = length - 15;
   return Buffer.concat([Buffer.alloc(Math.floor(rest / 255), 255), Buffer.of(rest % 255)]);
+}
+
+/** Of a frame with a content size, and checksums of its blocks alone: makes all of them right. */
+export function repairSummedLz4(bytes: Uint8Array): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const descriptorEnd = 14;
+  if (bytes.length <= descriptorEnd) return;
+  bytes[descriptorEnd] = (xxh32(bytes.subarray(4, descriptorEnd)) >>> 8) & 0xff;
+  for (let at = descriptorEnd + 1; at + 4 <= bytes.length;) {
+    const size = view.getUint32(at, true) & 0x7fff_ffff;
+    const end = at + 4 + size;
+    if (size === 0 || end + 4 > bytes.length) return;
+    view.setUint32(end, xxh32(bytes.subarray(at + 4, end)), true);
+    at = end + 4;
+  }
 }

@@ -39,12 +39,29 @@ function ovaSeeds(): SeedImage[] {
   ];
   const bytes = new Uint8Array(buildTar(members));
   let at = 0;
-  const fields = members.flatMap(({ data }) => {
-    const found = headerFields(at, true, HEADER);
+  const headers: number[] = [];
+  const fields = members.flatMap(({ name, data }) => {
+    headers.push(at);
+    // Another length would leave no member to be found behind, so only the last one gets any.
+    const known = name === 'd' ? HEADER : HEADER.filter(([field]) => !field.startsWith('size'));
+    const found = headerFields(at, true, known);
     at += 512 + Math.ceil(data.length / 512) * 512;
     return found;
   });
-  return [{ name: 'ova', bytes, unitBytes: 512, fields, regions: [], repair: repairTarChecksums }];
+  // What a disk is found out from lies in its first sector; damage behind that is met on reading.
+  const offset = Buffer.from(bytes).indexOf('QFI\xfb', 0, 'latin1') + 512;
+  const lengthBytes = image!.bytes.length - 512;
+  const tables = { name: 'tables', offset, lengthBytes, widthBytes: 8, bigEndian: true } as const;
+  const regions = [tables];
+  const repair = (mutant: Uint8Array): void => {
+    // A header that is known for one has its checksum mended.
+    for (const header of headers) {
+      if (header + 512 <= mutant.length)
+        mutant.set(bytes.subarray(header + 257, header + 263), header + 257);
+    }
+    repairTarChecksums(mutant);
+  };
+  return [{ name: 'ova', bytes, unitBytes: 512, fields, regions, repair }];
 }
 
 export const ovaTarget: FuzzTarget = {
