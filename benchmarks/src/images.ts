@@ -1,12 +1,17 @@
 /** The disks that are measured: content like a guest's, in each way of storing it. */
+import * as crypto from 'node:crypto';
 import {
+  closeSync,
   createReadStream,
   createWriteStream,
   existsSync,
+  ftruncateSync,
   mkdirSync,
+  openSync,
   renameSync,
   rmSync,
   truncateSync,
+  writeSync,
 } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -22,17 +27,21 @@ export interface ImageSizes {
   readonly randomBytes: number;
   /** A hole at the end. */
   readonly holeBytes: number;
+  /** A disk that is full. */
+  readonly fullBytes: number;
 }
 
 export const FULL_SIZES: ImageSizes = {
   fileBytes: 2048 * MIB,
   randomBytes: 512 * MIB,
   holeBytes: 1536 * MIB,
+  fullBytes: 20 * 1024 * MIB,
 };
 export const QUICK_SIZES: ImageSizes = {
   fileBytes: 192 * MIB,
   randomBytes: 64 * MIB,
   holeBytes: 256 * MIB,
+  fullBytes: 1024 * MIB,
 };
 
 /** Makes images when they are first asked for, and keeps them for later runs. */
@@ -96,6 +105,52 @@ export class Images {
     return { path, sizeBytes };
   }
 
+  /** Files of a guest, in a disk with half as much room again. */
+  async files(): Promise<string> {
+    const { fileBytes } = this.#sizes;
+    return await this.#made('files.raw', async (path) => {
+      await appendTar(path, ['/usr/share'], fileBytes / 2);
+      await appendTar(path, ['/usr/bin', '/usr/lib'], fileBytes / 2);
+      truncateSync(path, fileBytes * 1.5);
+    });
+  }
+
+  async random(): Promise<string> {
+    return await this.#made('random.raw', async (path) => {
+      const random = createReadStream('/dev/urandom', { end: this.#sizes.randomBytes * 2 - 1 });
+      await pipeline(random, createWriteStream(path));
+    });
+  }
+
+  /** All clusters are mapped and counted; what they hold is a hole. */
+  async manyClusters(): Promise<{ path: string; clusters: number }> {
+    const clusters = 2 ** 22;
+    const path = await this.#made('tables.qcow2', (target) => {
+      const options = ['-o', 'preallocation=metadata,cluster_size=4k'];
+      const size = String(clusters * 4096);
+      runProgram(this.qemuImg, ['create', '-q', '-f', 'qcow2', ...options, target, size]);
+    });
+    return { path, clusters };
+  }
+
+  /** Data all over a disk of 1 TiB: 64 KiB in every 256 MiB. */
+  async sparse1TiB(): Promise<string> {
+    return await this.#made('sparse.raw', (path) => {
+      const stepBytes = 256 * MIB;
+      writeBlocks(path, 2 ** 40 / stepBytes, stepBytes, crypto.randomBytes(64 * 1024));
+    });
+  }
+
+  /** A disk without a hole or a zero; a codec makes little of it. */
+  async full(): Promise<{ path: string; sizeBytes: number }> {
+    const sizeBytes = this.#sizes.fullBytes;
+    const path = await this.#made('full.raw', (target) => {
+      const block = Buffer.alloc(MIB, crypto.randomBytes(1024));
+      writeBlocks(target, sizeBytes / MIB, MIB, block);
+    });
+    return { path, sizeBytes };
+  }
+
   /** Nothing at all, but much of it. */
   async empty16TiB(): Promise<string> {
     return await this.#made('empty.qcow2', (path) => {
@@ -132,6 +187,19 @@ export class Images {
     await make(unfinished);
     renameSync(unfinished, path);
     return path;
+  }
+}
+
+/** Writes the same block at every multiple of `stepBytes`. */
+function writeBlocks(path: string, count: number, stepBytes: number, block: Uint8Array): void {
+  const fd = openSync(path, 'w');
+  try {
+    ftruncateSync(fd, count * stepBytes);
+    for (let index = 0; index < count; index++) {
+      writeSync(fd, block, 0, block.length, index * stepBytes);
+    }
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -6,6 +6,8 @@ export interface Sample {
   readonly milliseconds: number;
   /** Largest resident set, where it was asked for. */
   readonly peakBytes?: number;
+  /** Processor time of all its threads, where that was asked for. */
+  readonly cpuMilliseconds?: number;
 }
 
 export interface Contender {
@@ -51,12 +53,14 @@ export function peakMemory(series: Series): number {
   return Math.max(...series.samples.map(({ peakBytes }) => peakBytes ?? NaN));
 }
 
-/** Median of the ratios within each round. */
-export function medianRatio(numerator: Series, denominator: Series): number {
+/** Median of the ratios within each round, of wall or of processor time. */
+export function medianRatio(
+  numerator: Series,
+  denominator: Series,
+  of: 'milliseconds' | 'cpuMilliseconds' = 'milliseconds',
+): number {
   return median(
-    numerator.samples.map(
-      ({ milliseconds }, round) => milliseconds / denominator.samples[round]!.milliseconds,
-    ),
+    numerator.samples.map((sample, round) => sample[of]! / denominator.samples[round]![of]!),
   );
 }
 
@@ -68,7 +72,8 @@ const WATCH_MILLISECONDS = 10;
 
 /**
  * Runs a program and takes the time of the whole process.
- * @param options `watchMemory` looks at its peak resident set until it ends (Linux)
+ * @param options `watchMemory` looks at its peak resident set and its processor time until it ends
+ *   (Linux)
  */
 export async function runTimed(
   program: string,
@@ -84,8 +89,10 @@ export async function runTimed(
   child.stdout?.on('data', (bytes: Buffer) => output.push(bytes));
   child.stderr!.on('data', (bytes: Buffer) => complaints.push(bytes));
   let peakBytes = 0;
+  let cpuMilliseconds = 0;
   const watch = (): void => {
     peakBytes = Math.max(peakBytes, peakResidentBytes(child.pid) ?? 0);
+    cpuMilliseconds = Math.max(cpuMilliseconds, processorTime(child.pid!) ?? 0);
   };
   const timer = options.watchMemory === true ? setInterval(watch, WATCH_MILLISECONDS) : undefined;
   const status = await new Promise<number | null>((resolve, reject) => {
@@ -98,7 +105,7 @@ export async function runTimed(
   }
   const stdout = Buffer.concat(output).toString();
   return options.watchMemory === true
-    ? { milliseconds, stdout, peakBytes }
+    ? { milliseconds, stdout, peakBytes, cpuMilliseconds }
     : { milliseconds, stdout };
 }
 
@@ -108,6 +115,21 @@ export function peakResidentBytes(pid: number | 'self' = 'self'): number | undef
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
     return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Clock ticks of /proc, which Linux fixes for programs. */
+const TICK_MILLISECONDS = 10;
+
+/** Processor time of a process and its threads so far, in milliseconds (proc(5), `stat`). */
+function processorTime(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // Behind the name, which may hold anything, `utime` and `stime` are fields 14 and 15 of all.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MILLISECONDS;
   } catch {
     return undefined;
   }

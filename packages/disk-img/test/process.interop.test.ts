@@ -1,9 +1,19 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 
+const MIB = 1024 * 1024;
 const COMMAND = join(import.meta.dirname, '../bin/disk-img.js');
 const scratch = mkdtempSync(join(tmpdir(), 'disk-img-process-'));
 const bin = join(scratch, 'bin');
@@ -23,21 +33,61 @@ describe('the command as a process', () => {
     expect(own.stderr).toMatch(/^disk-img: .*\nTry 'disk-img --help'/);
     expect([own.status, ours('check', '-f', 'raw', COMMAND).status]).toEqual([1, 63]);
   });
+});
 
-  it('leaves nothing under the final name when it is interrupted', async () => {
-    const { status } = ours('create', '-q', '-f', 'raw', 'big', '1G');
-    expect(status).toBe(0);
-    execFileSync('qemu-io', ['-f', 'raw', '-c', 'write -P 7 0 600M', 'big'], { cwd: scratch });
-    const child = spawn(
-      join(bin, 'qemu-img'),
-      ['convert', '-p', '-c', '-f', 'raw', '-O', 'qcow2', 'big', 'out'],
-      { cwd: scratch, stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    child.stdout.once('data', () => child.kill('SIGINT'));
-    const signal = await new Promise((resolve) => child.on('close', (_, by) => resolve(by)));
-    expect(signal).toBe('SIGINT');
-    expect(readdirSync(scratch).toSorted()).toEqual(['big', 'bin']);
-    rmSync(join(scratch, 'big'));
+/** What makes an image in `out`, slowly enough to be called off. */
+const MAKERS: readonly (readonly [string, NodeJS.Signals])[] = [
+  ['convert -r 1M -f raw -O raw source out', 'SIGTERM'],
+  ['convert -c -W -f raw -O qcow2 source out', 'SIGINT'],
+  ['convert -f raw -O vmdk -o subformat=streamOptimized source out', 'SIGTERM'],
+  ['dd -f raw -O qcow2 bs=512 if=source of=out', 'SIGINT'],
+  ['create -f qcow2 -o preallocation=full out 2G', 'SIGTERM'],
+  ['create -f raw -o preallocation=full out 2G', 'SIGINT'],
+];
+
+describe('an image that is not completed leaves nothing behind', () => {
+  it.each(MAKERS)('%s, by %s', async (line, signal) => {
+    const cwd = mkdtempSync(join(scratch, 'interrupted-'));
+    writeFileSync(join(cwd, 'source'), randomBytes(32 * MIB));
+    const child = spawn(join(bin, 'qemu-img'), line.split(' '), { cwd, stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.on('close', (_, by) => resolve(by)));
+    const poll = setInterval(() => {
+      if (readdirSync(cwd).length > 1) child.kill(signal);
+    }, 5);
+    expect(await ended).toBe(signal);
+    clearInterval(poll);
+    expect(readdirSync(cwd)).toEqual(['source']);
+  });
+
+  const isRoot = process.getuid?.() === 0;
+  it.skipIf(!isRoot)('nor does one on a full disk, which takes a line (needs root)', () => {
+    const cwd = mkdtempSync(join(scratch, 'full-'));
+    const full = join(cwd, 'full');
+    mkdirSync(full);
+    writeFileSync(join(cwd, 'source'), randomBytes(24 * MIB));
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', full]);
+    try {
+      for (const line of [
+        'convert -f raw -O raw source full/out',
+        'convert -f raw -O qcow2 source full/out',
+        'convert -c -f raw -O qcow2 source full/out',
+        'convert -f raw -O vhdx source full/out',
+        'dd -f raw -O qcow2 bs=1M if=source of=full/out',
+        'create -q -f qcow2 -o preallocation=full full/out 24M',
+        'create -q -f raw -o preallocation=falloc full/out 24M',
+      ]) {
+        const args = line.split(' ');
+        const { status, stdout, stderr } = spawnSync(join(bin, 'qemu-img'), args, {
+          cwd,
+          encoding: 'utf8',
+        });
+        const said = stderr.replace(/^qemu-img: .*No space left on device\n$/, 'one clear line');
+        expect([line, status, stdout, said]).toEqual([line, 1, '', 'one clear line']);
+        expect(readdirSync(full)).toEqual([]);
+      }
+    } finally {
+      execFileSync('umount', [full]);
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 /** `create`: makes a new image. */
-import { formatName } from '@diskfile/command';
-import { createDiskFileSync, DiskError, openDiskFileSync, type UserObjects } from 'diskfile';
+import { formatName, Interrupted } from '@diskfile/command';
+import { createDiskFile, DiskError, openDiskFileSync, type UserObjects } from 'diskfile';
 import {
   asksForHelp,
   joinOptionLists,
@@ -23,12 +23,13 @@ import {
   newImage,
 } from '../images/new-image.ts';
 import { OPEN_GATE } from '../images/open-image.ts';
+import { interruptible } from '../interrupts.ts';
 import { Failure, type FailureOptions, type Program, usage } from '../program.ts';
 import { creationWords } from '../words/creation-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
 import { openReason } from '../words/open-failure.ts';
 
-export function run(program: Program, args: readonly string[]): number {
+export async function run(program: Program, args: readonly string[]): Promise<number> {
   const options = new CommandOptions('create', args, {
     short: 'F:b:f:o:qu',
     long: { object: 'object:' },
@@ -40,7 +41,7 @@ export function run(program: Program, args: readonly string[]): number {
   if (options.operands.length > 2) throw usage(`Unexpected argument: ${options.operands[2]}`);
   const sizeBytes = sizeText === undefined ? undefined : sizeArgument('image size', sizeText);
   if (asksForHelp(list)) return printOptions(program, format, filename !== undefined);
-  createImage(program, {
+  await createImage(program, {
     filename: filename!,
     format,
     list,
@@ -91,7 +92,7 @@ export interface Creation {
 }
 
 /** @throws Failure */
-export function createImage(program: Program, creation: Creation): void {
+async function createImage(program: Program, creation: Creation): Promise<void> {
   const { filename, format } = creation;
   const refuse = (reason: string, options?: FailureOptions): Failure =>
     new Failure(`${filename}: ${reason}`, options);
@@ -111,7 +112,7 @@ export function createImage(program: Program, creation: Creation): void {
   }
   const lone = backing === undefined ? loneBackingFormat(format, values) : undefined;
   if (lone !== undefined) throw refuse(lone);
-  make(creation, values, refuse);
+  await make(creation, values, refuse);
 }
 
 /** What a format says to the format of an image that it has not. @returns why it is refused, if so */
@@ -185,19 +186,23 @@ function lookBelow(
   });
 }
 
-function make(creation: Creation, values: OptionValues, refuse: Refusal): void {
+async function make(creation: Creation, values: OptionValues, refuse: Refusal): Promise<void> {
   const { filename, format, objects } = creation;
   try {
     const { sizeBytes, ...image } = newImage(format, values, objects);
     if (typeof sizeBytes === 'bigint') throw tooLarge();
-    createDiskFileSync(filename.replace(/^file:/, ''), {
-      format,
-      sizeBytes: sizeBytes!,
-      ...image,
-      overwrite: true,
-      gate: OPEN_GATE,
-    });
+    await interruptible((signal) =>
+      createDiskFile(filename.replace(/^file:/, ''), {
+        format,
+        sizeBytes: sizeBytes!,
+        ...image,
+        overwrite: true,
+        gate: OPEN_GATE,
+        signal,
+      }),
+    );
   } catch (error) {
+    if (error instanceof Interrupted) throw error;
     throw refuse(creationWords(error, { format, filename, values }));
   }
 }

@@ -118,13 +118,8 @@ function* firstNonZero(
   return undefined;
 }
 
-/** First byte that differs; -1 for none. Whole words first: nearly all that is compared is equal. */
+/** First byte that differs; -1 for none, as it nearly always is: memory is compared at once first. */
 function firstDifference(left: Uint8Array, right: Uint8Array): number {
-  const words = Math.floor(left.length / 4);
-  const leftWords = new Int32Array(left.buffer, left.byteOffset, words);
-  const rightWords = new Int32Array(right.buffer, right.byteOffset, words);
-  let word = 0;
-  while (word < words && leftWords[word] === rightWords[word]) word += 1;
-  for (let at = word * 4; at < left.length; at++) if (left[at] !== right[at]) return at;
-  return -1;
+  if (Buffer.compare(left, right) === 0) return -1;
+  return left.findIndex((byte, at) => byte !== right[at]);
 }

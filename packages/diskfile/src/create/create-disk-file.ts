@@ -31,6 +31,7 @@ import { checkedLimits } from '../open/limits.ts';
 import { type Passphrase, passphraseBytes } from '../open/passphrases.ts';
 import { ALL_FORMATS } from '../formats.ts';
 import { describeValue } from './describe-value.ts';
+import { unlessAborted } from '../workers/aborted.ts';
 import { isSameFile } from './same-file.ts';
 
 const SECTOR_BYTES = 512;
@@ -67,6 +68,8 @@ export interface CreateDiskFileOptions {
   /** Looks into a backing image although another process may be writing it. */
   readonly forceShare?: boolean;
   readonly limits?: Partial<Limits>;
+  /** Calls the work off; only what is created asynchronously can be. */
+  readonly signal?: AbortSignal;
   /** Formats to choose from; by default all. */
   readonly formats?: readonly FormatDriver[];
 }
@@ -132,7 +135,7 @@ class Creation {
       const image = yield* this.#newFile(this.#path);
       const { sizeBytes, backing } = yield* this.#sizeAndBacking(image);
       const [passphrase] = this.#passphrases;
-      yield* create({
+      const creation = create({
         storage: image.storage,
         fileName: basename(this.#path),
         sizeBytes: this.#wholeSectors(sizeBytes),
@@ -142,6 +145,7 @@ class Creation {
         ...(backing === undefined ? {} : { describeBacking: () => this.#describeBacking(image) }),
         createNamed: (file) => this.#createNamed(file),
       });
+      yield* unlessAborted(creation, this.#options.signal, this.#path);
       if (this.#fill !== undefined) yield* this.#fillDisk(image, this.#fill);
       for (const file of this.#files) yield* file.prepare();
       // The image last: once it is there, so is everything that it names.
