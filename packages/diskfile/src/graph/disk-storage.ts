@@ -7,6 +7,8 @@ import { StorageWrapper } from '@diskfile/storage';
 /** Owns the disk. The size changes only where the format of the disk can do that. */
 export class DiskStorage extends StorageWrapper implements WritableStorage {
   readonly disk: DiskFile;
+  /** Ends with the growth that was begun last. */
+  #growing: Promise<void> = Promise.resolve();
 
   constructor(disk: DiskFile) {
     super(asStorage(disk));
@@ -39,8 +41,20 @@ export class DiskStorage extends StorageWrapper implements WritableStorage {
 
   override async write(src: Uint8Array, offset: number): Promise<void> {
     if (src.length === 0) return;
-    if (offset + src.length > this.sizeBytes) await this.truncate(offset + src.length);
+    if (offset + src.length > this.sizeBytes) await this.#grow(offset + src.length);
     await this.disk.write(src, offset);
+  }
+
+  /** Writes side by side grow the disk one after another: none makes it smaller again. */
+  async #grow(sizeBytes: number): Promise<void> {
+    const grown = this.#growAfter(this.#growing, sizeBytes);
+    this.#growing = grown.catch(() => {});
+    await grown;
+  }
+
+  async #growAfter(before: Promise<void>, sizeBytes: number): Promise<void> {
+    await before;
+    if (sizeBytes > this.sizeBytes) await this.#resizing().resize(sizeBytes);
   }
 
   override flushSync(): void {

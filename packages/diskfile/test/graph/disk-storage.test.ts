@@ -1,0 +1,18 @@
+import { MemoryStorage } from '@diskfile/core';
+import { expect, it } from 'vitest';
+import { DiskStorage } from '../../src/graph/disk-storage.ts';
+import { openDiskFile } from '../../src/index.ts';
+
+it('grows for writes side by side, in whatever order they come', async () => {
+  const file = new MemoryStorage(new Uint8Array(512));
+  const storage = new DiskStorage(await openDiskFile(file, { format: 'raw', readOnly: false }));
+  const offsets = [4096, 1024, 8192, 2048, 512];
+  await Promise.all(
+    offsets.map((offset, index) => storage.write(new Uint8Array(512).fill(index + 1), offset)),
+  );
+  expect(storage.sizeBytes).toBe(8192 + 512);
+  const bytes = new Uint8Array(storage.sizeBytes);
+  await storage.read(bytes, 0);
+  expect(offsets.map((offset) => bytes[offset + 511])).toEqual([1, 2, 3, 4, 5]);
+  await storage.close();
+});
