@@ -4,7 +4,7 @@ import type { DirtyGuestRange, Preallocation } from './format/writer-capabilitie
 import type { BackingReference } from './open/reference.ts';
 
 /**
- * A part is undefined where the format has no such thing. Resizing, backing, amending and compression
+ * A part is undefined where the format has no such thing. Resizing, backing, amending, compression and copyUp
  * are there only when the disk was opened for writing. Snapshots and bitmaps are there on a disk for
  * reading as well, to be listed and read; what changes them fails with `read-only` then.
  */
@@ -23,6 +23,18 @@ export interface DiskCapabilities {
   readonly compression: DiskCompression | undefined;
   /** The state of a virtual machine that was stopped. */
   readonly vmState: DiskVmState | undefined;
+  /** Taking in what the images below hold. */
+  readonly copyUp: DiskCopyUp | undefined;
+}
+
+export interface DiskCopyUp {
+  /**
+   * Copies into the image what it does not hold itself of a range, be it zeros. The disk reads the
+   * same before and after; a write that is made meanwhile is not undone. Safe after the next flush.
+   * @throws DiskError `out-of-range`, `no-space`, `io`
+   */
+  copy(guestOffset: number, lengthBytes: number): Promise<void>;
+  copySync(guestOffset: number, lengthBytes: number): void;
 }
 
 /** Bytes beside the disk, from 0 on: what was never written reads as zeros. */

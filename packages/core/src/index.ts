@@ -48,6 +48,7 @@ export type {
   DiskBitmaps,
   DiskCapabilities,
   DiskCompression,
+  DiskCopyUp,
   DiskResizing,
   DiskVmState,
   DiskSnapshots,

@@ -22,6 +22,7 @@ export {
   type DiskBitmaps,
   type DiskCapabilities,
   type DiskCompression,
+  type DiskCopyUp,
   type DiskDescriptor,
   type DiskFile,
   type DiskResizing,

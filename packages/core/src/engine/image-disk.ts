@@ -126,6 +126,7 @@ class ImageDisk implements DiskFile {
       writeZeros: (offset, length) => this.#writable('resize').zeroBytesStep(offset, length),
       readsEnded: (offset) => this.#writable('resize').readsEndedStep(offset),
       compress: this.#shared.writer?.canCompress ? this.#compressStep.bind(this) : undefined,
+      copyUp: this.readOnly ? undefined : this.#copyUpStep.bind(this),
       behindDisk: this.#shared.behindDisk,
       needSync: (op) => this.#needSync(op),
     };
@@ -232,6 +233,11 @@ class ImageDisk implements DiskFile {
   discardSync(guestOffset: number, lengthBytes: number): void {
     this.#needSync('discardSync');
     runSync(this.#discardStep(guestOffset, lengthBytes));
+  }
+
+  #copyUpStep(offset: number, length: number): Step<void> {
+    const range = { op: 'copyUp', offset, length };
+    return this.#change(range, (writer) => writer.copyUpStep(offset, length));
   }
 
   #discardStep(offset: number, length: number): Step<void> {

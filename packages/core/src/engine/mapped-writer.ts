@@ -22,6 +22,8 @@ import { WriteTurns } from './write-turns.ts';
 
 /** Zeros written at a time where a format cannot express them. */
 const ZERO_CHUNK_BYTES = 1024 * 1024;
+/** Copied at a time from the images below. */
+const COPY_CHUNK_BYTES = 1024 * 1024;
 /** Lookups of one offset that may miss before that counts as an endless loop. */
 const MAX_MISSES = 1000;
 
@@ -349,6 +351,44 @@ export class MappedWriter {
       },
       rangeOf(guestOffset, lengthBytes),
     );
+  }
+
+  /** Copies into the image what the images below it hold of a range, once its turn has come. */
+  *copyUpStep(guestOffset: number, lengthBytes: number): Step<void> {
+    if ((yield* this.#heldBytes(guestOffset, lengthBytes)) === lengthBytes) return;
+    yield* this.#turns.exclusive(
+      () => {
+        this.#checkRange('copyUp', guestOffset, lengthBytes);
+        return this.#copyUpAlone(guestOffset, lengthBytes);
+      },
+      rangeOf(guestOffset, lengthBytes),
+    );
+  }
+
+  /** Bitmaps are not told of it: the disk reads the same. */
+  *#copyUpAlone(guestOffset: number, lengthBytes: number): Step<void> {
+    for (let done = 0; done < lengthBytes;) {
+      done += yield* this.#heldBytes(guestOffset + done, lengthBytes - done);
+      if (done === lengthBytes) return;
+      const { lengthBytes: below } = yield* this.#reader.resolve(
+        guestOffset + done,
+        lengthBytes - done,
+      );
+      const bytes = new Uint8Array(Math.min(below, COPY_CHUNK_BYTES));
+      yield* this.#reader.readStep(bytes, guestOffset + done);
+      yield* this.#writeAlone(bytes, guestOffset + done);
+      done += bytes.length;
+    }
+  }
+
+  /** How much of a range from its start on the image itself holds. */
+  *#heldBytes(guestOffset: number, lengthBytes: number): Step<number> {
+    for (let done = 0; done < lengthBytes;) {
+      const extent = yield* this.#reader.resolve(guestOffset + done, lengthBytes - done);
+      if (extent.depth > 0 || !extent.allocated) return done;
+      done += extent.lengthBytes;
+    }
+    return lengthBytes;
   }
 
   /** Returns once everything written before is durable. */

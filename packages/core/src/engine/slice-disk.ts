@@ -191,5 +191,6 @@ function ofSlice(synchronous: boolean): DiskCapabilities {
     amending: undefined,
     compression: undefined,
     vmState: undefined,
+    copyUp: undefined,
   };
 }

@@ -61,6 +61,7 @@ export class QuorumDisk extends DiskFilter {
       amending: undefined,
       compression: undefined,
       vmState: undefined,
+      copyUp: undefined,
     };
   }
 

@@ -48,6 +48,7 @@ export class VerifiedDisk extends DiskFilter {
       amending: undefined,
       compression: undefined,
       vmState: undefined,
+      copyUp: undefined,
     };
   }
 

@@ -4,6 +4,7 @@ import { Amending } from './amending.ts';
 import { Backing } from './backing.ts';
 import { Bitmaps } from './bitmaps.ts';
 import { Compression } from './compression.ts';
+import { CopyUp } from './copy-up.ts';
 import type { CapabilityTarget } from './disk-change.ts';
 import { Resizing } from './resizing.ts';
 import { Snapshots } from './snapshots.ts';
@@ -11,7 +12,7 @@ import { VmState } from './vm-state.ts';
 
 export function capabilitiesOf(target: CapabilityTarget, synchronous: boolean): DiskCapabilities {
   const { snapshots, bitmaps, writer, vmState } = target.image;
-  const { compress } = target;
+  const { compress, copyUp } = target;
   return {
     synchronous,
     resizing: writer?.resizer && new Resizing(target),
@@ -20,6 +21,7 @@ export function capabilitiesOf(target: CapabilityTarget, synchronous: boolean): 
     backing: writer?.backing && new Backing(target),
     amending: writer?.amender && new Amending(target),
     vmState: vmState && new VmState(target, vmState),
+    copyUp: copyUp && new CopyUp(target, copyUp),
     compression: compress && new Compression(target, compress, writer!.compression!),
   };
 }

@@ -11,6 +11,8 @@ export type CompressStep = (
   options: CompressOptions | undefined,
 ) => Step<void>;
 
+export type CopyUpStep = (guestOffset: number, lengthBytes: number) => Step<void>;
+
 export interface CapabilityTarget {
   /** The opened image. */
   readonly image: FormatImage;
@@ -33,6 +35,8 @@ export interface CapabilityTarget {
   readsEnded(guestOffset: number): Step<void>;
   /** Writes compressed; undefined where the image cannot hold compressed data. */
   readonly compress: CompressStep | undefined;
+  /** Undefined on a disk for reading. */
+  readonly copyUp: CopyUpStep | undefined;
   /** Reads and writes at guest offsets behind the end of the disk, in the image alone. */
   readonly behindDisk: BehindDisk;
   /** @throws DiskError `unsupported` unless the disk works synchronously */
