@@ -2,7 +2,10 @@
 export interface Limits {
   /** Longest chain of images, the opened one included. */
   readonly maxChainLength: number;
-  /** Bytes of tables that one image may keep in memory at a time. */
+  /**
+   * Bytes of tables that one image may keep in memory at a time; of a long chain, those far below
+   * the opened one get less.
+   */
   readonly metadataCacheBytes: number;
   /** Largest single structure that is read whole, in bytes. */
   readonly maxStructureBytes: number;
@@ -21,7 +24,7 @@ export interface Limits {
 }
 
 export const DEFAULT_LIMITS: Limits = {
-  maxChainLength: 16,
+  maxChainLength: 128,
   metadataCacheBytes: 16 * 1024 * 1024,
   maxStructureBytes: 64 * 1024 * 1024,
   decodedCacheBytes: 4 * 1024 * 1024,

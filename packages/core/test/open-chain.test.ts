@@ -175,7 +175,7 @@ describe('opening a chain', () => {
     [
       'a long chain',
       Object.fromEntries(
-        Array.from({ length: 40 }, (_, i) => [i === 0 ? 'top' : `${i}`, `link:${i + 1}`]),
+        Array.from({ length: 140 }, (_, i) => [i === 0 ? 'top' : `${i}`, `link:${i + 1}`]),
       ),
       {},
       'open.chain-too-long',

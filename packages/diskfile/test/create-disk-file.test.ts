@@ -138,6 +138,15 @@ describe.each(ways)('%s', (_name, create) => {
     expect(fs.readdirSync(root)).toEqual(['file']);
   });
 
+  it.each(['raw', 'qcow2', 'vhdx', 'vmdk'])('takes no passphrase for plain %s', async (format) => {
+    const creating = create(path, { format, sizeBytes: 2 ** 20, passphrase: 'secret' });
+    await expect(creating).rejects.toMatchObject({
+      code: 'invalid-argument',
+      detail: 'create.passphrase-unused',
+    });
+    expect(fs.readdirSync(root)).toEqual([]);
+  });
+
   it('does not replace an image that is open', async () => {
     fs.writeFileSync(path, 'x'.repeat(512));
     using disk = openDiskFileSync(path);

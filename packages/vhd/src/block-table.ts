@@ -1,4 +1,5 @@
 /** The block allocation table (specification, "Block Allocation Table and Data Blocks"). */
+import type { DiskError } from '@diskfile/bytes';
 import {
   AppendSpace,
   BLOCK,
@@ -14,19 +15,33 @@ import {
   writeBytes,
 } from '@diskfile/core';
 import type { DynamicHeader } from './dynamic-header.ts';
+import { corrupt } from './footer.ts';
 import { SECTOR_BYTES, UNUSED_ENTRY } from './structs.ts';
 
 const ENTRY_BYTES = 4;
 /** Bytes of changed table pages at which they are written early. */
 const MAX_DIRTY_BYTES = 8 * 1024 * 1024;
 
+/** A block that is not there would read as zeros, and be lost for good once the file grows. */
+export function blockCut(hostOffset: number, fileEnd: number): DiskError {
+  return corrupt(
+    'vhd.block-cut',
+    `The file ends at ${fileEnd}, before the end of the block at ${hostOffset}: it has been cut off`,
+    hostOffset,
+  );
+}
+
 export class VhdBlockTable implements BlockTable {
   readonly blockBytes: number;
   readonly storage: Storage;
   readonly header: DynamicHeader;
   protected readonly pages: TablePages;
+  /** No block goes on behind it. */
+  readonly #fileEnd: number;
 
-  constructor(storage: Storage, header: DynamicHeader, limits: Limits) {
+  /** @param fileEnd where the file ends; infinite for one that is written and grows */
+  constructor(storage: Storage, header: DynamicHeader, limits: Limits, fileEnd: number) {
+    this.#fileEnd = fileEnd;
     this.storage = storage;
     this.header = header;
     this.blockBytes = header.blockBytes;
@@ -42,7 +57,10 @@ export class VhdBlockTable implements BlockTable {
     const page = this.pages.find(at);
     if (page === undefined) return BLOCK.unknown;
     const entry = page.view.getUint32(this.pages.offsetInPage(at));
-    return entry === UNUSED_ENTRY ? BLOCK.none : entry * SECTOR_BYTES + this.header.bitmapBytes;
+    if (entry === UNUSED_ENTRY) return BLOCK.none;
+    const hostOffset = entry * SECTOR_BYTES + this.header.bitmapBytes;
+    if (hostOffset + this.blockBytes > this.#fileEnd) throw blockCut(hostOffset, this.#fileEnd);
+    return hostOffset;
   }
 
   *load(blockIndex: number): Step<void> {
@@ -74,7 +92,7 @@ export class WritableVhdBlockTable extends VhdBlockTable implements WritableBloc
     limits: Limits,
     { footer, usedEnd, marksSectors }: VhdWritingOptions,
   ) {
-    super(storage, header, limits);
+    super(storage, header, limits, Infinity);
     this.#space = new AppendSpace(storage, usedEnd, SECTOR_BYTES);
     this.#footer = footer;
     this.#newBitmap = marksSectors ? new Uint8Array(header.bitmapBytes).fill(0xff) : undefined;

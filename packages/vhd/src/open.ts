@@ -125,7 +125,7 @@ function* openTable(
   footer: VhdFooter,
   header: DynamicHeader,
 ): Step<VhdBlockTable> {
-  const table = new VhdBlockTable(storage, header, limits);
+  const table = new VhdBlockTable(storage, header, limits, storage.sizeBytes);
   if (!writable) return table;
   const usedEnd = yield* findUsedEnd(table, footer);
   const marksSectors = footer.type === 'dynamic';

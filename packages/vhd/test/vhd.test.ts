@@ -99,6 +99,21 @@ describe('a dynamic VHD image', () => {
     expect(footerOf(storage)).toBe(footer);
   });
 
+  it('is not read as zeros where the file has been cut off', () => {
+    const storage = create(5 * MIB, { force_size: true });
+    const disk = open(storage);
+    disk.writeSync(new Uint8Array(10).fill(7), 3 * MIB);
+    disk.closeSync();
+    const cut = new MemoryStorage(storage.bytes.slice(0, -MIB));
+    const refusal = expect.objectContaining({ code: 'corrupt', detail: 'vhd.block-cut' });
+    expect(() => open(cut)).toThrowError(refusal);
+    const opened = open(cut, false);
+    const bytes = new Uint8Array(1);
+    opened.readSync(bytes, 0);
+    expect(() => opened.readSync(bytes, 3 * MIB)).toThrowError(refusal);
+    expect(() => [...opened.blockStatusSync()]).toThrowError(refusal);
+  });
+
   it('is not written where two blocks share a place', () => {
     const storage = create(5 * MIB, { force_size: true });
     const disk = open(storage);

@@ -82,6 +82,9 @@ const MAX_NESTING = 4;
 /** A parent under another name may be there where one is not, or must not be opened. */
 const MISSING: ReadonlySet<string> = new Set(['not-found', 'denied']);
 
+/** Images of a chain that keep as many tables in memory as the limits allow; all others keep few. */
+const FULL_CACHES = 16;
+
 /** How one image is opened, as its context will say. */
 interface ImageOpening {
   readonly format: string | undefined;
@@ -216,7 +219,7 @@ class ChainOpening {
       ...asked,
       storage,
       decoders: this.#options.decoders,
-      limits: this.#options.limits,
+      limits: this.#limitsHere(),
       warn: (warning) => this.#warnings.push(warning),
       openNamed,
       openInner: (inner, options = {}) => {
@@ -298,6 +301,13 @@ class ChainOpening {
       );
     }
     visited.add(identity);
+  }
+
+  /** What all images of a chain keep together stays bounded, however long it is. */
+  #limitsHere(): Limits {
+    const { limits } = this.#options;
+    if (this.#layers.length < FULL_CACHES) return limits;
+    return { ...limits, metadataCacheBytes: Math.floor(limits.metadataCacheBytes / FULL_CACHES) };
   }
 
   #refuseLongChain(storage: Storage): void {

@@ -54,7 +54,7 @@ export interface CreateDiskFileOptions {
   };
   /** What the format alone knows, under the names that qemu-img gives with `-o`. */
   readonly options?: Readonly<Record<string, string | number | boolean>>;
-  /** What to encrypt the image with, where its format or its options say that it is encrypted. */
+  /** What to encrypt the image with; its format or its options have to say that it is encrypted. */
   readonly passphrase?: Passphrase;
   /** Whether a file that is there may be replaced. It stays as it was if creating fails. */
   readonly overwrite?: boolean;
@@ -105,6 +105,9 @@ export function createFilled(
   return new Creation(path, options, fill).run();
 }
 
+/** Values of a switch that is off. */
+const NOT_SET: ReadonlySet<unknown> = new Set([undefined, false, 'off']);
+
 class Creation {
   readonly #path: string;
   readonly #fill: FillNewDisk | undefined;
@@ -131,6 +134,7 @@ class Creation {
   *run(): Step<void> {
     const create = this.#creator();
     this.#refuseBadSize();
+    this.#refuseUnusedPassphrase();
     try {
       const image = yield* this.#newFile(this.#path);
       const { sizeBytes, backing } = yield* this.#sizeAndBacking(image);
@@ -223,6 +227,19 @@ class Creation {
       throw this.#refused('invalid-argument', 'create.no-size', 'The disk has no size', hint);
     }
     if (sizeBytes !== undefined) this.#wholeSectors(sizeBytes);
+  }
+
+  /** Who gives a passphrase believes that the image is encrypted. */
+  #refuseUnusedPassphrase(): void {
+    const { format, options = {}, passphrase } = this.#options;
+    const isAsked = format === 'luks' || options['encrypt.format'] !== undefined;
+    if (passphrase === undefined || isAsked || !NOT_SET.has(options['encryption'])) return;
+    throw this.#refused(
+      'invalid-argument',
+      'create.passphrase-unused',
+      `A passphrase is given, but nothing says that the ${format} image is encrypted`,
+      "Give the option 'encrypt.format' (qcow2), or take the format luks.",
+    );
   }
 
   #wholeSectors(sizeBytes: number): number {
