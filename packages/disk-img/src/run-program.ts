@@ -1,4 +1,5 @@
 /** From the arguments of the process to its exit code. */
+import { DiskError } from '@diskfile/bytes';
 import { BrokenPipe, Interrupted } from '@diskfile/command';
 import { parseArguments } from './arguments/getopt.ts';
 import { type Command, HelpWanted } from './arguments/options.ts';
@@ -49,6 +50,10 @@ async function exitCodeOf(program: Program, error: unknown): Promise<number> {
     // Nobody listens for the signal any more, so it now does what it does to every program.
     process.kill(process.pid, error.signal);
     return 1;
+  }
+  if (error instanceof DiskError) {
+    const { wordsOf } = await import('./words/disk-words.ts');
+    return program.fail(new Failure(wordsOf(error)));
   }
   if (!(error instanceof HelpWanted)) throw error;
   await help(program);

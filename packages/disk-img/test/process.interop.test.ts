@@ -33,6 +33,26 @@ describe('the command as a process', () => {
     expect(own.stderr).toMatch(/^disk-img: .*\nTry 'disk-img --help'/);
     expect([own.status, ours('check', '-f', 'raw', COMMAND).status]).toEqual([1, 63]);
   });
+
+  it('says in one line what it cannot print and what it cannot read', () => {
+    ours('create', '-q', '-f', 'qcow2', 'damaged', '1M');
+    const into = { cwd: scratch, encoding: 'utf8', shell: '/bin/bash' } as const;
+    const full = spawnSync(`${join(bin, 'qemu-img')} info damaged > /dev/full`, into);
+    expect([full.status, full.stderr]).toEqual([
+      1,
+      'qemu-img: Cannot write standard output: no space is left\n',
+    ]);
+    // The first L1 entry is no multiple of a cluster.
+    const bytes = readFileSync(join(scratch, 'damaged'));
+    bytes.writeBigUInt64BE(0x8000_0000_0000_1200n, Number(bytes.readBigUInt64BE(40)));
+    writeFileSync(join(scratch, 'damaged'), bytes);
+    for (const command of ['digest', 'map']) {
+      const { status, stderr } = ours(command, 'damaged');
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/^qemu-img: [^\n]+\n$/);
+    }
+    rmSync(join(scratch, 'damaged'));
+  });
 });
 
 /** What makes an image in `out`, slowly enough to be called off. */

@@ -149,7 +149,7 @@ export {
 } from './convert/compare-disks.ts';
 export { BlockOptions, type OptionValue } from './graph/block-options.ts';
 export { parseByteSize } from './graph/byte-size.ts';
-export { parseDiskName } from './graph/disk-name.ts';
+export { newFilePath, parseDiskName } from './graph/disk-name.ts';
 export type { ImageFile } from './graph/format-node.ts';
 export { type KeyvalWarnings, parseKeyval } from './graph/keyval.ts';
 export type { Breakpoints, StopListener } from './graph/blkdebug/fault-script.ts';

@@ -43,7 +43,7 @@ const MAX_NESTING = 4;
  */
 export function parseImageName(name: string, role: FileRole): ParsedName {
   if (name.startsWith('json:')) return parseJsonName(name, role);
-  const protocol = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(name)?.[1];
+  const protocol = /^([^:/]*):/.exec(name)?.[1];
   if (protocol === undefined) return plainFile(name, role);
   if (protocol === 'file') {
     return plainFile(name.slice('file:'.length).replace(/^\/\/(?=\/)/, ''), role);

@@ -1,6 +1,6 @@
 /** `convert`: copies disks into an image of any format. */
 import { hostErrorText } from '@diskfile/command';
-import { convertDiskFile, type ConvertDiskFileOptions, type DiskFile } from 'diskfile';
+import { convertDiskFile, type ConvertDiskFileOptions, type DiskFile, newFilePath } from 'diskfile';
 import {
   asksForHelp,
   joinOptionLists,
@@ -256,16 +256,12 @@ async function intoNew(
   if (options.has('bitmaps') && !skips) refuseBrokenBitmaps(disks[0]!);
   try {
     const { sizeBytes: _, ...image } = newImage(format, values, work.objects);
-    const { unreadable, bitmapsSkipped } = await convertDiskFile(
-      disks,
-      target.replace(/^file:/, ''),
-      {
-        ...commonOptions(conversion, work),
-        ...image,
-        overwrite: true,
-        ...(options.has('bitmaps') ? { bitmaps: skips ? 'usable' : 'all' } : {}),
-      },
-    );
+    const { unreadable, bitmapsSkipped } = await convertDiskFile(disks, newFilePath(target), {
+      ...commonOptions(conversion, work),
+      ...image,
+      overwrite: true,
+      ...(options.has('bitmaps') ? { bitmaps: skips ? 'usable' : 'all' } : {}),
+    });
     // QEMU has met them last to first.
     for (const name of bitmapsSkipped.toReversed()) {
       program.error(`warning: Skipping inconsistent bitmap '${name}'`);

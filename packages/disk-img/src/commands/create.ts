@@ -1,6 +1,12 @@
 /** `create`: makes a new image. */
 import { formatName, Interrupted } from '@diskfile/command';
-import { createDiskFile, DiskError, openDiskFileSync, type UserObjects } from 'diskfile';
+import {
+  createDiskFile,
+  DiskError,
+  newFilePath,
+  openDiskFileSync,
+  type UserObjects,
+} from 'diskfile';
 import {
   asksForHelp,
   joinOptionLists,
@@ -99,6 +105,7 @@ async function createImage(program: Program, creation: Creation): Promise<void> 
   if (!isKnownFormat(format)) throw refuse(`Unknown file format '${format}'`);
   const known = createOptionsOf(format);
   if (known === undefined) throw refuse(cannotCreate(format));
+  const path = pathOf(filename, refuse);
   const values = readValues(creation, known, refuse);
   const backing = backingOf(values);
   if (backing?.name === '') throw refuse('Expected backing file name, got empty string');
@@ -112,7 +119,15 @@ async function createImage(program: Program, creation: Creation): Promise<void> 
   }
   const lone = backing === undefined ? loneBackingFormat(format, values) : undefined;
   if (lone !== undefined) throw refuse(lone);
-  await make(creation, values, refuse);
+  await make(creation, path, { values, refuse });
+}
+
+function pathOf(filename: string, refuse: Refusal): string {
+  try {
+    return newFilePath(filename);
+  } catch (error) {
+    throw refuse(wordsOf(error));
+  }
 }
 
 /** What a format says to the format of an image that it has not. @returns why it is refused, if so */
@@ -171,7 +186,8 @@ function lookBelow(
 ): { readonly sizeBytes: number } {
   let below: { sizeBytes: number; format: string };
   try {
-    const disk = openDiskFileSync(backingPath(filename, name), {
+    const path = backingPath(filename, name);
+    const disk = openDiskFileSync(path.startsWith('json:') ? path : newFilePath(path), {
       ...(format === undefined ? {} : { format }),
       gate: OPEN_GATE,
     });
@@ -186,13 +202,16 @@ function lookBelow(
   });
 }
 
-async function make(creation: Creation, values: OptionValues, refuse: Refusal): Promise<void> {
-  const { filename, format, objects } = creation;
+async function make(
+  { filename, format, objects }: Creation,
+  path: string,
+  { values, refuse }: { readonly values: OptionValues; readonly refuse: Refusal },
+): Promise<void> {
   try {
     const { sizeBytes, ...image } = newImage(format, values, objects);
     if (typeof sizeBytes === 'bigint') throw tooLarge();
     await interruptible((signal) =>
-      createDiskFile(filename.replace(/^file:/, ''), {
+      createDiskFile(path, {
         format,
         sizeBytes: sizeBytes!,
         ...image,

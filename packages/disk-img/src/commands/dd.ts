@@ -1,5 +1,5 @@
 /** `dd`: copies blocks of a disk into a new image. */
-import { convertDiskFile, type DiskFile, sliceDisk } from 'diskfile';
+import { convertDiskFile, type DiskFile, newFilePath, sliceDisk } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { MAX_INT64, sizeArgument } from '../arguments/sizes.ts';
 import { createOptionsOf } from '../formats/format-options.ts';
@@ -93,7 +93,7 @@ async function copyBlocks(
   const part = sliceDisk(disk, { startBytes, lengthBytes: Number(end) - startBytes });
   try {
     await interruptible((signal) =>
-      convertDiskFile(part, output!.replace(/^file:/, ''), {
+      convertDiskFile(part, newFilePath(output!), {
         format,
         sparseBytes: 0,
         overwrite: true,

@@ -26,6 +26,7 @@ export function conversionWords(
   if (error.detail === 'convert.target-too-small') {
     return new Failure('output file is smaller than input file');
   }
+  if (error.detail === 'graph.protocol') return new Failure(error.message);
   if (error.detail === 'storage.locked') {
     return new Failure(`${target}: error while converting ${format}: ${wordsOfWriting(error)}`);
   }

@@ -77,6 +77,17 @@ function describeTest(driver: string, rest: string, { prefix, options, depth }: 
   describeFile(rest.slice(colon + 1), prefix + image, options, depth + 1);
 }
 
+/**
+ * The path of a file that is to be made, from what a user calls it.
+ * @throws DiskError `unsupported` for a name with a protocol, under which it could not be opened
+ */
+export function newFilePath(name: string): string {
+  const protocol = protocolOf(name);
+  if (protocol === undefined) return name;
+  if (!HOST_PREFIXES.has(protocol)) throw unknownProtocol(protocol);
+  return hostPath(name, protocol);
+}
+
 /** What stands before the first colon, unless that is part of a path. */
 export function protocolOf(name: string): string | undefined {
   const protocol = /^([^:/]*):/.exec(name)?.[1];
