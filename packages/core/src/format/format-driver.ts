@@ -63,7 +63,6 @@ export interface InnerOptions {
 /** How far a format goes with something: not at all, reading what is there, or making it as well. */
 export type Ability = 'none' | 'read' | 'write';
 
-/** What a driver does beyond reading. Creating and checking are told by the methods it has. */
 /** What becomes of key slots: each holds the key of the disk under a passphrase. */
 export interface KeySlotChange {
   /** `active` to add a passphrase, `inactive` to erase one. */
@@ -86,6 +85,7 @@ export interface KeySlotContext {
   readonly change: KeySlotChange;
 }
 
+/** What a driver does beyond reading. Creating and checking are told by the methods it has. */
 export interface FormatAbilities {
   /** Whether images can be opened for writing, in any of their kinds. */
   readonly write: boolean;
