@@ -82,7 +82,10 @@ export interface DiskSnapshots {
    */
   create(name: string, options?: SnapshotOptions): Promise<SnapshotInfo>;
   createSync(name: string, options?: SnapshotOptions): SnapshotInfo;
-  /** Goes back to a snapshot; what was written since is lost. The disk may change its size. */
+  /**
+   * Goes back to a snapshot; what was written since is lost. The disk may change its size.
+   * @throws DiskError `unsupported` where the image has bitmaps: they would not fit what it holds then
+   */
   apply(idOrName: string): Promise<void>;
   applySync(idOrName: string): void;
   delete(idOrName: string): Promise<void>;

@@ -153,7 +153,8 @@ class ImageDisk implements DiskFile {
     try {
       return yield* body();
     } catch (error) {
-      throw this.#located(error, 0, this.sizeBytes, op);
+      if (!(error instanceof DiskError)) throw error;
+      throw error.addContext({ op, path: this.name, format: this.format });
     }
   }
 

@@ -112,7 +112,8 @@ class Fork {
   /** @returns whether an earlier fork had begun it */
   *run(): Step<boolean> {
     const { image, base, clone } = this.#files;
-    if (image.identity === undefined || image.isLink) throw notTheFile(image.path);
+    if (image.identity === undefined) throw notThere(image.path);
+    if (image.isLink) throw notTheFile(image.path);
     if (yield* isSplitSetStart(image.path)) throw severalFiles(image.path);
     if (clone?.identity !== undefined || (clone && isSameName(clone, base))) {
       throw nameTaken(clone.path);
@@ -256,6 +257,14 @@ function* isEmpty({ disk }: OpenedChain): Step<boolean> {
     at += lengthBytes;
   }
   return true;
+}
+
+function notThere(path: string): DiskError {
+  return new DiskError('not-found', 'fork.no-image', `There is no image ${path}`, {
+    op: 'fork',
+    path,
+    hint: 'Check the path, and what it is relative to.',
+  });
 }
 
 function notTheFile(path: string): DiskError {
