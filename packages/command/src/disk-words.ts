@@ -32,6 +32,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   'open.unknown-format': unknownDriver,
   'open.force-share': 'force-share=on can only be used with read-only images',
   'check.force-share': 'force-share=on can only be used with read-only images',
+  'qcow.encrypt-format': 'Unsupported encryption format',
   'qcow.magic': 'Image not in qcow format',
   'qcow2.create.cluster_size': 'Cluster size must be a power of two between 512 and 2048k',
   'qcow2.create.compat': choiceOf('version'),

@@ -9,6 +9,7 @@ import {
   writeBytes,
 } from '@diskfile/core';
 import { encodeBackingName } from './backing-name.ts';
+import { locked } from './encryption.ts';
 import { refused } from './errors.ts';
 import { QCOW_HEADER_BYTES } from './header.ts';
 import { CRYPT_METHOD, QCOW_MAGIC, qcowHeader } from './structs.ts';
@@ -22,11 +23,9 @@ const GEOMETRY = {
 /** Bytes of an L1 table that readers with the default limits take. */
 const MAX_L1_BYTES = 64 * 1024 * 1024;
 
-export function* createQcow({ storage, sizeBytes, options, backing }: CreateContext): Step<void> {
-  for (const name of Object.keys(options)) {
-    const message = `qcow images have no option ${quote(name)}`;
-    throw refused('invalid-argument', 'qcow.option', message, 'There are none.');
-  }
+export function* createQcow(context: CreateContext): Step<void> {
+  const { storage, sizeBytes, backing } = context;
+  const isEncrypted = takeEncryption(context);
   if (sizeBytes === 0) {
     const message = 'Image size is too small, cannot be zero length';
     throw refused('invalid-argument', 'qcow.too-small', message, 'Give it a sector at least.');
@@ -51,7 +50,7 @@ export function* createQcow({ storage, sizeBytes, options, backing }: CreateCont
       size: sizeBytes,
       ...geometry,
       padding: 0,
-      crypt_method: CRYPT_METHOD.none,
+      crypt_method: isEncrypted ? CRYPT_METHOD.aes : CRYPT_METHOD.none,
       l1_table_offset: l1TableOffset,
     },
     header,
@@ -61,4 +60,26 @@ export function* createQcow({ storage, sizeBytes, options, backing }: CreateCont
   // The header comes last: until then the file is no image.
   yield* writeBytes(storage, header, 0);
   yield* flushStorage(storage);
+}
+
+/** @throws DiskError `invalid-argument`, `wrong-key` without a passphrase */
+function takeEncryption({ options, passphrase }: CreateContext): boolean {
+  const { encryption = false, 'encrypt.format': format, ...others } = options;
+  for (const name of Object.keys(others)) {
+    const message = `qcow images have no option ${quote(name)}`;
+    const known = 'There are encryption and encrypt.format.';
+    throw refused('invalid-argument', 'qcow.option', message, known);
+  }
+  const isOn = [true, 'on', 'true', 'yes'].includes(encryption as boolean | string);
+  if (!isOn && ![false, 'off', 'false', 'no'].includes(encryption as boolean | string)) {
+    const message = `encryption is on or off, not ${quote(String(encryption))}`;
+    throw refused('invalid-argument', 'qcow.option', message, 'Give one of the two.');
+  }
+  if (format !== undefined && format !== 'aes') {
+    const message = `Unsupported encryption format ${quote(String(format))}`;
+    throw refused('invalid-argument', 'qcow.encrypt-format', message, 'There is aes alone.');
+  }
+  if (!isOn && format === undefined) return false;
+  if (passphrase === undefined) throw locked();
+  return true;
 }

@@ -1,5 +1,4 @@
 /** An image of qcow version 1 as a map over its clusters. */
-import { DiskError } from '@diskfile/bytes';
 import {
   type BackingReference,
   BLOCK,
@@ -15,17 +14,19 @@ import {
   type TwoLevelTable,
 } from '@diskfile/core';
 import { packedPlaceAt } from './cluster-table.ts';
+import type { QcowEncryption } from './encryption.ts';
 import type { HeaderState } from './header-state.ts';
 
 export interface QcowDetails extends FormatDetails {
   readonly l2TableBytes: number;
-  readonly encryption?: { readonly method: 'aes' };
+  readonly encryption?: { readonly method: 'aes'; readonly locked: boolean };
 }
 
 export interface QcowImageParts {
   readonly state: HeaderState;
   readonly table: TwoLevelTable;
   readonly compressed: CompressedClusters;
+  readonly encryption: QcowEncryption | undefined;
   readonly writer: ImageWriter | undefined;
 }
 
@@ -57,16 +58,14 @@ export class QcowImage implements FormatImage {
   }
 
   lookup(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
-    const { table, state } = this.#parts;
+    const { table, encryption } = this.#parts;
     const index = Math.floor(guestOffset / table.blockBytes);
-    const place = table.find(index);
-    // Compressed clusters are encrypted, too.
-    if (state.header.encryption !== undefined && (place >= 0 || place === BLOCK.encoded)) {
-      throw encrypted();
+    if (table.find(index) === BLOCK.encoded) {
+      return this.#lookupPacked(index, guestOffset, lengthBytes, extent);
     }
-    return place === BLOCK.encoded
-      ? this.#lookupPacked(index, guestOffset, lengthBytes, extent)
-      : lookupBlocks(table, guestOffset, lengthBytes, extent);
+    const found = lookupBlocks(table, guestOffset, lengthBytes, extent);
+    if (found) encryption?.decrypt(extent, guestOffset);
+    return found;
   }
 
   #lookupPacked(index: number, guestOffset: number, lengthBytes: number, extent: Extent): boolean {
@@ -91,20 +90,9 @@ export class QcowImage implements FormatImage {
   }
 
   details(): QcowDetails {
-    const { l2TableBytes, encryption } = this.#parts.state.header;
-    return {
-      l2TableBytes,
-      ...(encryption === undefined ? {} : { encryption: { method: encryption } }),
-    };
+    const { state, encryption } = this.#parts;
+    const { l2TableBytes } = state.header;
+    if (encryption === undefined) return { l2TableBytes };
+    return { l2TableBytes, encryption: { method: encryption.method, locked: encryption.isLocked } };
   }
-}
-
-/** The refusal to read and to write what is encrypted. */
-export function encrypted(): DiskError {
-  return new DiskError(
-    'unsupported',
-    'qcow.encrypted',
-    'The image is encrypted (AES-CBC), which is not read in this format',
-    { hint: 'Decrypt it first with "qemu-img convert" and its "--object secret" option.' },
-  );
 }

@@ -13,7 +13,8 @@ import {
 import { openTable, WritableQcowTable } from './cluster-table.ts';
 import { HeaderState } from './header-state.ts';
 import { parseQcowHeader, QCOW_HEADER_BYTES } from './header.ts';
-import { encrypted, QcowImage } from './image.ts';
+import { locked, openEncryption, type QcowEncryption } from './encryption.ts';
+import { QcowImage } from './image.ts';
 import { inspect } from './inspection.ts';
 import { QcowWriter } from './writer.ts';
 
@@ -25,25 +26,31 @@ export function* openQcow(context: OpenContext): Step<QcowImage> {
   const state = yield* HeaderState.open(storage, header);
   const { clusterBytes } = header;
   const compressed = new CompressedClusters(storage, clusterBytes, context.decoders, 'deflate-raw');
+  const encryption = yield* openEncryption(context, header, storage);
   if (context.writable) {
-    return yield* openWritable(context, writableOf(storage), state, compressed);
+    return yield* openWritable(context, writableOf(storage), { state, compressed, encryption });
   }
   const table = openTable(storage, header, limits);
-  return new QcowImage({ state, table, compressed, writer: undefined });
+  return new QcowImage({ state, table, compressed, encryption, writer: undefined });
+}
+
+interface OpenedParts {
+  readonly state: HeaderState;
+  readonly compressed: CompressedClusters;
+  readonly encryption: QcowEncryption | undefined;
 }
 
 function* openWritable(
   { limits }: OpenContext,
   storage: WritableStorage,
-  state: HeaderState,
-  compressed: CompressedClusters,
+  { state, compressed, encryption }: OpenedParts,
 ): Step<QcowImage> {
   const { header } = state;
-  if (header.encryption !== undefined) throw encrypted();
+  if (encryption?.isLocked === true) throw locked();
   yield* inspect(storage, header, limits);
   const table = new WritableQcowTable(storage, header, limits);
-  const writer = new QcowWriter({ storage, state, table });
-  return new QcowImage({ state, table, compressed, writer });
+  const writer = new QcowWriter({ storage, state, table, encryption });
+  return new QcowImage({ state, table, compressed, encryption, writer });
 }
 
 function writableOf(storage: Storage): WritableStorage {

@@ -1,27 +1,32 @@
 /** The writing half of an image. */
 import {
+  type Allocation,
   type BackingReference,
   type BackingWriter,
   BlockWriter,
   type CompressedWriter,
   type EncodedAllocation,
+  type Extent,
   type Step,
   type WritableStorage,
   writeBytes,
 } from '@diskfile/core';
 import { encodeBackingName } from './backing-name.ts';
 import type { WritableQcowTable } from './cluster-table.ts';
+import { ENCRYPTED_UNIT_BYTES, type QcowEncryption } from './encryption.ts';
 import type { HeaderState } from './header-state.ts';
 
 export interface QcowWritingParts {
   readonly storage: WritableStorage;
   readonly state: HeaderState;
   readonly table: WritableQcowTable;
+  readonly encryption: QcowEncryption | undefined;
 }
 
 export class QcowWriter extends BlockWriter {
   readonly backing: BackingWriter;
   readonly compression: CompressedWriter;
+  readonly sectorBytes?: number;
   readonly #parts: QcowWritingParts;
 
   constructor(parts: QcowWritingParts) {
@@ -33,11 +38,34 @@ export class QcowWriter extends BlockWriter {
       maxAllocationBytes: Infinity,
     });
     this.#parts = parts;
+    if (parts.encryption !== undefined) this.sectorBytes = ENCRYPTED_UNIT_BYTES;
     this.compression = new PackedWriter(parts.table);
     this.backing = {
       setBacking: (backing) => this.#setBacking(backing),
       dropContent: () => parts.table.dropContent(emptyEnd(parts.state)),
     };
+  }
+
+  override lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
+    const found = super.lookupWritable(guestOffset, lengthBytes, extent);
+    if (found) this.#parts.encryption?.decrypt(extent, guestOffset);
+    return found;
+  }
+
+  override *allocate(guestOffset: number, lengthBytes: number): Step<Allocation> {
+    const allocation = yield* super.allocate(guestOffset, lengthBytes);
+    const { encryption } = this.#parts;
+    return encryption === undefined ? allocation : inCipher(allocation, encryption);
+  }
+
+  /** Zeros of the host are noise once they are decrypted. */
+  override writeZeroes(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<number> {
+    const isPlain = this.#parts.encryption === undefined;
+    return super.writeZeroes(guestOffset, lengthBytes, mayUnmap && isPlain);
+  }
+
+  override *discard(guestOffset: number, lengthBytes: number): Step<void> {
+    if (this.#parts.encryption === undefined) yield* super.discard(guestOffset, lengthBytes);
   }
 
   override *flush(): Step<void> {
@@ -58,6 +86,20 @@ export class QcowWriter extends BlockWriter {
     yield* table.flush();
     yield* state.setBacking(storage, backing.name, { offset, lengthBytes: name.length });
   }
+}
+
+/** New clusters that are written in clear, and hold what that is encrypted. */
+function inCipher(allocation: Allocation, encryption: QcowEncryption): Allocation {
+  const { hostOffset, guestOffset, lengthBytes } = allocation;
+  return {
+    storage: encryption.at(hostOffset, guestOffset),
+    hostOffset,
+    guestOffset,
+    lengthBytes,
+    readsAsZero: false,
+    commit: () => allocation.commit(),
+    cancel: () => allocation.cancel(),
+  };
 }
 
 /** Behind all that an image without clusters has. */

@@ -96,13 +96,13 @@ describe('writing qcow version 1', () => {
     expect(images.byteAt(storage, 0)).toBe(1);
   });
 
-  it('is refused to encrypted images', () => {
+  it('is refused to encrypted images without their passphrase', () => {
     const storage = written();
     const field = new Uint8Array(8);
     writeU64be(field, 0, 2 ** 32 * 0x0c09_0000);
     storage.writeSync(field, 32);
     storage.writeSync(Uint8Array.of(0, 0, 0, 1), 36);
-    expect(detailOf(() => images.open(storage))).toBe('qcow.encrypted');
+    expect(detailOf(() => images.open(storage))).toBe('qcow.passphrase-missing');
   });
 
   it('names an image below, another one, and none', () => {

@@ -4,7 +4,7 @@
  * the engine fills it (the new bytes, and around them what the disk reads now), and only then is
  * it linked in.
  */
-import { alignDown, alignUp, DiskError } from '@diskfile/bytes';
+import { alignDown, alignUp, DiskError, isAllZero } from '@diskfile/bytes';
 import type { EncoderSet } from '../encoder.ts';
 import type { FormatImage } from '../format/format-image.ts';
 import type { Allocation, ImageWriter } from '../format/image-writer.ts';
@@ -370,15 +370,27 @@ export class MappedWriter {
     for (let done = 0; done < lengthBytes;) {
       done += yield* this.#heldBytes(guestOffset + done, lengthBytes - done);
       if (done === lengthBytes) return;
-      const { lengthBytes: below } = yield* this.#reader.resolve(
-        guestOffset + done,
-        lengthBytes - done,
-      );
-      const bytes = new Uint8Array(Math.min(below, COPY_CHUNK_BYTES));
-      yield* this.#reader.readStep(bytes, guestOffset + done);
-      yield* this.#writeAlone(bytes, guestOffset + done);
+      const at = guestOffset + done;
+      const most = Math.min(lengthBytes - done, COPY_CHUNK_BYTES);
+      const bytes = new Uint8Array(yield* this.#missingBytes(at, most));
+      yield* this.#reader.readStep(bytes, at);
+      // Zeros take no space where the format can tell of them.
+      if (isAllZero(bytes)) yield* this.#zeroAlone(at, bytes.length, false);
+      if ((yield* this.#heldBytes(at, bytes.length)) < bytes.length) {
+        yield* this.#writeAlone(bytes, at);
+      }
       done += bytes.length;
     }
+  }
+
+  /** How much of a range from its start on the image itself does not hold. */
+  *#missingBytes(guestOffset: number, lengthBytes: number): Step<number> {
+    for (let done = 0; done < lengthBytes;) {
+      const extent = yield* this.#reader.resolve(guestOffset + done, lengthBytes - done);
+      if (extent.depth === 0 && extent.allocated) return done;
+      done += extent.lengthBytes;
+    }
+    return lengthBytes;
   }
 
   /** How much of a range from its start on the image itself holds. */

@@ -113,10 +113,12 @@ export const infoCommand: Command = {
   atLeast: 0,
   atMost: 0,
   summary: 'prints information about the current file',
-  run({ console, disk }) {
+  run({ console, disk, opened }) {
     const [image] = disk.info();
-    console.out(`format name: ${formatName(disk.format)}\n`);
-    const details = infoText(disk.format, image!);
+    // What `-C` asks for is no node of its own.
+    const format = opened!.request.copyOnRead ? image!.format : disk.format;
+    console.out(`format name: ${formatName(format)}\n`);
+    const details = infoText(format, image!);
     if (details === undefined) return 'failed';
     console.out(details);
     return 'done';

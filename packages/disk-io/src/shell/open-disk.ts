@@ -57,7 +57,14 @@ export async function openDisk(request: OpenRequest, objects: UserObjects): Prom
   if (writable && plain.copy().takeFlag('read-only') === true) {
     throw new DiskError('invalid-argument', 'graph.read-only', 'Block node is read-only');
   }
-  const graph = copyOnRead && writable ? copyingOnRead(plain) : plain;
+  if (copyOnRead && !writable) {
+    throw new DiskError(
+      'invalid-argument',
+      'graph.read-only',
+      "Can't use copy-on-read on read-only device",
+    );
+  }
+  const graph = copyOnRead ? copyingOnRead(plain) : plain;
   const disk = await openGraph(graph, {
     readOnly: !writable,
     forceShare,

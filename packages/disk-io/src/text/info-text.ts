@@ -11,7 +11,8 @@ export function infoText(format: string, image: ImageInfo): string | undefined {
   if (SILENT.has(format)) return undefined;
   const cluster = image.clusterBytes > 1 ? image.clusterBytes : 0;
   const places = `cluster size: ${byteText(cluster)}\nvm state offset: ${byteText(stateOffset(image))}\n`;
-  return places + formatSpecificText(image);
+  // A filter tells of places in the image below it, and nothing of that as such.
+  return format === image.format ? places + formatSpecificText(image) : places;
 }
 
 /** Behind all that the tables of the disk map, in a qcow2 image. */

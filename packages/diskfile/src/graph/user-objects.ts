@@ -78,6 +78,7 @@ function refuseOtherLimits(options: BlockOptions): void {
     const name = options.leftOver;
     if (name === undefined) return;
     if (!THROTTLE_LIMIT.test(name)) throw invalid(`Parameter '${name}' is unexpected`);
-    options.takeNumber(name);
+    const value = options.takeText(name);
+    if (!/^-?\d+$/.test(value ?? '')) throw invalid(`Parameter '${name}' expects integer`);
   }
 }
