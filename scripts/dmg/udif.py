@@ -2,10 +2,12 @@
 """Writes Apple's disk images (UDIF), for tests, from the description of the format alone.
 
 usage: udif.py IMAGE CONTENT [--chunks KIND,KIND,…] [--sectors N] [--tables N] [--resource-fork]
-               [--front] [--data-start N] [--no-checksums] [--segment N/COUNT]
+               [--front] [--data-start N] [--no-checksums] [--segments LENGTH,LENGTH,…]
 
 CONTENT is a raw disk. Its chunks take the kinds given in turn: raw, adc, zlib, bzip2, lzfse, lzvn,
-lzfse-mixed, lzma; those that hold zeros alone become `zero` or `ignore`.
+lzfse-mixed, lzma; those that hold zeros alone become `zero` or `ignore`. With --segments, IMAGE (.dmg)
+has as many bytes of the data fork as the first length says, and the property list; the rest is in
+files called .002.dmgpart and so on.
 """
 
 import argparse
@@ -117,7 +119,29 @@ def resource_fork(tables: list[bytes]) -> bytes:
     return header + bytes(240) + bytes(data) + places + bytes(body)
 
 
-def write(args, content: bytes) -> bytes:
+def trailer(args, sectors: int, fork: bytes, master: int | None, places: dict) -> bytes:
+    koly = b"koly" + struct.pack(
+        ">IIIQQQQQII16s",
+        4,
+        512,
+        1,
+        places.get("running", 0),
+        places.get("front", 0),
+        len(fork),
+        places.get("resources_at", 0),
+        places.get("resources", 0),
+        places.get("number", 1),
+        places.get("count", 1),
+        bytes(range(16)),
+    )
+    koly += checksum(None if args.no_checksums else zlib.crc32(fork))
+    koly += struct.pack(">QQ120x", places.get("xml_at", 0), places.get("xml", 0))
+    koly += checksum(master) + struct.pack(">IQ12x", 1, sectors)
+    assert len(koly) == 512
+    return koly
+
+
+def write(args, content: bytes) -> list[bytes]:
     assert len(content) % SECTOR == 0
     fork = bytearray(bytes(args.data_start))
     tables, crcs = [], []
@@ -128,37 +152,36 @@ def write(args, content: bytes) -> bytes:
         tables.append(made)
         crcs.append(crc)
     master = None if args.no_checksums else zlib.crc32(b"".join(struct.pack(">I", crc) for crc in crcs))
-    front = SECTOR if args.front else 0
     xml = b"" if args.resource_fork else plist(tables)
     resources = resource_fork(tables) if args.resource_fork else b""
+    if args.segments:
+        return segments(args, sectors, bytes(fork), master, xml)
+    front = SECTOR if args.front else 0
     rest_at = front + len(fork)
-    number, count = args.segment
-    koly = b"koly" + struct.pack(
-        ">IIIQQQQQII16s",
-        4,
-        512,
-        1,
-        0,
-        front,
-        len(fork),
-        rest_at if resources else 0,
-        len(resources),
-        number,
-        count,
-        bytes(range(16)),
-    )
-    koly += checksum(None if args.no_checksums else zlib.crc32(bytes(fork)))
-    koly += struct.pack(">QQ120x", rest_at if xml else 0, len(xml))
-    koly += checksum(master) + struct.pack(">IQ12x", 1, sectors)
-    assert len(koly) == 512
+    places = {"front": front}
+    if resources:
+        places |= {"resources_at": rest_at, "resources": len(resources)}
+    if xml:
+        places |= {"xml_at": rest_at, "xml": len(xml)}
+    koly = trailer(args, sectors, bytes(fork), master, places)
     if args.front:
-        return koly + bytes(fork) + resources + xml
-    return bytes(fork) + resources + xml + koly
+        return [koly + bytes(fork) + resources + xml]
+    return [bytes(fork) + resources + xml + koly]
 
 
-def segment(text: str) -> tuple[int, int]:
-    number, count = text.split("/")
-    return int(number), int(count)
+def segments(args, sectors: int, fork: bytes, master: int | None, xml: bytes) -> list[bytes]:
+    files, running = [], 0
+    lengths = [*args.segments, len(fork) - sum(args.segments)]
+    assert all(length >= 0 for length in lengths)
+    for number, length in enumerate(lengths, 1):
+        part = fork[running : running + length]
+        places = {"running": running, "number": number, "count": len(lengths)}
+        rest = xml if number == 1 else b""
+        if rest:
+            places |= {"xml_at": length, "xml": len(xml)}
+        files.append(part + rest + trailer(args, sectors, part, master, places))
+        running += length
+    return files
 
 
 def parser() -> argparse.ArgumentParser:
@@ -172,7 +195,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--front", action="store_true", help="the trailer is at the start instead")
     made.add_argument("--data-start", type=int, default=0, help="bytes before the first chunk")
     made.add_argument("--no-checksums", action="store_true")
-    made.add_argument("--segment", type=segment, default=(1, 1))
+    made.add_argument("--segments", type=lambda text: [int(each) for each in text.split(",")], default=[])
     return made
 
 
@@ -180,5 +203,7 @@ if __name__ == "__main__":
     arguments = parser().parse_args()
     with open(arguments.content, "rb") as source:
         whole = write(arguments, source.read())
-    with open(arguments.image, "wb") as target:
-        target.write(whole)
+    for index, data in enumerate(whole, 1):
+        name = arguments.image if index == 1 else f"{arguments.image.removesuffix('.dmg')}.{index:03}.dmgpart"
+        with open(name, "wb") as target:
+            target.write(data)

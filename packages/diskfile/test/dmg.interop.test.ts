@@ -76,6 +76,17 @@ describe.skipIf(!haveTools('python3'))('DMG images', () => {
     if (has7zz && layout !== '--resource-fork') expect(by7zip(path).equals(source)).toBe(true);
   });
 
+  it.each(['70000', '1,200,100000', '0,5'])('in segments of %s bytes', async (lengths) => {
+    const path = make(['--chunks', 'raw,zlib,lzma', '--sectors', '64', '--segments', lengths]);
+    await using disk = await openDiskFile(path);
+    await expectContent(disk, source, random);
+    expect((await checkDiskFile(path)).findings).toEqual([]);
+    const second = path.replace('.dmg', '.002.dmgpart');
+    await expect(openDiskFile(second)).rejects.toMatchObject({ detail: 'dmg.not-first' });
+    rmSync(second);
+    await expect(openDiskFile(path)).rejects.toMatchObject({ code: 'not-found' });
+  });
+
   it('with LZFSE blocks of every kind', async () => {
     const path = make(['--chunks', 'lzfse-mixed', '--sectors', '512']);
     await using disk = await openDiskFile(path);

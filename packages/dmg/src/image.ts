@@ -7,6 +7,7 @@ import type {
   FormatDetails,
   FormatImage,
   Limits,
+  NamedFile,
   Step,
   Storage,
   Topology,
@@ -32,6 +33,7 @@ export interface ImageSource {
   readonly storage: Storage;
   readonly decoders: DecoderSet;
   readonly limits: Limits;
+  openNamed(file: NamedFile): Step<Storage>;
 }
 
 export interface DmgDetails extends FormatDetails {
@@ -80,21 +82,22 @@ export class DmgImage implements FormatImage {
   readonly #loaded = new Map<number, Decoder>();
   readonly #unit: ChunkUnit;
 
+  /** @param files what offsets of chunks count in, and all files of the image, its first one first */
   constructor(
-    storage: Storage,
+    files: { readonly content: Storage; readonly all: readonly Storage[] },
     trailer: Trailer,
     chunks: ChunkTable,
     decoders: DecoderSet,
     limits: Limits,
   ) {
     this.sizeBytes = (trailer.sectorCount || chunks.endSector) * SECTOR_BYTES;
-    this.storages = [storage];
+    this.storages = files.all;
     this.chunks = chunks;
     this.trailer = trailer;
-    this.#storage = storage;
+    this.#storage = files.content;
     this.#decoders = decoders;
     this.#maxChunkBytes = limits.maxStructureBytes;
-    this.#unit = new ChunkUnit(storage);
+    this.#unit = new ChunkUnit(files.content);
   }
 
   lookup(guestOffset: number, lengthBytes: number, extent: Extent): boolean {

@@ -11,6 +11,7 @@ import {
 import { ChunkTable } from './chunk-table.ts';
 import { DmgImage, type ImageSource } from './image.ts';
 import { corrupt, tooLarge } from './refusals.ts';
+import { joinedForks, openSegments } from './segments.ts';
 import { type TableResource, tablesInPropertyList, tablesInResourceFork } from './resources.ts';
 import {
   type ByteRange,
@@ -28,11 +29,36 @@ export function* openDmg(context: OpenContext): Step<DmgImage> {
   return yield* openImage(context);
 }
 
-export function* openImage({ storage, decoders, limits }: ImageSource): Step<DmgImage> {
-  const trailer = yield* readTrailer(storage);
-  const resources = yield* readResources(storage, trailer, limits);
-  const chunks = new ChunkTable(resources, trailer.dataFork.offset, limits);
-  return new DmgImage(storage, trailer, chunks, decoders, limits);
+export function* openImage(source: ImageSource): Step<DmgImage> {
+  const { storage, decoders, limits } = source;
+  const own = yield* readTrailer(storage);
+  const openNamed = source.openNamed.bind(source);
+  const segments = yield* openSegments(
+    { storage, trailer: own },
+    { limits, openNamed, readTrailer },
+  );
+  if (segments.length === 1) {
+    const chunks = new ChunkTable(
+      yield* readResources(storage, own, limits),
+      own.dataFork.offset,
+      limits,
+    );
+    return new DmgImage({ content: storage, all: [storage] }, own, chunks, decoders, limits);
+  }
+  const telling = segments.find(({ trailer }) => hasTables(trailer)) ?? segments[0]!;
+  const resources = yield* readResources(telling.storage, telling.trailer, limits);
+  const chunks = new ChunkTable(resources, 0, limits);
+  const files = {
+    content: joinedForks(segments, limits),
+    all: segments.map((segment) => segment.storage),
+  };
+  // Each checksum of a data fork is that of a part.
+  const trailer = { ...telling.trailer, dataChecksum: undefined };
+  return new DmgImage(files, trailer, chunks, decoders, limits);
+}
+
+function hasTables({ propertyList, resourceFork }: Trailer): boolean {
+  return propertyList.lengthBytes + resourceFork.lengthBytes > 0;
 }
 
 function* readTrailer(storage: Storage): Step<Trailer> {

@@ -34,6 +34,15 @@ export interface Checksum {
 }
 
 export interface Trailer {
+  /** Which of several files it is the trailer of; the count is 0 or 1 for one alone. */
+  readonly segment: {
+    readonly number: number;
+    readonly count: number;
+    /** Equal in all of them. */
+    readonly id: string;
+    /** Where its data fork begins within that of the whole. */
+    readonly startBytes: number;
+  };
   readonly dataFork: ByteRange;
   /** The property list; of length 0 in images that keep their tables in a resource fork. */
   readonly propertyList: ByteRange;
@@ -85,18 +94,16 @@ export function parseTrailer(bytes: Uint8Array, at: number, fileBytes: number): 
       { hint: `Version ${TRAILER_VERSION} with ${TRAILER_BYTES} bytes can be read.` },
     );
   }
-  if (raw.segmentCount > 1) {
-    throw new DiskError(
-      'unsupported',
-      'dmg.segmented',
-      `The image is part ${raw.segmentNumber} of ${raw.segmentCount}`,
-      { hint: 'Join the parts first, with hdiutil convert.' },
-    );
-  }
   if (raw.sectorCount > Number.MAX_SAFE_INTEGER / SECTOR_BYTES) {
     throw corrupt('dmg.sector-count', `A disk of ${raw.sectorCount} sectors is too large`);
   }
   return {
+    segment: {
+      number: raw.segmentNumber,
+      count: raw.segmentCount,
+      id: toHex(raw.segmentID),
+      startBytes: raw.runningDataForkOffset,
+    },
     dataFork: { offset: raw.dataForkOffset, lengthBytes: raw.dataForkLength },
     propertyList: rangeWithin('property list', raw.xmlOffset, raw.xmlLength, fileBytes),
     resourceFork: rangeWithin('resource fork', raw.rsrcForkOffset, raw.rsrcForkLength, fileBytes),

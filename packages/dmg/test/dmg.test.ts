@@ -188,7 +188,7 @@ describe('a DMG image', () => {
   it.each<[string, (trailer: Buffer) => void, string]>([
     ['version', (trailer) => trailer.writeUInt32BE(5, 4), 'unsupported dmg.version'],
     ['trailer size', (trailer) => trailer.writeUInt32BE(513, 8), 'unsupported dmg.version'],
-    ['segment count', (trailer) => trailer.writeUInt32BE(2, 60), 'unsupported dmg.segmented'],
+    ['segment count', (trailer) => trailer.writeUInt32BE(1000, 60), 'corrupt dmg.segment-count'],
     ['place of the list', (trailer) => trailer.writeUInt32BE(9, 220), 'corrupt dmg.property-list'],
     [
       'length of the list',
