@@ -24,6 +24,7 @@ import {
   FILE_SIGNATURE,
   ITEM,
   METADATA_FLAG,
+  METADATA_ROOM_BYTES,
   METADATA_TABLE_BYTES,
   metadataTableEntry,
   metadataTableHeader,
@@ -43,8 +44,6 @@ const CREATOR = 'diskfile';
 const LOG_OFFSET = MIB;
 const LOGICAL_SECTOR_BYTES = 512;
 const SECTORS_PER_BITMAP = 2 ** 23;
-/** From the start of the metadata to the first block: QEMU leaves room there. */
-const METADATA_ROOM_BYTES = 5 * MIB;
 const ENTRY_BYTES = 8;
 const TWO_32 = 2 ** 32;
 

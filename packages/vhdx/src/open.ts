@@ -16,10 +16,10 @@ import { readHeader, type VhdxHeader } from './header.ts';
 import { VhdxImage, type VhdxImageParts } from './image.ts';
 import { LogWriter } from './log-writer.ts';
 import { readLog } from './log.ts';
-import { readMetadata } from './metadata.ts';
-import { checkApart, readRegions } from './regions.ts';
+import { readMetadata, type VhdxMetadata } from './metadata.ts';
+import { checkApart, readRegions, type Region } from './regions.ts';
 import { ReplayedStorage } from './replayed-storage.ts';
-import { MIB } from './structs.ts';
+import { METADATA_ROOM_BYTES, MIB } from './structs.ts';
 import { findUsedEnd, WholeBlocks, WritableBat } from './writable-bat.ts';
 
 export function* openVhdx(context: OpenContext): Step<VhdxImage> {
@@ -69,14 +69,21 @@ function* openWritable({ storage: file, limits }: OpenContext, header: VhdxHeade
   const logRegion = { offset: header.logOffset, lengthBytes: header.logBytes };
   checkApart(logRegion, [regions.bat, regions.metadata]);
   const lastEnd = yield* findUsedEnd(reading, [regions.bat, regions.metadata, logRegion]);
-  // The space of a fixed disk stays its own, though QEMU may not have said where the blocks are.
-  const fileEnd = metadata.leaveBlocksAllocated ? alignUp(storage.sizeBytes, MIB) : 0;
-  const usedEnd = Math.max(lastEnd, fileEnd);
+  const usedEnd = Math.max(lastEnd, keptEnd(storage.sizeBytes, metadata, regions.metadata));
   const parts = { metadata, region: regions.bat, log, usedEnd };
   const bat = new WritableBat(storage, parts, limits);
   const writer = new BlockWriter(new WholeBlocks(bat, log), { hasBacking: metadata.hasParent });
   const map = mapOf(bat, limits);
   return new VhdxImage({ header, metadata, storage, map, logReplayed: false, writer });
+}
+
+/**
+ * What is kept of the file although nothing names it: the room behind the metadata, and the space of
+ * a fixed disk, of which QEMU may not have said that the blocks are there.
+ */
+function keptEnd(fileBytes: number, metadata: VhdxMetadata, { offset }: Region): number {
+  const end = alignUp(fileBytes, MIB);
+  return metadata.leaveBlocksAllocated ? end : Math.min(end, offset + METADATA_ROOM_BYTES);
 }
 
 function mapOf(bat: BlockAllocationTable, limits: OpenContext['limits']): VhdxImageParts['map'] {

@@ -99,6 +99,8 @@ export const metadataTableEntry = struct('VHDX metadata entry', {
 export const METADATA_FLAG = { isUser: 1, isVirtualDisk: 2, isRequired: 4 } as const;
 /** Items begin behind the table. */
 export const METADATA_TABLE_BYTES = 64 * KIB;
+/** From the start of the metadata to the first block: QEMU leaves room there. */
+export const METADATA_ROOM_BYTES = 5 * MIB;
 
 /** Section 2.6.2 "Known Metadata Items". */
 export const ITEM = {

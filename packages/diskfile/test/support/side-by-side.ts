@@ -10,10 +10,10 @@ import {
   openDiskFileSync,
 } from '../../src/index.ts';
 
-/** One request: a pattern to write, or zeros. */
+/** One request: a pattern to write, or zeros, or to give up. */
 export type Request =
   | readonly [pattern: number, offset: number, lengthBytes: number]
-  | readonly ['zero', offset: number, lengthBytes: number]
+  | readonly ['zero' | 'discard', offset: number, lengthBytes: number]
   | 'flush'
   | 'reopen';
 
@@ -66,8 +66,8 @@ export class SideBySide extends QemuDirectory {
       else if (request === 'flush') commands.push('flush');
       else {
         const [what, offset, lengthBytes] = request;
-        const how = what === 'zero' ? '-z' : `-P ${what}`;
-        commands.push(`write ${how} ${offset} ${lengthBytes}`);
+        const how = what === 'zero' ? 'write -z' : `write -P ${what}`;
+        commands.push(`${what === 'discard' ? what : how} ${offset} ${lengthBytes}`);
       }
     }
     run();
@@ -84,7 +84,8 @@ export class SideBySide extends QemuDirectory {
       } else if (request === 'flush') disk.flushSync();
       else {
         const [what, offset, lengthBytes] = request;
-        if (what === 'zero') disk.writeZeroesSync(offset, lengthBytes, { mayUnmap: false });
+        if (what === 'discard') disk.discardSync(offset, lengthBytes);
+        else if (what === 'zero') disk.writeZeroesSync(offset, lengthBytes, { mayUnmap: false });
         else disk.writeSync(new Uint8Array(lengthBytes).fill(what), offset);
       }
     }
