@@ -13,9 +13,6 @@ qemu-io -f raw -c "write -P 0x41 0 64k" 1.raw;  qemu-io -f raw -c "write -P 0x42
 io -c "read -P 0x33 0 64k" -c "read -P 0x32 512k 64k" -c "read -P 0x32 0 512"  "$Q"
 io -c "read 0 64k" "$Q,read-pattern=fifo"
 io -c "read -P 0x41 0 64k" "$(echo $Q | sed 's/vote-threshold=2,//'),read-pattern=fifo"
-io -c length "$Q,read-pattern=foo"; io -c length "$Q,vote-threshold=4"; io -c length "$Q,vote-threshold=0";  io -c length "driver=quorum,children.0.driver=raw,children.0.file.filename=1.raw,vote-threshold=1"; io -c length "driver=quorum,vote-threshold=1"
-io -c length "driver=quorum,children.0.driver=raw,children.0.file.filename=1.raw,children.1.driver=raw,children.1.file.filename=2.raw"
-io -c length "$Q,blkverify=on"; io -c length "$Q,foo=on"; io -c length "$Q,rewrite-corrupted=on,read-pattern=fifo"
 B="driver=quorum,vote-threshold=2,blkverify=on"; for i in 0 1; do B="$B,children.$i.driver=raw,children.$i.file.driver=file,children.$i.file.filename=$((i+2)).raw"; done
 io -c "read -P 0x32 128k 64k" "$B"; io -c "read 0 64k" "$B"; io -c "write -P 1 0 64k" -c "read -P 1 0 64k" "$B"
 qemu-img create -q -f raw 4.raw 2M

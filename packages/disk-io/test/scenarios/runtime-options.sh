@@ -1,8 +1,8 @@
 # Options of an image while it is open: good ones, and refused ones.
 qemu-img create -q -f qcow2 img 64M
 io() { args=(); for l in "$@"; do echo "> $l"; args+=(-c "$l"); done; qemu-io "${args[@]}" img; echo "rc $?"; }
-for o in lazy-refcounts=off pass-discard-other=off overlap-check=all overlap-check.inactive-l2=off cache-clean-interval=5 detect-zeroes=unmap read-only=on force-share=on data-file=x backing=x discard-no-unref=on; do io "reopen -o $o" "write -P 1 0 64k" "read -P 1 0 64k"; qemu-io -c "open -o driver=qcow2,$o img" -c "read 0 512"; qemu-io --image-opts -c "write 0 512" driver=qcow2,file.filename=img,$o; done
-for o in cache-size=1M,l2-cache-size=64k,refcount-cache-size=64k cache-size=1M,l2-cache-size=2M l2-cache-size=1T refcount-cache-size=8E l2-cache-entry-size=300 l2-cache-entry-size=128k cache-clean-interval=-1 overlap-check=blub overlap-check=none,overlap-check.template=cached lazy-refcounts=42 detect-zeroes=blub; do io "reopen -o $o" "length"; qemu-io -c "open -o driver=qcow2,$o img" -c "read 0 512"; qemu-io --image-opts -c "write 0 512" driver=qcow2,file.filename=img,$o; done
+for o in lazy-refcounts=off overlap-check.inactive-l2=off read-only=on force-share=on data-file=x backing=x discard-no-unref=on; do io "reopen -o $o" "write -P 1 0 64k" "read -P 1 0 64k"; qemu-io -c "open -o driver=qcow2,$o img" -c "read 0 512"; qemu-io --image-opts -c "write 0 512" driver=qcow2,file.filename=img,$o; done
+for o in cache-size=1M,l2-cache-size=2M l2-cache-size=1T refcount-cache-size=8E l2-cache-entry-size=300 l2-cache-entry-size=128k cache-clean-interval=-1 overlap-check=blub overlap-check=none,overlap-check.template=cached lazy-refcounts=42; do io "reopen -o $o" "length"; qemu-io -c "open -o driver=qcow2,$o img" -c "read 0 512"; qemu-io --image-opts -c "write 0 512" driver=qcow2,file.filename=img,$o; done
 qemu-io -c "reopen -o overlap-check=all,lazy-refcounts=on,pass-discard-other=on -r" -c "write 0 512" -c "reopen -w" -c "write 0 512" img
 qemu-img create -q -f qcow2 -o compat=0.10 img 64M
 io "reopen -o lazy-refcounts=on" "write 0 512"; qemu-io -c "open -o driver=qcow2,lazy-refcounts=on img" -c "read 0 512"
