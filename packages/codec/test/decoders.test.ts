@@ -34,12 +34,12 @@ describe('the set of decoders', () => {
     const own = { adc: 'diskfile', bzip2: 'diskfile', lzfse: 'diskfile', xz: 'diskfile' };
     expect(codecCapabilities()).toEqual({
       decoders: { ...native, lz4: 'lz4-napi', ...own },
-      encoders: native,
+      encoders: { ...native, 'zstd-checked': zstd },
     });
     const portable = { 'deflate-raw': 'pako', zlib: 'pako', zstd: 'zstd-codec' };
     expect(codecCapabilities({ native: false })).toEqual({
       decoders: { ...portable, lz4: 'diskfile', ...own },
-      encoders: portable,
+      encoders: { ...portable, 'zstd-checked': 'zstd-codec' },
     });
   });
 });

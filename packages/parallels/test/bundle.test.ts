@@ -116,7 +116,7 @@ describe('a descriptor', () => {
 
   it('may have a chain no longer than any other', () => {
     const guid = (at: number) => `{00000000-0000-0000-0000-${String(at).padStart(12, '0')}}`;
-    const shots = Array.from({ length: 40 }, (_, at) => shot(guid(at + 1), guid(at + 2)));
+    const shots = Array.from({ length: 140 }, (_, at) => shot(guid(at + 1), guid(at + 2)));
     const snapshots = `<Snapshots><TopGUID>${guid(1)}</TopGUID>${shots.join('')}</Snapshots>`;
     expect(detailOf(() => open(descriptor({ snapshots })))).toBe('parallels.chain-too-long');
   });
