@@ -152,6 +152,71 @@ const SCRIPTS: readonly (readonly [string, string])[] = [
      qemu-img convert -O vhdx image.qcow2 image.vhdx
      for i in image.*; do qemu-img compare -f raw root.raw $i; done; rm image.*`,
   ],
+  [
+    'a backup of what a bitmap says has changed',
+    `qemu-img create -q -f qcow2 vm.qcow2 4M
+     qemu-img bitmap --add -g 64k vm.qcow2 since
+     qemu-img bitmap --disable vm.qcow2 since
+     qemu-img info --output=json vm.qcow2 | grep -c '"name": "since"'
+     qemu-img convert --bitmaps -O qcow2 vm.qcow2 backup.qcow2
+     qemu-img bitmap --merge since -b vm.qcow2 -F qcow2 backup.qcow2 since
+     qemu-img bitmap --remove vm.qcow2 since
+     qemu-img measure -O qcow2 backup.qcow2; qemu-img info backup.qcow2 | grep -A3 bitmaps`,
+  ],
+  [
+    'an overlay that is merged down and thrown away',
+    `qemu-img create -q -f qcow2 base.qcow2 4M
+     qemu-img create -q -f qcow2 -b base.qcow2 -F qcow2 work.qcow2
+     head -c 65536 /dev/zero | tr '\\0' 'w' > block
+     qemu-img dd -f raw -O raw bs=64k if=block of=copy && cmp block copy && echo same
+     if qemu-img commit work.qcow2; then rm work.qcow2; fi
+     qemu-img check base.qcow2 && qemu-img map --output=json base.qcow2; rm block copy`,
+  ],
+  [
+    'a chain that is moved to another base',
+    `qemu-img create -q -f qcow2 old.qcow2 4M; qemu-img convert -O qcow2 old.qcow2 new.qcow2
+     qemu-img create -q -f qcow2 -b old.qcow2 -F qcow2 vm.qcow2
+     qemu-img rebase -b new.qcow2 -F qcow2 vm.qcow2 && rm old.qcow2
+     qemu-img info --backing-chain vm.qcow2 | grep -E '^(image|backing)'
+     qemu-img rebase -u -b gone.qcow2 -F qcow2 vm.qcow2; qemu-img map vm.qcow2 || echo broken
+     qemu-img rebase -u -b '' vm.qcow2 && qemu-img info vm.qcow2 | grep -c backing`,
+  ],
+  [
+    'an image that is looked after every night',
+    `qemu-img create -q -f qcow2 -o lazy_refcounts=on vm.qcow2 4M
+     printf '\\001' | dd of=vm.qcow2 bs=1 seek=79 conv=notrunc status=none
+     printf '\\000\\001' | dd of=vm.qcow2 bs=1 seek=131080 conv=notrunc status=none
+     qemu-img check vm.qcow2; case $? in
+       0) echo fine;; 3) qemu-img check -r leaks vm.qcow2 && echo mended;; *) echo damaged;;
+     esac; qemu-img check -q vm.qcow2 && echo clean`,
+  ],
+  [
+    'a disk of an appliance that is unpacked',
+    `qemu-img create -q -f raw disk.raw 3M
+     qemu-img convert -f raw -O vmdk -o subformat=streamOptimized disk.raw disk1.vmdk
+     echo '<Envelope/>' > vm.ovf; tar cf vm.ova vm.ovf disk1.vmdk; rm disk1.vmdk vm.ovf
+     tar xf vm.ova; qemu-img info disk1.vmdk | grep -E 'format|virtual|create type'
+     qemu-img convert -O qcow2 disk1.vmdk vm.qcow2 && qemu-img compare disk.raw vm.qcow2
+     rm -f disk1.vmdk vm.ovf vm.ova`,
+  ],
+  [
+    'a size that is asked for before there is a place for it',
+    `qemu-img create -q -f qcow2 a.qcow2 8M
+     need=$(qemu-img measure --output=json -O raw a.qcow2 | sed -n 's/.*"required": \\([0-9]*\\).*/\\1/p')
+     echo need $need; truncate -s $need out.raw
+     qemu-img convert -n -O raw a.qcow2 out.raw && qemu-img compare a.qcow2 out.raw
+     qemu-img convert -O qcow2 -o preallocation=metadata a.qcow2 pre.qcow2
+     qemu-img info pre.qcow2 | grep cluster_size; qemu-img create -f qcow2 x.qcow2 nonsense; echo $?`,
+  ],
+  [
+    'templates for several hypervisors',
+    `qemu-img create -q -f raw root.raw 5M
+     for f in vpc vhdx vdi vmdk parallels qed; do
+       qemu-img convert -f raw -O $f root.raw t.$f || echo failed $f
+       qemu-img info -f $f t.$f | grep -E 'format|virtual'; qemu-img check -q -f $f t.$f; echo $f $?
+     done; qemu-img convert -O vpc -o subformat=fixed,force_size=on root.raw azure.vhd
+     qemu-img info -f vpc azure.vhd | grep virtual; rm t.*`,
+  ],
 ];
 
 describe('scripts of the kinds that people have', () => {

@@ -20,7 +20,7 @@ import { sizeArgument } from '../arguments/sizes.ts';
 import { CREATE_OPTIONS, createOptionsOf, type FormatOption } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
 import { backingPath } from '../images/backing-path.ts';
-import { defineObjects } from '../images/image-source.ts';
+import { defineObjects, imageSource } from '../images/image-source.ts';
 import {
   addBacking,
   type Backing,
@@ -28,7 +28,7 @@ import {
   backingRefusal,
   newImage,
 } from '../images/new-image.ts';
-import { OPEN_GATE } from '../images/open-image.ts';
+import { OPEN_GATE, openSource } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type FailureOptions, type Program, usage } from '../program.ts';
 import { creationWords } from '../words/creation-words.ts';
@@ -180,21 +180,28 @@ function setSize(values: OptionValues, bytes: bigint): void {
 }
 
 function lookBelow(
-  { filename }: Creation,
+  { filename, objects }: Creation,
   { name, format }: Backing,
   refuse: Refusal,
 ): { readonly sizeBytes: number } {
   let below: { sizeBytes: number; format: string };
   try {
     const path = backingPath(filename, name);
-    const disk = openDiskFileSync(path.startsWith('json:') ? path : newFilePath(path), {
-      ...(format === undefined ? {} : { format }),
-      gate: OPEN_GATE,
-    });
+    const disk = path.startsWith('json:')
+      ? openSource(imageSource(path, { format, objects }), { readOnly: true, gate: OPEN_GATE })
+      : openDiskFileSync(newFilePath(path), {
+          ...(format === undefined ? {} : { format }),
+          gate: OPEN_GATE,
+        });
     below = { sizeBytes: disk.sizeBytes, format: disk.format };
     disk.closeSync();
   } catch (error) {
-    throw refuse(openReason(error), { tail: 'Could not open backing image.\n' });
+    // What makes no sense as a name is told of without it.
+    const reason =
+      error instanceof Failure
+        ? error.message.replace(`Could not open '${name}': `, '')
+        : openReason(error);
+    throw refuse(reason, { tail: 'Could not open backing image.\n' });
   }
   if (format !== undefined) return below;
   throw refuse('Backing file specified without backing format', {

@@ -41,7 +41,8 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
 
 type HowToOpen = Parameters<typeof openDiskFileSync>[1] & Parameters<typeof openGraphSync>[1];
 
-function openSource(source: ImageSource, how: HowToOpen): DiskFile {
+/** As {@link openImage}, and with the library's own errors. */
+export function openSource(source: ImageSource, how: HowToOpen): DiskFile {
   const { graph, path, format, objects, passphrase } = source;
   if (graph !== undefined) return openGraphSync(graph, { ...how, objects });
   return openDiskFileSync(path!, {
