@@ -22,7 +22,10 @@ const SYNTAX = [
   'snapshot [-U] [-q] [-l | -a snapshot | -c snapshot | -d snapshot] filename',
 ];
 
-export function helpText({ name }: Program): string {
+/** @param command the one that the help is about, where it is about one */
+export function helpText({ name, isLookAlike }: Program, command?: string): string {
+  const own = SYNTAX.find((syntax) => syntax.split(' ')[0] === command);
+  if (own !== undefined && !isLookAlike) return `usage: ${name} ${own}\n`;
   const lines = [
     `usage: ${name} [standard options] command [command options]`,
     'Works on disk images, in the language of qemu-img.',
@@ -30,6 +33,9 @@ export function helpText({ name }: Program): string {
     "    '-h', '--help'       display this help and exit",
     "    '-V', '--version'    output version information and exit",
     '',
+    ...(isLookAlike
+      ? []
+      : ['All commands take --json-lines: progress as JSON on standard error.', '']),
     'Command syntax:',
     ...SYNTAX.map((syntax) => `  ${syntax}`),
   ];

@@ -58,6 +58,8 @@ export class Program {
   readonly name: string;
   /** Whether it stands in for qemu-img, so that it says what that one says and nothing else. */
   readonly isLookAlike: boolean;
+  /** Whether progress goes to standard error as lines of JSON. */
+  jsonLines = false;
   readonly output: Streams['output'];
   readonly #streams: Streams;
 

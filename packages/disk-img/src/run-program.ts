@@ -9,6 +9,7 @@ import { Failure, type Program, usage } from './program.ts';
 declare const COMMAND_VERSION: string;
 
 const EXIT_BROKEN_PIPE = 141;
+const JSON_LINES = '--json-lines';
 
 /** Each is loaded when it is called. */
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
@@ -56,7 +57,7 @@ async function exitCodeOf(program: Program, error: unknown): Promise<number> {
     return program.fail(new Failure(wordsOf(error)));
   }
   if (!(error instanceof HelpWanted)) throw error;
-  await help(program);
+  await help(program, error.command);
   program.output.flush();
   return 0;
 }
@@ -76,12 +77,19 @@ async function dispatch(program: Program, args: readonly string[]): Promise<numb
   if (command === undefined) throw usage('Not enough arguments');
   if (!Object.hasOwn(COMMANDS, command)) throw usage(`Command not found: ${command}`);
   const { run } = await COMMANDS[command]!();
-  return await run(program, rest);
+  return await run(program, ownOptions(program, rest));
 }
 
-async function help(program: Program): Promise<number> {
+/** Takes out what all commands understand, and qemu-img does not. */
+function ownOptions(program: Program, args: readonly string[]): readonly string[] {
+  if (program.isLookAlike) return args;
+  program.jsonLines = args.includes(JSON_LINES);
+  return args.filter((arg) => arg !== JSON_LINES);
+}
+
+async function help(program: Program, command?: string): Promise<number> {
   const { helpText } = await import('./help.ts');
-  program.output.text(helpText(program));
+  program.output.text(helpText(program, command));
   return 0;
 }
 

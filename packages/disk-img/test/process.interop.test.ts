@@ -238,6 +238,30 @@ describe('scripts of the kinds that people have', () => {
   });
 });
 
+it('tells of its progress in lines of JSON, and of each command what it takes', () => {
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [COMMAND, ...args], { cwd: scratch, encoding: 'utf8' });
+  run('create', '-q', 'p.raw', '4M');
+  const { stderr, status } = run(
+    'convert',
+    '--json-lines',
+    '-O',
+    'qcow2',
+    '-f',
+    'raw',
+    'p.raw',
+    'p',
+  );
+  const lines = stderr.trimEnd().split('\n');
+  expect(status).toBe(0);
+  for (const line of lines)
+    expect(Object.keys(JSON.parse(line))).toEqual(['doneBytes', 'totalBytes']);
+  const last = JSON.parse(lines.at(-1)!) as { doneBytes: number; totalBytes: number };
+  expect(last.doneBytes).toBe(last.totalBytes);
+  expect(run('rebase', '--help').stdout).toMatch(/^usage: disk-img rebase /);
+  expect(ours('convert', '--json-lines', 'p.raw', 'p').stderr).toContain("'--json-lines'");
+});
+
 it('has a digest that does not depend on the format', () => {
   ours('create', '-q', '-f', 'qcow2', 'a.qcow2', '4M');
   ours('convert', '-O', 'vdi', 'a.qcow2', 'a.vdi');

@@ -18,7 +18,7 @@ export class CommandOptions {
     this.operands = operands;
     this.given = options;
     for (const { name, value } of options) {
-      if (name === 'h') throw new HelpWanted();
+      if (name === 'h') throw new HelpWanted(command);
       const values = this.#values.get(name);
       if (values === undefined) this.#values.set(name, [value]);
       else values.push(value);
@@ -56,6 +56,13 @@ export class CommandOptions {
 /** Not a failure: the user asks for help. */
 export class HelpWanted extends Error {
   override readonly name = 'HelpWanted';
+  /** About which he asks. */
+  readonly command: string;
+
+  constructor(command: string) {
+    super();
+    this.command = command;
+  }
 }
 
 const CACHE_MODES: ReadonlySet<string> = new Set([

@@ -1,6 +1,7 @@
 /** Progress as qemu-img shows it: on request on standard output, or when a signal asks for it. */
 import type { ChainProgress } from 'diskfile';
 import type { Program } from '../program.ts';
+import { ProgressBar, ProgressLines } from './progress-bar.ts';
 
 /** Percentage points between two reports. */
 const STEP = 1;
@@ -8,6 +9,8 @@ const STEP = 1;
 export class QemuProgress {
   readonly #program: Program;
   readonly #isShown: boolean;
+  /** Shows it in another form than qemu-img's. */
+  readonly #other: ProgressBar | ProgressLines | undefined;
   #percent = 0;
   #shown = 0;
   /** Whether a signal has asked since the last report. */
@@ -19,13 +22,16 @@ export class QemuProgress {
   /** @param isShown whether to print without being asked */
   constructor(program: Program, isShown: boolean) {
     this.#program = program;
-    this.#isShown = isShown;
+    this.#other = otherForm(program, isShown);
+    this.#isShown = isShown && this.#other === undefined;
     if (process.platform !== 'win32') process.on('SIGUSR1', this.#ask);
     this.#report();
   }
 
   /** What the library calls. */
-  readonly update = ({ doneBytes, totalBytes }: ChainProgress): void => {
+  readonly update = (progress: ChainProgress): void => {
+    const { doneBytes, totalBytes } = progress;
+    this.#other?.update(progress);
     this.#percent = totalBytes === 0 ? 100 : Math.min(100, (doneBytes * 100) / totalBytes);
     const isDue =
       this.#percent > this.#shown + STEP || this.#percent < this.#shown || this.#percent === 100;
@@ -35,7 +41,8 @@ export class QemuProgress {
   /** The work is done, or has failed. */
   finish(isDone: boolean): void {
     process.off('SIGUSR1', this.#ask);
-    if (isDone) this.update({ doneBytes: 1, totalBytes: 1 });
+    if (isDone && this.#other === undefined) this.update({ doneBytes: 1, totalBytes: 1 });
+    this.#other?.finish();
     if (this.#isShown) this.#program.output.text('\n');
     this.#program.output.flush();
   }
@@ -49,4 +56,10 @@ export class QemuProgress {
     } else if (this.#isAsked) this.#program.rawError(`${text}\n`);
     this.#isAsked = false;
   }
+}
+
+function otherForm(program: Program, isShown: boolean): ProgressBar | ProgressLines | undefined {
+  if (program.jsonLines) return new ProgressLines(program);
+  const isForPeople = isShown && !program.isLookAlike && program.output.isTerminal;
+  return isForPeople ? new ProgressBar(program) : undefined;
 }
