@@ -29,6 +29,8 @@ import {
 } from './structs.ts';
 
 const MAX_GRAIN_BYTES = 32 * 1024 * 1024;
+/** Those are decoded whole, several at a time; writers make them of 64 KiB. */
+const MAX_COMPRESSED_GRAIN_BYTES = 4 * 1024 * 1024;
 const MAX_TABLE_ENTRIES = 4096;
 /** The footer lies before the end-of-stream marker. */
 const FOOTER_FROM_END = 1024;
@@ -148,6 +150,13 @@ function checked(header: SparseHeader): SparseHeader {
   const isPower = Number.isInteger(Math.log2(grainBytes));
   if (!isPower || grainBytes < SECTOR_BYTES || grainBytes > MAX_GRAIN_BYTES) {
     throw corrupt('vmdk.grain-size', `Grains of ${grainBytes} bytes are not possible`, 20);
+  }
+  if (header.compressed && grainBytes > MAX_COMPRESSED_GRAIN_BYTES) {
+    throw unsupported(
+      'vmdk.compressed-grain-size',
+      `The extent is compressed in grains of ${grainBytes} bytes`,
+      `Up to ${MAX_COMPRESSED_GRAIN_BYTES} can be read.`,
+    );
   }
   if (entriesPerTable < 1 || entriesPerTable > MAX_TABLE_ENTRIES) {
     throw corrupt('vmdk.table-size', `Grain tables of ${entriesPerTable} entries`, 44);

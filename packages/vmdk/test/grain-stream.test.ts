@@ -84,6 +84,13 @@ describe('writing a stream', () => {
     expect(detailOf(() => folder.create('a.vmdk', GRAIN, { footer: 'on' }))).toBe('vmdk.footer');
   });
 
+  it('is not read with grains that are too large to be decoded whole', () => {
+    const folder = streamOf(2);
+    const { bytes } = folder.files.get('disk.vmdk')!;
+    new DataView(bytes.buffer, bytes.byteOffset).setUint32(20, 16 * 1024 * 2, true);
+    expect(detailOf(() => folder.open('disk.vmdk'))).toBe('vmdk.compressed-grain-size');
+  });
+
   it('goes on where it was closed, behind all that the file has', async () => {
     const folder = streamOf(6);
     for (const grain of [1, 4, 2]) {
