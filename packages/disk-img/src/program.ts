@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { Output } from '@diskfile/command';
+import { hintOf } from './words/hints.ts';
 
 const STDERR = 2;
 
@@ -12,6 +13,8 @@ export interface FailureOptions {
   readonly exitCode?: number;
   readonly isUsage?: boolean;
   readonly tail?: string;
+  /** The error that it is about, which may know what to try. */
+  readonly cause?: unknown;
 }
 
 /** Ends the program. Each line is reported behind the program's name. */
@@ -26,9 +29,9 @@ export class Failure extends Error {
 
   constructor(
     lines: string | readonly string[],
-    { exitCode = 1, isUsage = false, tail = '' }: FailureOptions = {},
+    { exitCode = 1, isUsage = false, tail = '', cause }: FailureOptions = {},
   ) {
-    super(typeof lines === 'string' ? lines : lines.join('\n'));
+    super(typeof lines === 'string' ? lines : lines.join('\n'), { cause });
     this.lines = typeof lines === 'string' ? [lines] : lines;
     this.exitCode = exitCode;
     this.isUsage = isUsage;
@@ -89,6 +92,8 @@ export class Program {
   fail(failure: Failure): number {
     for (const line of failure.lines) this.error(line);
     if (failure.tail !== '') this.rawError(failure.tail);
+    const hint = this.isLookAlike ? undefined : hintOf(failure.cause);
+    if (hint !== undefined) this.error(hint);
     if (failure.isUsage) this.rawError(`Try '${this.name} --help' for more information\n`);
     return failure.exitCode;
   }

@@ -54,7 +54,7 @@ async function exitCodeOf(program: Program, error: unknown): Promise<number> {
   }
   if (error instanceof DiskError) {
     const { wordsOf } = await import('./words/disk-words.ts');
-    return program.fail(new Failure(wordsOf(error)));
+    return program.fail(new Failure(wordsOf(error), { cause: error }));
   }
   if (!(error instanceof HelpWanted)) throw error;
   await help(program, error.command);

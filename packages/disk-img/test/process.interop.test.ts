@@ -30,6 +30,13 @@ describe('the command as a process', () => {
   it('speaks by the name by which it was called', () => {
     expect(ours('info', 'nope').stderr).toMatch(/^qemu-img: Could not open 'nope'/);
     const own = spawnSync(process.execPath, [COMMAND, 'info'], { encoding: 'utf8' });
+    const told = spawnSync(process.execPath, [COMMAND, 'info', 'nope'], { encoding: 'utf8' });
+    // What to try is no part of the other language.
+    expect(told.stderr).toBe(
+      "disk-img: Could not open 'nope': Could not open 'nope': No such file or directory\n" +
+        'disk-img: Check the path.\n',
+    );
+    expect(ours('info', 'nope').stderr.match(/\n/g)).toHaveLength(1);
     expect(own.stderr).toMatch(/^disk-img: .*\nTry 'disk-img --help'/);
     expect([own.status, ours('check', '-f', 'raw', COMMAND).status]).toEqual([1, 63]);
   });

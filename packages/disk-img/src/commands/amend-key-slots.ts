@@ -32,7 +32,7 @@ export async function amendKeySlots(
     });
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
-    throw new Failure(keySlotWords(error, change) ?? wordsOf(error));
+    throw new Failure(keySlotWords(error, change) ?? wordsOf(error), { cause: error });
   }
 }
 
@@ -50,7 +50,7 @@ function readChange({ objects }: ImageSource, values: OptionValues, prefix: stri
     try {
       return id === undefined ? undefined : objects.secret(id);
     } catch (error) {
-      throw new Failure(wordsOf(error));
+      throw new Failure(wordsOf(error), { cause: error });
     }
   };
   const newPassphrase = secret('new-secret');

@@ -78,7 +78,7 @@ function readValues(format: string, list: string): OptionValues {
     const unknown = parseOptionList(list).find(({ name }) => !known.has(name));
     const isOfCreation = CREATE_OPTIONS[format]!.some(({ name }) => name === unknown?.name);
     const tail = isOfCreation ? 'This option is only supported for image creation\n' : '';
-    throw new Failure(wordsOf(error), { tail });
+    throw new Failure(wordsOf(error), { tail, cause: error });
   }
 }
 

@@ -53,5 +53,5 @@ function commitFailure(error: unknown, filename: string, base: string | undefine
   if (isDetail(error, 'chain.base-not-found')) {
     return new Failure(`Did not find '${base}' in the backing chain of '${filename}'`);
   }
-  return new Failure(wordsOf(error));
+  return new Failure(wordsOf(error), { cause: error });
 }

@@ -52,7 +52,7 @@ async function compare(program: Program, args: readonly string[]): Promise<numbe
     const result = await interruptible((signal) =>
       compareDisks(disks[0]!, disks[1]!, { strict, signal, onProgress: progress.update }),
     ).catch((error: unknown) => {
-      throw new Failure(wordsOf(error));
+      throw new Failure(wordsOf(error), { cause: error });
     });
     isDone = true;
     const commonBytes = Math.min(...disks.map(({ sizeBytes }) => sizeBytes));

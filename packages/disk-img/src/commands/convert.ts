@@ -288,7 +288,7 @@ function readValues(
   try {
     values = readOptions(list, known);
   } catch (error) {
-    throw new Failure(wordsOf(error));
+    throw new Failure(wordsOf(error), { cause: error });
   }
   const below = { name: options.value('B'), format: options.value('F') };
   const fault = addBacking(values, known, below);

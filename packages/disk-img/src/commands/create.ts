@@ -126,7 +126,7 @@ function pathOf(filename: string, refuse: Refusal): string {
   try {
     return newFilePath(filename);
   } catch (error) {
-    throw refuse(wordsOf(error));
+    throw refuse(wordsOf(error), { cause: error });
   }
 }
 
@@ -150,7 +150,7 @@ function readValues(
   try {
     values = readOptions(list, known);
   } catch (error) {
-    throw refuse(wordsOf(error));
+    throw refuse(wordsOf(error), { cause: error });
   }
   const fault = addBacking(values, known, { name: backingName, format: backingFormat });
   if (fault !== undefined) throw refuse(backingRefusal(fault, format));
@@ -229,7 +229,7 @@ async function make(
     );
   } catch (error) {
     if (error instanceof Interrupted) throw error;
-    throw refuse(creationWords(error, { format, filename, values }));
+    throw refuse(creationWords(error, { format, filename, values }), { cause: error });
   }
 }
 

@@ -21,7 +21,7 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
     isDone = true;
   } catch (error) {
     if (!(error instanceof DiskError) || error.code === 'aborted') throw error;
-    throw new Failure(wordsOf(error));
+    throw new Failure(wordsOf(error), { cause: error });
   } finally {
     progress.finish(isDone);
   }

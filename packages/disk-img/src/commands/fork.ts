@@ -21,7 +21,7 @@ export function run(program: Program, args: readonly string[]): number {
     });
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
-    throw new Failure(wordsOf(error));
+    throw new Failure(wordsOf(error), { cause: error });
   }
   if (!options.has('q')) program.line('Image forked.');
   return 0;

@@ -88,7 +88,7 @@ async function rebase(
   } catch (error) {
     if (!(error instanceof DiskError) || error.code === 'aborted') throw error;
     if (error.detail === 'chain.names-itself') throw lockedByItself(backing!);
-    throw new Failure(wordsOf(error));
+    throw new Failure(wordsOf(error), { cause: error });
   }
 }
 
@@ -103,7 +103,9 @@ function lookAtNewBacking(
       gate: OPEN_GATE,
     }).closeSync();
   } catch (error) {
-    throw new Failure(`Could not open new backing file '${backing}': ${openReason(error)}`);
+    throw new Failure(`Could not open new backing file '${backing}': ${openReason(error)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -83,7 +83,7 @@ function parseChange(text: string): SizeChange {
     const { value } = readOptions(list, [size]).get('size')!;
     return { sign, bytes: BigInt(value as number | bigint) };
   } catch (error) {
-    throw new Failure(wordsOf(error));
+    throw new Failure(wordsOf(error), { cause: error });
   }
 }
 
@@ -111,7 +111,7 @@ function resize(
   try {
     resizing.resizeSync(Number(total), { shrink, preallocation });
   } catch (error) {
-    throw new Failure(wordsOf(error));
+    throw new Failure(wordsOf(error), { cause: error });
   }
 }
 

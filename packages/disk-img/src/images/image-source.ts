@@ -49,7 +49,10 @@ export function imageSource(
     if (format !== undefined) graph.set('driver', format);
     return { ...source, graph, ...plainImage(graph, objects) };
   } catch (error) {
-    throw new Failure(`Could not open '${filename}': ${wordsOf(error)}`, { exitCode });
+    throw new Failure(`Could not open '${filename}': ${wordsOf(error)}`, {
+      exitCode,
+      cause: error,
+    });
   }
 }
 
@@ -98,7 +101,7 @@ export function defineObjects(program: Program, options: CommandOptions): UserOb
     try {
       objects.define(text);
     } catch (error) {
-      throw new Failure(wordsOf(error));
+      throw new Failure(wordsOf(error), { cause: error });
     }
   }
   return objects;

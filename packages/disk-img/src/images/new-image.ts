@@ -71,7 +71,7 @@ function passphraseOf(values: OptionValues, objects: UserObjects): Passphrase | 
   try {
     return objects.secret(id);
   } catch (error) {
-    throw new Failure(wordsOf(error));
+    throw new Failure(wordsOf(error), { cause: error });
   }
 }
 

@@ -79,7 +79,7 @@ export function withDisk<T>(disk: DiskFile, work: (disk: DiskFile) => T): T {
   try {
     disk.closeSync();
   } catch (error) {
-    throw new Failure(wordsOf(error));
+    throw new Failure(wordsOf(error), { cause: error });
   }
   return result;
 }

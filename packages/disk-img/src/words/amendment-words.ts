@@ -33,7 +33,7 @@ export function amendmentWords(error: DiskError, values: OptionValues): Failure 
     );
   }
   if (detail === 'qcow2.amend.refcount_bits') return new Failure(refcountWords(values));
-  return new Failure(WORDS[detail] ?? wordsOf(error));
+  return new Failure(WORDS[detail] ?? wordsOf(error), { cause: error });
 }
 
 function refcountWords(values: OptionValues): string {

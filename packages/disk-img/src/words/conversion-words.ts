@@ -26,22 +26,26 @@ export function conversionWords(
   if (error.detail === 'convert.target-too-small') {
     return new Failure('output file is smaller than input file');
   }
-  if (error.detail === 'graph.protocol') return new Failure(error.message);
+  if (error.detail === 'graph.protocol') return new Failure(error.message, { cause: error });
   if (error.detail === 'storage.locked') {
-    return new Failure(`${target}: error while converting ${format}: ${wordsOfWriting(error)}`);
+    return new Failure(`${target}: error while converting ${format}: ${wordsOfWriting(error)}`, {
+      cause: error,
+    });
   }
   if (depth > 0 || error.detail === 'gate.not-found') {
     const prefix = depth === 0 ? 'Could not open backing file: ' : '';
     const words = shownFrom(target, `${prefix}${openReason(error)}`);
-    return new Failure(`Could not open '${target}': ${words}`);
+    return new Failure(`Could not open '${target}': ${words}`, { cause: error });
   }
   if (error.code === 'no-space') {
-    return new Failure(`error while writing at byte ${offset ?? 0}: ${reason}`);
+    return new Failure(`error while writing at byte ${offset ?? 0}: ${reason}`, { cause: error });
   }
   if (op === 'read' && error.code !== 'invalid-argument') {
-    return new Failure(`error while reading at byte ${offset ?? 0}: ${hostErrorText('EIO')}`);
+    return new Failure(`error while reading at byte ${offset ?? 0}: ${hostErrorText('EIO')}`, {
+      cause: error,
+    });
   }
-  if (values.size === 0 && op !== 'create') return new Failure(wordsOf(error));
+  if (values.size === 0 && op !== 'create') return new Failure(wordsOf(error), { cause: error });
   const words = creationWords(error, { format, filename: target, values });
-  return new Failure(`${target}: error while converting ${format}: ${words}`);
+  return new Failure(`${target}: error while converting ${format}: ${words}`, { cause: error });
 }

@@ -11,7 +11,7 @@ export function openFailure(
   { exitCode = 1, writable = false }: { exitCode?: number | undefined; writable?: boolean } = {},
 ): Failure {
   const reason = shownFrom(filename, openReason(error, writable));
-  return new Failure(`Could not open '${filename}': ${reason}`, { exitCode });
+  return new Failure(`Could not open '${filename}': ${reason}`, { exitCode, cause: error });
 }
 
 /** Whoever names an image from where he stands is told of the files beside it likewise. */

@@ -1,0 +1,25 @@
+/** What to try after a failure, said to those who call the command by its own name. */
+import { DiskError } from 'diskfile';
+
+/** In words of the command line, where the library's are about its functions. */
+const HINTS: readonly (readonly [detail: RegExp, hint: string])[] = [
+  [
+    /\.passphrase-missing$/,
+    "Give it with '--object secret,id=key,file=FILE' and name it: '-o encrypt.key-secret=key' for a new " +
+      "image, '--image-opts driver=qcow2,file.filename=…,encrypt.key-secret=key' for one that is " +
+      "there (luks: 'key-secret=key').",
+  ],
+  [/\.marked-corrupt$/, "'disk-img check -r all' repairs it."],
+];
+
+/** Only a program can do what these say. */
+const IS_ABOUT_FUNCTIONS = /limits\.|[{(]|asynchronous|capabilities|\bgate\b/;
+
+/** @returns undefined where nothing can be done, or nothing is known */
+export function hintOf(error: unknown): string | undefined {
+  if (!(error instanceof DiskError)) return undefined;
+  const own = HINTS.find(([detail]) => detail.test(error.detail))?.[1];
+  if (own !== undefined) return own;
+  const { hint } = error;
+  return hint === undefined || IS_ABOUT_FUNCTIONS.test(hint) ? undefined : hint;
+}
