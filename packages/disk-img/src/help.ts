@@ -7,7 +7,7 @@ const SYNTAX = [
   'bitmap (--merge SOURCE | --add | --remove | --clear | --enable | --disable)... [-b source_file [-F source_fmt]] [-g granularity] [-f fmt] filename bitmap',
   'check [-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] [-T src_cache] [-U] filename',
   'commit [-q] [-f fmt] [-t cache] [-b base] [-r rate_limit] [-d] [-p] filename',
-  'compare [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2',
+  'compare [-f fmt] [-F fmt] [--output=ofmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2',
   'convert [--target-image-opts] [--target-is-zero] [--bitmaps [--skip-broken-bitmaps]] [-U] [-C] [-c] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-B backing_file [-F backing_fmt]] [-o options] [-l snapshot_param] [-S sparse_size] [-r rate_limit] [-m num_coroutines] [-W] [--salvage] filename [filename2 [...]] output_filename',
   'create [-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]',
   'dd [-U] [-f fmt] [-O output_fmt] [bs=block_size] [count=blocks] [skip=blocks] if=input of=output',
@@ -19,7 +19,7 @@ const SYNTAX = [
   'measure [--output=ofmt] [-O output_fmt] [-o options] [--size N | [-f fmt] [-l snapshot_param] filename]',
   'rebase [-U] [-q] [-f fmt] [-t cache] [-T src_cache] [-p] [-u] -b backing_file [-F backing_fmt] filename',
   'resize [-f fmt] [--preallocation=prealloc] [-q] [--shrink] filename [+ | -]size',
-  'snapshot [-U] [-q] [-l | -a snapshot | -c snapshot | -d snapshot] filename',
+  'snapshot [-U] [-q] [--output=ofmt] [-l | -a snapshot | -c snapshot | -d snapshot] filename',
 ];
 
 /** @param command the one that the help is about, where it is about one */

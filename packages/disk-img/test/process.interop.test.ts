@@ -266,6 +266,12 @@ it('tells of its progress in lines of JSON, and of each command what it takes', 
   const last = JSON.parse(lines.at(-1)!) as { doneBytes: number; totalBytes: number };
   expect(last.doneBytes).toBe(last.totalBytes);
   expect(run('rebase', '--help').stdout).toMatch(/^usage: disk-img rebase /);
+  const compared = run('compare', '--output=json', '-F', 'raw', 'p', 'p.raw').stdout;
+  expect(JSON.parse(compared)).toEqual({ identical: true, 'sizes-differ': false });
+  run('snapshot', '-c', 'one', 'p');
+  const listed = run('snapshot', '-l', '--output=json', 'p').stdout;
+  expect(JSON.parse(listed)).toMatchObject([{ id: '1', name: 'one' }]);
+  expect(ours('snapshot', '-l', '--output=json', 'p').status).toBe(1);
   expect(ours('convert', '--json-lines', 'p.raw', 'p').stderr).toContain("'--json-lines'");
 });
 

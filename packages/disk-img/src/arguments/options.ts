@@ -53,6 +53,11 @@ export class CommandOptions {
   }
 }
 
+/** An option of ours, for commands in which qemu-img knows no other form than that for people. */
+export function ownOutput({ isLookAlike }: Program): OptionShapes['long'] {
+  return isLookAlike ? {} : { output: 'output:' };
+}
+
 /** Not a failure: the user asks for help. */
 export class HelpWanted extends Error {
   override readonly name = 'HelpWanted';

@@ -1,6 +1,7 @@
 /** `compare`: whether two disks hold the same. */
+import { jsonText } from '@diskfile/command';
 import { compareDisks, type Comparison, type DiskFile } from 'diskfile';
-import { CommandOptions, isCacheMode } from '../arguments/options.ts';
+import { CommandOptions, isCacheMode, ownOutput } from '../arguments/options.ts';
 import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { closeQuietly, openImage } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
@@ -17,7 +18,11 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   } catch (error) {
     // Misuse of the command line has the exit code of all commands.
     if (error instanceof Failure && !error.isUsage && error.exitCode === 1) {
-      throw new Failure(error.lines, { exitCode: EXIT_TROUBLE, tail: error.tail });
+      throw new Failure(error.lines, {
+        exitCode: EXIT_TROUBLE,
+        tail: error.tail,
+        cause: error.cause,
+      });
     }
     throw error;
   }
@@ -26,8 +31,14 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
 async function compare(program: Program, args: readonly string[]): Promise<number> {
   const options = new CommandOptions('compare', args, {
     short: 'f:F:T:pqsU',
-    long: { object: 'object:', 'image-opts': 'image-opts', 'force-share': 'U' },
+    long: {
+      object: 'object:',
+      'image-opts': 'image-opts',
+      'force-share': 'U',
+      ...ownOutput(program),
+    },
   });
+  const { isJson } = options;
   const [firstName, secondName] = options.operands;
   if (options.operands.length !== 2) throw usage('Expecting two image file names');
   const isOptions = takesImageOptions(options, 'f', 'F');
@@ -56,7 +67,8 @@ async function compare(program: Program, args: readonly string[]): Promise<numbe
     });
     isDone = true;
     const commonBytes = Math.min(...disks.map(({ sizeBytes }) => sizeBytes));
-    if (!isQuiet) program.output.text(comparisonText(result, strict, commonBytes));
+    if (isJson) program.line(comparisonJson(result));
+    else if (!isQuiet) program.output.text(comparisonText(result, strict, commonBytes));
     return result.identical ? 0 : 1;
   } finally {
     progress.finish(isDone);
@@ -65,6 +77,11 @@ async function compare(program: Program, args: readonly string[]): Promise<numbe
 }
 
 const SECTOR_BYTES = 512;
+
+/** `kind` tells in what they differ, `offset` where they do first. */
+function comparisonJson({ identical, kind, guestOffset, sizesDiffer }: Comparison): string {
+  return jsonText({ identical, 'sizes-differ': sizesDiffer, kind, offset: guestOffset });
+}
 
 function comparisonText(result: Comparison, strict: boolean, commonBytes: number): string {
   const { identical, kind, guestOffset = 0, sizesDiffer } = result;

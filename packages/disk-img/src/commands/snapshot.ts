@@ -1,10 +1,11 @@
 /** `snapshot`: lists, makes, applies and deletes internal snapshots. */
-import { hostErrorText, numberedHostError } from '@diskfile/command';
+import { hostErrorText, jsonText, numberedHostError } from '@diskfile/command';
 import { DiskError, type DiskFile } from 'diskfile';
-import { CommandOptions } from '../arguments/options.ts';
+import { CommandOptions, ownOutput } from '../arguments/options.ts';
 import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage, warnOfRaw, withDisk } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
+import { snapshotJson } from '../report/image-info.ts';
 import { snapshotTable } from '../report/snapshot-table.ts';
 
 type Action = 'l' | 'a' | 'c' | 'd';
@@ -12,13 +13,20 @@ type Action = 'l' | 'a' | 'c' | 'd';
 export function run(program: Program, args: readonly string[]): number {
   const options = new CommandOptions('snapshot', args, {
     short: 'la:c:d:qU',
-    long: { object: 'object:', 'image-opts': 'image-opts', 'force-share': 'U' },
+    long: {
+      object: 'object:',
+      'image-opts': 'image-opts',
+      'force-share': 'U',
+      ...ownOutput(program),
+    },
   });
   const chosen = (['l', 'a', 'c', 'd'] as const).flatMap((name) =>
     options.values(name).map(() => name),
   );
   if (chosen.length > 1) throw usage("Cannot mix '-l', '-a', '-c', '-d'");
   const [action] = chosen;
+  const { isJson } = options;
+  if (isJson && action !== 'l') throw usage("'--output=json' goes with '-l'");
   const filename = options.theImage();
   const isOptions = takesImageOptions(options);
   const source = imageSource(filename, { isOptions, objects: defineObjects(program, options) });
@@ -32,7 +40,8 @@ export function run(program: Program, args: readonly string[]): number {
     if (action === undefined) return;
     // Going back opens the image once more.
     if (action === 'a' && disk.format === 'raw') warnOfRaw(program, filename);
-    perform(program, disk, action, options.value(action)!);
+    if (isJson) listAsJson(program, disk);
+    else perform(program, disk, action, options.value(action)!);
   });
   return 0;
 }
@@ -49,6 +58,10 @@ function list(program: Program, { capabilities }: DiskFile): void {
   if (snapshots.length > 0) {
     program.output.text(`Snapshot list:\n${snapshotTable(snapshots)}`);
   }
+}
+
+function listAsJson(program: Program, { capabilities }: DiskFile): void {
+  program.line(jsonText((capabilities.snapshots?.list() ?? []).map(snapshotJson)));
 }
 
 function create({ capabilities }: DiskFile, name: string): void {

@@ -1,4 +1,5 @@
 /** Opening the image that a command works on, with the refusals of qemu-img. */
+import { repairUnclosed } from '@diskfile/command';
 import { DiskError, type DiskFile, openDiskFileSync, openGraphSync } from 'diskfile';
 import { Failure, type Program } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
@@ -30,6 +31,9 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
     gate: OPEN_GATE,
     ...(snapshot === undefined ? {} : { snapshot }),
   };
+  if (writable && program.isLookAlike && source.path !== undefined) {
+    repairUnclosed(source.path, source.format, (line) => program.rawError(`${line}\n`));
+  }
   try {
     const disk = openSource(source, how);
     if (writable && source.format === undefined) warnOfProbing(program, source, disk);

@@ -49,7 +49,7 @@ export function jsonInfo(info: ImageInfo): JsonValue {
   };
 }
 
-function snapshotJson(snapshot: SnapshotInfo): JsonValue {
+export function snapshotJson(snapshot: SnapshotInfo): JsonValue {
   const { id, name, vmStateBytes, date, vmClockNanoseconds, icount } = snapshot;
   return {
     id,

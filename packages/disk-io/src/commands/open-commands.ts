@@ -1,4 +1,5 @@
 /** Commands that open and close disks. */
+import { repairUnclosed } from '@diskfile/command';
 import { BlockOptions, parseKeyval } from 'diskfile';
 import type { GivenArguments } from '../program/getopt.ts';
 import { AIO_MODES, cacheMode, discardMode, NO_CACHE } from '../program/modes.ts';
@@ -101,6 +102,10 @@ export async function open(session: Session, request: OpenRequest): Promise<Outc
     return 'failed';
   }
   try {
+    if (request.writable && !request.temporary && request.name !== undefined) {
+      const format = request.options.peekText('driver');
+      repairUnclosed(request.name, format, (line) => console.err(`${line}\n`));
+    }
     const disk = await openDisk(request, session.objects);
     session.use({ disk, request });
     for (const { detail, message } of disk.warnings) {

@@ -1,0 +1,15 @@
+# Images that were not closed: told of by a check, repaired and told of when they are opened.
+qemu-img create -q -f qcow2 -o compat=1.1,lazy_refcounts=on d 128M
+qemu-io -c "write -P 0x5a 0 512" -c "sigraise 9" d
+qemu-img check d; echo "rc $?"
+for i in 1 2 3 4 5; do cp d d$i; done
+qemu-io -r -c "read -P 0x5a 0 512" d
+qemu-io -c "write 64k 512" d
+qemu-img check d
+qemu-img snapshot -c a d1
+qemu-img resize d2 256M
+qemu-img check -r all d3; echo "rc $?"
+qemu-io -f qcow2 -c "read -P 0x5a 0 512" d4
+qemu-img check d4
+qemu-io -f raw -c "read 0 4" d5
+qemu-img check -q d5; echo "rc $?"
