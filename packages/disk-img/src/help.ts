@@ -11,6 +11,7 @@ const SYNTAX = [
   'convert [--target-image-opts] [--target-is-zero] [--bitmaps [--skip-broken-bitmaps]] [-U] [-C] [-c] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-B backing_file [-F backing_fmt]] [-o options] [-l snapshot_param] [-S sparse_size] [-r rate_limit] [-m num_coroutines] [-W] [--salvage] filename [filename2 [...]] output_filename',
   'create [-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]',
   'dd [-U] [-f fmt] [-O output_fmt] [bs=block_size] [count=blocks] [skip=blocks] if=input of=output',
+  'diff [--files] [-f fmt] [-F fmt] [--output=ofmt] [-p] [-q] [-U] filename1 filename2',
   'digest [-f fmt] [--output=ofmt] [-U] filename',
   'flatten [-f fmt] [-p] [-q] filename',
   'fork [-f fmt] [-q] filename base [clone]',

@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Command }>
   convert: () => import('./commands/convert.ts'),
   create: () => import('./commands/create.ts'),
   dd: () => import('./commands/dd.ts'),
+  diff: () => import('./commands/diff.ts'),
   digest: () => import('./commands/digest.ts'),
   flatten: () => import('./commands/flatten.ts'),
   fork: () => import('./commands/fork.ts'),

@@ -1,6 +1,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -286,4 +287,56 @@ it('has a digest that does not depend on the format', () => {
   expect(ours('info', 'clone.qcow2').stdout).not.toContain('backing');
   expect(ours('info', 'a.qcow2').stdout).toContain('backing file: base.qcow2');
   expect(readFileSync(join(scratch, 'base.qcow2')).length).toBeGreaterThan(0);
+});
+
+it('tells in which ranges and in which files two disks differ', () => {
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [COMMAND, ...args], { cwd: scratch, encoding: 'utf8' });
+  ours('create', '-q', '-f', 'qcow2', 'one.qcow2', '4M');
+  ours('create', '-q', '-f', 'vdi', 'other.vdi', '6M');
+  execFileSync('qemu-io', ['-c', 'write -P 1 64k 10k', 'one.qcow2'], { cwd: scratch });
+  execFileSync('qemu-io', ['-c', 'write -P 1 64k 8k', '-c', 'write -P 3 5M 1k', 'other.vdi'], {
+    cwd: scratch,
+  });
+  const ranges = run('diff', 'one.qcow2', 'other.vdi');
+  expect(ranges.stdout).toBe(
+    'Offset          Length\n73728           2048\n5242880         1024\n',
+  );
+  const json = run('diff', '--output=json', 'one.qcow2', 'other.vdi').stdout;
+  expect(JSON.parse(json)).toEqual([
+    { start: 73_728, length: 2048 },
+    { start: 5_242_880, length: 1024 },
+  ]);
+  const same = run('diff', 'one.qcow2', 'one.qcow2');
+  expect([ranges.status, same.status, same.stdout]).toEqual([1, 0, '']);
+  expect(run('diff', 'one.qcow2', 'nope').status).toBe(2);
+  expect(run('diff', '--files', 'one.qcow2', 'other.vdi').status).toBe(2);
+
+  const tree = join(scratch, 'tree');
+  mkdirSync(tree);
+  for (const name of ['same', 'gone', 'longer', 'other', 'mode']) {
+    writeFileSync(join(tree, name), name);
+  }
+  symlinkSync('same', join(tree, 'link'));
+  const pack = (image: string) =>
+    execFileSync('mke2fs', ['-q', '-t', 'ext4', '-d', tree, image, '4M'], { cwd: scratch });
+  pack('first.raw');
+  rmSync(join(tree, 'gone'));
+  rmSync(join(tree, 'link'));
+  writeFileSync(join(tree, 'longer'), 'longer than it was');
+  writeFileSync(join(tree, 'other'), 'rehto');
+  writeFileSync(join(tree, 'new'), '');
+  chmodSync(join(tree, 'mode'), 0o600);
+  symlinkSync('new', join(tree, 'link'));
+  pack('second.raw');
+  const files = run('diff', '--files', '-f', 'raw', '-F', 'raw', 'first.raw', 'second.raw');
+  expect(files.stdout.trimEnd().split('\n')).toEqual([
+    '- /gone',
+    '! /link (link)',
+    '! /longer (size)',
+    '! /mode (permissions)',
+    '! /other (content)',
+    '+ /new',
+  ]);
+  expect(files.status).toBe(1);
 });

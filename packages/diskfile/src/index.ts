@@ -147,6 +147,18 @@ export {
   compareDisksSync,
   type Comparison,
 } from './convert/compare-disks.ts';
+export {
+  type DiskDifference,
+  diskDifferences,
+  type DiskDifferencesOptions,
+  diskDifferencesSync,
+} from './diff/disk-differences.ts';
+export {
+  type FileAspect,
+  type FileDifference,
+  type FileDifferencesOptions,
+  fileDifferencesSync,
+} from './diff/file-differences.ts';
 export { BlockOptions, type OptionValue } from './graph/block-options.ts';
 export { parseByteSize } from './graph/byte-size.ts';
 export { newFilePath, parseDiskName } from './graph/disk-name.ts';

@@ -1,0 +1,71 @@
+import { SeededRandom } from '@diskfile/testkit';
+import { describe, expect, it } from 'vitest';
+import {
+  diskDifferences,
+  diskDifferencesSync,
+  type DiskFile,
+  MemoryStorage,
+  openDiskFileSync,
+} from '../src/index.ts';
+
+const SECTOR = 512;
+
+function diskOf(bytes: Uint8Array): DiskFile {
+  return openDiskFileSync(new MemoryStorage(bytes), { format: 'raw' });
+}
+
+/** By looking at each sector; what is not there is zeros. */
+function expected(first: Uint8Array, second: Uint8Array): { start: number; end: number }[] {
+  const runs: { start: number; end: number }[] = [];
+  const size = Math.max(first.length, second.length);
+  for (let start = 0; start < size; start += SECTOR) {
+    const end = Math.min(start + SECTOR, size);
+    let differs = false;
+    for (let at = start; at < end; at++) differs ||= (first[at] ?? 0) !== (second[at] ?? 0);
+    if (!differs) continue;
+    const last = runs.at(-1);
+    if (last?.end === start) last.end = end;
+    else runs.push({ start, end });
+  }
+  return runs;
+}
+
+describe('the ranges in which two disks differ', () => {
+  it('are those that a look at every sector finds', async () => {
+    const random = new SeededRandom(7);
+    for (let round = 0; round < 12; round++) {
+      const first = new Uint8Array(5 * 2 ** 20 + SECTOR * random.below(9));
+      for (let count = 0; count < 6; count++) {
+        const at = random.below(first.length);
+        first.fill(1 + random.below(255), at, at + random.below(300_000));
+      }
+      const second = first.slice(0, first.length - SECTOR * random.below(3000));
+      for (let count = random.below(40); count > 0; count--) {
+        const at = random.below(second.length);
+        second.fill(random.below(256), at, at + 1 + random.below(2000));
+      }
+      const found = [...diskDifferencesSync(diskOf(first), diskOf(second))];
+      const ends = found.map(({ guestOffset, lengthBytes }) => ({
+        start: guestOffset,
+        end: guestOffset + lengthBytes,
+      }));
+      expect(ends).toEqual(expected(first, second));
+      const waited = [];
+      for await (const each of diskDifferences(diskOf(second), diskOf(first))) waited.push(each);
+      expect(waited).toEqual(found);
+    }
+  });
+
+  it('are none of two empty disks, however large', () => {
+    expect([...diskDifferencesSync(diskOf(new Uint8Array(0)), diskOf(new Uint8Array(0)))]).toEqual(
+      [],
+    );
+  });
+
+  it('are looked for until the work is called off', () => {
+    const signal = AbortSignal.abort();
+    const disk = diskOf(new Uint8Array(SECTOR).fill(1));
+    const walk = diskDifferencesSync(disk, diskOf(new Uint8Array(SECTOR)), { signal });
+    expect(() => [...walk]).toThrowError(expect.objectContaining({ code: 'aborted' }));
+  });
+});
