@@ -1,7 +1,8 @@
 import fs from 'node:fs';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { rawDriver } from '@diskfile/raw';
 import {
@@ -21,7 +22,7 @@ beforeEach(() => {
   for (const name of fs.readdirSync(root)) rmSync(join(root, name), { recursive: true });
 });
 
-type Create = (path: string, options: CreateDiskFileOptions) => Promise<void>;
+type Create = (path: string | URL, options: CreateDiskFileOptions) => Promise<void>;
 const ways: [string, Create][] = [
   ['createDiskFile', createDiskFile],
   ['createDiskFileSync', async (...args) => createDiskFileSync(...args)],
@@ -145,6 +146,18 @@ describe.each(ways)('%s', (_name, create) => {
       detail: 'create.passphrase-unused',
     });
     expect(fs.readdirSync(root)).toEqual([]);
+  });
+
+  it('is made at a file: URL, and at nothing that is no path', async () => {
+    await create(pathToFileURL(path), { format: 'raw', sizeBytes: 512 });
+    expect(fs.statSync(path).size).toBe(512);
+    for (const target of ['', new URL('https://host/disk.raw'), 7 as unknown as string]) {
+      await expect(create(target, { format: 'raw', sizeBytes: 512 })).rejects.toMatchObject({
+        code: 'invalid-argument',
+        detail: 'create.target',
+      });
+    }
+    expect(fs.readdirSync(root)).toEqual([basename(path)]);
   });
 
   it('does not replace an image that is open', async () => {

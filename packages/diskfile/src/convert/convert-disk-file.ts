@@ -1,6 +1,7 @@
 /** Converting disks from any format to any other. */
 import { type DiskFile, hostCall, runAsync, runSync, type Step } from '@diskfile/core';
 import { closeDisk } from '../chain/disk-steps.ts';
+import { targetPath } from '../create/target-path.ts';
 import { createFilled } from '../create/create-disk-file.ts';
 import {
   openDiskFile,
@@ -30,14 +31,15 @@ import { SourceParts } from './source-parts.ts';
  * workers have opened it is noticed; a write inside it is not.
  *
  * @param source paths, `file:` URLs or disks; disks stay open
- * @param target where the new image is to be; or a disk that is there, is written and stays open
+ * @param target path or `file:` URL of the new image; or a disk that is there, is written and stays
+ *   open
  * @throws DiskError what opening, reading and creating throw; `aborted`
  * @example
  * await convertDiskFile('vm.vmdk', 'vm.qcow2', { format: 'qcow2', compress: true });
  */
 export async function convertDiskFile(
   source: ConvertSource | readonly ConvertSource[],
-  target: string | DiskFile,
+  target: string | URL | DiskFile,
   options: ConvertDiskFileOptions,
 ): Promise<ConvertResult> {
   return await runAsync(new Conversion(options, true).run(source, target));
@@ -46,7 +48,7 @@ export async function convertDiskFile(
 /** The synchronous form of {@link convertDiskFile}; blocks the thread and starts no workers. */
 export function convertDiskFileSync(
   source: ConvertSource | readonly ConvertSource[],
-  target: string | DiskFile,
+  target: string | URL | DiskFile,
   options: ConvertDiskFileOptions,
 ): ConvertResult {
   return runSync(new Conversion(options, false).run(source, target));
@@ -63,7 +65,7 @@ class Conversion {
 
   *run(
     given: ConvertSource | readonly ConvertSource[],
-    target: string | DiskFile,
+    target: string | URL | DiskFile,
   ): Step<ConvertResult> {
     const sources: readonly ConvertSource[] = Array.isArray(given) ? given : [given];
     checkOptions(this.#options, sources.length);
@@ -78,8 +80,10 @@ class Conversion {
       }
       const parts = new SourceParts(disks);
       const { intoExisting = false } = this.#options;
-      if (typeof target === 'object') return yield* this.#into(parts, target);
-      return yield* intoExisting ? this.#intoFile(parts, target) : this.#create(parts, target);
+      const isDisk = typeof target === 'object' && !(target instanceof URL);
+      if (isDisk) return yield* this.#into(parts, target);
+      const path = targetPath(target, 'convert');
+      return yield* intoExisting ? this.#intoFile(parts, path) : this.#create(parts, path);
     } finally {
       for (const disk of opened) yield* closeDisk(disk);
     }

@@ -29,6 +29,7 @@ import { hostGate, type HostGateOptions, type ImageLocking, NewFile } from '@dis
 import { storedFormat } from '../chain/stored-format.ts';
 import { checkedLimits } from '../open/limits.ts';
 import { type Passphrase, passphraseBytes } from '../open/passphrases.ts';
+import { targetPath } from './target-path.ts';
 import { ALL_FORMATS } from '../formats.ts';
 import { describeValue } from './describe-value.ts';
 import { unlessAborted } from '../workers/aborted.ts';
@@ -81,13 +82,16 @@ export interface CreateDiskFileOptions {
  * @example
  * await createDiskFile('vm.qcow2', { format: 'qcow2', sizeBytes: 20 * 2 ** 30 });
  */
-export function createDiskFile(path: string, options: CreateDiskFileOptions): Promise<void> {
-  return runAsync(new Creation(path, options).run());
+export async function createDiskFile(
+  path: string | URL,
+  options: CreateDiskFileOptions,
+): Promise<void> {
+  await runAsync(new Creation(targetPath(path, 'create'), options).run());
 }
 
 /** The synchronous form of {@link createDiskFile}; blocks the thread. */
-export function createDiskFileSync(path: string, options: CreateDiskFileOptions): void {
-  runSync(new Creation(path, options).run());
+export function createDiskFileSync(path: string | URL, options: CreateDiskFileOptions): void {
+  runSync(new Creation(targetPath(path, 'create'), options).run());
 }
 
 /** Writes to a new image; `image` is the only one of the disk's chain that can be written. */
