@@ -5,7 +5,7 @@ import { DiskError } from '@diskfile/bytes';
 /** @throws DiskError `invalid-argument` for what is no path and no `file:` URL */
 export function targetPath(target: string | URL, op: string): string {
   if (target instanceof URL && target.protocol === 'file:') return fileURLToPath(target);
-  if (typeof target === 'string' && target !== '') return target;
+  if (typeof target === 'string') return target;
   throw new DiskError(
     'invalid-argument',
     'create.target',
