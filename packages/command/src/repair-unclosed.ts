@@ -2,7 +2,7 @@
  * What QEMU does with a qcow2 image that was not closed when it opens it for writing: it repairs it,
  * and tells what. The library repairs such images as well, in its own way and without a word.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { hasAnyBit } from '@diskfile/bytes';
 import { checkDiskFileSync, DiskError } from 'diskfile';
 
@@ -36,6 +36,8 @@ export function repairUnclosed(
 function isUnclosed(path: string): boolean {
   const head = Buffer.alloc(INCOMPATIBLE_FEATURES_END + 1);
   try {
+    // Opening a pipe would wait for whoever writes to it.
+    if (!statSync(path).isFile()) return false;
     const fd = openSync(path, 'r');
     try {
       if (readSync(fd, head, 0, head.length, 0) < head.length) return false;

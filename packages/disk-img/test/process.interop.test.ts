@@ -42,6 +42,17 @@ describe('the command as a process', () => {
     expect([own.status, ours('check', '-f', 'raw', COMMAND).status]).toEqual([1, 63]);
   });
 
+  it('waits for no pipe that is named as an image', () => {
+    execFileSync('mkfifo', ['pipe'], { cwd: scratch });
+    const how = { cwd: scratch, encoding: 'utf8', timeout: 30_000 } as const;
+    for (const args of [['info'], ['resize'], ['snapshot', '-c', 'a']]) {
+      const rest = args[0] === 'resize' ? ['pipe', '1M'] : ['pipe'];
+      const { status, stderr } = spawnSync(join(bin, 'qemu-img'), [...args, ...rest], how);
+      expect([status, stderr.includes('regular file')]).toEqual([1, true]);
+    }
+    rmSync(join(scratch, 'pipe'));
+  });
+
   it('says in one line what it cannot print and what it cannot read', () => {
     ours('create', '-q', '-f', 'qcow2', 'damaged', '1M');
     const into = { cwd: scratch, encoding: 'utf8', shell: '/bin/bash' } as const;
