@@ -57,6 +57,7 @@ export type {
   SnapshotOptions,
 } from './disk-capabilities.ts';
 export type { BlockStatus } from './engine/block-status.ts';
+export { noCapabilities } from './engine/capabilities/disk-capabilities.ts';
 export { type EncodedUnit, Extent, type ExtentKind } from './engine/extent.ts';
 export { createImageDisk, type ImageDiskOptions } from './engine/image-disk.ts';
 export { type GuestRead, MappedReader } from './engine/mapped-reader.ts';
@@ -200,6 +201,7 @@ export {
   type StorageEvents,
   truncateStorage,
   type WritableStorage,
+  writableStorage,
   writeBytes,
 } from './storage.ts';
 export { writeZeros } from './zero-fill.ts';

@@ -108,6 +108,25 @@ export function isWritable(storage: Storage): storage is WritableStorage {
   return 'writeSync' in storage;
 }
 
+/**
+ * The storage of an image that is opened for writing.
+ * @param format id of the format, for the error's detail
+ * @throws DiskError `unsupported` (`FORMAT.storage-read-only`) for a storage that can only be read
+ */
+export function writableStorage(
+  storage: Storage,
+  format: string,
+  hint = 'Open the image read-only.',
+): WritableStorage {
+  if (isWritable(storage)) return storage;
+  throw new DiskError(
+    'unsupported',
+    `${format}.storage-read-only`,
+    'A file of the image can only be read',
+    { path: storage.name, hint },
+  );
+}
+
 /** A step that writes all of `src`. */
 export function* writeBytes(storage: WritableStorage, src: Uint8Array, offset: number): Step<void> {
   yield {

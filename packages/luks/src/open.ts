@@ -1,11 +1,10 @@
 /** Opens LUKS-encrypted disks. */
-import { DiskError } from '@diskfile/bytes';
 import {
   type FlatSize,
-  isWritable,
   type OpenContext,
   refuseSnapshot,
   type Step,
+  writableStorage,
 } from '@diskfile/core';
 import {
   CipherStorage,
@@ -49,8 +48,6 @@ function writerOf(
   size: FlatSize,
 ): LuksWriter {
   if (clear === undefined) throw passphraseMissing('luks');
-  if (isWritable(storage)) return new LuksWriter(clear, size, payloadOffset);
-  throw new DiskError('unsupported', 'luks.storage-read-only', 'The storage can only be read', {
-    hint: 'Open the disk read-only.',
-  });
+  writableStorage(storage, 'luks');
+  return new LuksWriter(clear, size, payloadOffset);
 }

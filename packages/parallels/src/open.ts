@@ -2,13 +2,12 @@
 import { DiskError, hasAnyBit } from '@diskfile/bytes';
 import {
   type FormatImage,
-  isWritable,
   type OpenContext,
   readBytes,
   refuseSnapshot,
   type Step,
-  type Storage,
   type WritableStorage,
+  writableStorage,
 } from '@diskfile/core';
 import { AllocationTable, WritableAllocationTable } from './allocation-table.ts';
 import { corrupt } from './errors.ts';
@@ -43,7 +42,8 @@ function* openImage(context: OpenContext, head: Uint8Array): Step<ParallelsImage
       message: 'The image says of itself that nothing in it counts; what is in it is shown',
     });
   }
-  if (context.writable) return yield* openWritable(context, writableOf(storage), header);
+  if (context.writable)
+    return yield* openWritable(context, writableStorage(storage, 'parallels'), header);
   if (header.inUse === IN_USE.open) {
     context.warn({
       detail: 'parallels.in-use',
@@ -89,16 +89,4 @@ function* openWritable(
   const table = new WritableAllocationTable(storage, header, context.limits, endOffset);
   yield* setInUse(storage, IN_USE.open);
   return new ParallelsImage(table, new ParallelsWriter(table));
-}
-
-function writableOf(storage: Storage): WritableStorage {
-  if (isWritable(storage)) return storage;
-  throw new DiskError(
-    'unsupported',
-    'parallels.storage-read-only',
-    'The storage can only be read',
-    {
-      hint: 'Open the image read-only.',
-    },
-  );
 }

@@ -1,14 +1,12 @@
 /** Opens images of qcow version 1. */
-import { DiskError } from '@diskfile/bytes';
 import {
   CompressedClusters,
-  isWritable,
   type OpenContext,
   readBytes,
   refuseSnapshot,
   type Step,
-  type Storage,
   type WritableStorage,
+  writableStorage,
 } from '@diskfile/core';
 import { openTable, WritableQcowTable } from './cluster-table.ts';
 import { HeaderState } from './header-state.ts';
@@ -28,7 +26,11 @@ export function* openQcow(context: OpenContext): Step<QcowImage> {
   const compressed = new CompressedClusters(storage, clusterBytes, context.decoders, 'deflate-raw');
   const encryption = yield* openEncryption(context, header, storage);
   if (context.writable) {
-    return yield* openWritable(context, writableOf(storage), { state, compressed, encryption });
+    return yield* openWritable(context, writableStorage(storage, 'qcow'), {
+      state,
+      compressed,
+      encryption,
+    });
   }
   const table = openTable(storage, header, limits);
   return new QcowImage({ state, table, compressed, encryption, writer: undefined });
@@ -51,11 +53,4 @@ function* openWritable(
   const table = new WritableQcowTable(storage, header, limits);
   const writer = new QcowWriter({ storage, state, table, encryption });
   return new QcowImage({ state, table, compressed, encryption, writer });
-}
-
-function writableOf(storage: Storage): WritableStorage {
-  if (isWritable(storage)) return storage;
-  throw new DiskError('unsupported', 'qcow.storage-read-only', 'The storage can only be read', {
-    hint: 'Open the image read-only.',
-  });
 }

@@ -1,13 +1,12 @@
 /** Opens QED images. */
 import { DiskError, hasAnyBit } from '@diskfile/bytes';
 import {
-  isWritable,
   type OpenContext,
   readBytes,
   refuseSnapshot,
   type Step,
-  type Storage,
   type WritableStorage,
+  writableStorage,
 } from '@diskfile/core';
 import { mendAfterCrash } from './check.ts';
 import { openTable, openWritableTable } from './cluster-table.ts';
@@ -25,7 +24,7 @@ export function* openQed(context: OpenContext): Step<QedImage> {
   const head = yield* readBytes(storage, 0, HEADER_BYTES);
   const header = parseHeader(head, storage.sizeBytes, limits);
   const state = yield* HeaderState.open(storage, header);
-  if (context.writable) return yield* openWritable(context, writableOf(storage), state);
+  if (context.writable) return yield* openWritable(context, writableStorage(storage, 'qed'), state);
   if (hasAnyBit(header.features, FEATURE.needCheck)) {
     context.warn({
       detail: 'qed.need-check',
@@ -59,11 +58,4 @@ function damaged({ firstCorruption, corruptions }: Inspection): DiskError {
   const { message, hostOffset } = firstCorruption!;
   const more = corruptions === 1 ? '' : `, the first of ${corruptions} errors`;
   return corrupt('qed.damaged', `${message}${more}`, hostOffset!);
-}
-
-function writableOf(storage: Storage): WritableStorage {
-  if (isWritable(storage)) return storage;
-  throw new DiskError('unsupported', 'qed.storage-read-only', 'The storage can only be read', {
-    hint: 'Open the image read-only.',
-  });
 }

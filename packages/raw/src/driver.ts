@@ -1,6 +1,12 @@
 /** The raw format: a disk without any structure of its own. */
 import { DiskError } from '@diskfile/bytes';
-import { type FlatSize, type FormatDriver, isWritable, quote, type Storage } from '@diskfile/core';
+import {
+  type FlatSize,
+  type FormatDriver,
+  quote,
+  type Storage,
+  writableStorage,
+} from '@diskfile/core';
 import { createRaw } from './create.ts';
 import { measureRaw } from './measure.ts';
 import { RawImage } from './raw-image.ts';
@@ -34,10 +40,6 @@ export const rawDriver: FormatDriver = {
 };
 
 function writerOf(storage: Storage, size: FlatSize): RawWriter {
-  if (isWritable(storage)) return new RawWriter(storage, size);
-  throw new DiskError('unsupported', 'raw.storage-read-only', 'The storage can only be read', {
-    op: 'open',
-    path: storage.name,
-    hint: 'Open it read-only, or join the parts of a split disk into one file.',
-  });
+  const hint = 'Open it read-only, or join the parts of a split disk into one file.';
+  return new RawWriter(writableStorage(storage, 'raw', hint), size);
 }

@@ -3,11 +3,11 @@ import { DiskError } from '@diskfile/bytes';
 import {
   BLOCK,
   BlockWriter,
-  isWritable,
   type OpenContext,
   readBytes,
   refuseSnapshot,
   type Step,
+  writableStorage,
 } from '@diskfile/core';
 import { BlockMap, WritableBlockMap } from './block-map.ts';
 import { corrupt, HEADER_BYTES, parseHeader, type VdiHeader } from './header.ts';
@@ -29,12 +29,8 @@ export function* openVdi(context: OpenContext): Step<VdiImage> {
   return new VdiImage(header, map, new BlockWriter(map, { hasBacking: false }));
 }
 
-function* openWritable({ storage, limits }: OpenContext, header: VdiHeader) {
-  if (!isWritable(storage)) {
-    throw new DiskError('unsupported', 'vdi.storage-read-only', 'The storage can only be read', {
-      hint: 'Open the image read-only.',
-    });
-  }
+function* openWritable({ storage: file, limits }: OpenContext, header: VdiHeader) {
+  const storage = writableStorage(file, 'vdi');
   if (header.type !== 'dynamic' && header.type !== 'static') {
     throw new DiskError(
       'unsupported',

@@ -1,15 +1,12 @@
 /** Opens VHD images. */
-import { DiskError } from '@diskfile/bytes';
 import {
   BlockWriter,
   FlatWriter,
-  isWritable,
   lookupBlocks,
   type OpenContext,
   refuseSnapshot,
   type Step,
-  type Storage,
-  type WritableStorage,
+  writableStorage,
 } from '@diskfile/core';
 import { VhdBlockTable, WritableVhdBlockTable } from './block-table.ts';
 import { DifferencingMap } from './differencing-map.ts';
@@ -68,7 +65,7 @@ function openFixed({ storage, writable }: OpenContext, footer: VhdFooter): VhdIm
       *load() {},
     },
     parent: undefined,
-    writer: writable ? new FlatWriter(writableOf(storage)) : undefined,
+    writer: writable ? new FlatWriter(writableStorage(storage, 'vhd')) : undefined,
   });
 }
 
@@ -130,12 +127,5 @@ function* openTable(
   const usedEnd = yield* findUsedEnd(table, footer);
   const marksSectors = footer.type === 'dynamic';
   const options = { footer: footer.bytes, usedEnd, marksSectors };
-  return new WritableVhdBlockTable(writableOf(storage), header, limits, options);
-}
-
-function writableOf(storage: Storage): WritableStorage {
-  if (isWritable(storage)) return storage;
-  throw new DiskError('unsupported', 'vhd.storage-read-only', 'The storage can only be read', {
-    hint: 'Open the image read-only.',
-  });
+  return new WritableVhdBlockTable(writableStorage(storage, 'vhd'), header, limits, options);
 }

@@ -1,14 +1,12 @@
 /** Opens VHDX disks. */
-import { alignUp, DiskError } from '@diskfile/bytes';
+import { alignUp } from '@diskfile/bytes';
 import {
   BlockWriter,
-  isWritable,
   lookupBlocks,
   type OpenContext,
   refuseSnapshot,
   type Step,
-  type Storage,
-  type WritableStorage,
+  writableStorage,
 } from '@diskfile/core';
 import { BlockAllocationTable } from './bat.ts';
 import { DifferencingMap } from './differencing-map.ts';
@@ -59,7 +57,7 @@ function* openReadOnly({ storage: file, limits, warn }: OpenContext, header: Vhd
 }
 
 function* openWritable({ storage: file, limits }: OpenContext, header: VhdxHeader) {
-  const storage = writableOf(file);
+  const storage = writableStorage(file, 'vhdx');
   const log = new LogWriter(storage, header);
   const replay = yield* readLog(storage, header);
   if (replay !== undefined) yield* log.applyReplay(replay);
@@ -93,11 +91,4 @@ function mapOf(bat: BlockAllocationTable, limits: OpenContext['limits']): VhdxIm
       lookupBlocks(bat, guestOffset, lengthBytes, extent),
     load: (guestOffset) => bat.load(Math.floor(guestOffset / bat.blockBytes)),
   };
-}
-
-function writableOf(storage: Storage): WritableStorage {
-  if (isWritable(storage)) return storage;
-  throw new DiskError('unsupported', 'vhdx.storage-read-only', 'The storage can only be read', {
-    hint: 'Open the disk read-only.',
-  });
 }

@@ -1,17 +1,17 @@
 /** The extents of a disk one behind the other, each a map of its own bytes. */
-import { alignUp, DiskError, isAllZero } from '@diskfile/bytes';
+import { alignUp, isAllZero } from '@diskfile/bytes';
 import {
   BlockWriter,
   type Extent,
   FlatWriter,
   type ImageWriter,
-  isWritable,
   type Limits,
   type OpenContext,
   readBytes,
   type Step,
   type Storage,
   type WritableStorage,
+  writableStorage,
 } from '@diskfile/core';
 import type { ExtentLine } from './descriptor.ts';
 import { GrainStreamWriter } from './grain-stream-writer.ts';
@@ -79,7 +79,7 @@ export function flatExtent(
     *load() {},
     writer:
       writable && line.access === 'RW'
-        ? new FlatWriter(writableOf(storage), startOffset)
+        ? new FlatWriter(writableStorage(storage, 'vmdk'), startOffset)
         : undefined,
     storage,
   };
@@ -126,7 +126,7 @@ export function* openSparse(
   let writer: ImageWriter | undefined;
   if (context.writable && canBeWritten(header, directory, sizeBytes === undefined)) {
     const written = yield* openWritableTables(
-      writableOf(storage),
+      writableStorage(storage, 'vmdk'),
       header,
       reading,
       directory,
@@ -196,17 +196,4 @@ function* openWritableTables(
     alignment: compressed ? SECTOR_BYTES : grainBytes,
   };
   return new WritableGrainTables(storage, header, parts, limits);
-}
-
-function writableOf(storage: Storage): WritableStorage {
-  if (isWritable(storage)) return storage;
-  throw new DiskError(
-    'unsupported',
-    'vmdk.storage-read-only',
-    'A file of the disk can only be read',
-    {
-      path: storage.name,
-      hint: 'Open the disk read-only.',
-    },
-  );
 }

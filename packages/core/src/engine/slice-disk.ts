@@ -11,6 +11,7 @@ import type {
 import type { DiskWarning } from '../format/disk-warning.ts';
 import type { Topology } from '../format/format-image.ts';
 import type { BlockStatus } from './block-status.ts';
+import { noCapabilities } from './capabilities/disk-capabilities.ts';
 import { rangeOf } from './disk-batch.ts';
 import { checkRange } from './range.ts';
 
@@ -55,7 +56,8 @@ class SliceDisk implements DiskFile {
     this.readOnly = disk.readOnly;
     this.topology = disk.topology;
     this.warnings = disk.warnings;
-    this.capabilities = ofSlice(disk.synchronous);
+    // All else belongs to the whole disk.
+    this.capabilities = noCapabilities(disk.synchronous);
     const whole = disk.descriptor;
     this.descriptor = whole && {
       opening: whole.opening,
@@ -178,19 +180,4 @@ class SliceDisk implements DiskFile {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-/** All else belongs to the whole disk. */
-function ofSlice(synchronous: boolean): DiskCapabilities {
-  return {
-    synchronous,
-    resizing: undefined,
-    snapshots: undefined,
-    bitmaps: undefined,
-    backing: undefined,
-    amending: undefined,
-    compression: undefined,
-    vmState: undefined,
-    copyUp: undefined,
-  };
 }

@@ -4,12 +4,12 @@ import { DiskError } from '@diskfile/bytes';
 import {
   closeStorage,
   findDriver,
-  isWritable,
   type Limits,
   probeStorage,
   runAsync,
   type Step,
   type Storage,
+  writableStorage,
 } from '@diskfile/core';
 import { ALL_FORMATS } from '../formats.ts';
 import { openHostFile } from '../open/host-file.ts';
@@ -80,14 +80,9 @@ function* changeStorage(storage: Storage, options: ChangeKeySlotsOptions): Step<
       { path: storage.name },
     );
   }
-  if (!isWritable(storage)) {
-    throw new DiskError('unsupported', 'open.storage-read-only', 'The storage can only be read', {
-      path: storage.name,
-    });
-  }
   const [current, added, old] = passphraseBytes([passphrase, newPassphrase, oldPassphrase]);
   yield* driver.changeKeySlots({
-    storage,
+    storage: writableStorage(storage, 'open'),
     limits: checkedLimits(limits),
     passphrase: current!,
     change: {

@@ -1,13 +1,8 @@
 /** A disk that is kept several times: what is read is what enough of the copies say. */
 import { DiskError } from '@diskfile/bytes';
-import type {
-  BlockStatus,
-  DiskCapabilities,
-  DiskFile,
-  ImageInfo,
-  ZeroOptions,
-} from '@diskfile/core';
-import { DiskFilter } from './disk-filter.ts';
+import type { BlockStatus, DiskFile, ZeroOptions } from '@diskfile/core';
+import type { DiskFilter } from './disk-filter.ts';
+import { MirroredDisk } from './mirrored-disk.ts';
 
 export interface QuorumPolicy {
   /** Copies that have to agree, or to be written. */
@@ -27,7 +22,7 @@ interface Ballot {
 }
 
 /** Owns the copies, which are of the same size. */
-export class QuorumDisk extends DiskFilter {
+export class QuorumDisk extends MirroredDisk {
   readonly #copies: readonly DiskFile[];
   readonly #policy: QuorumPolicy;
 
@@ -48,27 +43,6 @@ export class QuorumDisk extends DiskFilter {
 
   override get synchronous(): boolean {
     return this.#copies.every(({ synchronous }) => synchronous);
-  }
-
-  /** What changes more than bytes would have to be done to all copies at once, or to none. */
-  override get capabilities(): DiskCapabilities {
-    return {
-      synchronous: this.synchronous,
-      resizing: undefined,
-      snapshots: undefined,
-      bitmaps: undefined,
-      backing: undefined,
-      amending: undefined,
-      compression: undefined,
-      vmState: undefined,
-      copyUp: undefined,
-    };
-  }
-
-  override info(): readonly ImageInfo[] {
-    const [info] = this.disk.info();
-    const none = { backing: undefined, snapshots: [], bitmaps: [], details: {} };
-    return [{ ...info!, ...none, format: this.format, clusterBytes: 1 }];
   }
 
   override *blockStatusSync(
@@ -154,11 +128,6 @@ export class QuorumDisk extends DiskFilter {
   ): Promise<void> {
     await this.#all((copy) => copy.writeZeroes(guestOffset, lengthBytes, options));
   }
-
-  /** What copies read after a discard need not be the same. */
-  override discardSync(): void {}
-
-  override async discard(): Promise<void> {}
 
   override flushSync(): void {
     this.#allSync((copy) => copy.flushSync());

@@ -1,10 +1,11 @@
 /** A disk whose every byte is compared with a raw copy: what QEMU's `blkverify` is. */
-import type { DiskCapabilities, DiskFile, ImageInfo } from '@diskfile/core';
-import { DiskFilter } from './disk-filter.ts';
+import type { DiskFile } from '@diskfile/core';
+import type { DiskFilter } from './disk-filter.ts';
+import { MirroredDisk } from './mirrored-disk.ts';
 import { isEqual, mismatch } from './quorum-disk.ts';
 
 /** Owns both disks. */
-export class VerifiedDisk extends DiskFilter {
+export class VerifiedDisk extends MirroredDisk {
   readonly #copy: DiskFile;
   #isComparing = false;
 
@@ -35,27 +36,6 @@ export class VerifiedDisk extends DiskFilter {
 
   override get readOnly(): boolean {
     return this.disk.readOnly || this.#copy.readOnly;
-  }
-
-  /** Whatever else the disk under test can do, its copy cannot. */
-  override get capabilities(): DiskCapabilities {
-    return {
-      synchronous: this.synchronous,
-      resizing: undefined,
-      snapshots: undefined,
-      bitmaps: undefined,
-      backing: undefined,
-      amending: undefined,
-      compression: undefined,
-      vmState: undefined,
-      copyUp: undefined,
-    };
-  }
-
-  override info(): readonly ImageInfo[] {
-    const [info] = this.disk.info();
-    const none = { backing: undefined, snapshots: [], bitmaps: [], details: {} };
-    return [{ ...info!, ...none, format: this.format, clusterBytes: 1 }];
   }
 
   override readSync(dst: Uint8Array, guestOffset: number): void {
@@ -89,11 +69,6 @@ export class VerifiedDisk extends DiskFilter {
     await this.#copy.writeZeroes(guestOffset, lengthBytes);
     await this.disk.writeZeroes(guestOffset, lengthBytes);
   }
-
-  /** What either reads after a discard need not be the same. */
-  override discardSync(): void {}
-
-  override async discard(): Promise<void> {}
 
   override flushSync(): void {
     this.disk.flushSync();

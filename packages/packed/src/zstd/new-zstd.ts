@@ -3,13 +3,13 @@ import { DiskError, isPowerOfTwo } from '@diskfile/bytes';
 import {
   type CreateContext,
   type FormatImage,
-  isWritable,
   type OpenContext,
   parseByteCount,
   quote,
   readBytes,
   type Step,
   type Storage,
+  writableStorage,
 } from '@diskfile/core';
 import type { UnitTable } from '../unit-table.ts';
 import { FrameDecoder } from './frame-decoder.ts';
@@ -66,12 +66,8 @@ function defaultFor(sizeBytes: number): number {
  * Opens a file that nothing has been written to yet.
  * @throws DiskError `unsupported` for any other: frames cannot be changed
  */
-export function* openNewZstd({ storage, decoders, limits }: OpenContext): Step<FormatImage> {
-  if (!isWritable(storage)) {
-    throw new DiskError('unsupported', 'zstd.storage-read-only', 'The storage can only be read', {
-      hint: 'Open it read-only.',
-    });
-  }
+export function* openNewZstd({ storage: file, decoders, limits }: OpenContext): Step<FormatImage> {
+  const storage = writableStorage(file, 'zstd');
   const table = yield* readSeekTable(storage, limits);
   const units = table?.units;
   if (units === undefined || !(yield* isNew(storage, units))) throw notNew();

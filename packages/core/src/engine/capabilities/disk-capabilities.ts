@@ -25,3 +25,18 @@ export function capabilitiesOf(target: CapabilityTarget, synchronous: boolean): 
     compression: compress && new Compression(target, compress, writer!.compression!),
   };
 }
+
+/** Of a disk that is bytes and nothing else. */
+export function noCapabilities(synchronous: boolean): DiskCapabilities {
+  return {
+    synchronous,
+    resizing: undefined,
+    snapshots: undefined,
+    bitmaps: undefined,
+    backing: undefined,
+    amending: undefined,
+    vmState: undefined,
+    copyUp: undefined,
+    compression: undefined,
+  };
+}
