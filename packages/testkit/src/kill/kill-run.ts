@@ -23,7 +23,10 @@ const MAX_LIFE_MS = 150;
 export interface KillRunOptions {
   readonly kills: number;
   readonly seed: number;
-  /** Called with the path of each image right after the kill. @returns what is wrong with it */
+  /**
+   * Called with the path of each image right after the kill, unless that is marked as not closed,
+   * and once it has been written to and closed. @returns what is wrong with it
+   */
   readonly inspect?: (path: string) => string | undefined;
   /** The script that writes; by default `writer-process.js` beside this module. */
   readonly script?: string;
@@ -75,8 +78,22 @@ async function killOnce(job: KillJob, { inspect, script }: KillRunOptions): Prom
   const flushes = steps.filter(({ operation, end }) => operation.isDurable && end <= last + 1);
   const files = new SubjectFiles();
   const expectation = Expectation.at(last + 1.5, begin, steps);
-  const fault = inspect?.(subject.path) ?? brokenPromise(subject, files, expectation);
+  const look = (): string | undefined => inspect?.(subject.path);
+  // What is marked as not closed may count wrongly until it is opened for writing, and not longer.
+  const fault =
+    (isMarkedUnclosed(subject) ? undefined : look()) ??
+    brokenPromise(subject, files, expectation) ??
+    look();
   return { operations: lines.length, flushes: flushes.length, fault };
+}
+
+function isMarkedUnclosed(subject: HostSubject): boolean {
+  try {
+    return subject.verify().isDirty;
+  } catch {
+    // The promises are looked at next, and that ends the same way.
+    return false;
+  }
 }
 
 function beginOf(subject: HostSubject): DiskModel {
