@@ -148,6 +148,28 @@ describe.each(ways)('%s', (_name, create) => {
     expect(fs.readdirSync(root)).toEqual([]);
   });
 
+  it.each([
+    ['qcow2', { encryption: 'off' }],
+    ['qcow', { encryption: 'no' }],
+  ])('takes no passphrase for %s whose encryption is off', async (format, options) => {
+    const creating = create(path, { format, sizeBytes: 2 ** 20, options, passphrase: 'secret' });
+    await expect(creating).rejects.toMatchObject({
+      detail: 'create.passphrase-unused',
+      hint: expect.stringContaining('encrypt.format'),
+    });
+    expect(fs.readdirSync(root)).toEqual([]);
+  });
+
+  it.each([
+    ['qcow2', { encryption: true }],
+    ['qcow2', { 'encrypt.format': 'aes' }],
+    ['qcow', { encryption: 'yes' }],
+    ['luks', { 'iter-time': 1 }],
+  ])('takes a passphrase for %s with %j', async (format, options) => {
+    await create(path, { format, sizeBytes: 2 ** 20, options, passphrase: 'secret' });
+    expect(fs.readdirSync(root)).toEqual([basename(path)]);
+  });
+
   it('is made at a file: URL, and at nothing that is no path', async () => {
     await create(pathToFileURL(path), { format: 'raw', sizeBytes: 512 });
     expect(fs.statSync(path).size).toBe(512);

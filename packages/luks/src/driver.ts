@@ -13,6 +13,7 @@ export const luksDriver: FormatDriver = {
   probe: ({ head }) => (isLuks(head) ? 'yes' : 'no'),
   open: openLuksImage,
   create: createLuks,
+  encrypts: () => true,
   measure: measureLuks,
   changeKeySlots: changeLuksKeySlots,
 };

@@ -3,6 +3,7 @@ import { alignUp, divideUp, powerOfTwo } from '@diskfile/bytes';
 import {
   type CreateContext,
   flushStorage,
+  type FormatOptions,
   quote,
   type Step,
   truncateStorage,
@@ -22,6 +23,7 @@ const GEOMETRY = {
 } as const;
 /** Bytes of an L1 table that readers with the default limits take. */
 const MAX_L1_BYTES = 64 * 1024 * 1024;
+const OPTIONS: ReadonlySet<string> = new Set(['encryption', 'encrypt.format']);
 
 export function* createQcow(context: CreateContext): Step<void> {
   const { storage, sizeBytes, backing } = context;
@@ -64,12 +66,20 @@ export function* createQcow(context: CreateContext): Step<void> {
 
 /** @throws DiskError `invalid-argument`, `wrong-key` without a passphrase */
 function takeEncryption({ options, passphrase }: CreateContext): boolean {
-  const { encryption = false, 'encrypt.format': format, ...others } = options;
-  for (const name of Object.keys(others)) {
-    const message = `qcow images have no option ${quote(name)}`;
+  const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
+  if (unknown !== undefined) {
+    const message = `qcow images have no option ${quote(unknown)}`;
     const known = 'There are encryption and encrypt.format.';
     throw refused('invalid-argument', 'qcow.option', message, known);
   }
+  const isEncrypted = encryptsQcow(options);
+  if (isEncrypted && passphrase === undefined) throw locked();
+  return isEncrypted;
+}
+
+/** See {@link FormatDriver.encrypts}. */
+export function encryptsQcow(options: FormatOptions): boolean {
+  const { encryption = false, 'encrypt.format': format } = options;
   const isOn = [true, 'on', 'true', 'yes'].includes(encryption as boolean | string);
   if (!isOn && ![false, 'off', 'false', 'no'].includes(encryption as boolean | string)) {
     const message = `encryption is on or off, not ${quote(String(encryption))}`;
@@ -79,7 +89,5 @@ function takeEncryption({ options, passphrase }: CreateContext): boolean {
     const message = `Unsupported encryption format ${quote(String(format))}`;
     throw refused('invalid-argument', 'qcow.encrypt-format', message, 'There is aes alone.');
   }
-  if (!isOn && format === undefined) return false;
-  if (passphrase === undefined) throw locked();
-  return true;
+  return isOn || format !== undefined;
 }

@@ -1,7 +1,7 @@
 /** Recognises, opens and creates images of qcow version 1. */
 import { readU32be } from '@diskfile/bytes';
 import type { FormatDriver } from '@diskfile/core';
-import { createQcow } from './create.ts';
+import { createQcow, encryptsQcow } from './create.ts';
 import { openQcow } from './open.ts';
 import { QCOW_MAGIC } from './structs.ts';
 
@@ -15,4 +15,5 @@ export const qcowDriver: FormatDriver = {
       : 'no',
   open: openQcow,
   create: createQcow,
+  encrypts: encryptsQcow,
 };

@@ -8,6 +8,7 @@ import {
   type CreateContext,
   DEFAULT_LIMITS,
   flushStorage,
+  type FormatOptions,
   type NamedFile,
   noDecoders,
   parseImageName,
@@ -29,7 +30,7 @@ import { OFFSET_MASK } from './l2-entry.ts';
 import { MappingTables, tableGeometry } from './mapping-tables.ts';
 import { MetadataWriter } from './metadata-writer.ts';
 import { ImageMetadata, openMetadata } from './metadata.ts';
-import { writeLuksHeader } from './new-encryption.ts';
+import { encryptionFormat, writeLuksHeader } from './new-encryption.ts';
 import { preallocate } from './preallocation.ts';
 
 const FIRST_TABLES = { refcountTable: 1, refcountBlock: 2, end: 3 } as const;
@@ -45,6 +46,11 @@ export function* createQcow2(context: CreateContext): Step<void> {
   if (dataFile !== undefined) yield* sizeDataFile(dataFile, layout);
   yield* writeTables(first, dataFile, layout);
   if (dataFile !== undefined) yield* flushStorage(dataFile);
+}
+
+/** See {@link FormatDriver.encrypts}. */
+export function encryptsQcow2(options: FormatOptions): boolean {
+  return encryptionFormat(options) !== undefined;
 }
 
 function dataFileOf(name: string): NamedFile {

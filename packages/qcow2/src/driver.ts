@@ -2,7 +2,7 @@
 import { readU32be } from '@diskfile/bytes';
 import type { FormatDriver } from '@diskfile/core';
 import { changeQcow2KeySlots } from './change-key-slots.ts';
-import { createQcow2 } from './create.ts';
+import { createQcow2, encryptsQcow2 } from './create.ts';
 import { checkQcow2 } from './check/check-qcow2.ts';
 import { measureQcow2 } from './measure.ts';
 import { openQcow2 } from './open.ts';
@@ -18,6 +18,7 @@ export const qcow2Driver: FormatDriver = {
       : 'no',
   open: openQcow2,
   create: createQcow2,
+  encrypts: encryptsQcow2,
   check: checkQcow2,
   measure: measureQcow2,
   changeKeySlots: changeQcow2KeySlots,

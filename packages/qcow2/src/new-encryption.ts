@@ -11,7 +11,7 @@ import {
   writeNewHeader,
 } from '@diskfile/crypto';
 import type { ImageMetadata } from './metadata.ts';
-import { invalidOption, OptionValues } from './option-values.ts';
+import { invalidOption, type Options, OptionValues } from './option-values.ts';
 import { encryptionHeaderPointer } from './structs.ts';
 
 /** Names of `qemu-img create -o`; the passphrase itself is no option. */
@@ -27,25 +27,29 @@ export interface NewEncryption {
   readonly luks: LuksOptions | undefined;
 }
 
+/**
+ * How images with these options are encrypted, if they are.
+ * @throws DiskError `invalid-argument`
+ */
+export function encryptionFormat(options: Options): 'aes' | 'luks' | undefined {
+  const values = new OptionValues(options, 'create');
+  const isLegacy = values.flag('encryption');
+  if (options['encrypt.format'] === undefined) return isLegacy ? 'aes' : undefined;
+  if (isLegacy) throw invalid('encryption', 'encryption and encrypt.format exclude each other');
+  return values.choice<'aes' | 'luks'>('encrypt.format', ['aes', 'luks'], 'luks');
+}
+
 /** @throws DiskError `invalid-argument`, `wrong-key` without a passphrase */
 export function parseEncryption({
   options,
   passphrase,
 }: Pick<CreateContext, 'options' | 'passphrase'>): NewEncryption | undefined {
-  const values = new OptionValues(options, 'create');
-  const isLegacy = values.flag('encryption');
-  const format =
-    options['encrypt.format'] === undefined
-      ? undefined
-      : values.choice('encrypt.format', ['aes', 'luks'], 'luks');
-  if (isLegacy && format !== undefined) {
-    throw invalid('encryption', 'encryption and encrypt.format exclude each other');
-  }
+  const format = encryptionFormat(options);
   const own = LUKS_OPTION_NAMES.filter((name) => options[`encrypt.${name}`] !== undefined);
   if (own.length > 0 && format !== 'luks') {
     throw invalid(`encrypt.${own[0]}`, `encrypt.${own[0]} is an option of encrypt.format=luks`);
   }
-  if (!isLegacy && format === undefined) return undefined;
+  if (format === undefined) return undefined;
   const luks =
     format === 'luks'
       ? parseLuksOptions(Object.fromEntries(own.map((name) => [name, options[`encrypt.${name}`]])))

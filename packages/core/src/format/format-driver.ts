@@ -1,5 +1,6 @@
 /** A disk format that can be recognised and opened. */
 import type { DecoderSet } from '../decoder.ts';
+import type { FormatOptions } from '../disk-capabilities.ts';
 import type { Limits } from '../limits.ts';
 import type { BackingReference, NamedFile } from '../open/reference.ts';
 import type { Step } from '../step.ts';
@@ -105,6 +106,11 @@ export interface FormatDriver {
   open(context: OpenContext): Step<FormatImage>;
   /** Lays out a new image in an empty storage; left out by formats that are only read. */
   create?(context: CreateContext): Step<void>;
+  /**
+   * Whether an image that is created with `options` is encrypted; left out by formats that never are.
+   * @throws DiskError `invalid-argument` for options that say neither
+   */
+  encrypts?(options: FormatOptions): boolean;
   /** Looks for damage, and repairs it if told so; left out by formats that have nothing to check. */
   check?(context: CheckContext): Step<CheckReport>;
   /** Changes which passphrases open an image; left out by formats that are opened by none. */
@@ -120,7 +126,7 @@ export interface CreateContext {
   readonly fileName?: string;
   readonly sizeBytes: number;
   /** What the format alone knows, under the names that qemu-img gives with `-o`. */
-  readonly options: Readonly<Record<string, string | number | boolean>>;
+  readonly options: FormatOptions;
   /** What to encrypt the image with, where its options ask for that. */
   readonly passphrase?: Uint8Array;
   /** The image below; its size has been looked up and its name is stored as it stands. */

@@ -5,7 +5,6 @@ import { decoders, encoders } from '@diskfile/codec';
 import {
   type BackingReference,
   closeStorage,
-  type CreateContext,
   createImageDisk,
   type DiskFile,
   findDriver,
@@ -109,8 +108,11 @@ export function createFilled(
   return new Creation(path, options, fill).run();
 }
 
-/** Values of a switch that is off. */
-const NOT_SET: ReadonlySet<unknown> = new Set([undefined, false, 'off']);
+type CreatingDriver = FormatDriver & Required<Pick<FormatDriver, 'create'>>;
+
+function isCreating(driver: FormatDriver): driver is CreatingDriver {
+  return driver.create !== undefined;
+}
 
 class Creation {
   readonly #path: string;
@@ -136,14 +138,14 @@ class Creation {
   }
 
   *run(): Step<void> {
-    const create = this.#creator();
+    const driver = this.#creator();
     this.#refuseBadSize();
-    this.#refuseUnusedPassphrase();
     try {
+      this.#refuseUnusedPassphrase(driver);
       const image = yield* this.#newFile(this.#path);
       const { sizeBytes, backing } = yield* this.#sizeAndBacking(image);
       const [passphrase] = this.#passphrases;
-      const creation = create({
+      const creation = driver.create({
         storage: image.storage,
         fileName: basename(this.#path),
         sizeBytes: this.#wholeSectors(sizeBytes),
@@ -208,7 +210,7 @@ class Creation {
     };
   }
 
-  #creator(): (context: CreateContext) => Step<void> {
+  #creator(): CreatingDriver {
     const { format } = this.#options;
     const driver = typeof format === 'string' ? findDriver(this.#drivers, format) : undefined;
     const creators = this.#drivers.filter(({ create }) => create !== undefined);
@@ -217,11 +219,11 @@ class Creation {
       const message = `There is no disk format ${describeValue(format)}`;
       throw this.#refused('unsupported', 'create.unknown-format', message, hint);
     }
-    if (driver.create === undefined) {
+    if (!isCreating(driver)) {
       const message = `${driver.id} images can only be read`;
       throw this.#refused('unsupported', 'create.read-only-format', message, hint);
     }
-    return (context) => driver.create!(context);
+    return driver;
   }
 
   #refuseBadSize(): void {
@@ -234,15 +236,17 @@ class Creation {
   }
 
   /** Who gives a passphrase believes that the image is encrypted. */
-  #refuseUnusedPassphrase(): void {
-    const { format, options = {}, passphrase } = this.#options;
-    const isAsked = format === 'luks' || options['encrypt.format'] !== undefined;
-    if (passphrase === undefined || isAsked || !NOT_SET.has(options['encryption'])) return;
+  #refuseUnusedPassphrase({ id, encrypts }: FormatDriver): void {
+    const { options = {}, passphrase } = this.#options;
+    if (passphrase === undefined || encrypts?.(options) === true) return;
+    const others = this.#drivers.filter((driver) => driver.encrypts !== undefined);
     throw this.#refused(
       'invalid-argument',
       'create.passphrase-unused',
-      `A passphrase is given, but nothing says that the ${format} image is encrypted`,
-      "Give the option 'encrypt.format' (qcow2), or take the format luks.",
+      `A passphrase is given, but nothing says that the ${id} image is encrypted`,
+      encrypts === undefined
+        ? `Formats that can be encrypted: ${others.map((driver) => driver.id).join(', ')}.`
+        : "Give the option 'encrypt.format'.",
     );
   }
 
