@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DiskError } from '@diskfile/bytes';
 import { FileSystem } from '../src/index.ts';
-import { FakeLink, type FakeNode, FakeVolume } from './support/fake-volume.ts';
+import { FakeLink, type FakeNode, FakeVolume } from '@diskfile/testkit';
 
 const link = (target: string) => new FakeLink(target);
 

@@ -1,7 +1,7 @@
 /** Trees that only a damaged or hostile filesystem has: a walk of them stays small. */
 import { describe, expect, it } from 'vitest';
 import { type DirectoryCursor, type DirectoryEntry, FileSystem, type Step } from '../src/index.ts';
-import { FakeVolume } from './support/fake-volume.ts';
+import { FakeVolume } from '@diskfile/testkit';
 
 const BATCH = 1000;
 

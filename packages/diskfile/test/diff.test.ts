@@ -1,9 +1,12 @@
-import { SeededRandom } from '@diskfile/testkit';
+import { FakeLink, type FakeNode, FakeVolume, SeededRandom } from '@diskfile/testkit';
 import { describe, expect, it } from 'vitest';
 import {
   diskDifferences,
   diskDifferencesSync,
+  DiskError,
   type DiskFile,
+  fileDifferencesSync,
+  FileSystem,
   MemoryStorage,
   openDiskFileSync,
 } from '../src/index.ts';
@@ -67,5 +70,51 @@ describe('the ranges in which two disks differ', () => {
     const disk = diskOf(new Uint8Array(SECTOR).fill(1));
     const walk = diskDifferencesSync(disk, diskOf(new Uint8Array(SECTOR)), { signal });
     expect(() => [...walk]).toThrowError(expect.objectContaining({ code: 'aborted' }));
+  });
+});
+
+function fileSystemOf(tree: FakeNode): FileSystem {
+  return new FileSystem(new FakeVolume(tree), { synchronous: true });
+}
+
+function changesOf(first: FileSystem, second: FileSystem): string[] {
+  return [...fileDifferencesSync(first, second)].map(({ path, change, aspects }) =>
+    [change, path, ...aspects].join(' '),
+  );
+}
+
+describe('the files in which two guests differ', () => {
+  it('are those of one guest alone, and those that changed', () => {
+    const first = fileSystemOf({ gone: 'x', kept: 'same', longer: 'a', other: 'a' });
+    const second = fileSystemOf({ kept: 'same', longer: 'ab', new: '', other: 'b' });
+    expect(changesOf(first, second)).toEqual([
+      'removed /gone',
+      'changed /longer size',
+      'changed /other content',
+      'added /new',
+    ]);
+  });
+
+  it.each([
+    ['a file', 'text'],
+    ['a link to a like directory', new FakeLink('/elsewhere')],
+    ['a link to itself', new FakeLink('place')],
+  ])('are all below a directory that is %s in the other', (_what, place) => {
+    const elsewhere = { file: 'x' };
+    const first = fileSystemOf({ elsewhere, place: { file: 'x' }, 'place-2': 'y' });
+    const second = fileSystemOf({ elsewhere, place, 'place-2': 'y' });
+    expect(changesOf(first, second)).toEqual(['changed /place type', 'removed /place/file']);
+    expect(changesOf(second, first)).toEqual(['changed /place type', 'added /place/file']);
+  });
+
+  it('are not told where a file cannot be looked at', () => {
+    const second = fileSystemOf({ file: '' });
+    for (const code of ['not-found', 'invalid-argument'] as const) {
+      const error = new DiskError(code, 'storage.gone', 'The storage is gone');
+      second.lstatSync = () => {
+        throw error;
+      };
+      expect(() => changesOf(fileSystemOf({ file: '' }), second)).toThrow(error);
+    }
   });
 });

@@ -16,6 +16,7 @@ export {
   listEwfSections,
   repairEwfChecksums,
 } from './builders/ewf.ts';
+export { FakeLink, type FakeNode, FakeVolume } from './filesystem/fake-volume.ts';
 export { buildTar, repairTarChecksums, type TarMember } from './builders/tar.ts';
 export {
   buildLz4,

@@ -5,7 +5,10 @@ import { refuseAborted } from '../workers/aborted.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 /** A path that leads nowhere. */
-const MISSING: ReadonlySet<string> = new Set(['not-found', 'invalid-argument']);
+const MISSING: ReadonlySet<string> = new Set([
+  'filesystem.not-found',
+  'filesystem.not-a-directory',
+]);
 
 /** In what a file differs that both guests have. */
 export type FileAspect = 'type' | 'permissions' | 'owner' | 'size' | 'content' | 'link' | 'device';
@@ -35,19 +38,41 @@ export function* fileDifferencesSync(
   { path = '/', signal }: FileDifferencesOptions = {},
 ): Generator<FileDifference> {
   const comparer = new FileComparer(first, second);
-  for (const entry of first.walkSync(path)) {
-    refuseAborted(signal, entry.path);
-    const other = statsOf(second, entry.path);
+  for (const { path: own, stats, other } of pairsOf(first, second, path, signal)) {
     if (other === undefined) {
-      yield { path: entry.path, change: 'removed', aspects: [] };
+      yield { path: own, change: 'removed', aspects: [] };
       continue;
     }
-    const aspects = comparer.compare(entry.path, entry.stats, other);
-    if (aspects.length > 0) yield { path: entry.path, change: 'changed', aspects };
+    const aspects = comparer.compare(own, stats, other);
+    if (aspects.length > 0) yield { path: own, change: 'changed', aspects };
   }
-  for (const { path: own } of second.walkSync(path)) {
-    refuseAborted(signal, own);
-    if (statsOf(first, own) === undefined) yield { path: own, change: 'added', aspects: [] };
+  for (const { path: own, other } of pairsOf(second, first, path, signal)) {
+    if (other === undefined) yield { path: own, change: 'added', aspects: [] };
+  }
+}
+
+interface FilePair {
+  readonly path: string;
+  readonly stats: FileStats;
+  /** Of the file at the same path in the other guest. */
+  readonly other: FileStats | undefined;
+}
+
+/** All files of a guest, each with what the other guest has in its place. */
+function* pairsOf(
+  fileSystem: FileSystem,
+  otherFileSystem: FileSystem,
+  root: string,
+  signal: AbortSignal | undefined,
+): Generator<FilePair> {
+  // What is no directory in the other guest has nothing below it; a link there leads elsewhere.
+  let unmatched: string | undefined;
+  for (const { path, stats } of fileSystem.walkSync(root)) {
+    refuseAborted(signal, path);
+    const isBelow = unmatched !== undefined && path.startsWith(`${unmatched}/`);
+    const other = isBelow ? undefined : statsOf(otherFileSystem, path);
+    if (!isBelow && other?.type !== 'directory') unmatched = path;
+    yield { path, stats, other };
   }
 }
 
@@ -55,7 +80,7 @@ function statsOf(fileSystem: FileSystem, path: string): FileStats | undefined {
   try {
     return fileSystem.lstatSync(path);
   } catch (error) {
-    if (error instanceof DiskError && MISSING.has(error.code)) return undefined;
+    if (error instanceof DiskError && MISSING.has(error.detail)) return undefined;
     throw error;
   }
 }

@@ -9,7 +9,7 @@ import {
   MemoryStorage,
   type Step,
   type Volume,
-} from '../../src/index.ts';
+} from '@diskfile/core';
 
 /** A directory, a link (`{ link: target }`), or a file. `inode` makes hard links and loops. */
 export type FakeNode =
