@@ -45,6 +45,7 @@ const images = fc
     clusters: fc.array(fc.constantFrom(...KINDS), { minLength: 4, maxLength: 24 }),
     cutBytes: fc.nat(CLUSTER - 1),
     freshReadsAsZero: fc.boolean(),
+    inTeams: fc.boolean(),
   })
   .map((options) => new WritableFakeImage(options));
 
@@ -267,6 +268,77 @@ function expectSomeOrder(
   }
 }
 
+describe('writes into new space that wait together', () => {
+  const clusters: ClusterKind[] = Array.from({ length: 12 }, (_, index) => KINDS[index % 4]!);
+  const oneByteEach = (offsets: readonly number[]): BatchOperation[] =>
+    offsets.map((guestOffset, index) => {
+      return { op: 'write', guestOffset, buffer: Uint8Array.of(index + 1) };
+    });
+
+  async function submit(inTeams: boolean, operations: readonly BatchOperation[]) {
+    const fixture = open(new WritableFakeImage({ clusters, inTeams }));
+    const { disk, image, model } = fixture;
+    const results = await disk.submitBatch(operations);
+    for (const [index, next] of operations.entries()) {
+      if (next.op !== 'write' || results[index]!.error !== undefined) continue;
+      model.set(next.buffer, next.guestOffset);
+    }
+    await expectContent(fixture, model);
+    return { results, image };
+  }
+
+  it('are set aside beside each other where the format allows it', async () => {
+    const operations = oneByteEach(clusters.map((_, index) => index * CLUSTER + 5));
+    expect((await submit(false, operations)).image.writer.mostOutstanding).toBe(1);
+    // All that wait behind the first, but for those whose clusters hold data of their own.
+    expect((await submit(true, operations)).image.writer.mostOutstanding).toBeGreaterThan(6);
+  });
+
+  it('are not when they concern the same block', async () => {
+    const operations = oneByteEach([1, 2, 3, 4, 5, 6].map((at) => CLUSTER + at));
+    expect((await submit(true, operations)).image.writer.mostOutstanding).toBe(1);
+  });
+
+  it('go on to the end where an allocation holds less than is written', async () => {
+    const buffer = new Uint8Array(5 * CLUSTER).fill(3);
+    const many: BatchOperation[] = [
+      { op: 'write', guestOffset: 10, buffer: Uint8Array.of(9) },
+      { op: 'write', guestOffset: CLUSTER + 7, buffer },
+      { op: 'write', guestOffset: 7 * CLUSTER + 7, buffer: buffer.subarray(0, 4 * CLUSTER) },
+    ];
+    const { results } = await submit(true, many);
+    expect(results).toEqual(many.map(() => ({ error: undefined })));
+  });
+
+  it('fail each by itself, and give back the space of those that do', async () => {
+    const { image, disk, model } = open(new WritableFakeImage({ clusters, inTeams: true }));
+    const offsets = [1, 2, 5, 6, 9, 10].map((index) => index * CLUSTER);
+    image.storage.writesUntilFailure = 4;
+    const results = await disk.submitBatch(oneByteEach(offsets));
+    const failed = results.flatMap(({ error }, index) => (error === undefined ? [] : [index]));
+    expect(failed).toHaveLength(1);
+    for (const [index, guestOffset] of offsets.entries()) {
+      if (!failed.includes(index)) model[guestOffset] = index + 1;
+    }
+    await expectContent({ image, disk, model }, model);
+    await disk.write(Uint8Array.of(77), offsets[failed[0]!]!);
+    model[offsets[failed[0]!]!] = 77;
+    await expectContent({ image, disk, model }, model);
+  });
+
+  it('reports every failure of a format that links none of them', async () => {
+    const fixture = open(new WritableFakeImage({ clusters, inTeams: true }));
+    fixture.image.writer.failCommit = true;
+    const results = await fixture.disk.submitBatch(
+      oneByteEach([1, 2, 5, 6].map((c) => c * CLUSTER)),
+    );
+    expect(results.map(({ error }) => (error as DiskError).detail)).toEqual(
+      results.map(() => 'test.commit'),
+    );
+    await expectContent(fixture, fixture.model);
+  });
+});
+
 describe('a host that fails', () => {
   it('at any write leaves what the write did not touch, and no space behind', async () => {
     const operations = fc.array(operation, { minLength: 1, maxLength: 10 });
@@ -297,8 +369,9 @@ describe('a host that fails', () => {
     );
   });
 
-  it('fails one operation of a batch and not the others', async () => {
-    const { image, disk } = open(new WritableFakeImage({ clusters: ['data', 'zero', 'zero'] }));
+  it.each([false, true])('fails one operation of a batch and not the others', async (inTeams) => {
+    const clusters: ClusterKind[] = ['data', 'zero', 'zero'];
+    const { image, disk } = open(new WritableFakeImage({ clusters, inTeams }));
     image.storage.writesUntilFailure = 2;
     const results = await disk.submitBatch(
       [0, 1, 2].map((index) => ({

@@ -113,6 +113,45 @@ describe('the write lock', () => {
     expect(requests.granted).toEqual(['a', 'b']);
   });
 
+  it('lets a holder of the whole disk take along those right behind it that wait for it', async () => {
+    const requests = new Requests();
+    for (const [index, name] of ['a', 'b', 'c', 'd'].entries())
+      requests.ask(name, index, index + 1);
+    await settle();
+    for (const name of ['a', 'b', 'c', 'd']) requests.widen(name);
+    requests.ask('e', 2, 3);
+    await settle();
+    expect(requests.granted).toEqual(['a']);
+    const taken = requests.lock.takeAlong((hold) => hold.guest.start !== 3);
+    expect(taken.map(({ guest }) => guest.start)).toEqual([1, 2]);
+    for (const hold of taken) requests.lock.dismiss(hold);
+    await settle();
+    expect(requests.granted).toEqual(['a', 'b', 'c']);
+    // They hold nothing, and so let go of nothing.
+    await requests.release('b');
+    await requests.release('c');
+    expect(requests.granted).toEqual(['a', 'b', 'c']);
+    await requests.release('a');
+    expect(requests.granted).toEqual(['a', 'b', 'c', 'd']);
+    await requests.release('d');
+    expect(requests.granted).toEqual(['a', 'b', 'c', 'd', 'e']);
+    await requests.release('e');
+    expect(requests.lock.isBusy).toBe(false);
+  });
+
+  it('takes nobody along past a place that was reserved before', async () => {
+    const requests = new Requests();
+    requests.askAll('a');
+    requests.reserve('r', 5, 6);
+    requests.askAll('b');
+    await settle();
+    expect(requests.lock.takeAlong(() => true)).toEqual([]);
+    await requests.release('a');
+    expect(requests.granted).toEqual(['a']);
+    await requests.release('r');
+    expect(requests.granted).toEqual(['a', 'b']);
+  });
+
   it('keeps back by a reserved place only who comes later and overlaps', async () => {
     const requests = new Requests();
     requests.ask('before', 5, 6);

@@ -52,6 +52,7 @@ const FATAL_DAMAGE: ReadonlySet<string> = new Set([
 
 export class Qcow2Writer implements ImageWriter {
   readonly unitBytes: number;
+  readonly blockBytes?: number;
   readonly sectorBytes?: number;
   readonly metadata: ImageMetadata;
   readonly state: ImageState;
@@ -108,6 +109,8 @@ export class Qcow2Writer implements ImageWriter {
       this.compression = new CompressedClusterWriter(this.#tables, () => this.#prepare());
     }
     this.unitBytes = this.#tables.unitBytes;
+    // Whoever watches is shown one write after the other.
+    if (metadata.storage.events === undefined) this.blockBytes = metadata.header.clusterBytes;
     const makeRoom = () => this.#writer.makeRoom();
     this.#zeroing = { tables: this.#tables, makeRoom };
   }

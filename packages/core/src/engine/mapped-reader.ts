@@ -111,6 +111,16 @@ export class MappedReader {
     return this.#extent;
   }
 
+  /** Whether the tables alone tell that a range reads as zeros. */
+  *isZero(guestOffset: number, lengthBytes: number): Step<boolean> {
+    for (let done = 0; done < lengthBytes;) {
+      const extent = yield* this.resolve(guestOffset + done, lengthBytes - done);
+      if (extent.kind !== 'zero') return false;
+      done += extent.lengthBytes;
+    }
+    return true;
+  }
+
   /** False when a layer's table is not in memory; {@link #miss} then says which. */
   #tryResolve(guestOffset: number, lengthBytes: number, fromDepth = 0): boolean {
     const extent = this.#extent;

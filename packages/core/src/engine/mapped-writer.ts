@@ -9,15 +9,17 @@ import type { EncoderSet } from '../encoder.ts';
 import type { FormatImage } from '../format/format-image.ts';
 import type { Allocation, ImageWriter } from '../format/image-writer.ts';
 import type { Step } from '../step.ts';
-import { announce, isWritable, writeBytes } from '../storage.ts';
+import { isWritable, writeBytes } from '../storage.ts';
 import { cancelAllocation } from './cancel-allocation.ts';
 import { CompressingWriter } from './compressed-writer.ts';
 import { Extent } from './extent.ts';
 import type { MappedReader } from './mapped-reader.ts';
+import { NewSpace } from './new-space.ts';
 import { checkRange } from './range.ts';
 import type { ReadEpochs } from './read-epochs.ts';
 import type { GuardedTurn, ReadGuard } from './read-guard.ts';
 import type { LockRange } from './write-lock.ts';
+import { reachOf, WriteTeams } from './write-teams.ts';
 import { WriteTurns } from './write-turns.ts';
 
 /** Zeros written at a time where a format cannot express them. */
@@ -32,6 +34,8 @@ export class MappedWriter {
   readonly #writer: ImageWriter;
   readonly #reader: MappedReader;
   readonly #turns: WriteTurns;
+  readonly #teams: WriteTeams;
+  readonly #newSpace: NewSpace;
   readonly #sectorBytes: number;
   readonly #extent = new Extent();
   readonly #compressing: CompressingWriter | undefined;
@@ -48,6 +52,13 @@ export class MappedWriter {
     this.#reader = reader;
     this.#sectorBytes = writer.sectorBytes ?? 1;
     this.#turns = new WriteTurns(() => writer.reclaim(), this.#sectorBytes);
+    this.#newSpace = new NewSpace(image, reader);
+    this.#teams = new WriteTeams(this.#turns, writer.blockBytes, {
+      allocate: (guestOffset, wantedBytes) => this.#allocate(guestOffset, wantedBytes),
+      fill: (allocation, src, guestOffset) => this.#fill(allocation, src, guestOffset),
+      overwrite: (src, guestOffset) => this.#overwrite(src, guestOffset),
+      writeAlone: (src, guestOffset) => this.#writeAlone(src, guestOffset),
+    });
     this.#compressing = encoders && this.#makeCompressing(encoders);
   }
 
@@ -135,8 +146,7 @@ export class MappedWriter {
         yield* this.#overwrite(src, guestOffset);
         return;
       }
-      yield* this.#turns.widen(hold);
-      yield* this.#writeAlone(src, guestOffset);
+      yield* this.#teams.write(hold, src, guestOffset);
     } finally {
       this.#turns.release(hold);
     }
@@ -227,15 +237,13 @@ export class MappedWriter {
 
   /** Writes into new space, as much as one allocation holds. */
   *#allocateAndWrite(src: Uint8Array, guestOffset: number): Step<number> {
-    const { kind, lengthBytes } = yield* this.#resolve(guestOffset, src.length);
-    if (kind === 'data') throw new Error('assertion failed: allocating what can be overwritten');
-    const allocation = yield* this.#writer.allocate(guestOffset, lengthBytes);
-    const allocationEnd = allocation.guestOffset + allocation.lengthBytes;
-    const written = Math.min(src.length, allocationEnd - guestOffset);
+    const allocation = yield* this.#allocate(guestOffset, src.length);
+    if (allocation === undefined) {
+      throw new Error('assertion failed: allocating what can be overwritten');
+    }
+    const written = reachOf(allocation, guestOffset, src.length);
     try {
-      const fill = () => this.#fill(allocation, part(src, 0, written), guestOffset);
-      if (allocation.isUnread) yield* fill();
-      else yield* this.#apart(allocation.guestOffset, allocationEnd, fill);
+      yield* this.#fill(allocation, part(src, 0, written), guestOffset);
     } catch (error) {
       yield* cancelAllocation(allocation);
       throw error;
@@ -244,47 +252,17 @@ export class MappedWriter {
     return written;
   }
 
-  /** Writes the new bytes, and before and behind them what the disk reads there now. */
+  /** @returns undefined where bytes can be overwritten where they lie */
+  *#allocate(guestOffset: number, wantedBytes: number): Step<Allocation | undefined> {
+    const { kind, lengthBytes } = yield* this.#resolve(guestOffset, wantedBytes);
+    return kind === 'data' ? undefined : yield* this.#writer.allocate(guestOffset, lengthBytes);
+  }
+
   *#fill(allocation: Allocation, src: Uint8Array, guestOffset: number): Step<void> {
-    const { storage, hostOffset, readsAsZero } = allocation;
+    const fill = () => this.#newSpace.fill(allocation, src, guestOffset);
+    if (allocation.isUnread) return yield* fill();
     const start = allocation.guestOffset;
-    const end = start + allocation.lengthBytes;
-    const before = yield* this.#currentBytes(start, guestOffset, readsAsZero);
-    const after = yield* this.#currentBytes(guestOffset + src.length, end, readsAsZero);
-    if (before === undefined && after === undefined) {
-      return yield* writeBytes(storage, src, hostOffset + (guestOffset - start));
-    }
-    const from = before === undefined ? guestOffset : start;
-    const to = after === undefined ? guestOffset + src.length : end;
-    const whole = new Uint8Array(to - from);
-    if (before !== undefined) whole.set(before);
-    whole.set(src, guestOffset - from);
-    if (after !== undefined) whole.set(after, guestOffset + src.length - from);
-    yield* writeBytes(storage, whole, hostOffset + (from - start));
-  }
-
-  /**
-   * What the disk reads from `start` to `end`, zeros past its end; undefined when nothing has to be
-   * written there, because it is empty or zeros in space that reads as zeros.
-   */
-  *#currentBytes(start: number, end: number, readsAsZero: boolean): Step<Uint8Array | undefined> {
-    if (start === end) return undefined;
-    const onDisk = Math.max(0, Math.min(end, this.#image.sizeBytes) - start);
-    if (readsAsZero && (yield* this.#isZero(start, onDisk))) return undefined;
-    const bytes = new Uint8Array(end - start);
-    yield* announce(this.#image.storages[0]!, 'cow_read');
-    if (onDisk > 0) yield* this.#reader.readStep(bytes.subarray(0, onDisk), start);
-    return bytes;
-  }
-
-  /** Whether the tables alone tell that a range reads as zeros. */
-  *#isZero(guestOffset: number, lengthBytes: number): Step<boolean> {
-    for (let done = 0; done < lengthBytes;) {
-      const extent = yield* this.#reader.resolve(guestOffset + done, lengthBytes - done);
-      if (extent.kind !== 'zero') return false;
-      done += extent.lengthBytes;
-    }
-    return true;
+    yield* this.#apart(start, start + allocation.lengthBytes, fill);
   }
 
   *#resolve(guestOffset: number, lengthBytes: number): Step<Extent> {
@@ -326,7 +304,7 @@ export class MappedWriter {
   }
 
   *#zeroByBytes(guestOffset: number, lengthBytes: number): Step<void> {
-    if (yield* this.#isZero(guestOffset, lengthBytes)) return;
+    if (yield* this.#reader.isZero(guestOffset, lengthBytes)) return;
     yield* this.zeroBytesStep(guestOffset, lengthBytes);
   }
 

@@ -17,6 +17,7 @@ export interface LockRange {
 }
 
 export const WHOLE_DISK: LockRange = { start: 0, end: Infinity };
+const NOTHING: LockRange = { start: 0, end: 0 };
 
 /** One request's place in the order; to others it is opaque. */
 export interface Hold {
@@ -89,6 +90,23 @@ export class WriteLock {
     yield* this.#enter(hold, givenUp);
   }
 
+  /**
+   * Takes those out of the queue that wait for the whole disk right behind its holder, as far as
+   * `isWanted` goes: their work is done within the holder's turn. {@link dismiss} has to follow.
+   */
+  takeAlong(isWanted: (hold: Hold) => boolean): Hold[] {
+    const end = this.#waiting.findIndex(
+      (hold) => hold.range !== WHOLE_DISK || this.#isBehindReserved(hold) || !isWanted(hold),
+    );
+    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
+  }
+
+  /** Lets one go on that was taken along. It holds nothing. */
+  dismiss(hold: Hold): void {
+    hold.range = NOTHING;
+    hold.granted();
+  }
+
   release(hold: Hold): void {
     this.#held.delete(hold);
     this.#reserved.delete(hold);
@@ -133,13 +151,18 @@ export class WriteLock {
   }
 
   /** @param place how many of those that wait go before it */
-  #isKeptBack({ arrival, guest, range }: Hold, place: number): boolean {
+  #isKeptBack(hold: Hold, place: number): boolean {
+    const { range } = hold;
     if (range === WHOLE_DISK && (place > 0 || this.#held.size > 0)) return true;
     // Neighbours in time are often neighbours on the disk, so the latest are looked at first.
     for (let index = place - 1; index >= 0; index--) {
       if (overlap(range, this.#waiting[index]!.range)) return true;
     }
     for (const held of this.#held) if (overlap(range, held.range)) return true;
+    return this.#isBehindReserved(hold);
+  }
+
+  #isBehindReserved({ arrival, guest }: Hold): boolean {
     for (const reserved of this.#reserved) {
       if (reserved.arrival < arrival && overlap(reserved.guest, guest)) return true;
     }
@@ -151,6 +174,7 @@ export class WriteLock {
    * so no more of them are looked at than it can concern.
    */
   #grant(givenUp: LockRange): void {
+    if (givenUp === NOTHING) return;
     const waiting = this.#waiting;
     let kept = 0;
     let index = 0;

@@ -45,6 +45,16 @@ export class WriteTurns {
     this.allowReuse();
   }
 
+  /** See {@link WriteLock.takeAlong}. */
+  takeAlong(isWanted: (hold: Hold) => boolean): Hold[] {
+    return this.#lock.takeAlong(isWanted);
+  }
+
+  /** See {@link WriteLock.dismiss}. */
+  dismiss(hold: Hold): void {
+    this.#lock.dismiss(hold);
+  }
+
   release(hold: Hold): void {
     this.#lock.release(hold);
   }

@@ -46,6 +46,11 @@ export interface ImageWriter {
   /** Unit of allocation in bytes: a cluster or subcluster; 1 where the format has none. */
   readonly unitBytes: number;
   /**
+   * Guest bytes that may share an allocation's space with others: allocations of different blocks
+   * may be set aside, filled and committed beside each other. Left out where there may be only one.
+   */
+  readonly blockBytes?: number;
+  /**
    * Whether {@link writeZeroes} and {@link discard} change bytes where they lie, and not tables
    * alone. False when left out.
    */

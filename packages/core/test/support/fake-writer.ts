@@ -72,6 +72,8 @@ export interface WritableImageOptions {
   /** Bytes of the last cluster that are not part of the disk. */
   readonly cutBytes?: number;
   readonly freshReadsAsZero?: boolean;
+  /** Whether allocations of different clusters may be under way beside each other. */
+  readonly inTeams?: boolean;
 }
 
 export class WritableFakeImage implements FormatImage {
@@ -86,9 +88,10 @@ export class WritableFakeImage implements FormatImage {
   readonly clusters: Cluster[];
   readonly #loaded = new Set<number>();
 
-  constructor({ clusters, cutBytes = 0, freshReadsAsZero = false }: WritableImageOptions) {
+  constructor(options: WritableImageOptions) {
+    const { clusters, cutBytes = 0, freshReadsAsZero = false, inTeams = false } = options;
     this.sizeBytes = clusters.length * CLUSTER - cutBytes;
-    this.writer = new FakeWriter(this, freshReadsAsZero);
+    this.writer = new FakeWriter(this, { freshReadsAsZero, inTeams });
     this.clusters = clusters.map((kind, index) => {
       if (kind === 'zero' || kind === 'backing') return { kind, hostOffset: -1 };
       const bytes = new Uint8Array(CLUSTER).fill(index + 100);
@@ -164,8 +167,11 @@ function* pause(): Step<void> {
 
 class FakeWriter implements ImageWriter {
   readonly unitBytes = CLUSTER;
+  readonly blockBytes?: number;
   /** Allocations that were neither committed nor cancelled. */
   outstanding = 0;
+  /** The most of them that there were at a time. */
+  mostOutstanding = 0;
   closings = 0;
   reclaims = 0;
   failCommit = false;
@@ -176,9 +182,13 @@ class FakeWriter implements ImageWriter {
   #freed: number[] = [];
   readonly #flushed: number[][] = [];
 
-  constructor(image: WritableFakeImage, freshReadsAsZero: boolean) {
+  constructor(
+    image: WritableFakeImage,
+    { freshReadsAsZero, inTeams }: { freshReadsAsZero: boolean; inTeams: boolean },
+  ) {
     this.#image = image;
     this.#freshReadsAsZero = freshReadsAsZero;
+    if (inTeams) this.blockBytes = CLUSTER;
   }
 
   lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
@@ -218,6 +228,7 @@ class FakeWriter implements ImageWriter {
       storage.writesUntilFailure = writesUntilFailure;
     }
     this.outstanding += 1;
+    this.mostOutstanding = Math.max(this.mostOutstanding, this.outstanding);
     const offsets = Array.from({ length: count }, (_, index) => hostOffset + index * CLUSTER);
     return {
       storage,
