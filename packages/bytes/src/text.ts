@@ -3,6 +3,7 @@
  * is no part of valid UTF-8 becomes the lone surrogate U+DC00 + byte and turns back into that byte
  * on encoding, so any name survives the way through a JavaScript string.
  */
+import { DiskError } from './disk-error.ts';
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
@@ -47,6 +48,9 @@ function validSequenceLength(bytes: Uint8Array, at: number): number {
 
 /** The bytes of a guest name; the inverse of {@link decodeName}. */
 export function encodeName(name: string): Uint8Array {
+  if (typeof name !== 'string') {
+    throw new DiskError('invalid-argument', 'argument.name', 'name is to be a string');
+  }
   if (!/[\udc80-\udcff]/.test(name)) return encoder.encode(name);
   const parts: number[] = [];
   for (const character of name) {

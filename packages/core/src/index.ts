@@ -56,12 +56,21 @@ export type {
   ResizeOptions,
   SnapshotOptions,
 } from './disk-capabilities.ts';
+export {
+  type ArgumentKind,
+  checkArgument,
+  checkDisk,
+  checkOptions,
+  describeValue,
+  type OptionKinds,
+} from './arguments.ts';
 export type { BlockStatus } from './engine/block-status.ts';
 export { noCapabilities } from './engine/capabilities/disk-capabilities.ts';
 export { type EncodedUnit, Extent, type ExtentKind } from './engine/extent.ts';
 export { createImageDisk, type ImageDiskOptions } from './engine/image-disk.ts';
 export { type GuestRead, MappedReader } from './engine/mapped-reader.ts';
-export { checkRange } from './engine/range.ts';
+export { checkOperations, rangeOf } from './engine/disk-batch.ts';
+export { checkAccess, checkRange } from './engine/range.ts';
 export { mappedStorage, type MappedStorageOptions } from './engine/mapped-storage.ts';
 export { sliceDisk, type SliceOptions } from './engine/slice-disk.ts';
 export type {

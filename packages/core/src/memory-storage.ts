@@ -1,5 +1,6 @@
 /** Bytes in memory as a storage: inline file data, decoded headers, scratch disks, tests. */
 import { DiskError } from '@diskfile/bytes';
+import { checkArgument } from './arguments.ts';
 import type { WritableStorage } from './storage.ts';
 
 /** Larger than any one array can be on the platforms served. */
@@ -16,6 +17,7 @@ export class MemoryStorage implements WritableStorage {
 
   /** The bytes are used as they are, not copied, until the storage grows. */
   constructor(bytes: Uint8Array = new Uint8Array(0), name = 'memory') {
+    checkArgument('open', 'bytes', bytes, 'bytes');
     this.#bytes = bytes;
     this.#sizeBytes = bytes.length;
     this.name = name;

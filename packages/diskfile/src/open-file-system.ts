@@ -1,12 +1,14 @@
 /** Opening the filesystem on a disk or partition. */
 import { DiskError } from '@diskfile/bytes';
 import {
-  DEFAULT_LIMITS,
+  checkDisk,
+  checkOptions,
   type DiskFile,
   FileSystem,
   type FileSystemDriver,
   hostCall,
   type Limits,
+  type OptionKinds,
   readBytes,
   runAsync,
   runSync,
@@ -14,6 +16,7 @@ import {
   type Volume,
 } from '@diskfile/core';
 import { ALL_FILE_SYSTEMS } from './file-systems.ts';
+import { checkedLimits } from './open/limits.ts';
 import { recogniseSignature, SIGNATURE_BYTES } from './guest/signature.ts';
 
 export interface OpenFileSystemOptions {
@@ -44,7 +47,17 @@ export function openFileSystemSync(
   return runSync(openFileSystemStep(disk, options));
 }
 
+/** What each option is to be. */
+export const FILE_SYSTEM_KINDS: OptionKinds<OpenFileSystemOptions> = {
+  strict: 'flag',
+  limits: 'object',
+  fileSystems: 'drivers',
+};
+
 function* openFileSystemStep(disk: DiskFile, options: OpenFileSystemOptions): Step<FileSystem> {
+  checkDisk('mount', disk);
+  checkOptions('mount', options, FILE_SYSTEM_KINDS);
+  checkedLimits(options.limits);
   const source = disk.tryClone();
   const close = (): Step<void> =>
     hostCall(
@@ -55,7 +68,7 @@ function* openFileSystemStep(disk: DiskFile, options: OpenFileSystemOptions): St
     const volume = yield* mountStep(source, options);
     return new FileSystem(volume, {
       synchronous: source.synchronous,
-      limits: { ...DEFAULT_LIMITS, ...options.limits },
+      limits: checkedLimits(options.limits),
       close,
     });
   } catch (error) {
@@ -70,7 +83,7 @@ export function* mountStep(disk: DiskFile, options: OpenFileSystemOptions = {}):
   const drivers = options.fileSystems ?? ALL_FILE_SYSTEMS;
   const driver = drivers.find((candidate) => candidate.probe(head));
   if (driver === undefined) throw noFileSystem(disk, head);
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const limits = checkedLimits(options.limits);
   try {
     return yield* driver.mount({ source: disk, limits, strict: options.strict ?? false });
   } catch (error) {

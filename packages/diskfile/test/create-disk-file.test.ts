@@ -322,11 +322,7 @@ describe.each(ways)('%s', (_name, create) => {
     ['an inexact size', { sizeBytes: 2 ** 53 }, 'create.size'],
     ['a size that cannot be rounded', { sizeBytes: 2 ** 53 - 1 }, 'create.size'],
     ['a bigint', { sizeBytes: 512n as unknown as number }, 'create.size'],
-    [
-      'no format',
-      { format: undefined as unknown as string, sizeBytes: 1 },
-      'create.unknown-format',
-    ],
+    ['no format', { format: undefined as unknown as string, sizeBytes: 1 }, 'argument.format'],
     ['an unknown format', { format: 'vhs', sizeBytes: 1 }, 'create.unknown-format'],
     ['an unknown option', { sizeBytes: 1, options: { colour: 'red' } }, 'raw.option'],
     ['a backing file', { sizeBytes: 1, backing: { name: 'b', format: 'raw' } }, 'raw.no-backing'],

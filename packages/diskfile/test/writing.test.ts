@@ -70,7 +70,7 @@ describe('a disk opened for writing', () => {
   });
 
   it.each([
-    [{ limits: { maxChainLength: 0 } }, 'open.limits'],
+    [{ limits: { maxChainLength: 0 } }, 'argument.limits.maxChainLength'],
     [{ forceShare: true, readOnly: false }, 'open.force-share'],
   ])('closes the storage that it was given when %j is refused', async (options, detail) => {
     const closed: string[] = [];

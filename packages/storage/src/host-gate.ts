@@ -9,6 +9,7 @@
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { DiskError } from '@diskfile/bytes';
 import {
+  checkArgument,
   closeStorage,
   type FileRole,
   type GateRequest,
@@ -50,6 +51,7 @@ export interface HostAccess {
  * For any other policy implement {@link OpenGate}; `openFileStorage` does the opening.
  */
 export function hostGate(options: HostGateOptions = {}, access: HostAccess = {}): OpenGate {
+  checkArgument('gate', 'options', options, 'gate');
   const { allow = [] } = options;
   return {
     *open(request) {

@@ -1,6 +1,7 @@
 /** Writes kept apart from what they are written onto: a scratch copy that costs nothing to make. */
 import { alignDown, DiskError } from '@diskfile/bytes';
 import {
+  checkArgument,
   flushStorage,
   MemoryStorage,
   readInto,
@@ -46,6 +47,7 @@ export class OverlayStorage implements WritableStorage {
 
   /** @param top empty; takes what is written, by default in memory */
   constructor(base: Storage, top: WritableStorage = new MemoryStorage()) {
+    checkArgument('open', 'base', base, 'storage');
     this.#base = base;
     this.#top = top;
     this.#baseEnd = base.sizeBytes;

@@ -1,5 +1,6 @@
 /** Running a batch: reads merged into one piece of host work, the rest in the order given. */
 import { DiskError } from '@diskfile/bytes';
+import { checkArgument } from '../arguments.ts';
 import type { BatchOperation, BatchResult } from '../disk-file.ts';
 import { ParallelCalls, type Step, stepCall } from '../step.ts';
 import type { MappedReader } from './mapped-reader.ts';
@@ -16,6 +17,14 @@ export interface BatchTarget {
 }
 
 const OPERATIONS = new Set<string>(['read', 'write', 'writeZeroes', 'discard', 'flush']);
+
+/** @throws DiskError `invalid-argument` for what is no list of objects */
+export function checkOperations(operations: readonly BatchOperation[]): void {
+  checkArgument('submitBatch', 'operations', operations, 'list');
+  for (const operation of operations) {
+    checkArgument('submitBatch', 'an operation', operation, 'object');
+  }
+}
 
 /**
  * The guest range that an operation touches; undefined for a flush.

@@ -1,5 +1,6 @@
 /** A chain of images behind the {@link DiskFile} interface: what `openDiskFile()` hands out. */
 import { DiskError } from '@diskfile/bytes';
+import { checkOptions } from '../arguments.ts';
 import type { CompressOptions, DiskCapabilities } from '../disk-capabilities.ts';
 import type {
   BatchOperation,
@@ -20,7 +21,7 @@ import { BehindDisk } from './behind-disk.ts';
 import { type BlockStatus, nextBlockStatus } from './block-status.ts';
 import { capabilitiesOf } from './capabilities/disk-capabilities.ts';
 import type { CapabilityTarget } from './capabilities/disk-change.ts';
-import { rangeOf, runBatch } from './disk-batch.ts';
+import { checkOperations, rangeOf, runBatch } from './disk-batch.ts';
 import { MappedReader } from './mapped-reader.ts';
 import { MappedWriter } from './mapped-writer.ts';
 import { byteLength, checkRange } from './range.ts';
@@ -194,12 +195,13 @@ class ImageDisk implements DiskFile {
     await runAsync(this.#writeStep(src, guestOffset));
   }
 
-  #compressStep(src: Uint8Array, offset: number, options?: CompressOptions): Step<void> {
+  *#compressStep(src: Uint8Array, offset: number, options: CompressOptions = {}): Step<void> {
+    checkOptions('write', options, { level: 'number' });
     const range = { op: 'write', offset, length: byteLength(this.name, 'write', src) };
-    return this.#change(range, (writer) => {
+    yield* this.#change(range, (writer) => {
       const compressing = writer.compressing();
       compressing.checkUnits(offset, src.length);
-      return compressing.writeStep(src, offset, options?.level);
+      return compressing.writeStep(src, offset, options.level);
     });
   }
 
@@ -222,9 +224,11 @@ class ImageDisk implements DiskFile {
     runSync(this.#zeroStep(offset, length, options));
   }
 
-  #zeroStep(offset: number, length: number, { mayUnmap = true }: ZeroOptions): Step<void> {
+  *#zeroStep(offset: number, length: number, options: ZeroOptions): Step<void> {
+    checkOptions('writeZeroes', options, { mayUnmap: 'flag' });
+    const { mayUnmap = true } = options;
     const range = { op: 'writeZeroes', offset, length };
-    return this.#change(range, (writer) => writer.writeZeroesStep(offset, length, mayUnmap));
+    yield* this.#change(range, (writer) => writer.writeZeroesStep(offset, length, mayUnmap));
   }
 
   async discard(guestOffset: number, lengthBytes: number): Promise<void> {
@@ -336,6 +340,7 @@ class ImageDisk implements DiskFile {
 
   *#batchStep(operations: readonly BatchOperation[]): Step<BatchResult[]> {
     this.#assertOpen('submitBatch');
+    checkOperations(operations);
     for (const operation of operations) {
       const range = rangeOf(operation);
       if (range !== undefined) this.#check('submitBatch', range.offset, range.length);

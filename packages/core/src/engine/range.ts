@@ -39,6 +39,22 @@ export function checkRange(
   );
 }
 
+/**
+ * Checks a buffer and where it is to go.
+ * @returns its length
+ * @throws DiskError `invalid-argument`, `out-of-range`
+ */
+export function checkAccess(
+  source: { readonly name: string; readonly sizeBytes: number },
+  op: string,
+  buffer: Uint8Array,
+  offset: number,
+): number {
+  const length = byteLength(source.name, op, buffer);
+  checkRange(source, op, offset, length);
+  return length;
+}
+
 export function asError(value: unknown): Error {
   return value instanceof Error ? value : new Error(String(value));
 }

@@ -1,4 +1,5 @@
 /** A window onto a disk, itself a disk: what a partition is. */
+import { checkDisk, checkOptions, type OptionKinds } from '../arguments.ts';
 import type { DiskCapabilities } from '../disk-capabilities.ts';
 import type {
   BatchOperation,
@@ -12,8 +13,8 @@ import type { DiskWarning } from '../format/disk-warning.ts';
 import type { Topology } from '../format/format-image.ts';
 import type { BlockStatus } from './block-status.ts';
 import { noCapabilities } from './capabilities/disk-capabilities.ts';
-import { rangeOf } from './disk-batch.ts';
-import { checkRange } from './range.ts';
+import { checkOperations, rangeOf } from './disk-batch.ts';
+import { checkAccess, checkRange } from './range.ts';
 
 export interface SliceOptions {
   readonly startBytes: number;
@@ -22,12 +23,20 @@ export interface SliceOptions {
   readonly name?: string;
 }
 
+const SLICE_KINDS: OptionKinds<SliceOptions> = {
+  startBytes: 'number',
+  lengthBytes: 'number',
+  name: 'text',
+};
+
 /**
  * Opens part of a disk as a disk. The slice holds its own handle, so it outlives the one it was
  * made from and is closed on its own.
  * @throws DiskError `out-of-range` when the window leaves the disk.
  */
 export function sliceDisk(disk: DiskFile, options: SliceOptions): DiskFile {
+  checkDisk('slice', disk);
+  checkOptions('slice', options, SLICE_KINDS, ['startBytes', 'lengthBytes']);
   const { startBytes, lengthBytes, name = disk.name } = options;
   checkRange(disk, 'slice', startBytes, lengthBytes);
   return new SliceDisk(disk.tryClone(), startBytes, lengthBytes, name);
@@ -67,12 +76,12 @@ class SliceDisk implements DiskFile {
   }
 
   readSync(dst: Uint8Array, guestOffset: number): void {
-    checkRange(this, 'read', guestOffset, dst.length);
+    checkAccess(this, 'read', dst, guestOffset);
     this.#disk.readSync(dst, this.#startBytes + guestOffset);
   }
 
   async read(dst: Uint8Array, guestOffset: number): Promise<void> {
-    checkRange(this, 'read', guestOffset, dst.length);
+    checkAccess(this, 'read', dst, guestOffset);
     await this.#disk.read(dst, this.#startBytes + guestOffset);
   }
 
@@ -99,12 +108,12 @@ class SliceDisk implements DiskFile {
   }
 
   async write(src: Uint8Array, guestOffset: number): Promise<void> {
-    checkRange(this, 'write', guestOffset, src.length);
+    checkAccess(this, 'write', src, guestOffset);
     await this.#disk.write(src, this.#startBytes + guestOffset);
   }
 
   writeSync(src: Uint8Array, guestOffset: number): void {
-    checkRange(this, 'write', guestOffset, src.length);
+    checkAccess(this, 'write', src, guestOffset);
     this.#disk.writeSync(src, this.#startBytes + guestOffset);
   }
 
@@ -145,6 +154,7 @@ class SliceDisk implements DiskFile {
   }
 
   #translated(operations: readonly BatchOperation[]): BatchOperation[] {
+    checkOperations(operations);
     return operations.map((operation) => {
       if (operation.op === 'flush') return operation;
       const { offset, length } = rangeOf(operation)!;

@@ -1,5 +1,6 @@
 /** An open guest file. */
 import { DiskError } from '@diskfile/bytes';
+import { checkArgument } from '../arguments.ts';
 import { MappedReader } from '../engine/mapped-reader.ts';
 import type { ExtentMap } from '../format/format-image.ts';
 import type { Limits } from '../limits.ts';
@@ -97,6 +98,7 @@ export class FileHandle {
         guestPath: this.path,
       });
     }
+    checkArgument('read', 'dst', dst, 'bytes');
     const lengthBytes = Math.max(0, Math.min(dst.length, this.sizeBytes - offset));
     return lengthBytes === dst.length ? dst : dst.subarray(0, lengthBytes);
   }

@@ -3,6 +3,7 @@
  * filesystem. Links are resolved inside the guest and never lead out of it.
  */
 import { DiskError } from '@diskfile/bytes';
+import { checkOptions } from '../arguments.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import { runAsync, runSync, type Step } from '../step.ts';
 import { FileHandle } from './file-handle.ts';
@@ -182,6 +183,7 @@ export class FileSystem implements AsyncDisposable, Disposable {
 
   /** A whole file. @throws DiskError `limit` when it is longer than `maxBytes`. */
   async readFile(path: string, options: ReadFileOptions = {}): Promise<Uint8Array> {
+    checkReading(options);
     const handle = await this.open(path);
     const bytes = wholeFile(handle, options);
     await handle.read(bytes, 0);
@@ -189,6 +191,7 @@ export class FileSystem implements AsyncDisposable, Disposable {
   }
 
   readFileSync(path: string, options: ReadFileOptions = {}): Uint8Array {
+    checkReading(options);
     const handle = this.openSync(path);
     const bytes = wholeFile(handle, options);
     handle.readSync(bytes, 0);
@@ -201,6 +204,7 @@ export class FileSystem implements AsyncDisposable, Disposable {
    */
   createReadStream(path: string, options: ReadStreamOptions = {}): ReadableStream<Uint8Array> {
     let handle: FileHandle | undefined;
+    checkOptions('createReadStream', options, { start: 'count', end: 'number' });
     let offset = options.start ?? 0;
     return new ReadableStream<Uint8Array>(
       {
@@ -289,6 +293,7 @@ export class FileSystem implements AsyncDisposable, Disposable {
   }
 
   *#xattrs(path: string, options: PathOptions): Step<ReadonlyMap<string, Uint8Array>> {
+    checkOptions('xattrs', options, { followLinks: 'flag' });
     const follow = options.followLinks ?? true;
     const { mount, inode } = yield* resolvePath(this.#table, path, follow);
     return yield* mount.volume.xattrs(inode);
@@ -333,6 +338,10 @@ function isAbsent(error: unknown): boolean {
 
 function wrongType(detail: string, what: string): DiskError {
   return new DiskError('invalid-argument', `filesystem.${detail}`, `The guest path ${what}`);
+}
+
+function checkReading(options: ReadFileOptions): void {
+  checkOptions('readFile', options, { maxBytes: 'number' });
 }
 
 function wholeFile(handle: FileHandle, { maxBytes = READ_FILE_MAX_BYTES }: ReadFileOptions) {

@@ -3,6 +3,7 @@
  * target starts again at the guest's root, and `..` of the root is the root.
  */
 import { DiskError } from '@diskfile/bytes';
+import { checkArgument } from '../arguments.ts';
 import type { Step } from '../step.ts';
 import type { MountTable, Place } from './mount-table.ts';
 
@@ -28,6 +29,7 @@ export function* resolvePath(
   path: string,
   followLast: boolean,
 ): Step<ResolvedPath> {
+  checkArgument('resolve', 'path', path, 'text');
   if (path.includes('\0')) {
     throw new DiskError('invalid-argument', 'filesystem.path', 'A path cannot hold a NUL byte');
   }

@@ -1,5 +1,6 @@
 /** Walking a guest tree: every directory once, without following links. */
 import { DiskError } from '@diskfile/bytes';
+import { checkOptions } from '../arguments.ts';
 import type { Step } from '../step.ts';
 import type { Mount, MountTable, Place } from './mount-table.ts';
 import type { ResolvedPath } from './path-walk.ts';
@@ -50,6 +51,7 @@ export class TreeWalk {
   #start: ResolvedPath | undefined;
 
   constructor(table: MountTable, start: ResolvedPath, options: WalkOptions) {
+    checkOptions('walk', options, { crossMounts: 'flag', onError: 'callback' });
     this.#table = table;
     this.#start = start;
     this.#options = options;

@@ -1,7 +1,6 @@
 /** How long requests to a disk take: `qemu-img bench`. */
 import { DiskError } from '@diskfile/bytes';
-import type { DiskFile } from '@diskfile/core';
-import { checkDisk } from '../open/check-disk.ts';
+import { checkDisk, checkOptions, type DiskFile, type OptionKinds } from '@diskfile/core';
 import { refuseAborted } from '../workers/aborted.ts';
 
 export interface BenchOptions {
@@ -23,6 +22,19 @@ export interface BenchOptions {
   readonly signal?: AbortSignal;
 }
 
+const BENCH_KINDS: OptionKinds<BenchOptions> = {
+  requests: 'count',
+  depth: 'count',
+  requestBytes: 'count',
+  startBytes: 'count',
+  stepBytes: 'count',
+  write: 'flag',
+  pattern: 'count',
+  flushInterval: 'count',
+  drain: 'flag',
+  signal: 'signal',
+};
+
 /**
  * Sends requests to a disk. Offsets begin anew where the disk ends.
  * @returns how long all of it took, in milliseconds
@@ -31,7 +43,14 @@ export interface BenchOptions {
  */
 export async function benchDisk(disk: DiskFile, options: BenchOptions): Promise<number> {
   checkDisk('bench', disk);
-  checkOptions(options);
+  checkOptions('bench', options, BENCH_KINDS, [
+    'requests',
+    'depth',
+    'requestBytes',
+    'startBytes',
+    'stepBytes',
+  ]);
+  if (options.depth === 0) throw noDepth();
   const start = performance.now();
   await new Bench(disk, options).run();
   return performance.now() - start;
@@ -105,18 +124,7 @@ class Bench {
   }
 }
 
-function checkOptions({
-  requests,
-  depth,
-  requestBytes,
-  startBytes,
-  stepBytes,
-}: BenchOptions): void {
-  const counts = { requests, requestBytes, startBytes, stepBytes, depth };
-  for (const [name, value] of Object.entries(counts)) {
-    if (Number.isSafeInteger(value) && value >= (name === 'depth' ? 1 : 0)) continue;
-    throw new DiskError('invalid-argument', `bench.${name}`, `${name} cannot be ${value}`, {
-      op: 'bench',
-    });
-  }
+function noDepth(): DiskError {
+  const message = 'depth is to be 1 or more: nothing would be under way';
+  return new DiskError('invalid-argument', 'argument.depth', message, { op: 'bench' });
 }

@@ -1,7 +1,15 @@
 /** Changing options of the format of an image. */
 import { DiskError } from '@diskfile/bytes';
-import { type FormatOptions, hostCall, runAsync, runSync, type Step } from '@diskfile/core';
-import type { ChainOptions, ChainResult } from './chain-options.ts';
+import {
+  checkArgument,
+  checkOptions,
+  type FormatOptions,
+  hostCall,
+  runAsync,
+  runSync,
+  type Step,
+} from '@diskfile/core';
+import { CHAIN_KINDS, type ChainOptions, type ChainResult } from './chain-options.ts';
 import { type ChainTarget, inSession } from './chain-session.ts';
 
 export type AmendDiskFileOptions = Omit<ChainOptions, 'onProgress' | 'signal'>;
@@ -37,12 +45,14 @@ export function amendDiskFileSync(
   return runSync(amend(target, amendments, options));
 }
 
-function amend(
+function* amend(
   target: ChainTarget,
   amendments: FormatOptions,
   options: AmendDiskFileOptions,
 ): Step<ChainResult> {
-  return inSession('amend', options, function* (session) {
+  checkOptions('amend', options, CHAIN_KINDS);
+  checkArgument('amend', 'amendments', amendments, 'formatOptions');
+  return yield* inSession('amend', options, function* (session) {
     // Only a disk that grows has to know what lies below it.
     const followBacking = amendments['size'] !== undefined;
     const { disk } = yield* session.open(target, { writable: true, followBacking });

@@ -1,5 +1,5 @@
 /** What all work on chains of images can be told. */
-import type { DiskWarning, FormatDriver, Limits, OpenGate } from '@diskfile/core';
+import type { DiskWarning, FormatDriver, Limits, OpenGate, OptionKinds } from '@diskfile/core';
 import type { HostGateOptions } from '@diskfile/storage';
 
 export interface ChainProgress {
@@ -26,6 +26,17 @@ export interface ChainOptions {
   /** Calls the work off. The images then are as after a loss of power: whole, and read the same. */
   readonly signal?: AbortSignal;
 }
+
+/** What each option is to be. */
+export const CHAIN_KINDS: OptionKinds<ChainOptions> = {
+  format: 'text',
+  gate: 'gate',
+  forceShare: 'flag',
+  limits: 'object',
+  formats: 'drivers',
+  onProgress: 'callback',
+  signal: 'signal',
+};
 
 export interface ChainResult {
   /** What was noticed and did not stand in the way. */

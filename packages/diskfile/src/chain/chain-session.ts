@@ -1,5 +1,4 @@
 /** The images of one piece of work on a chain: opened, locked, and closed together. */
-import { fileURLToPath } from 'node:url';
 import { DiskError } from '@diskfile/bytes';
 import { decoders } from '@diskfile/codec';
 import {
@@ -21,6 +20,7 @@ import {
 import { hostGate, type ImageLocking, nodeHostFiles } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
 import { openHostFile } from '../open/host-file.ts';
+import { imageTarget } from '../open/image-target.ts';
 import { checkedLimits } from '../open/limits.ts';
 import { refuseAborted } from '../workers/aborted.ts';
 import type { ChainOptions } from './chain-options.ts';
@@ -79,9 +79,9 @@ export class ChainSession {
   }
 
   *#storageOf(target: ChainTarget, writable: boolean): Step<Storage> {
-    if (typeof target === 'object' && !(target instanceof URL)) return target;
-    const path = target instanceof URL ? fileURLToPath(target) : target;
-    return yield* openHostFile(path, { writable, locking: this.#locking });
+    const image = imageTarget(this.#op, target);
+    if (typeof image !== 'string') return image;
+    return yield* openHostFile(image, { writable, locking: this.#locking });
   }
 
   /** What an image is by itself; its storage stays open, unless this fails. */

@@ -1,10 +1,11 @@
 /** Changing which passphrases open an encrypted image. */
-import { fileURLToPath } from 'node:url';
 import { DiskError } from '@diskfile/bytes';
 import {
+  checkOptions,
   closeStorage,
   findDriver,
   type Limits,
+  type OptionKinds,
   probeStorage,
   runAsync,
   type Step,
@@ -13,6 +14,7 @@ import {
 } from '@diskfile/core';
 import { ALL_FORMATS } from '../formats.ts';
 import { openHostFile } from '../open/host-file.ts';
+import { imageTarget } from '../open/image-target.ts';
 import { checkedLimits } from '../open/limits.ts';
 import { type Passphrase, passphraseBytes } from '../open/passphrases.ts';
 
@@ -34,6 +36,18 @@ export interface ChangeKeySlotsOptions {
   readonly limits?: Partial<Limits>;
 }
 
+const KEY_SLOT_KINDS: OptionKinds<ChangeKeySlotsOptions> = {
+  state: 'text',
+  passphrase: 'passphrase',
+  newPassphrase: 'passphrase',
+  oldPassphrase: 'passphrase',
+  slotIndex: 'count',
+  iterationMilliseconds: 'count',
+  force: 'flag',
+  format: 'text',
+  limits: 'object',
+};
+
 /**
  * Adds a passphrase to an image that is encrypted by LUKS (`luks`, `qcow2`), or erases some. Each
  * slot changes at one instant; the key material of an erased one is overwritten.
@@ -52,13 +66,15 @@ export function changeKeySlots(
 }
 
 function* changeTarget(target: string | URL | Storage, options: ChangeKeySlotsOptions): Step<void> {
-  if (typeof target === 'object' && !(target instanceof URL)) {
-    yield* changeStorage(target, options);
+  checkOptions('change key slots', options, KEY_SLOT_KINDS, ['state', 'passphrase']);
+  checkedLimits(options.limits);
+  const image = imageTarget('change key slots', target);
+  if (typeof image !== 'string') {
+    yield* changeStorage(image, options);
     return;
   }
-  const path = target instanceof URL ? fileURLToPath(target) : target;
   const locking = { forceShare: false, warn: () => undefined };
-  const storage = yield* openHostFile(path, { writable: true, locking });
+  const storage = yield* openHostFile(image, { writable: true, locking });
   try {
     yield* changeStorage(storage, options);
   } finally {

@@ -1,17 +1,19 @@
 /** Merging an image into one below it. */
-import { fileURLToPath } from 'node:url';
 import { DiskError } from '@diskfile/bytes';
 import {
+  checkOptions,
   closeStorage,
   type DiskFile,
   hostCall,
+  type OptionKinds,
   quote,
   runAsync,
   runSync,
   type Step,
 } from '@diskfile/core';
 import { openHostFile } from '../open/host-file.ts';
-import type { ChainOptions, ChainResult } from './chain-options.ts';
+import { hostPath } from '../open/image-target.ts';
+import { CHAIN_KINDS, type ChainOptions, type ChainResult } from './chain-options.ts';
 import {
   type ChainSession,
   type ChainTarget,
@@ -62,7 +64,14 @@ export function commitDiskFileSync(
   return runSync(commit(target, options));
 }
 
+const COMMITTING_KINDS: OptionKinds<CommitDiskFileOptions> = {
+  ...CHAIN_KINDS,
+  base: 'text',
+  keepContent: 'flag',
+};
+
 function* commit(target: ChainTarget, options: CommitDiskFileOptions): Step<ChainResult> {
+  checkOptions('commit', options, COMMITTING_KINDS);
   const { base, keepContent = false } = options;
   const depth = base === undefined ? 1 : yield* findDepth(target, base, options);
   // With images in between, emptying the top would show what they hold.
@@ -146,7 +155,10 @@ function findDepth(
 function* depthOf({ layers }: OpenedChain, base: string): Step<number | undefined> {
   const named = layers.findIndex(({ backing }) => backing?.name === base);
   if (named !== -1) return named + 1;
-  const path = base.startsWith('file:') ? fileURLToPath(base) : base;
+  const path = hostPath(
+    'commit',
+    base.startsWith('file:') && URL.canParse(base) ? new URL(base) : base,
+  );
   let identity: string | undefined;
   try {
     const storage = yield* openHostFile(path, { writable: false });

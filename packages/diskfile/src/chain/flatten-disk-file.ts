@@ -1,6 +1,6 @@
 /** Making an image independent of its chain. */
-import { runAsync, runSync, type Step } from '@diskfile/core';
-import type { ChainOptions, ChainResult } from './chain-options.ts';
+import { checkOptions, runAsync, runSync, type Step } from '@diskfile/core';
+import { CHAIN_KINDS, type ChainOptions, type ChainResult } from './chain-options.ts';
 import { type ChainTarget, inSession } from './chain-session.ts';
 import { moveOnto } from './rebase-disk-file.ts';
 
@@ -28,8 +28,9 @@ export function flattenDiskFileSync(target: ChainTarget, options: ChainOptions =
   return runSync(flatten(target, options));
 }
 
-function flatten(target: ChainTarget, options: ChainOptions): Step<ChainResult> {
-  return inSession('flatten', options, function* (session) {
+function* flatten(target: ChainTarget, options: ChainOptions): Step<ChainResult> {
+  checkOptions('flatten', options, CHAIN_KINDS);
+  return yield* inSession('flatten', options, function* (session) {
     const image = yield* session.open(target, { writable: true });
     const standsAlone = image.layers[0]!.backing === undefined;
     if (!standsAlone) yield* moveOnto(session, image, undefined);

@@ -1,9 +1,10 @@
 /** Turning an image into the base of overlays: what clones and external snapshots are made of. */
-import { fileURLToPath } from 'node:url';
 import { DiskError } from '@diskfile/bytes';
 import {
+  checkOptions,
   type FormatImage,
   type FormatOptions,
+  type OptionKinds,
   quote,
   runAsync,
   runSync,
@@ -18,7 +19,8 @@ import {
   NewFile,
   removeFileName,
 } from '@diskfile/storage';
-import type { ChainOptions, ChainResult } from './chain-options.ts';
+import { CHAIN_KINDS, type ChainOptions, type ChainResult } from './chain-options.ts';
+import { hostPath } from '../open/image-target.ts';
 import { type ChainSession, inSession, type OpenedChain } from './chain-session.ts';
 import { nextStatus } from './disk-steps.ts';
 import {
@@ -74,9 +76,17 @@ export function forkDiskFileSync(target: string | URL, options: ForkDiskFileOpti
   return runSync(fork(target, options));
 }
 
-function fork(target: string | URL, options: ForkDiskFileOptions): Step<ForkResult> {
-  return inSession('fork', options, function* (session) {
-    const path = target instanceof URL ? fileURLToPath(target) : target;
+const FORKING_KINDS: OptionKinds<ForkDiskFileOptions> = {
+  ...CHAIN_KINDS,
+  base: 'text',
+  clone: 'text',
+  overlayOptions: 'formatOptions',
+};
+
+function* fork(target: string | URL, options: ForkDiskFileOptions): Step<ForkResult> {
+  checkOptions('fork', options, FORKING_KINDS, ['base']);
+  const path = hostPath('fork', target);
+  return yield* inSession('fork', options, function* (session) {
     const work = new Fork(session, options, {
       image: yield* locate(path),
       base: yield* locate(options.base),

@@ -1,7 +1,15 @@
 /** Putting an image onto another backing image, or onto none. */
 import { DiskError } from '@diskfile/bytes';
-import { type BackingReference, hostCall, runAsync, runSync, type Step } from '@diskfile/core';
-import type { ChainOptions, ChainResult } from './chain-options.ts';
+import {
+  type BackingReference,
+  checkOptions,
+  hostCall,
+  type OptionKinds,
+  runAsync,
+  runSync,
+  type Step,
+} from '@diskfile/core';
+import { CHAIN_KINDS, type ChainOptions, type ChainResult } from './chain-options.ts';
 import {
   type ChainSession,
   type ChainTarget,
@@ -57,10 +65,18 @@ export function rebaseDiskFileSync(
   return runSync(rebase(target, options));
 }
 
-function rebase(target: ChainTarget, options: RebaseDiskFileOptions): Step<ChainResult> {
+const REBASING_KINDS: OptionKinds<RebaseDiskFileOptions> = {
+  ...CHAIN_KINDS,
+  backing: 'text',
+  backingFormat: 'text',
+  unsafe: 'flag',
+};
+
+function* rebase(target: ChainTarget, options: RebaseDiskFileOptions): Step<ChainResult> {
+  checkOptions('rebase', options, REBASING_KINDS);
   const { backing: name, backingFormat: format, unsafe = false } = options;
   const backing = name === undefined ? undefined : { name, format };
-  return inSession('rebase', options, function* (session) {
+  return yield* inSession('rebase', options, function* (session) {
     const image = yield* session.open(target, { writable: true, followBacking: !unsafe });
     yield* unsafe ? rename(session, image, backing) : moveOnto(session, image, backing);
     return { warnings: session.warnings };

@@ -1,18 +1,20 @@
 /** Checking and repairing disk images. */
 import { createHash } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { DiskError } from '@diskfile/bytes';
 import { decoders } from '@diskfile/codec';
 import {
   type CheckProgress,
   type CheckReport,
+  checkOptions,
   closeStorage,
+  describeValue,
   type DiskWarning,
   findDriver,
   type FormatDriver,
   isWritable,
   type Limits,
   type OpenGate,
+  type OptionKinds,
   probeStorage,
   quote,
   type RepairMode,
@@ -24,6 +26,7 @@ import {
 import { hostGate, type HostGateOptions, type ImageLocking } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
 import { openHostFile } from '../open/host-file.ts';
+import { imageTarget } from '../open/image-target.ts';
 import { checkedLimits } from '../open/limits.ts';
 import { refuseAborted } from '../workers/aborted.ts';
 
@@ -52,6 +55,18 @@ export interface CheckDiskFileOptions {
   /** Calls the work off. A repair then stops between two steps, as after a loss of power. */
   readonly signal?: AbortSignal;
 }
+
+const CHECKING_KINDS: OptionKinds<CheckDiskFileOptions> = {
+  format: 'text',
+  repair: 'any',
+  asQemu: 'flag',
+  forceShare: 'flag',
+  gate: 'gate',
+  limits: 'object',
+  formats: 'drivers',
+  onProgress: 'callback',
+  signal: 'signal',
+};
 
 export interface DiskFileCheckReport extends CheckReport {
   readonly warnings: readonly DiskWarning[];
@@ -96,15 +111,17 @@ function* checkTarget(
   target: string | URL | Storage,
   options: CheckDiskFileOptions,
 ): Step<DiskFileCheckReport> {
-  const { repair, forceShare = false } = options;
+  checkOptions('check', options, CHECKING_KINDS);
   refuseBadOptions(options);
+  checkedLimits(options.limits);
+  const { repair, forceShare = false } = options;
+  const image = imageTarget('check', target);
   const warnings: DiskWarning[] = [];
   const locking: ImageLocking = { forceShare, warn: (warning) => void warnings.push(warning) };
-  if (typeof target === 'object' && !(target instanceof URL)) {
-    return yield* checkStorage(target, options, { locking, warnings });
+  if (typeof image !== 'string') {
+    return yield* checkStorage(image, options, { locking, warnings });
   }
-  const path = target instanceof URL ? fileURLToPath(target) : target;
-  const storage = yield* openHostFile(path, { writable: repair !== undefined, locking });
+  const storage = yield* openHostFile(image, { writable: repair !== undefined, locking });
   try {
     return yield* checkStorage(storage, options, { locking, warnings });
   } finally {
@@ -170,7 +187,7 @@ function refuseBadOptions({ repair, forceShare }: CheckDiskFileOptions): void {
     throw new DiskError(
       'invalid-argument',
       'check.repair',
-      `${quote(String(repair))} cannot be repaired; "leaks" and "all" can`,
+      `${describeValue(repair)} cannot be repaired; "leaks" and "all" can`,
       { op: 'check' },
     );
   }

@@ -1,9 +1,17 @@
 /** Comparing the contents of two disks, whatever their formats. */
 import { isAllZero } from '@diskfile/bytes';
-import { type DiskFile, ParallelCalls, runAsync, runSync, type Step } from '@diskfile/core';
+import {
+  checkDisk,
+  checkOptions,
+  type DiskFile,
+  type OptionKinds,
+  ParallelCalls,
+  runAsync,
+  runSync,
+  type Step,
+} from '@diskfile/core';
 import type { ChainProgress } from '../chain/chain-options.ts';
 import { nextStatus } from '../chain/disk-steps.ts';
-import { checkDisk } from '../open/check-disk.ts';
 import { refuseAborted } from '../workers/aborted.ts';
 
 const CHUNK_BYTES = 2 * 1024 * 1024;
@@ -14,6 +22,12 @@ export interface CompareDisksOptions {
   readonly onProgress?: (progress: ChainProgress) => void;
   readonly signal?: AbortSignal;
 }
+
+const COMPARING_KINDS: OptionKinds<CompareDisksOptions> = {
+  strict: 'flag',
+  onProgress: 'callback',
+  signal: 'signal',
+};
 
 /** Without `strict`, a longer disk equals a shorter one when the rest of it is zeros. */
 export interface Comparison {
@@ -54,9 +68,10 @@ function* compare(
   second: DiskFile,
   options: CompareDisksOptions,
 ): Step<Comparison> {
-  const { strict = false, signal, onProgress } = options;
   checkDisk('compare', first);
   checkDisk('compare', second);
+  checkOptions('compare', options, COMPARING_KINDS);
+  const { strict = false, signal, onProgress } = options;
   const sizesDiffer = first.sizeBytes !== second.sizeBytes;
   const commonBytes = Math.min(first.sizeBytes, second.sizeBytes);
   const totalBytes = Math.max(first.sizeBytes, second.sizeBytes);

@@ -1,8 +1,8 @@
 /** Converting disks from any format to any other. */
-import { type DiskFile, hostCall, runAsync, runSync, type Step } from '@diskfile/core';
+import { checkDisk, type DiskFile, hostCall, runAsync, runSync, type Step } from '@diskfile/core';
 import { closeDisk } from '../chain/disk-steps.ts';
-import { targetPath } from '../create/target-path.ts';
-import { createFilled } from '../create/create-disk-file.ts';
+import { checkBacking, createFilled } from '../create/create-disk-file.ts';
+import { hostPath } from '../open/image-target.ts';
 import {
   openDiskFile,
   type OpenDiskFileOptions,
@@ -10,7 +10,7 @@ import {
 } from '../open/open-disk-file.ts';
 import { bitmapsOf, chooseBitmaps, copyBitmaps } from './bitmap-copy.ts';
 import {
-  checkOptions,
+  checkConversion,
   type ConvertAccess,
   type ConvertDiskFileOptions,
   type ConvertResult,
@@ -68,12 +68,13 @@ class Conversion {
     target: string | URL | DiskFile,
   ): Step<ConvertResult> {
     const sources: readonly ConvertSource[] = Array.isArray(given) ? given : [given];
-    checkOptions(this.#options, sources.length);
+    checkConversion(this.#options, sources.length);
     const opened: DiskFile[] = [];
     try {
       const disks: DiskFile[] = [];
       for (const source of sources) {
         const isDisk = typeof source === 'object' && !(source instanceof URL);
+        if (isDisk) checkDisk('convert', source);
         const disk = isDisk ? source : yield* open(source, this.#openingOfSource());
         if (!isDisk) opened.push(disk);
         disks.push(disk);
@@ -81,8 +82,11 @@ class Conversion {
       const parts = new SourceParts(disks);
       const { intoExisting = false } = this.#options;
       const isDisk = typeof target === 'object' && !(target instanceof URL);
-      if (isDisk) return yield* this.#into(parts, target);
-      const path = targetPath(target, 'convert');
+      if (isDisk) {
+        checkDisk('convert', target);
+        return yield* this.#into(parts, target);
+      }
+      const path = hostPath('convert', target);
       return yield* intoExisting ? this.#intoFile(parts, path) : this.#create(parts, path);
     } finally {
       for (const disk of opened) yield* closeDisk(disk);
@@ -96,6 +100,7 @@ class Conversion {
   *#create(source: SourceParts, target: string): Step<ConvertResult> {
     const { format, options = {}, backing, bitmaps, passphrase } = this.#options;
     const { overwrite = false, durable = true } = this.#options;
+    checkBacking('convert', backing);
     const part = partOf(source.sizeBytes, this.#options);
     const disk = source.disks[0]!;
     const choice = bitmaps && chooseBitmaps(disk, bitmaps);

@@ -1,7 +1,8 @@
 /** What a conversion can be told, and what it tells. */
 import { DiskError } from '@diskfile/bytes';
-import type { DiskFile, FormatOptions } from '@diskfile/core';
+import { checkOptions, type DiskFile, type FormatOptions, type OptionKinds } from '@diskfile/core';
 import type { ChainProgress } from '../chain/chain-options.ts';
+import { checkedLimits } from '../open/limits.ts';
 import type { OpenDiskFileOptions } from '../open/open-disk-file.ts';
 import type { Passphrase } from '../open/passphrases.ts';
 import type { ZeroSearch } from './data-runs.ts';
@@ -82,6 +83,32 @@ export interface ConvertDiskFileOptions extends ConvertAccess {
   readonly signal?: AbortSignal;
 }
 
+const CONVERTING_KINDS: OptionKinds<ConvertDiskFileOptions> = {
+  format: 'text',
+  options: 'formatOptions',
+  passphrase: 'passphrase',
+  source: 'object',
+  compress: 'flag',
+  compressionLevel: 'number',
+  backing: 'object',
+  range: 'object',
+  sparseBytes: 'any',
+  intoExisting: 'flag',
+  targetIsZero: 'flag',
+  bitmaps: 'text',
+  salvage: 'flag',
+  bytesPerSecond: 'number',
+  outOfOrder: 'flag',
+  workers: 'count',
+  overwrite: 'flag',
+  durable: 'flag',
+  gate: 'gate',
+  limits: 'object',
+  formats: 'drivers',
+  onProgress: 'callback',
+  signal: 'signal',
+};
+
 export interface ConvertResult {
   /** With `salvage`: what could not be read, in no particular order. */
   readonly unreadable: readonly UnreadableRange[];
@@ -130,7 +157,9 @@ export function zeroSearchOf({
 }
 
 /** @throws DiskError `invalid-argument` for what does not go together, or is no number */
-export function checkOptions(options: ConvertDiskFileOptions, sources: number): void {
+export function checkConversion(options: ConvertDiskFileOptions, sources: number): void {
+  checkOptions('convert', options, CONVERTING_KINDS);
+  checkedLimits(options.limits);
   const { bytesPerSecond, backing, range } = options;
   if (sources === 0) throw refused('convert.no-source', 'There is nothing to convert');
   if (sources > 1 && backing !== undefined) {

@@ -1,19 +1,22 @@
 /** How large an image would become, without making it. */
 import { alignDown, alignUp, DiskError } from '@diskfile/bytes';
 import {
+  checkDisk,
+  checkOptions,
   type DiskFile,
+  describeValue,
   findDriver,
   type FormatDriver,
   type FormatOptions,
   hostCall,
   type MeasuredDisk,
   type Measurement,
+  type OptionKinds,
   runAsync,
   runSync,
   type Step,
 } from '@diskfile/core';
 import { closeDisk, nextStatus } from '../chain/disk-steps.ts';
-import { describeValue } from '../create/describe-value.ts';
 import { ALL_FORMATS } from '../formats.ts';
 import {
   openDiskFile,
@@ -39,6 +42,16 @@ export interface MeasureDiskFileOptions {
   readonly formats?: readonly FormatDriver[];
   readonly signal?: AbortSignal;
 }
+
+const MEASURING_KINDS: OptionKinds<MeasureDiskFileOptions> = {
+  format: 'text',
+  options: 'formatOptions',
+  passphrase: 'passphrase',
+  hasBacking: 'flag',
+  source: 'object',
+  formats: 'drivers',
+  signal: 'signal',
+};
 
 /**
  * Tells how large an image would be that a disk is converted to, or one that is created with a
@@ -69,6 +82,7 @@ function* measure(
   of: string | URL | DiskFile | number,
   options: MeasureDiskFileOptions,
 ): Step<Measurement> {
+  checkOptions('measure', options, MEASURING_KINDS, ['format']);
   const { format, options: own = {}, hasBacking = false, formats = ALL_FORMATS } = options;
   const driver = typeof format === 'string' ? findDriver(formats, format) : undefined;
   if (driver?.measure === undefined) throw notMeasured(format, formats);
@@ -87,6 +101,7 @@ function* measure(
   }
   const isDisk = typeof of === 'object' && !(of instanceof URL);
   const opening = { ...(options.formats === undefined ? {} : { formats }), ...options.source };
+  if (isDisk) checkDisk('measure', of);
   const disk = isDisk ? of : yield* open(of, opening);
   try {
     const { sizeBytes } = disk;

@@ -4,9 +4,11 @@ import { alignUp, DiskError } from '@diskfile/bytes';
 import { decoders, encoders } from '@diskfile/codec';
 import {
   type BackingReference,
+  checkOptions,
   closeStorage,
   createImageDisk,
   type DiskFile,
+  describeValue,
   findDriver,
   type FormatDetails,
   type FormatDriver,
@@ -17,6 +19,7 @@ import {
   type NamedFile,
   openChain,
   type OpenGate,
+  type OptionKinds,
   parseImageName,
   quote,
   runAsync,
@@ -26,11 +29,10 @@ import {
 } from '@diskfile/core';
 import { hostGate, type HostGateOptions, type ImageLocking, NewFile } from '@diskfile/storage';
 import { storedFormat } from '../chain/stored-format.ts';
+import { hostPath } from '../open/image-target.ts';
 import { checkedLimits } from '../open/limits.ts';
 import { type Passphrase, passphraseBytes } from '../open/passphrases.ts';
-import { targetPath } from './target-path.ts';
 import { ALL_FORMATS } from '../formats.ts';
-import { describeValue } from './describe-value.ts';
 import { unlessAborted } from '../workers/aborted.ts';
 import { isSameFile } from './same-file.ts';
 
@@ -85,12 +87,12 @@ export async function createDiskFile(
   path: string | URL,
   options: CreateDiskFileOptions,
 ): Promise<void> {
-  await runAsync(new Creation(targetPath(path, 'create'), options).run());
+  await runAsync(new Creation(hostPath('create', path), options).run());
 }
 
 /** The synchronous form of {@link createDiskFile}; blocks the thread. */
 export function createDiskFileSync(path: string | URL, options: CreateDiskFileOptions): void {
-  runSync(new Creation(targetPath(path, 'create'), options).run());
+  runSync(new Creation(hostPath('create', path), options).run());
 }
 
 /** Writes to a new image; `image` is the only one of the disk's chain that can be written. */
@@ -106,6 +108,27 @@ export function createFilled(
   fill: FillNewDisk,
 ): Step<void> {
   return new Creation(path, options, fill).run();
+}
+
+const CREATING_KINDS: OptionKinds<CreateDiskFileOptions> = {
+  format: 'text',
+  sizeBytes: 'any',
+  backing: 'object',
+  options: 'formatOptions',
+  passphrase: 'passphrase',
+  overwrite: 'flag',
+  durable: 'flag',
+  gate: 'gate',
+  forceShare: 'flag',
+  limits: 'object',
+  signal: 'signal',
+  formats: 'drivers',
+};
+
+/** @throws DiskError `invalid-argument` unless it is left out, or has a name */
+export function checkBacking(op: string, backing: CreateDiskFileOptions['backing']): void {
+  if (backing === undefined) return;
+  checkOptions(op, backing, { name: 'text', format: 'text' }, ['name'], 'backing');
 }
 
 type CreatingDriver = FormatDriver & Required<Pick<FormatDriver, 'create'>>;
@@ -129,6 +152,8 @@ class Creation {
   readonly #paths = new Set<string>();
 
   constructor(path: string, options: CreateDiskFileOptions, fill?: FillNewDisk) {
+    checkOptions('create', options, CREATING_KINDS, ['format']);
+    checkBacking('create', options.backing);
     this.#path = path;
     this.#fill = fill;
     this.#options = options;

@@ -1,5 +1,7 @@
 /** Which ranges of two disks differ. */
 import {
+  checkDisk,
+  checkOptions,
   type DiskFile,
   type HostCall,
   ParallelCalls,
@@ -9,7 +11,6 @@ import {
 } from '@diskfile/core';
 import type { ChainProgress } from '../chain/chain-options.ts';
 import { nextStatus } from '../chain/disk-steps.ts';
-import { checkDisk } from '../open/check-disk.ts';
 import { refuseAborted } from '../workers/aborted.ts';
 
 /** Differences begin and end at sectors. */
@@ -71,6 +72,7 @@ class DifferenceWalk {
   constructor(first: DiskFile, second: DiskFile, options: DiskDifferencesOptions) {
     checkDisk('diff', first);
     checkDisk('diff', second);
+    checkOptions('diff', options, { onProgress: 'callback', signal: 'signal' });
     this.#disks = [first, second];
     this.#options = options;
     this.#endBytes = Math.max(first.sizeBytes, second.sizeBytes);

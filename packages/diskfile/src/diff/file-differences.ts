@@ -1,6 +1,12 @@
 /** Which files of two guests differ. */
 import { DiskError } from '@diskfile/bytes';
-import type { FileHandle, FileStats, FileSystem } from '@diskfile/core';
+import {
+  checkArgument,
+  checkOptions,
+  type FileHandle,
+  type FileStats,
+  type FileSystem,
+} from '@diskfile/core';
 import { refuseAborted } from '../workers/aborted.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -35,8 +41,13 @@ export interface FileDifferencesOptions {
 export function* fileDifferencesSync(
   first: FileSystem,
   second: FileSystem,
-  { path = '/', signal }: FileDifferencesOptions = {},
+  options: FileDifferencesOptions = {},
 ): Generator<FileDifference> {
+  for (const [name, given] of Object.entries({ first, second })) {
+    checkArgument('diff', name, given, 'fileSystem');
+  }
+  checkOptions('diff', options, { path: 'text', signal: 'signal' });
+  const { path = '/', signal } = options;
   const comparer = new FileComparer(first, second);
   for (const { path: own, stats, other } of pairsOf(first, second, path, signal)) {
     if (other === undefined) {

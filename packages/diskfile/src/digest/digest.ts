@@ -1,6 +1,5 @@
 /** A hash of what a disk holds, the same for every format and every way of storing it. */
-import type { DiskFile } from '@diskfile/core';
-import { checkDisk } from '../open/check-disk.ts';
+import { checkDisk, checkOptions, type DiskFile } from '@diskfile/core';
 import { refuseAborted } from '../workers/aborted.ts';
 import { SegmentRunner } from '../workers/segment-runner.ts';
 import { DigestTree, FAN_OUT, SEGMENT_BYTES } from './digest-tree.ts';
@@ -55,6 +54,7 @@ const PROGRESS_MILLISECONDS = 100;
  */
 export async function digest(disk: DiskFile, options: DigestOptions = {}): Promise<string> {
   checkDisk('digest', disk);
+  checkOptions('digest', options, { signal: 'signal', onProgress: 'callback', workers: 'any' });
   const { signal, onProgress, workers } = options;
   const runner = new SegmentRunner(disk, 'digest', {
     maxSegments: SEGMENTS_PER_RUN,

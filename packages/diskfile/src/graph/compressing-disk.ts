@@ -1,5 +1,5 @@
 /** A disk whose writes are compressed as far as they fill whole units. */
-import type { DiskCompression, DiskFile } from '@diskfile/core';
+import { checkAccess, type DiskCompression, type DiskFile } from '@diskfile/core';
 import { invalid } from './block-options.ts';
 import { DiskFilter } from './disk-filter.ts';
 
@@ -17,13 +17,19 @@ export class CompressingDisk extends DiskFilter {
   }
 
   override writeSync(src: Uint8Array, guestOffset: number): void {
-    const compression = this.#compressionOf(guestOffset, src.length);
+    const compression = this.#compressionOf(
+      guestOffset,
+      checkAccess(this, 'write', src, guestOffset),
+    );
     if (compression === undefined) this.disk.writeSync(src, guestOffset);
     else compression.writeSync(src, guestOffset);
   }
 
   override async write(src: Uint8Array, guestOffset: number): Promise<void> {
-    const compression = this.#compressionOf(guestOffset, src.length);
+    const compression = this.#compressionOf(
+      guestOffset,
+      checkAccess(this, 'write', src, guestOffset),
+    );
     if (compression === undefined) await this.disk.write(src, guestOffset);
     else await compression.write(src, guestOffset);
   }

@@ -1,6 +1,6 @@
 /** A disk that keeps a copy of whatever is read from images below it. */
 import { alignDown, alignUp } from '@diskfile/bytes';
-import type { DiskFile } from '@diskfile/core';
+import { checkAccess, type DiskFile } from '@diskfile/core';
 import { DiskFilter } from './disk-filter.ts';
 
 export class CopyOnReadDisk extends DiskFilter {
@@ -13,13 +13,13 @@ export class CopyOnReadDisk extends DiskFilter {
   }
 
   override readSync(dst: Uint8Array, guestOffset: number): void {
-    const { start, length } = this.#units(guestOffset, dst.length);
+    const { start, length } = this.#units(guestOffset, checkAccess(this, 'read', dst, guestOffset));
     if (length > 0) this.disk.capabilities.copyUp?.copySync(start, length);
     this.disk.readSync(dst, guestOffset);
   }
 
   override async read(dst: Uint8Array, guestOffset: number): Promise<void> {
-    const { start, length } = this.#units(guestOffset, dst.length);
+    const { start, length } = this.#units(guestOffset, checkAccess(this, 'read', dst, guestOffset));
     if (length > 0) await this.disk.capabilities.copyUp?.copy(start, length);
     await this.disk.read(dst, guestOffset);
   }

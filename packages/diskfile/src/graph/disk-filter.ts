@@ -4,11 +4,13 @@ import {
   type BatchOperation,
   type BatchResult,
   type BlockStatus,
+  checkOperations,
   checkRange,
   type DiskCapabilities,
   type DiskFile,
   type DiskWarning,
   type ImageInfo,
+  rangeOf,
   type Topology,
   type ZeroOptions,
 } from '@diskfile/core';
@@ -118,6 +120,7 @@ export class DiskFilter implements DiskFile {
 
   /** One after the other, so that each goes through the filter. */
   async submitBatch(operations: readonly BatchOperation[]): Promise<BatchResult[]> {
+    checkOperations(operations);
     for (const operation of operations) this.#check(operation);
     const results: BatchResult[] = [];
     for (const operation of operations) {
@@ -132,6 +135,7 @@ export class DiskFilter implements DiskFile {
   }
 
   submitBatchSync(operations: readonly BatchOperation[]): BatchResult[] {
+    checkOperations(operations);
     for (const operation of operations) this.#check(operation);
     return operations.map((operation) => {
       try {
@@ -143,11 +147,10 @@ export class DiskFilter implements DiskFile {
     });
   }
 
-  /** @throws DiskError `out-of-range` */
+  /** @throws DiskError `invalid-argument`, `out-of-range` */
   #check(operation: BatchOperation): void {
-    if (operation.op === 'flush') return;
-    const length = 'buffer' in operation ? operation.buffer.length : operation.lengthBytes;
-    checkRange(this, 'submitBatch', operation.guestOffset, length);
+    const range = rangeOf(operation);
+    if (range !== undefined) checkRange(this, 'submitBatch', range.offset, range.length);
   }
 
   async #perform(operation: BatchOperation): Promise<void> {

@@ -3,7 +3,7 @@
  * `blkdebug:config:image` (QEMU manual, "Device URL Syntax").
  */
 import { DiskError } from '@diskfile/bytes';
-import { isJsonObject, parseLooseJson } from '@diskfile/core';
+import { checkArgument, isJsonObject, parseLooseJson } from '@diskfile/core';
 import { BlockOptions, invalid } from './block-options.ts';
 
 const MAX_NESTING = 16;
@@ -17,6 +17,7 @@ const HOST_PREFIXES = new Set(['file', 'host_device']);
  * @throws DiskError `invalid-argument`; `unsupported` for a protocol that is not known
  */
 export function parseDiskName(name: string): BlockOptions {
+  checkArgument('open', 'name', name, 'text');
   if (name.startsWith('json:')) return parseJsonName(name.slice('json:'.length));
   const options = new BlockOptions();
   describeFile(name, 'file.', options);
@@ -82,6 +83,7 @@ function describeTest(driver: string, rest: string, { prefix, options, depth }: 
  * @throws DiskError `unsupported` for a name with a protocol, under which it could not be opened
  */
 export function newFilePath(name: string): string {
+  checkArgument('create', 'name', name, 'text');
   const protocol = protocolOf(name);
   if (protocol === undefined) return name;
   if (!HOST_PREFIXES.has(protocol)) throw unknownProtocol(protocol);

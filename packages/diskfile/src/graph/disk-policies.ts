@@ -1,6 +1,6 @@
 /** What `discard` and `detect-zeroes` make of writes. */
 import { isAllZero } from '@diskfile/bytes';
-import type { DiskFile, ZeroOptions } from '@diskfile/core';
+import { checkAccess, type DiskFile, type ZeroOptions } from '@diskfile/core';
 import { DiskFilter } from './disk-filter.ts';
 
 /** A disk that keeps what it is told to give up. */
@@ -36,11 +36,13 @@ class ZeroDetectingDisk extends DiskFilter {
   }
 
   override writeSync(src: Uint8Array, guestOffset: number): void {
+    checkAccess(this, 'write', src, guestOffset);
     if (isAllZero(src)) this.disk.writeZeroesSync(guestOffset, src.length, this.#options);
     else this.disk.writeSync(src, guestOffset);
   }
 
   override async write(src: Uint8Array, guestOffset: number): Promise<void> {
+    checkAccess(this, 'write', src, guestOffset);
     if (isAllZero(src)) await this.disk.writeZeroes(guestOffset, src.length, this.#options);
     else await this.disk.write(src, guestOffset);
   }

@@ -1,4 +1,5 @@
 /** Options as command lines have them: `driver=qcow2,file.filename=a,,b`; a comma is doubled. */
+import { checkArgument, checkOptions } from '@diskfile/core';
 import { BlockOptions, invalid } from './block-options.ts';
 
 const MAX_LENGTH = 1024 * 1024;
@@ -15,8 +16,11 @@ export interface KeyvalWarnings {
 export function parseKeyval(
   text: string,
   impliedKey?: string,
-  { onShortForm }: KeyvalWarnings = {},
+  warnings: KeyvalWarnings = {},
 ): BlockOptions {
+  checkArgument('parse', 'text', text, 'text');
+  if (impliedKey !== undefined) checkArgument('parse', 'impliedKey', impliedKey, 'text');
+  checkOptions('parse', warnings, { onShortForm: 'callback' });
   if (text.length > MAX_LENGTH) throw invalid('The options are too long');
   const options = new BlockOptions();
   let isFirst = true;
@@ -25,7 +29,7 @@ export function parseKeyval(
     if (equals !== -1) options.set(part.slice(0, equals), part.slice(equals + 1));
     else if (isFirst && impliedKey !== undefined) options.set(impliedKey, part);
     else {
-      onShortForm?.(part);
+      warnings.onShortForm?.(part);
       options.set(part, 'on');
     }
     isFirst = false;

@@ -1,9 +1,13 @@
 /** Opening disks as QEMU's command lines describe them: `json:{…}`, `--image-opts`, filters. */
+import { DiskError } from '@diskfile/bytes';
 import {
+  checkOptions,
+  describeValue,
   type DiskFile,
   type FormatDriver,
   type Limits,
   type OpenGate,
+  type OptionKinds,
   runAsync,
   runSync,
   type Step,
@@ -12,7 +16,7 @@ import { hostGate, type HostGateOptions } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
 import { checkedLimits } from '../open/limits.ts';
 import type { Breakpoints } from './blkdebug/fault-script.ts';
-import { type BlockOptions, invalid } from './block-options.ts';
+import { BlockOptions, invalid } from './block-options.ts';
 import type { ImageFile } from './format-node.ts';
 import { GraphOpening } from './graph-opening.ts';
 import type { NodeAccess } from './node-options.ts';
@@ -58,8 +62,8 @@ export function openGraphSync(graph: BlockOptions, options: OpenGraphOptions = {
 }
 
 function* openStep(graph: BlockOptions, options: OpenGraphOptions): Step<DiskFile> {
+  const opening = makeOpening(graph, options);
   const { temporary = false, readOnly = true } = options;
-  const opening = makeOpening(options);
   const access = accessOf({ ...options, readOnly: readOnly || temporary });
   let disk = yield* opening.openTop(graph.copy(), access);
   if (temporary) disk = yield* opening.temporaryCopy(disk, { ...access, writable: !readOnly });
@@ -83,11 +87,11 @@ export function breakpointsOf(disk: DiskFile): Breakpoints | undefined {
  * Opens the file of the uppermost image without looking into it: for work on images that are not
  * opened as disks, such as checking. `gate`, `backing` and `snapshot` have no meaning here.
  */
-export function openGraphFile(
+export async function openGraphFile(
   graph: BlockOptions,
   options: OpenGraphOptions = {},
 ): Promise<ImageFile> {
-  return runAsync(makeOpening(options).openFile(graph.copy(), accessOf(options)));
+  return await runAsync(makeOpening(graph, options).openFile(graph.copy(), accessOf(options)));
 }
 
 function accessOf({ readOnly = true, forceShare = false, ...rest }: OpenGraphOptions): NodeAccess {
@@ -97,7 +101,22 @@ function accessOf({ readOnly = true, forceShare = false, ...rest }: OpenGraphOpt
   return { writable: !readOnly, forceShare, discards: rest.discards ?? true };
 }
 
-function makeOpening(options: OpenGraphOptions): GraphOpening {
+const GRAPH_KINDS: OptionKinds<OpenGraphOptions> = {
+  readOnly: 'flag',
+  forceShare: 'flag',
+  snapshot: 'text',
+  gate: 'gate',
+  backing: 'flag',
+  discards: 'flag',
+  temporary: 'flag',
+  objects: 'object',
+  limits: 'object',
+  formats: 'drivers',
+};
+
+function makeOpening(graph: BlockOptions, options: OpenGraphOptions): GraphOpening {
+  if (!(graph instanceof BlockOptions)) throw notAGraph(graph);
+  checkOptions('open', options, GRAPH_KINDS);
   const { gate = {}, backing = true, objects = new UserObjects(), snapshot } = options;
   return new GraphOpening({
     formats: options.formats ?? ALL_FORMATS,
@@ -107,4 +126,10 @@ function makeOpening(options: OpenGraphOptions): GraphOpening {
     followBacking: backing,
     snapshot,
   });
+}
+
+function notAGraph(given: unknown): DiskError {
+  const message = `graph is to be of the class BlockOptions, not ${describeValue(given)}`;
+  const hint = 'parseDiskName() and BlockOptions.of() make one.';
+  return new DiskError('invalid-argument', 'argument.graph', message, { op: 'open', hint });
 }

@@ -1,6 +1,6 @@
 /** A disk that is kept several times: what is read is what enough of the copies say. */
 import { DiskError } from '@diskfile/bytes';
-import type { BlockStatus, DiskFile, ZeroOptions } from '@diskfile/core';
+import { type BlockStatus, checkAccess, type DiskFile, type ZeroOptions } from '@diskfile/core';
 import type { DiskFilter } from './disk-filter.ts';
 import { MirroredDisk } from './mirrored-disk.ts';
 
@@ -60,6 +60,7 @@ export class QuorumDisk extends MirroredDisk {
   }
 
   override readSync(dst: Uint8Array, guestOffset: number): void {
+    checkAccess(this, 'read', dst, guestOffset);
     const ballots: Ballot[] = [];
     for (const copy of this.#copies) {
       const bytes = new Uint8Array(dst.length);
@@ -72,6 +73,7 @@ export class QuorumDisk extends MirroredDisk {
   }
 
   override async read(dst: Uint8Array, guestOffset: number): Promise<void> {
+    checkAccess(this, 'read', dst, guestOffset);
     const ask = async (copy: DiskFile): Promise<Ballot> => {
       const bytes = new Uint8Array(dst.length);
       return { bytes, error: await failureOfPromise(copy.read(bytes, guestOffset)) };

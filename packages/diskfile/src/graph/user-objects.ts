@@ -1,6 +1,6 @@
 /** Objects that a command line defines for disks to refer to: secrets, and groups of limits. */
 import { DiskError } from '@diskfile/bytes';
-import { isJsonObject, parseLooseJson } from '@diskfile/core';
+import { checkArgument, isJsonObject, parseLooseJson } from '@diskfile/core';
 import { BlockOptions, invalid } from './block-options.ts';
 import { parseKeyval } from './keyval.ts';
 import { readSecret } from './secret.ts';
@@ -20,6 +20,7 @@ export class UserObjects {
    * @throws DiskError `invalid-argument`, `not-found` for a secret's file
    */
   define(text: string): void {
+    checkArgument('define', 'text', text, 'text');
     const options = parseObject(text);
     const type = options.takeText('qom-type');
     if (type === undefined) throw invalid("Parameter 'qom-type' is missing");

@@ -1,5 +1,5 @@
 /** A disk whose every byte is compared with a raw copy: what QEMU's `blkverify` is. */
-import type { DiskFile } from '@diskfile/core';
+import { checkAccess, type DiskFile } from '@diskfile/core';
 import type { DiskFilter } from './disk-filter.ts';
 import { MirroredDisk } from './mirrored-disk.ts';
 import { isEqual, mismatch } from './quorum-disk.ts';
@@ -39,6 +39,7 @@ export class VerifiedDisk extends MirroredDisk {
   }
 
   override readSync(dst: Uint8Array, guestOffset: number): void {
+    checkAccess(this, 'read', dst, guestOffset);
     const expected = new Uint8Array(dst.length);
     this.#copy.readSync(expected, guestOffset);
     this.disk.readSync(dst, guestOffset);
@@ -46,6 +47,7 @@ export class VerifiedDisk extends MirroredDisk {
   }
 
   override async read(dst: Uint8Array, guestOffset: number): Promise<void> {
+    checkAccess(this, 'read', dst, guestOffset);
     const expected = new Uint8Array(dst.length);
     await Promise.all([this.#copy.read(expected, guestOffset), this.disk.read(dst, guestOffset)]);
     this.#refuseMismatch(expected, dst, guestOffset);

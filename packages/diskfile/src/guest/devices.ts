@@ -1,6 +1,9 @@
 /** The places of a disk that can hold a filesystem, named as a guest with one disk would name them. */
 import { DiskError } from '@diskfile/bytes';
 import {
+  checkArgument,
+  checkDisk,
+  checkOptions,
   type DiskFile,
   type DiskWarning,
   hostCall,
@@ -10,7 +13,8 @@ import {
   type Step,
   type Volume,
 } from '@diskfile/core';
-import { mountStep, type OpenFileSystemOptions } from '../open-file-system.ts';
+import { FILE_SYSTEM_KINDS, mountStep, type OpenFileSystemOptions } from '../open-file-system.ts';
+import { checkedLimits } from '../open/limits.ts';
 import { type DiskPartition, partitionsStep } from '../partitions/partitions.ts';
 import { recogniseSignature, type Signature, SIGNATURE_BYTES } from './signature.ts';
 
@@ -58,6 +62,9 @@ export function openDevicesSync(
 
 /** The step behind both forms. */
 export function* devicesStep(disk: DiskFile, options: OpenFileSystemOptions): Step<DeviceList> {
+  checkDisk('devices', disk);
+  checkOptions('devices', options, FILE_SYSTEM_KINDS);
+  checkedLimits(options.limits);
   const table = yield* partitionsStep(disk);
   const devices: GuestDevice[] = [];
   try {
@@ -73,11 +80,13 @@ export function* devicesStep(disk: DiskFile, options: OpenFileSystemOptions): St
 }
 
 export async function closeDevices(devices: readonly GuestDevice[]): Promise<void> {
+  checkArgument('close', 'devices', devices, 'list');
   await Promise.all(devices.map(({ disk }) => disk.close()));
 }
 
 /** The synchronous form of {@link closeDevices}. */
 export function closeDevicesSync(devices: readonly GuestDevice[]): void {
+  checkArgument('close', 'devices', devices, 'list');
   for (const { disk } of devices) disk.closeSync();
 }
 

@@ -1,17 +1,20 @@
 /** A guest: the filesystems of a disk put together into the tree that the guest itself sees. */
 import { DiskError } from '@diskfile/bytes';
 import {
-  DEFAULT_LIMITS,
+  checkDisk,
+  checkOptions,
   type DiskFile,
   type DiskWarning,
   FileSystem,
   hostCall,
+  type OptionKinds,
   quote,
   runAsync,
   runSync,
   type Step,
 } from '@diskfile/core';
-import type { OpenFileSystemOptions } from '../open-file-system.ts';
+import { FILE_SYSTEM_KINDS, type OpenFileSystemOptions } from '../open-file-system.ts';
+import { checkedLimits } from '../open/limits.ts';
 import { closeDevicesStep, devicesStep, type GuestDevice } from './devices.ts';
 import { findDevice, type FstabEntry, namesDevice, parseFstab } from './fstab.ts';
 
@@ -95,7 +98,14 @@ export function openGuestSync(disk: DiskFile, options: OpenGuestOptions = {}): G
   return runSync(guestStep(disk, options));
 }
 
+const MOUNT_KINDS: OptionKinds<MountChoice> = { device: 'text', path: 'text' };
+
 function* guestStep(disk: DiskFile, options: OpenGuestOptions): Step<Guest> {
+  checkDisk('guest', disk);
+  checkOptions('guest', options, { ...FILE_SYSTEM_KINDS, mounts: 'list' });
+  for (const mount of options.mounts ?? []) {
+    checkOptions('guest', mount, MOUNT_KINDS, ['device'], 'mounts[]');
+  }
   const { devices, warnings } = yield* devicesStep(disk, options);
   try {
     const parts =
@@ -158,7 +168,7 @@ function treeOf(
 ): FileSystem {
   return new FileSystem(root.volume!, {
     synchronous: disk.synchronous,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits: checkedLimits(options.limits),
     close: () => closeDevicesStep(devices),
   });
 }

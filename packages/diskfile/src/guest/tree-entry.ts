@@ -3,10 +3,12 @@
  * a damaged directory holds one name twice.
  */
 import { DiskError } from '@diskfile/bytes';
-import { DEFAULT_LIMITS, FileHandle, type Limits, type Step, type TreeEntry } from '@diskfile/core';
+import { checkOptions, FileHandle, type Limits, type Step, type TreeEntry } from '@diskfile/core';
+import { checkedLimits } from '../open/limits.ts';
 
 /** Opens a regular file. @throws DiskError `invalid-argument` for anything else */
 export function* openEntry(entry: TreeEntry, limits: Partial<Limits> = {}): Step<FileHandle> {
+  checkEntry('open', entry);
   const { path, stats, mount } = entry;
   if (stats.type !== 'file') {
     throw new DiskError('invalid-argument', 'filesystem.not-a-file', `It is a ${stats.type}`, {
@@ -15,17 +17,23 @@ export function* openEntry(entry: TreeEntry, limits: Partial<Limits> = {}): Step
     });
   }
   const map = yield* located(entry, 'open', mount.volume.openFile(stats.inode));
-  return new FileHandle(path, stats, map, { ...DEFAULT_LIMITS, ...limits });
+  return new FileHandle(path, stats, map, checkedLimits(limits));
 }
 
 /** Target of a symbolic link. */
 export function entryLinkTarget(entry: TreeEntry): Step<string> {
+  checkEntry('readlink', entry);
   return located(entry, 'readlink', entry.mount.volume.readlink(entry.stats.inode));
 }
 
 /** Extended attributes by full name, values as `getxattr(2)` gives them. */
 export function entryXattrs(entry: TreeEntry): Step<ReadonlyMap<string, Uint8Array>> {
+  checkEntry('xattrs', entry);
   return located(entry, 'xattrs', entry.mount.volume.xattrs(entry.stats.inode));
+}
+
+function checkEntry(op: string, entry: TreeEntry): void {
+  checkOptions(op, entry, { path: 'text', stats: 'object', mount: 'object' }, ['stats', 'mount']);
 }
 
 function* located<T>({ path }: TreeEntry, op: string, step: Step<T>): Step<T> {

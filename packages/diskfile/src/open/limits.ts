@@ -1,19 +1,18 @@
 /** The limits that a caller may set. */
-import { DiskError } from '@diskfile/bytes';
-import { DEFAULT_LIMITS, type Limits } from '@diskfile/core';
+import { checkOptions, DEFAULT_LIMITS, type Limits, type OptionKinds } from '@diskfile/core';
+
+const LIMIT_KINDS: OptionKinds<Limits> = {
+  maxChainLength: 'limit',
+  metadataCacheBytes: 'limit',
+  maxStructureBytes: 'limit',
+  decodedCacheBytes: 'limit',
+  maxKeyIterations: 'limit',
+  maxUnpackedBytes: 'limit',
+};
 
 /** The defaults with what was given in their place. @throws DiskError `invalid-argument` */
 export function checkedLimits(given: Partial<Limits> = {}): Limits {
-  const limits = { ...DEFAULT_LIMITS, ...given };
-  for (const [name, value] of Object.entries(limits)) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new DiskError(
-        'invalid-argument',
-        'open.limits',
-        `limits.${name} must be a positive whole number, not ${String(value)}`,
-        { op: 'open' },
-      );
-    }
-  }
-  return limits;
+  checkOptions<Partial<Limits>>('open', given, LIMIT_KINDS, [], 'limits');
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { ...DEFAULT_LIMITS, ...Object.fromEntries(set) };
 }

@@ -1,8 +1,8 @@
 /** Opening virtual disks. */
-import { fileURLToPath } from 'node:url';
 import { DiskError } from '@diskfile/bytes';
 import { decoders, encoders } from '@diskfile/codec';
 import {
+  checkOptions,
   closeStorage,
   createImageDisk,
   type DiskDescriptor,
@@ -13,6 +13,7 @@ import {
   type Limits,
   openChain,
   type OpenGate,
+  type OptionKinds,
   runAsync,
   runSync,
   sliceDisk,
@@ -22,6 +23,7 @@ import {
 import { hostGate, type HostGateOptions, type ImageLocking } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
 import { openHostFile } from './host-file.ts';
+import { imageTarget } from './image-target.ts';
 import { checkedLimits } from './limits.ts';
 import { passphraseBytes, type Passphrases } from './passphrases.ts';
 
@@ -59,6 +61,20 @@ export interface OpenDiskFileOptions {
   /** Formats to choose from; by default all. */
   readonly formats?: readonly FormatDriver[];
 }
+
+/** What each option is to be. */
+export const OPENING_KINDS: OptionKinds<OpenDiskFileOptions> = {
+  format: 'text',
+  readOnly: 'flag',
+  forceShare: 'flag',
+  snapshot: 'text',
+  disk: 'text',
+  passphrase: 'passphrases',
+  gate: 'gate',
+  backing: 'flag',
+  limits: 'object',
+  formats: 'drivers',
+};
 
 /** How a disk was opened, in a form that survives the way into a worker thread. */
 export interface DiskOpening {
@@ -104,14 +120,15 @@ export function openDiskFileSync(
 }
 
 function* openLocked(given: string | URL | Storage, options: OpenDiskFileOptions): Step<DiskFile> {
-  const target = checkedTarget(given);
-  const { forceShare = false } = options;
+  const target = imageTarget('open', given);
   try {
+    checkOptions('open', options, OPENING_KINDS);
     refuseBadOptions(options);
   } catch (error) {
     if (typeof target !== 'string') yield* closeStorage(target);
     throw error;
   }
+  const { forceShare = false } = options;
   const warnings: DiskWarning[] = [];
   const locking: ImageLocking = { forceShare, warn: (warning) => void warnings.push(warning) };
   return yield* openDiskStep(target, options, { locking, warnings });
@@ -173,18 +190,6 @@ function* openDiskStep(
     : undefined;
   const all = { ...chain, warnings: [...warnings, ...chain.warnings] };
   return createImageDisk(all, { limits, encoders: encoders(), opening });
-}
-
-function checkedTarget(target: string | URL | Storage): string | Storage {
-  if (target instanceof URL && target.protocol === 'file:') return fileURLToPath(target);
-  if (typeof target === 'string' && target !== '') return target;
-  if (typeof target === 'object' && target !== null && 'closeSync' in target) return target;
-  throw new DiskError(
-    'invalid-argument',
-    'open.target',
-    'A disk is opened by a path, a file: URL or a storage',
-    { op: 'open' },
-  );
 }
 
 function writersDoNotShare(): DiskError {

@@ -1,6 +1,8 @@
 /** The partitions of a disk, each a disk of its own. */
 import {
   asStorage,
+  checkDisk,
+  checkOptions,
   type DiskFile,
   runAsync,
   runSync,
@@ -54,6 +56,8 @@ export function* partitionsStep(
   disk: DiskFile,
   options: PartitionOptions = {},
 ): Step<DiskPartitionTable | undefined> {
+  checkDisk('partitions', disk);
+  checkOptions('partitions', options, { sectorBytes: 'count' });
   const table = yield* readPartitionTable(asStorage(disk), { limits: DEFAULT_LIMITS, ...options });
   return withSlices(disk, table);
 }

@@ -1,5 +1,6 @@
 /** Changing options of the format of an image that is there already. */
 import { DiskError } from '@diskfile/bytes';
+import { checkArgument } from '../../arguments.ts';
 import type { DiskAmending, FormatOptions } from '../../disk-capabilities.ts';
 import { runAsync, runSync, type Step } from '../../step.ts';
 import type { CapabilityTarget } from './disk-change.ts';
@@ -21,8 +22,9 @@ export class Amending implements DiskAmending {
     runSync(this.#step(options));
   }
 
-  #step(options: FormatOptions): Step<void> {
-    return this.#target.change(
+  *#step(options: FormatOptions): Step<void> {
+    checkArgument('amend', 'options', options, 'formatOptions');
+    yield* this.#target.change(
       'amend',
       ({ amender }) => amender,
       (amender) => amender.amend(options, { resize: (sizeBytes) => this.#resize(sizeBytes) }),

@@ -1,9 +1,16 @@
 /** The reference of an image to the one below it. */
+import { checkOptions, type OptionKinds } from '../../arguments.ts';
 import type { DiskBacking } from '../../disk-capabilities.ts';
 import type { BackingWriter } from '../../format/writer-capabilities.ts';
 import type { BackingReference } from '../../open/reference.ts';
 import { runAsync, runSync, type Step } from '../../step.ts';
 import type { CapabilityTarget } from './disk-change.ts';
+
+const REFERENCE_KINDS: OptionKinds<BackingReference> = {
+  name: 'text',
+  format: 'text',
+  alternatives: 'texts',
+};
 
 export class Backing implements DiskBacking {
   readonly #target: CapabilityTarget;
@@ -17,12 +24,18 @@ export class Backing implements DiskBacking {
   }
 
   async setReference(backing: BackingReference | undefined): Promise<void> {
-    await runAsync(this.#change('rebase', (writer) => writer.setBacking(backing)));
+    await runAsync(this.#setReference(backing));
   }
 
   setReferenceSync(backing: BackingReference | undefined): void {
     this.#target.needSync('setReferenceSync');
-    runSync(this.#change('rebase', (writer) => writer.setBacking(backing)));
+    runSync(this.#setReference(backing));
+  }
+
+  *#setReference(backing: BackingReference | undefined): Step<void> {
+    if (backing !== undefined)
+      checkOptions('rebase', backing, REFERENCE_KINDS, ['name'], 'backing');
+    yield* this.#change('rebase', (writer) => writer.setBacking(backing));
   }
 
   async dropContent(): Promise<void> {

@@ -1,10 +1,13 @@
 /** The persistent dirty bitmaps of a disk. */
 import { DiskError } from '@diskfile/bytes';
+import { checkArgument, checkOptions } from '../../arguments.ts';
 import type { BitmapOptions, DiskBitmaps } from '../../disk-capabilities.ts';
 import type { BitmapInfo } from '../../format/snapshot-info.ts';
 import type { BitmapWriter, DirtyGuestRange } from '../../format/writer-capabilities.ts';
 import { runAsync, runSync, type Step } from '../../step.ts';
 import type { CapabilityTarget } from './disk-change.ts';
+
+const RANGE_KINDS = { guestOffset: 'number', lengthBytes: 'number' } as const;
 
 export class Bitmaps implements DiskBitmaps {
   readonly #target: CapabilityTarget;
@@ -26,69 +29,80 @@ export class Bitmaps implements DiskBitmaps {
     runSync(this.#create(name, options));
   }
 
-  #create(name: string, { granularityBytes, enabled = true }: BitmapOptions): Step<void> {
-    return this.#change('add', (bitmaps) => bitmaps.create({ name, granularityBytes, enabled }));
+  *#create(name: string, options: BitmapOptions): Step<void> {
+    checkOptions('bitmap add', options, { granularityBytes: 'any', enabled: 'flag' });
+    const { granularityBytes, enabled = true } = options;
+    yield* this.#change('add', name, (bitmaps) =>
+      bitmaps.create({ name, granularityBytes, enabled }),
+    );
   }
 
   async remove(name: string): Promise<void> {
-    await runAsync(this.#change('remove', (bitmaps) => bitmaps.remove(name)));
+    await runAsync(this.#change('remove', name, (bitmaps) => bitmaps.remove(name)));
   }
 
   removeSync(name: string): void {
     this.#target.needSync('removeSync');
-    runSync(this.#change('remove', (bitmaps) => bitmaps.remove(name)));
+    runSync(this.#change('remove', name, (bitmaps) => bitmaps.remove(name)));
   }
 
   async enable(name: string): Promise<void> {
-    await runAsync(this.#change('enable', (bitmaps) => bitmaps.enable(name)));
+    await runAsync(this.#change('enable', name, (bitmaps) => bitmaps.enable(name)));
   }
 
   enableSync(name: string): void {
     this.#target.needSync('enableSync');
-    runSync(this.#change('enable', (bitmaps) => bitmaps.enable(name)));
+    runSync(this.#change('enable', name, (bitmaps) => bitmaps.enable(name)));
   }
 
   async disable(name: string): Promise<void> {
-    await runAsync(this.#change('disable', (bitmaps) => bitmaps.disable(name)));
+    await runAsync(this.#change('disable', name, (bitmaps) => bitmaps.disable(name)));
   }
 
   disableSync(name: string): void {
     this.#target.needSync('disableSync');
-    runSync(this.#change('disable', (bitmaps) => bitmaps.disable(name)));
+    runSync(this.#change('disable', name, (bitmaps) => bitmaps.disable(name)));
   }
 
   async clear(name: string): Promise<void> {
-    await runAsync(this.#change('clear', (bitmaps) => bitmaps.clear(name)));
+    await runAsync(this.#change('clear', name, (bitmaps) => bitmaps.clear(name)));
   }
 
   clearSync(name: string): void {
     this.#target.needSync('clearSync');
-    runSync(this.#change('clear', (bitmaps) => bitmaps.clear(name)));
+    runSync(this.#change('clear', name, (bitmaps) => bitmaps.clear(name)));
   }
 
   async merge(target: string, sources: readonly string[]): Promise<void> {
-    await runAsync(this.#change('merge', (bitmaps) => bitmaps.merge(target, sources)));
+    await runAsync(this.#merge(target, sources));
   }
 
   mergeSync(target: string, sources: readonly string[]): void {
     this.#target.needSync('mergeSync');
-    runSync(this.#change('merge', (bitmaps) => bitmaps.merge(target, sources)));
+    runSync(this.#merge(target, sources));
+  }
+
+  *#merge(target: string, sources: readonly string[]): Step<void> {
+    checkArgument('bitmap merge', 'sources', sources, 'texts');
+    yield* this.#change('merge', target, (bitmaps) => bitmaps.merge(target, sources));
   }
 
   async mark(name: string, ranges: Iterable<DirtyGuestRange>): Promise<void> {
     const checked = [...this.#checked(ranges)];
-    await runAsync(this.#change('mark', (bitmaps) => bitmaps.mark(name, checked)));
+    await runAsync(this.#change('mark', name, (bitmaps) => bitmaps.mark(name, checked)));
   }
 
   markSync(name: string, ranges: Iterable<DirtyGuestRange>): void {
     this.#target.needSync('markSync');
     const checked = [...this.#checked(ranges)];
-    runSync(this.#change('mark', (bitmaps) => bitmaps.mark(name, checked)));
+    runSync(this.#change('mark', name, (bitmaps) => bitmaps.mark(name, checked)));
   }
 
   *#checked(ranges: Iterable<DirtyGuestRange>): Generator<DirtyGuestRange> {
     const { sizeBytes } = this.#target.image;
+    checkArgument('bitmap mark', 'ranges', ranges, 'iterable');
     for (const range of ranges) {
+      checkOptions('bitmap mark', range, RANGE_KINDS, ['guestOffset', 'lengthBytes'], 'ranges[]');
       const { guestOffset, lengthBytes } = range;
       const isWithin =
         guestOffset >= 0 && lengthBytes > 0 && guestOffset + lengthBytes <= sizeBytes;
@@ -117,6 +131,7 @@ export class Bitmaps implements DiskBitmaps {
   }
 
   #next(name: string, guestOffset: number): Step<DirtyGuestRange | undefined> {
+    checkArgument('bitmap read', 'name', name, 'text');
     const { image } = this.#target;
     return this.#target.read('bitmap read', () => {
       if (image.bitmapReader === undefined) throw noReader();
@@ -124,8 +139,9 @@ export class Bitmaps implements DiskBitmaps {
     });
   }
 
-  #change(what: string, body: (bitmaps: BitmapWriter) => Step<void>): Step<void> {
-    return this.#target.change(`bitmap ${what}`, ({ bitmaps }) => bitmaps, body);
+  *#change(what: string, name: string, body: (bitmaps: BitmapWriter) => Step<void>): Step<void> {
+    checkArgument(`bitmap ${what}`, 'name', name, 'text');
+    yield* this.#target.change(`bitmap ${what}`, ({ bitmaps }) => bitmaps, body);
   }
 }
 

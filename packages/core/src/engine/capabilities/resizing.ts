@@ -1,5 +1,6 @@
 /** Changing the size of a disk. */
 import { alignUp, DiskError } from '@diskfile/bytes';
+import { checkOptions, describeValue } from '../../arguments.ts';
 import type { DiskResizing, ResizeOptions } from '../../disk-capabilities.ts';
 import type { ImageResizer } from '../../format/writer-capabilities.ts';
 import { runAsync, runSync, type Step } from '../../step.ts';
@@ -23,9 +24,10 @@ export class Resizing implements DiskResizing {
     runSync(this.#step(sizeBytes, options));
   }
 
-  #step(wantedBytes: number, options: ResizeOptions): Step<void> {
+  *#step(wantedBytes: number, options: ResizeOptions): Step<void> {
     const sizeBytes = wholeSectors(wantedBytes);
-    return this.#target.change(
+    checkOptions('resize', options, { shrink: 'flag', preallocation: 'text' });
+    yield* this.#target.change(
       'resize',
       ({ resizer }) => resizer,
       (resizer) => resizeWith(this.#target, resizer, sizeBytes, options),
@@ -57,7 +59,7 @@ function wholeSectors(sizeBytes: number): number {
   if (isSize && sizeBytes <= Number.MAX_SAFE_INTEGER - SECTOR_BYTES) {
     return alignUp(sizeBytes, SECTOR_BYTES);
   }
-  throw refused('disk.size', `A disk cannot be ${String(sizeBytes)} bytes long`);
+  throw refused('disk.size', `A disk cannot be ${describeValue(sizeBytes)} bytes long`);
 }
 
 function shrinkRefused(sizeBytes: number, currentBytes: number): DiskError {

@@ -1,5 +1,6 @@
 /** The internal snapshots of a disk. */
 import { DiskError } from '@diskfile/bytes';
+import { checkArgument, checkOptions } from '../../arguments.ts';
 import type { DiskSnapshots, SnapshotOptions } from '../../disk-capabilities.ts';
 import type { SnapshotInfo } from '../../format/snapshot-info.ts';
 import type { SnapshotWriter } from '../../format/writer-capabilities.ts';
@@ -45,11 +46,14 @@ export class Snapshots implements DiskSnapshots {
     runSync(this.#delete(idOrName));
   }
 
-  #create(name: string, { date = new Date() }: SnapshotOptions): Step<SnapshotInfo> {
+  *#create(name: string, options: SnapshotOptions): Step<SnapshotInfo> {
+    checkArgument('snapshot create', 'name', name, 'text');
+    checkOptions('snapshot create', options, { date: 'date' });
+    const { date = new Date() } = options;
     const milliseconds = date.getTime();
     const seconds = Math.floor(milliseconds / 1000);
     const nanoseconds = (milliseconds - seconds * 1000) * 1_000_000;
-    return this.#change('snapshot create', (snapshots) =>
+    return yield* this.#change('snapshot create', (snapshots) =>
       snapshots.create({ name, date: { seconds, nanoseconds } }),
     );
   }
@@ -68,6 +72,7 @@ export class Snapshots implements DiskSnapshots {
 
   /** @throws DiskError `not-found` */
   #idOf(idOrName: string): string {
+    checkArgument('snapshot', 'idOrName', idOrName, 'text');
     const list = this.list();
     const found =
       list.find(({ id }) => id === idOrName) ?? list.find(({ name }) => name === idOrName);

@@ -1,5 +1,6 @@
 /** The state of a virtual machine, kept in an image behind the bytes of its disk. */
 import { DiskError } from '@diskfile/bytes';
+import { checkArgument, describeValue } from '../../arguments.ts';
 import type { DiskVmState } from '../../disk-capabilities.ts';
 import type { VmStateArea } from '../../format/format-image.ts';
 import type { ImageWriter } from '../../format/image-writer.ts';
@@ -34,6 +35,7 @@ export class VmState implements DiskVmState {
   }
 
   *#readStep(dst: Uint8Array, offset: number): Step<void> {
+    checkArgument('vmState.read', 'dst', dst, 'bytes');
     const range = () => this.#range(offset, dst.length);
     const area = this.#area;
     const { behindDisk, read } = this.#target;
@@ -48,6 +50,7 @@ export class VmState implements DiskVmState {
   }
 
   *#writeStep(src: Uint8Array, offset: number): Step<void> {
+    checkArgument('vmState.write', 'src', src, 'bytes');
     const range = () => this.#range(offset, src.length);
     const area = this.#area;
     const { behindDisk, change } = this.#target;
@@ -61,17 +64,15 @@ export class VmState implements DiskVmState {
   }
 
   #range(offset: number, lengthBytes: number): { start: number; end: number } {
-    const start = this.#area.startGuestOffset + offset;
+    const start = this.#area.startGuestOffset + Number(offset);
     const end = start + lengthBytes;
-    if (offset >= 0 && Number.isSafeInteger(end)) return { start, end };
+    const isOffset = Number.isSafeInteger(offset) && offset >= 0;
+    if (isOffset && Number.isSafeInteger(end)) return { start, end };
     throw new DiskError(
       'out-of-range',
       'disk.vm-state-range',
-      'No image has state at that offset',
-      {
-        offset,
-        length: lengthBytes,
-      },
+      `No image has state at the offset ${describeValue(offset)}`,
+      isOffset ? { offset, length: lengthBytes } : {},
     );
   }
 }
