@@ -3,10 +3,9 @@
  * `DiskError.detail`. What is not in it is said in the library's words.
  */
 import { DiskError } from 'diskfile';
+import { DAMAGE_WORDS, type Words } from './damage-words.ts';
 import { formatName } from './format-names.ts';
 import { hostErrorText } from './host-errors.ts';
-
-type Words = string | ((error: DiskError) => string);
 
 const notInFormat: Words = ({ context }) =>
   `Image is not in ${formatName(context.format ?? 'any')} format`;
@@ -20,6 +19,7 @@ const missingFile: Words = (error) =>
 const unknownDriver: Words = ({ message }) => `Unknown driver '${quotedIn(message)}'`;
 
 const WORDS: Readonly<Record<string, Words>> = {
+  ...DAMAGE_WORDS,
   'chain.not-amendable': ({ context }) =>
     `Format driver '${formatName(context.format ?? '')}' does not support option amendment`,
   'chain.stands-alone': 'Image does not have a backing file',
@@ -75,7 +75,15 @@ const WORDS: Readonly<Record<string, Words>> = {
     `Image not in VDI format (bad signature ${/0x([0-9a-f]{8})/.exec(message)?.[1] ?? '00000000'})`,
   'vhd.no-footer': 'invalid VPC image',
   'vhd.subformat': choiceOf('subformat'),
+  'vhdx.log-size-zero': 'Log size must be a multiple of 1 MB',
+  'vhdx.metadata-item': fileReason,
+  'vhdx.metadata-table': fileReason,
   'vhdx.no-header': fileReason,
+  'vhdx.no-region-table': fileReason,
+  'vhdx.region-missing': fileReason,
+  'vhdx.region-overlap': fileReason,
+  'vhdx.region-place': fileReason,
+  'vhdx.sector-size': fileReason,
   'vhdx.subformat': choiceOf('subformat'),
   'vhdx.too-large': 'Image size too large; max of 64TB',
   'vhdx.block-size': 'Block size must be a power of two',

@@ -35,14 +35,15 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Command }>
 };
 
 export async function runProgram(program: Program, args: readonly string[]): Promise<number> {
-  let exitCode: number;
   try {
-    exitCode = await dispatch(program, args);
+    const exitCode = await dispatch(program, args);
     program.output.flush();
+    return exitCode;
   } catch (error) {
-    exitCode = await exitCodeOf(program, error);
+    const exitCode = await exitCodeOf(program, error);
+    if (!(error instanceof BrokenPipe)) program.output.flush();
+    return exitCode;
   }
-  return exitCode;
 }
 
 async function exitCodeOf(program: Program, error: unknown): Promise<number> {
@@ -58,9 +59,7 @@ async function exitCodeOf(program: Program, error: unknown): Promise<number> {
     return program.fail(new Failure(wordsOf(error), { cause: error }));
   }
   if (!(error instanceof HelpWanted)) throw error;
-  await help(program, error.command);
-  program.output.flush();
-  return 0;
+  return await help(program, error.command);
 }
 
 async function dispatch(program: Program, args: readonly string[]): Promise<number> {

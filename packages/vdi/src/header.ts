@@ -111,6 +111,13 @@ function checkGeometry(raw: ReturnType<typeof header1.decode>, limits: Limits): 
       fieldOffset('cbBlockExtra'),
     );
   }
+  // The map is read page by page, but a writer has to know all of it.
+  if (cBlocks * 4 > limits.maxStructureBytes) {
+    throw new DiskError('limit', 'vdi.map-size', `A map of ${cBlocks} blocks is too long`, {
+      offset: fieldOffset('cBlocks'),
+      hint: 'Raise limits.maxStructureBytes if the image can be trusted.',
+    });
+  }
   if (divideUp(cbDisk, cbBlock) > cBlocks) {
     throw corrupt(
       'vdi.block-count',
@@ -121,23 +128,16 @@ function checkGeometry(raw: ReturnType<typeof header1.decode>, limits: Limits): 
   if (offBlocks % SECTOR_BYTES !== 0 || offBlocks < HEADER_BYTES) {
     throw corrupt(
       'vdi.map-offset',
-      'The block map lies where none can be',
+      `The block map lies at 0x${offBlocks.toString(16)}, where none can be`,
       fieldOffset('offBlocks'),
     );
   }
   if (offData % SECTOR_BYTES !== 0 || offData < offBlocks + cBlocks * 4) {
     throw corrupt(
       'vdi.data-offset',
-      'The data begins within the block map',
+      `The data begins at 0x${offData.toString(16)}, where none can be`,
       fieldOffset('offData'),
     );
-  }
-  // The map is read page by page, but a writer has to know all of it.
-  if (cBlocks * 4 > limits.maxStructureBytes) {
-    throw new DiskError('limit', 'vdi.map-size', `The block map takes ${cBlocks * 4} bytes`, {
-      offset: fieldOffset('cBlocks'),
-      hint: 'Raise limits.maxStructureBytes if the image can be trusted.',
-    });
   }
 }
 

@@ -107,7 +107,7 @@ describe('a VDI image', () => {
     ['type', 76, 9, 'vdi.type'],
     ['block size', 376, 3 * MIB, 'vdi.block-size'],
     ['number of blocks', 384, 2, 'vdi.block-count'],
-    ['length of the map', 384, 0x4000_0000, 'vdi.data-offset'],
+    ['length of the map', 384, 0x4000_0000, 'vdi.map-size'],
     ['place of the map', 340, 100, 'vdi.map-offset'],
     ['place of the data', 344, 512, 'vdi.data-offset'],
     ['sector size', 360, 4096, 'vdi.sector-size'],

@@ -46,11 +46,11 @@ export function* readDynamicHeader(
   if (String.fromCharCode(...raw.cookie) !== HEADER_COOKIE) {
     throw corrupt('vhd.header-cookie', 'There is no header where the footer places it', at);
   }
+  checkBlockSize(raw.blockSize, at);
+  checkTable(storage, raw, footer, limits);
   if (raw.checksum !== checksumOf(bytes, CHECKSUM_AT)) {
     throw corrupt('vhd.header-checksum', 'The checksum of the dynamic disk header is wrong', at);
   }
-  checkBlockSize(raw.blockSize, at);
-  checkTable(storage, raw, footer, limits);
   const bitmapBytes = divideUp(raw.blockSize / SECTOR_BYTES / 8, SECTOR_BYTES) * SECTOR_BYTES;
   return {
     tableOffset: raw.tableOffset,

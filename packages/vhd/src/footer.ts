@@ -1,9 +1,12 @@
 /** The footer of a VHD image, at its end and, but for fixed disks, at its start as well. */
 import { DiskError, formatUuid, readU32be } from '@diskfile/bytes';
-import { readBytes, type Step, type Storage } from '@diskfile/core';
+import { type FormatTuning, readBytes, type Step, type Storage } from '@diskfile/core';
 import { type Geometry, MAX_GEOMETRY_SECTORS, sectorsOf } from './geometry.ts';
 import { isFooter } from './signature.ts';
 import { checksumOf, DISK_TYPE, hardDiskFooter, SECTOR_BYTES } from './structs.ts';
+
+/** Where the size of a disk comes from, if not from what its creator is known for. */
+type SizeSource = FormatTuning['sizeSource'];
 
 export type VhdType = 'fixed' | 'dynamic' | 'differencing';
 
@@ -42,7 +45,7 @@ const MAX_DISK_BYTES = 2 ** 63;
  * as the file is long enough for it, and of all others the copy at the start does where it is whole.
  * @throws DiskError `corrupt` when there is no whole footer
  */
-export function* readFooter(storage: Storage): Step<VhdFooter> {
+export function* readFooter(storage: Storage, sizeSource?: SizeSource): Step<VhdFooter> {
   const { sizeBytes } = storage;
   let found = 0;
   const read = function* (offset: number): Step<Uint8Array | undefined> {
@@ -57,7 +60,7 @@ export function* readFooter(storage: Storage): Step<VhdFooter> {
   const start = yield* read(0);
   const isFixed = end !== undefined && callsItFixed(end, sizeBytes);
   const footer = isFixed ? end : (start ?? end);
-  if (footer !== undefined) return parseFooter(footer);
+  if (footer !== undefined) return parseFooter(footer, sizeSource);
   throw corrupt(
     found === 0 ? 'vhd.no-footer' : 'vhd.footer-checksum',
     found === 0
@@ -75,7 +78,7 @@ function callsItFixed(footer: Uint8Array, fileBytes: number): boolean {
   return type === DISK_TYPE.fixed && diskBytes < fileBytes;
 }
 
-function parseFooter(bytes: Uint8Array): VhdFooter {
+function parseFooter(bytes: Uint8Array, sizeSource: SizeSource): VhdFooter {
   const raw = hardDiskFooter.decode(bytes);
   const type = TYPES[raw.diskType];
   if (type === undefined) {
@@ -93,7 +96,7 @@ function parseFooter(bytes: Uint8Array): VhdFooter {
     savedState: raw.savedState !== 0,
     bytes,
   };
-  return { ...footer, sizeBytes: guestSizeOf(footer) };
+  return { ...footer, sizeBytes: guestSizeOf(footer, sizeSource) };
 }
 
 function headerOffsetOf(raw: ReturnType<typeof hardDiskFooter.decode>): number {
@@ -107,9 +110,10 @@ function headerOffsetOf(raw: ReturnType<typeof hardDiskFooter.decode>): number {
  * Virtual PC goes by the geometry, Hyper-V by the size; which of them made the image is told by
  * the creator, as far as that is known. Disks beyond the largest geometry have their size only.
  */
-function guestSizeOf(footer: Omit<VhdFooter, 'sizeBytes'>): number {
+function guestSizeOf(footer: Omit<VhdFooter, 'sizeBytes'>, stated: SizeSource): number {
   const sectors = sectorsOf(footer.geometry);
-  const exact = EXACT_CREATORS.has(footer.creatorApplication) || sectors === MAX_GEOMETRY_SECTORS;
+  const source = stated ?? (EXACT_CREATORS.has(footer.creatorApplication) ? 'footer' : 'geometry');
+  const exact = source === 'footer' || sectors === MAX_GEOMETRY_SECTORS;
   return exact ? footer.currentSizeBytes : sectors * SECTOR_BYTES;
 }
 

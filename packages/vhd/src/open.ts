@@ -30,7 +30,7 @@ export function* openVhd(context: OpenContext): Step<VhdImage> {
     'A VHD image',
     'Each differencing disk is a file of its own: open that.',
   );
-  const footer = yield* readFooter(storage);
+  const footer = yield* readFooter(storage, context.tuning?.sizeSource);
   if (footer.savedState) {
     context.warn({
       detail: 'vhd.saved-state',

@@ -51,6 +51,7 @@ export function* parseCreateOptions(context: CreateContext): Step<CreateLayout> 
     throw refused('vhdx.too-large', 'A VHDX disk has 64 TiB at most');
   }
   const logBytes = wholeNumber('log_size', logSize);
+  if (logBytes === 0) throw refused('vhdx.log-size-zero', 'log_size is 1 MiB at least');
   if (logBytes > MAX_LOG_BYTES) throw refused('vhdx.log-size', 'log_size is 2 GiB at most');
   return {
     sizeBytes,

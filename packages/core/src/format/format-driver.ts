@@ -31,6 +31,8 @@ export type ProbeVerdict = 'no' | 'maybe' | 'yes';
 export interface FormatTuning {
   /** Whether refcounts may be behind until the image is closed, whatever the image says itself. */
   readonly lazyRefcounts?: boolean;
+  /** Whether a VHD disk is as large as its geometry or as its footer, whoever made it. */
+  readonly sizeSource?: 'geometry' | 'footer';
 }
 
 export interface OpenContext {

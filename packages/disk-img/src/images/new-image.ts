@@ -101,11 +101,11 @@ export function backingRefusal(fault: 'no-backing' | 'no-backing-format', format
 const MIB = 1024 * 1024;
 const MAX_VHDX_BLOCK_BYTES = 256 * MIB;
 
-/** What is out of range goes to its end. */
+/** What is out of range goes to its end, but a log of nothing is refused. */
 function roundVhdxOptions(options: Record<string, string | number | boolean>): void {
   const { block_size: blockSize, log_size: logSize } = options;
   if (typeof blockSize === 'number' && blockSize > MAX_VHDX_BLOCK_BYTES) {
     options['block_size'] = MAX_VHDX_BLOCK_BYTES;
   }
-  if (typeof logSize === 'number' && logSize < MIB) options['log_size'] = MIB;
+  if (typeof logSize === 'number' && logSize > 0 && logSize < MIB) options['log_size'] = MIB;
 }

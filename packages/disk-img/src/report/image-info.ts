@@ -67,8 +67,9 @@ function isEncrypted({ details, format }: ImageInfo): boolean {
   return format === 'luks' || details['encryption'] !== undefined;
 }
 
-function isDirty({ details }: ImageInfo): boolean {
-  return details['dirty'] === true;
+/** QEMU's driver of QED does not tell. */
+function isDirty({ details, format }: ImageInfo): boolean {
+  return format !== 'qed' && details['dirty'] === true;
 }
 
 function hasClusters({ clusterBytes, format }: ImageInfo): boolean {

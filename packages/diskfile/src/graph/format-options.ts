@@ -47,10 +47,21 @@ export function checkEncryption(stated: string | undefined, found: string | unde
   );
 }
 
+/** Values of `force_size_calc`. */
+const SIZE_SOURCES: Readonly<Record<string, NonNullable<FormatTuning['sizeSource']>>> = {
+  chs: 'geometry',
+  current_size: 'footer',
+};
+
 /** What the format has to know before it opens the image. */
 export function peekTuning(options: BlockOptions): FormatTuning {
-  const lazyRefcounts = options.copy().takeFlag('lazy-refcounts');
-  return lazyRefcounts === undefined ? {} : { lazyRefcounts };
+  const looked = options.copy();
+  const lazyRefcounts = looked.takeFlag('lazy-refcounts');
+  const sizeSource = SIZE_SOURCES[looked.takeText('force_size_calc') ?? ''];
+  return {
+    ...(lazyRefcounts === undefined ? {} : { lazyRefcounts }),
+    ...(sizeSource === undefined ? {} : { sizeSource }),
+  };
 }
 
 /** @throws DiskError `invalid-argument` for what the image has no room for */
@@ -67,7 +78,7 @@ export function takeFormatOptions(
   clusterBytes = NEW_CLUSTER_BYTES,
 ): void {
   if (format === 'qcow2') takeQcow2Options(options, clusterBytes);
-  else if (format === 'vpc') takeChs(options);
+  else if (format === 'vpc' || format === 'vhd') takeSizeCalculation(options);
 }
 
 function takeQcow2Options(options: BlockOptions, clusterBytes: number): void {
@@ -142,9 +153,8 @@ function takeOverlapChecks(options: BlockOptions): void {
   for (const structure of OVERLAP_STRUCTURES) options.takeFlag(`overlap-check.${structure}`);
 }
 
-function takeChs(options: BlockOptions): void {
+function takeSizeCalculation(options: BlockOptions): void {
   const calculation = options.takeText('force_size_calc');
-  if (calculation === undefined) return;
-  if (['current_size', 'chs'].includes(calculation)) return;
-  throw invalid(`Invalid size calculation algorithm`);
+  if (calculation === undefined || Object.hasOwn(SIZE_SOURCES, calculation)) return;
+  throw invalid(`Invalid size calculation mode: '${calculation}'`);
 }

@@ -1,0 +1,73 @@
+/** What QEMU 7.2 says of an image that it does not open, where the library has a sentence of its own. */
+import { DiskError } from 'diskfile';
+
+/** What is said of an error, or what makes it of the error. */
+export type Words = string | ((error: DiskError) => string);
+
+const VDI_BLOCK_BYTES = 2 ** 20;
+const SECTOR_BYTES = 512;
+
+export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
+  'bytes.integer-above-2^53': (error) => HUGE_FIELDS[hugeField(error)]?.(error) ?? error.message,
+  'parallels.tracks': (error) =>
+    `Invalid image: ${numberIn(error) === '0' ? 'Zero sectors per track' : 'Too big cluster'}`,
+  'parallels.nb-bat-entries': 'Catalog too large',
+  'qed.cluster-size': 'QED cluster size is invalid',
+  'qed.features': (error) => `Unsupported QED features: ${numberIn(error).slice(2)}`,
+  'qed.image-size': 'QED image size is invalid',
+  'qed.l1-table-offset': 'QED table offset is invalid',
+  'qed.magic': 'Image not in QED format',
+  'qed.table-size': 'QED table size is invalid',
+  'vdi.block-count': vdiMapWords,
+  'vdi.data-offset': (error) => vdiWords(error, 'unaligned data offset #'),
+  'vdi.map-offset': (error) => vdiWords(error, 'unaligned block map offset #'),
+  'vdi.map-size': (error) => vdiWords(error, 'too many blocks #, max is 536870784'),
+  'vdi.sector-size': (error) => vdiWords(error, 'sector size # is not 512'),
+  'vdi.version': (error) => vdiWords(error, 'version #'),
+  'vhd.block-size': (error) => `Invalid block size ${numberIn(error)}`,
+  'vhd.header-cookie': 'Invalid header magic',
+  'vhd.footer-checksum': 'Incorrect header checksum',
+  'vhd.table-too-small': 'Page table too small',
+  'vmdk.no-create-type': 'invalid VMDK image descriptor',
+  'vmdk.directory-size': 'L1 size too big',
+  'vmdk.grain-size': (error) =>
+    numberIn(error) === '0' ? NO_L1_ENTRY : 'Invalid granularity, image may be corrupt',
+  'vmdk.table-size': (error) => (numberIn(error) === '0' ? NO_L1_ENTRY : 'L2 table size too big'),
+  'vmdk.truncated': ({ message }) =>
+    `File truncated, expecting at least ${/\d+$/.exec(message)?.[0] ?? ''} bytes`,
+  'vmdk.version': (error) => `Unsupported VMDK version ${numberIn(error)}`,
+};
+
+const NO_L1_ENTRY = 'L1 entry size is invalid';
+
+/** By the field of 64 bits that says more than any file holds. */
+const HUGE_FIELDS: Readonly<Record<string, (error: DiskError) => string>> = {
+  cbDisk: (error) =>
+    `Unsupported VDI image size (size is ${numberIn(error)}, max supported is 0x1fffff8000000)`,
+  image_size: () => 'QED image size is invalid',
+  l1_table_offset: () => 'QED table offset is invalid',
+  nb_sectors: () => 'Could not refresh total sector count: File too large',
+  tableOffset: () => 'Error reading pagetable',
+};
+
+function hugeField({ message }: DiskError): string {
+  return /^\w+/.exec(message)?.[0] ?? '';
+}
+
+/** The first number of a message, as it is written there. */
+function numberIn({ message }: DiskError): string {
+  return /0x[0-9a-f]+|\d+(?:\.\d+)?/.exec(message)?.[0] ?? '';
+}
+
+function vdiWords(error: DiskError, what: string): string {
+  return `unsupported VDI image (${what.replace('#', numberIn(error))})`;
+}
+
+function vdiMapWords({ message }: DiskError): string {
+  const [blocks, bytes] = (message.match(/\d+/g) ?? []).map(Number);
+  const sizeBytes = Math.ceil(bytes! / SECTOR_BYTES) * SECTOR_BYTES;
+  return (
+    `unsupported VDI image (disk size ${sizeBytes}, image bitmap has room for ` +
+    `${blocks! * VDI_BLOCK_BYTES})`
+  );
+}
