@@ -1,6 +1,8 @@
 /** The model, crash, fault and concurrency kits on VDI, VHD and VHDX: disks that are kept in blocks. */
 import { afterAll, describe, expect, it } from 'vitest';
 import {
+  allSubjects,
+  DiskTrial,
   Faults,
   OperationCounts,
   runCrashes,
@@ -35,6 +37,14 @@ const named = (workload: Workload) => [workload.name, workload] as const;
 const vhdxWorkloads = VHDX_WORKLOADS.filter(({ name }) =>
   /^vhdx dynamic: (new blocks|closed)|^vhdx differencing: (random 1|several)/.test(name),
 );
+
+describe('a new disk that nothing is written to', () => {
+  it.each(allSubjects().map((subject) => [subject.name, subject] as const))('%s', (_, subject) => {
+    const trial = new DiskTrial(subject);
+    trial.close();
+    expect(subject.verify(trial.files)).toEqual({ errors: [], leaks: [], isDirty: false });
+  });
+});
 
 describe('random operations do what they do to plain bytes', () => {
   const subjects = [...vdiSubjects(), ...vhdSubjects(), ...vhdxSubjects()];

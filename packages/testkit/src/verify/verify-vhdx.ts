@@ -118,7 +118,9 @@ function lookAtBlocks(image: Uint8Array, header: Header): { errors: string[]; ga
   const item = itemsOf(image, metadata);
   const parameters = item(FILE_PARAMETERS);
   const blockBytes = parameters.readUInt32LE(0);
-  const hasParent = Math.floor(parameters.readUInt32LE(4) / 2) % 2 === 1;
+  const flags = parameters.readUInt32LE(4);
+  const isFixed = flags % 2 === 1;
+  const hasParent = Math.floor(flags / 2) % 2 === 1;
   const chunkRatio = (2 ** 23 * item(LOGICAL_SECTOR).readUInt32LE(0)) / blockBytes;
   const blocks = Math.ceil(Number(item(DISK_SIZE).readBigUInt64LE(0)) / blockBytes);
   const places = new Places();
@@ -147,7 +149,8 @@ function lookAtBlocks(image: Uint8Array, header: Header): { errors: string[]; ga
     else errors.push(`sector bitmap ${chunk} is missing`);
   }
   errors.push(...places.faults(image.length));
-  return { errors, gap: gapAtEnd(places, image.length, metadata) };
+  // QEMU makes the file of a fixed disk as long as it will be, and names blocks once they are written.
+  return { errors, gap: isFixed ? 0 : gapAtEnd(places, image.length, metadata) };
 }
 
 /** QEMU leaves 4 MiB behind the metadata, and so do images that are laid out like its own. */
