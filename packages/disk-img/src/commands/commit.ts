@@ -27,7 +27,7 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   const progress = new QemuProgress(program, options.has('p') && !isQuiet);
   let isDone = false;
   try {
-    if (backing === undefined) throw new Failure('Image does not have a backing file');
+    if (backing === undefined) throw nothingBelow(filename, base);
     const { target, options: how } = await chainTarget(source);
     await interruptible((signal) =>
       commitDiskFile(target, {
@@ -51,7 +51,12 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
 function commitFailure(error: unknown, filename: string, base: string | undefined): unknown {
   if (!(error instanceof DiskError)) return error;
   if (isDetail(error, 'chain.base-not-found')) {
-    return new Failure(`Did not find '${base}' in the backing chain of '${filename}'`);
+    return nothingBelow(filename, base);
   }
   return new Failure(wordsOf(error), { cause: error });
+}
+
+function nothingBelow(filename: string, base: string | undefined): Failure {
+  if (base === undefined) return new Failure('Image does not have a backing file');
+  return new Failure(`Did not find '${base}' in the backing chain of '${filename}'`);
 }
