@@ -73,7 +73,7 @@ describe('a snapshot is refused', () => {
     [
       'no date at all',
       (all) => all.createSync('a', { date: new Date(Number.NaN) }),
-      'qcow2.snapshot-date',
+      'argument.date',
     ],
     ['one that is not there', (all) => all.applySync('x'), 'disk.snapshot-not-found'],
   ])('%s', (_, action, detail) => {
