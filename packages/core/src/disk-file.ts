@@ -48,6 +48,8 @@ export interface GuestRange {
 export interface ZeroOptions {
   /** Whether the space behind the zeros may be given back. Default true. */
   readonly mayUnmap?: boolean;
+  /** Whether to fail (`unsupported`) where zeros would have to be written as data. Default false. */
+  readonly tablesOnly?: boolean;
 }
 
 /** Outcome of one operation; a failed one leaves its buffer undefined. */

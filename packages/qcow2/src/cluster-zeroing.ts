@@ -1,8 +1,12 @@
 /** Zeros and discards: what the tables alone can do. */
 import { alignDown, alignUp } from '@diskfile/bytes';
-import { punchHole, type Step } from '@diskfile/core';
+import { punchHole, type Step, writeBytes } from '@diskfile/core';
 import { bitRange, hasAllBits, setZero } from './cluster-entry.ts';
+import { AUTOCLEAR } from './features.ts';
 import type { ClusterTables, EntryChange } from './cluster-tables.ts';
+
+/** Zeros written at a time where the host cannot punch holes. */
+const ZERO_CHUNK_BYTES = 1024 * 1024;
 
 /** What zeroing has to know of the image beyond its tables. */
 export interface ZeroingContext {
@@ -34,6 +38,7 @@ export function* zeroClusters(
   const slice = yield* tables.ownSlice(guestOffset);
   const end = Math.min(wholeEnd, slice.endGuestOffset);
   const change = version === 2 ? deallocate : zeroing(tables, guestOffset, end, mayUnmap);
+  yield* zeroDataFile(context, guestOffset, end, mayUnmap);
   const stop = yield* tables.change(guestOffset, end, change);
   return Math.min(stop - guestOffset, lengthBytes);
 }
@@ -99,6 +104,7 @@ export function* discardClusters(
     yield* context.makeRoom();
     const slice = yield* tables.ownSlice(at);
     const stop = Math.min(end, slice.endGuestOffset);
+    yield* zeroDataFile(context, at, stop, true);
     yield* tables.change(at, stop, change);
     at = stop;
   }
@@ -118,16 +124,24 @@ function discarding({ format }: ClusterTables, hasBacking: boolean): EntryChange
 }
 
 /**
- * Zeros within a raw data file, which has to read the same without the image. The tables go on
- * calling them data.
- * @returns bytes done; 0 where the host cannot punch holes
+ * Does to the data file what the tables are told of it. A raw one has to read the same without the
+ * image; of another one, what is given up is space of the host.
  */
-export function* punchDataFile(
+function* zeroDataFile(
   { tables }: ZeroingContext,
   guestOffset: number,
-  lengthBytes: number,
-): Step<number> {
-  const { dataFile } = tables.metadata;
-  const punched = yield* punchHole(dataFile!, guestOffset, lengthBytes);
-  return punched ? lengthBytes : 0;
+  end: number,
+  mayUnmap: boolean,
+): Step<void> {
+  const { dataFile, header } = tables.metadata;
+  // Zeros of the host are noise to an encrypted disk, for as long as its tables are not written.
+  if (dataFile === undefined || tables.isEncrypted) return;
+  const lengthBytes = Math.min(end, header.sizeBytes) - guestOffset;
+  if (mayUnmap && (yield* punchHole(dataFile, guestOffset, lengthBytes))) return;
+  if (!header.features.autoclear.has(AUTOCLEAR.rawExternalData)) return;
+  const zeros = new Uint8Array(Math.min(ZERO_CHUNK_BYTES, lengthBytes));
+  for (let done = 0; done < lengthBytes; done += zeros.length) {
+    const piece = zeros.subarray(0, lengthBytes - done);
+    yield* writeBytes(dataFile, piece, guestOffset + done);
+  }
 }

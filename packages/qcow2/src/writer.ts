@@ -25,12 +25,7 @@ import type { BitmapListing } from './bitmaps/bitmap-directory.ts';
 import { allocateClusters, hasData } from './cluster-allocation.ts';
 import { ClusterTables } from './cluster-tables.ts';
 import { CompressedClusterWriter } from './compressed-allocation.ts';
-import {
-  discardClusters,
-  punchDataFile,
-  zeroClusters,
-  type ZeroingContext,
-} from './cluster-zeroing.ts';
+import { discardClusters, zeroClusters, type ZeroingContext } from './cluster-zeroing.ts';
 import { AUTOCLEAR } from './features.ts';
 import { FreeSpace } from './free-space.ts';
 import type { HostClusters } from './host-clusters.ts';
@@ -115,9 +110,19 @@ export class Qcow2Writer implements ImageWriter {
     this.#zeroing = { tables: this.#tables, makeRoom };
   }
 
-  /** A raw data file has to read the same without the image. */
+  /** A data file holds each cluster at its own place. */
   get zeroesInPlace(): boolean {
+    return this.metadata.dataFile !== undefined;
+  }
+
+  /** Whether the data file has to read the same without the image. */
+  get #hasRawData(): boolean {
     return this.metadata.header.features.autoclear.has(AUTOCLEAR.rawExternalData);
+  }
+
+  /** As QEMU does it; version 2 has no zero clusters. */
+  get zeroesAround(): boolean {
+    return this.metadata.header.version >= 3;
   }
 
   lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
@@ -172,20 +177,15 @@ export class Qcow2Writer implements ImageWriter {
 
   *writeZeroes(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<number> {
     this.#tables.refuseWhenCorrupt();
-    if (this.zeroesInPlace) {
-      // Its space is to stay, or zeros of the host are none of the disk: the engine writes them.
-      if (!mayUnmap || this.#tables.isEncrypted) return 0;
-      return yield* punchDataFile(this.#zeroing, guestOffset, lengthBytes);
-    }
+    // Zeros of the host are none of the disk: the engine writes them.
+    if (this.#hasRawData && this.#tables.isEncrypted) return 0;
     return yield* zeroClusters(this.#zeroing, guestOffset, lengthBytes, mayUnmap);
   }
 
   *discard(guestOffset: number, lengthBytes: number): Step<void> {
     this.#tables.refuseWhenCorrupt();
-    if (this.zeroesInPlace) {
-      if (this.#tables.isEncrypted) return;
-      yield* punchDataFile(this.#zeroing, guestOffset, lengthBytes);
-    } else yield* discardClusters(this.#zeroing, guestOffset, lengthBytes);
+    if (this.#hasRawData && this.#tables.isEncrypted) return;
+    yield* discardClusters(this.#zeroing, guestOffset, lengthBytes);
   }
 
   *flush(): Step<void> {

@@ -148,8 +148,7 @@ function* performWrite(operation: BatchOperation, { writer }: BatchTarget): Step
   else if (operation.op === 'discard') {
     yield* writer.discardStep(operation.guestOffset, operation.lengthBytes);
   } else if (operation.op === 'writeZeroes') {
-    const { guestOffset, lengthBytes, mayUnmap = true } = operation;
-    yield* writer.writeZeroesStep(guestOffset, lengthBytes, mayUnmap);
+    yield* writer.writeZeroesStep(operation.guestOffset, operation.lengthBytes, operation);
   }
 }
 

@@ -225,10 +225,9 @@ class ImageDisk implements DiskFile {
   }
 
   *#zeroStep(offset: number, length: number, options: ZeroOptions): Step<void> {
-    checkOptions('writeZeroes', options, { mayUnmap: 'flag' });
-    const { mayUnmap = true } = options;
+    checkOptions('writeZeroes', options, { mayUnmap: 'flag', tablesOnly: 'flag' });
     const range = { op: 'writeZeroes', offset, length };
-    yield* this.#change(range, (writer) => writer.writeZeroesStep(offset, length, mayUnmap));
+    yield* this.#change(range, (writer) => writer.writeZeroesStep(offset, length, options));
   }
 
   async discard(guestOffset: number, lengthBytes: number): Promise<void> {

@@ -5,6 +5,7 @@
  * it linked in.
  */
 import { alignDown, alignUp, DiskError, isAllZero } from '@diskfile/bytes';
+import type { ZeroOptions } from '../disk-file.ts';
 import type { EncoderSet } from '../encoder.ts';
 import type { FormatImage } from '../format/format-image.ts';
 import type { Allocation, ImageWriter } from '../format/image-writer.ts';
@@ -274,20 +275,21 @@ export class MappedWriter {
   }
 
   /** Makes a range read as zeros, by tables where the format can and by bytes where not. */
-  *writeZeroesStep(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<void> {
+  *writeZeroesStep(guestOffset: number, lengthBytes: number, options: ZeroOptions): Step<void> {
     if (lengthBytes === 0) return;
     yield* this.#turns.exclusive(
       () => {
         this.#checkRange('writeZeroes', guestOffset, lengthBytes);
         this.#writer.bitmaps?.markWritten(guestOffset, lengthBytes);
-        return this.#zeroAlone(guestOffset, lengthBytes, mayUnmap);
+        return this.#zeroAlone(guestOffset, lengthBytes, options);
       },
       rangeOf(guestOffset, lengthBytes),
     );
   }
 
-  *#zeroAlone(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<void> {
+  *#zeroAlone(guestOffset: number, lengthBytes: number, options: ZeroOptions): Step<void> {
     const { unitBytes } = this.#writer;
+    const { mayUnmap = true, tablesOnly = false } = options;
     const end = guestOffset + lengthBytes;
     for (let at = guestOffset; at < end;) {
       const start = at;
@@ -298,9 +300,26 @@ export class MappedWriter {
       if (done > 0) continue;
       const unitEnd = unitBytes === 1 ? end : alignDown(at, unitBytes) + unitBytes;
       const stop = Math.min(end, unitEnd);
-      yield* this.#zeroByBytes(at, stop - at);
+      if (!(yield* this.#zeroAround(at, stop, mayUnmap))) {
+        if (tablesOnly) throw needsData(this.#image.format);
+        yield* this.#zeroByBytes(at, stop - at);
+      }
       at = stop;
     }
+  }
+
+  /** Makes zeros of a unit whose rest is zeros already; false where that is not so. */
+  *#zeroAround(start: number, stop: number, mayUnmap: boolean): Step<boolean> {
+    const { unitBytes, zeroesAround = false } = this.#writer;
+    if (!zeroesAround) return false;
+    const unitStart = alignDown(start, unitBytes);
+    const unitEnd = Math.min(unitStart + unitBytes, this.#image.sizeBytes);
+    if (stop > unitEnd || !(yield* this.#reader.isZero(unitStart, start - unitStart))) return false;
+    if (!(yield* this.#reader.isZero(stop, unitEnd - stop))) return false;
+    const done = yield* this.#zeroing(unitStart, unitEnd, () =>
+      this.#writer.writeZeroes(unitStart, unitEnd - unitStart, mayUnmap),
+    );
+    return done > 0;
   }
 
   *#zeroByBytes(guestOffset: number, lengthBytes: number): Step<void> {
@@ -353,7 +372,7 @@ export class MappedWriter {
       const bytes = new Uint8Array(yield* this.#missingBytes(at, most));
       yield* this.#reader.readStep(bytes, at);
       // Zeros take no space where the format can tell of them.
-      if (isAllZero(bytes)) yield* this.#zeroAlone(at, bytes.length, false);
+      if (isAllZero(bytes)) yield* this.#zeroAlone(at, bytes.length, { mayUnmap: false });
       if ((yield* this.#heldBytes(at, bytes.length)) < bytes.length) {
         yield* this.#writeAlone(bytes, at);
       }
@@ -413,6 +432,11 @@ function part(bytes: Uint8Array, start: number, lengthBytes: number): Uint8Array
 
 function rangeOf(guestOffset: number, lengthBytes: number): LockRange {
   return { start: guestOffset, end: guestOffset + lengthBytes };
+}
+
+function needsData(format: string): DiskError {
+  const message = `${format}: zeros would have to be written as data`;
+  return new DiskError('unsupported', 'disk.zeros-need-data', message);
 }
 
 function notCapable(format: string): DiskError {

@@ -56,6 +56,11 @@ export interface ImageWriter {
    */
   readonly zeroesInPlace?: boolean;
   /**
+   * Whether a unit of which a part is zeroed becomes zeros in the tables when the rest of it reads
+   * as zeros already. False when left out: such a part is left as it is, or written.
+   */
+  readonly zeroesAround?: boolean;
+  /**
    * Bytes that are read and written together wherever they lie, since they are encrypted together:
    * a power of two; 1 when left out.
    */

@@ -1,5 +1,5 @@
 /** Zeros and discards as QEMU's drivers make them. */
-import { DiskError, type DiskFile } from 'diskfile';
+import { DiskError, type DiskFile, type ImageInfo } from 'diskfile';
 import { discards, zeroHabit } from '../text/format-habits.ts';
 
 /** Zeros written at a time where a format cannot express them. */
@@ -23,12 +23,16 @@ export async function writeZeroes(
   format: string,
   { offset, length, mayUnmap, noFallback }: ZeroRequest,
 ): Promise<void> {
-  const habit = zeroHabit(format);
-  if (noFallback && habit !== 'any') throw noWay();
-  if (noFallback && format === 'qcow2') {
-    return await zeroWithoutWriting(disk, { offset, length, mayUnmap });
+  const [{ backing, details }] = disk.info() as [ImageInfo];
+  // The first version of qcow2 has no zero clusters: it leaves out what nothing lies below.
+  const isOld = format === 'qcow2' && details['compat'] === '0.10';
+  const habit = isOld && backing !== undefined ? 'none' : zeroHabit(format);
+  if (offset + length > disk.sizeBytes) throw outOfRange();
+  if (noFallback && (isOld || habit !== 'any')) throw noWay();
+  if (habit === 'any') {
+    const tablesOnly = noFallback && format === 'qcow2';
+    return await disk.writeZeroes(offset, length, { mayUnmap, tablesOnly });
   }
-  if (habit === 'any') return await disk.writeZeroes(offset, length, { mayUnmap });
   const { clusterBytes } = disk.topology;
   const whole =
     habit === 'none'
@@ -54,34 +58,8 @@ async function writeAsData(disk: DiskFile, start: number, end: number): Promise<
   }
 }
 
-/** Cluster by cluster at the ends: a part of one can be zeros only where the rest is already. */
-async function zeroWithoutWriting(
-  disk: DiskFile,
-  { offset, length, mayUnmap }: Omit<ZeroRequest, 'noFallback'>,
-): Promise<void> {
-  const { clusterBytes } = disk.topology;
-  const end = offset + length;
-  const { start: wholeStart, end: wholeEnd } = wholeUnits(offset, end, clusterBytes);
-  for (const [partStart, partEnd] of [
-    [offset, wholeStart],
-    [wholeStart, wholeEnd],
-    [wholeEnd, end],
-  ] as const) {
-    for (let at = partStart; at < partEnd;) {
-      const clusterEnd = Math.floor(at / clusterBytes + 1) * clusterBytes;
-      const isWhole = partStart === wholeStart && wholeEnd > wholeStart;
-      const stop = isWhole ? partEnd : Math.min(partEnd, clusterEnd);
-      if (!isWhole && !(await isZeroCluster(disk, clusterEnd - clusterBytes))) throw noWay();
-      await disk.writeZeroes(at, stop - at, { mayUnmap });
-      at = stop;
-    }
-  }
-}
-
-async function isZeroCluster(disk: DiskFile, start: number): Promise<boolean> {
-  const length = Math.min(disk.topology.clusterBytes, disk.sizeBytes - start);
-  for await (const status of disk.blockStatus(start, length)) if (!status.zero) return false;
-  return true;
+function outOfRange(): DiskError {
+  return new DiskError('out-of-range', 'disk.range', 'The range leaves the disk');
 }
 
 function noWay(): DiskError {
@@ -95,6 +73,5 @@ export async function discard(
   { offset, length }: { readonly offset: number; readonly length: number },
 ): Promise<void> {
   if (discards(format)) return await disk.discard(offset, length);
-  if (offset + length <= disk.sizeBytes) return;
-  throw new DiskError('out-of-range', 'disk.range', 'The range leaves the disk');
+  if (offset + length > disk.sizeBytes) throw outOfRange();
 }

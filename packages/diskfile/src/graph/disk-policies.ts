@@ -13,12 +13,16 @@ class DiscardIgnoringDisk extends DiskFilter {
 
   override async discard(): Promise<void> {}
 
-  override writeZeroesSync(guestOffset: number, lengthBytes: number): void {
-    this.disk.writeZeroesSync(guestOffset, lengthBytes, { mayUnmap: false });
+  override writeZeroesSync(guestOffset: number, lengthBytes: number, options?: ZeroOptions): void {
+    this.disk.writeZeroesSync(guestOffset, lengthBytes, { ...options, mayUnmap: false });
   }
 
-  override async writeZeroes(guestOffset: number, lengthBytes: number): Promise<void> {
-    await this.disk.writeZeroes(guestOffset, lengthBytes, { mayUnmap: false });
+  override async writeZeroes(
+    guestOffset: number,
+    lengthBytes: number,
+    options?: ZeroOptions,
+  ): Promise<void> {
+    await this.disk.writeZeroes(guestOffset, lengthBytes, { ...options, mayUnmap: false });
   }
 }
 

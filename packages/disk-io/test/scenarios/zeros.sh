@@ -1,0 +1,12 @@
+# Zeros and discards of parts of clusters: what the tables say afterwards, and what needs data.
+map() { qemu-img map --output=json "$1"; }
+qemu-img create -q -f qcow2 img 1M; qemu-io -c "write -z 16k 65k" -c "write 512k 64k" -c "write -z -n 300k 1k" -c "write -z -n 514k 1k" img; map img
+qemu-img create -q -f qcow2 -o extended_l2=on img 1M; qemu-io -c "write -z 755200 128k" -c "write 0 4k" -c "write -z -n 1k 1k" -c "write -z -n 4k 512" img; map img
+qemu-img create -q -f qcow2 -b img -F qcow2 over 1M; qemu-io -c "write -z 300k 1k" -c "write -zu 2k 64k" over; map over
+qemu-img create -q -f qcow2 -o compat=0.10 old 1M; qemu-io -c "write -z -n 0 64k" -c "write -z -n 2M 64k" -c "write 0 128k" -c "write -z 0 64k" -c "write -zu 64k 1k" -c "write -z 640k 64k" old; map old
+qemu-img create -q -f qcow2 -o compat=0.10 -b img -F qcow2 old 1M; qemu-io -c "write -z -n 0 64k" -c "write -z 256k 64k" old; map old
+echo "== data files"
+for raw in off on; do
+qemu-img create -q -f qcow2 -o data_file=data.$raw,data_file_raw=$raw ext.$raw 1M
+qemu-io -c "write 0 400k" -c "write -z 0 64k" -c "write -zu 64k 64k" -c "discard 128k 64k" -c "write -z -n 192k 4k" -c "write -z -n 256k 64k" -c "write -z 321k 1k" ext.$raw
+map ext.$raw; md5sum data.$raw; qemu-img check ext.$raw; done
