@@ -9,15 +9,25 @@ const SECTOR_BYTES = 512;
 
 export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'bytes.integer-above-2^53': (error) => HUGE_FIELDS[hugeField(error)]?.(error) ?? error.message,
+  'luks.iterations': (error) =>
+    error.code === 'corrupt' ? `${keyNameAt(error)} iteration count is zero` : error.message,
+  'luks.magic': 'Volume is not in LUKS format',
+  'luks.payload-offset': 'LUKS payload is overlapping with the header',
+  'luks.slot-state': (error) => `Keyslot ${numberIn(error)} state (active/disable) is corrupted`,
+  'luks.stripes': ({ message }) => {
+    const [slot, stripes, wanted] = message.match(/\d+/g) ?? [];
+    return `Keyslot ${slot} is corrupted (stripes ${stripes} != ${wanted})`;
+  },
+  'luks.version': (error) => `LUKS version ${numberIn(error)} is not supported`,
   'parallels.tracks': (error) =>
     `Invalid image: ${numberIn(error) === '0' ? 'Zero sectors per track' : 'Too big cluster'}`,
   'parallels.nb-bat-entries': 'Catalog too large',
-  'qed.cluster-size': 'QED cluster size is invalid',
+  'qed.cluster-size': ofImage('QED cluster size is invalid'),
   'qed.features': (error) => `Unsupported QED features: ${numberIn(error).slice(2)}`,
   'qed.image-size': 'QED image size is invalid',
   'qed.l1-table-offset': 'QED table offset is invalid',
   'qed.magic': 'Image not in QED format',
-  'qed.table-size': 'QED table size is invalid',
+  'qed.table-size': ofImage('QED table size is invalid'),
   'vdi.block-count': vdiMapWords,
   'vdi.data-offset': (error) => vdiWords(error, 'unaligned data offset #'),
   'vdi.map-offset': (error) => vdiWords(error, 'unaligned block map offset #'),
@@ -52,6 +62,20 @@ const HUGE_FIELDS: Readonly<Record<string, (error: DiskError) => string>> = {
 
 function hugeField({ message }: DiskError): string {
   return /^\w+/.exec(message)?.[0] ?? '';
+}
+
+const LUKS_SLOTS_OFFSET = 208;
+const LUKS_SLOT_BYTES = 48;
+
+/** Whose iterations they are, by where the header has them. */
+function keyNameAt({ context: { offset = 0 } }: DiskError): string {
+  const slot = Math.floor((offset - LUKS_SLOTS_OFFSET) / LUKS_SLOT_BYTES);
+  return slot < 0 ? 'LUKS key' : `Keyslot ${slot}`;
+}
+
+/** The option of a new image that goes by the same name has words of its own. */
+function ofImage(words: string): Words {
+  return ({ code, message }) => (code === 'invalid-argument' ? message : words);
 }
 
 /** The first number of a message, as it is written there. */

@@ -112,9 +112,16 @@ export function wordsOfWriting(error: unknown): string {
 /** What QEMU would say. Errors of other kinds are bugs, and are thrown on. */
 export function wordsOf(error: unknown): string {
   if (!(error instanceof DiskError)) throw error;
+  if (error.detail.endsWith('.passphrase-missing')) return missingKeyWords(error.detail);
   const words = WORDS[error.detail];
   if (words === undefined) return error.message;
   return typeof words === 'string' ? words : words(error);
+}
+
+/** @param of a format, or a detail that begins with one */
+export function missingKeyWords(of: string): string {
+  const option = of.startsWith('luks') ? 'key-secret' : 'encrypt.key-secret';
+  return `Parameter '${option}' is required for cipher`;
 }
 
 function choiceOf(parameter: string): Words {

@@ -1,6 +1,6 @@
 /** What commands have in common: standard output, terminals, how they end early, and QEMU's words. */
 export { BrokenPipe, Interrupted } from './ended.ts';
-export { wordsOf, wordsOfWriting } from './disk-words.ts';
+export { missingKeyWords, wordsOf, wordsOfWriting } from './disk-words.ts';
 export { formatName } from './format-names.ts';
 export { type FormatSpecific, formatSpecific, formatSpecificText } from './format-specific.ts';
 export { hostErrorText, numberedHostError } from './host-errors.ts';

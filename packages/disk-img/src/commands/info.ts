@@ -55,7 +55,12 @@ function collect(
   while (next !== undefined) {
     if (seen.has(next.filename)) throw infiniteLoop(next.filename);
     seen.add(next.filename);
-    const disk = openImage(program, { source: next, forceShare, backing: false });
+    const disk = openImage(program, {
+      source: next,
+      forceShare,
+      backing: false,
+      withoutKey: true,
+    });
     const info: ImageInfo = withDisk(disk, () => disk.info()[0]!);
     images.push(info);
     next = chain ? backingOf(info) : undefined;

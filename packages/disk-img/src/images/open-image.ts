@@ -2,7 +2,7 @@
 import { repairUnclosed } from '@diskfile/command';
 import { DiskError, type DiskFile, openDiskFileSync, openGraphSync } from 'diskfile';
 import { Failure, type Program } from '../program.ts';
-import { wordsOf } from '../words/disk-words.ts';
+import { missingKeyWords, wordsOf } from '../words/disk-words.ts';
 import { openFailure } from '../words/open-failure.ts';
 import type { ImageSource } from './image-source.ts';
 
@@ -14,6 +14,8 @@ export interface OpenRequest {
   readonly snapshot?: string | undefined;
   /** False to leave the images below alone. */
   readonly backing?: boolean;
+  /** Whether an encrypted image does without its key, since only its header is looked at. */
+  readonly withoutKey?: boolean;
   /** How the command ends when the image cannot be opened. */
   readonly exitCode?: number;
 }
@@ -36,11 +38,21 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
   }
   try {
     const disk = openSource(source, how);
+    if (program.isLookAlike && request.withoutKey !== true) checkKey(disk);
     if (writable && source.format === undefined) warnOfProbing(program, source, disk);
     return disk;
   } catch (error) {
     throw openFailure(source, error, { exitCode: request.exitCode, writable });
   }
+}
+
+/** QEMU wants the key when it opens an image, whatever is done with it then. */
+function checkKey(disk: DiskFile): void {
+  const { format, details } = disk.info()[0]!;
+  const encryption = details['encryption'] as { readonly locked?: boolean } | undefined;
+  if (encryption?.locked !== true) return;
+  closeQuietly(disk);
+  throw new DiskError('wrong-key', 'open.no-secret', missingKeyWords(format));
 }
 
 type HowToOpen = Parameters<typeof openDiskFileSync>[1] & Parameters<typeof openGraphSync>[1];
