@@ -61,9 +61,10 @@ function canCut({ extensionOffset }: ParallelsHeader): boolean {
 function reportOf(first: Inspection, last: Inspection): CheckReport {
   const { header, findings } = last;
   const left = new Set(findings.listed.map(keyOf));
-  const repaired = first.findings.listed
-    .filter((finding) => !left.has(keyOf(finding)))
-    .map((finding) => ({ ...finding, repaired: true }));
+  const found = first.findings.listed.map((finding) =>
+    left.has(keyOf(finding)) ? finding : repairedOf(finding),
+  );
+  const known = new Set(found.map(keyOf));
   return {
     format: 'parallels',
     checkErrors: 0,
@@ -76,9 +77,14 @@ function reportOf(first: Inspection, last: Inspection): CheckReport {
     allocatedClusters: last.allocatedClusters,
     compressedClusters: 0,
     fragmentedClusters: last.fragmentedClusters,
-    findings: [...repaired, ...findings.listed],
+    findings: [...found, ...findings.listed.filter((finding) => !known.has(keyOf(finding)))],
     findingsOmitted: Math.max(first.findings.omitted, findings.omitted),
   };
+}
+
+function repairedOf({ genuineText, ...finding }: CheckFinding): CheckFinding {
+  const text = genuineText?.replace('ERROR', 'Repairing');
+  return { ...finding, ...(text === undefined ? {} : { genuineText: text }), repaired: true };
 }
 
 function keyOf({ detail, hostOffset }: CheckFinding): string {

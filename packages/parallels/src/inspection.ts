@@ -81,6 +81,7 @@ export class Inspection {
       kind: 'error',
       detail: 'parallels.check.not-closed',
       message: 'The image was not closed correctly',
+      genuineText: 'ERROR image was not closed correctly',
       repaired: false,
     }));
   }
@@ -129,6 +130,7 @@ export class Inspection {
       kind: 'error',
       detail: 'parallels.check.outside',
       message,
+      genuineText: `ERROR cluster ${cluster} is outside image`,
       hostOffset: HEADER_BYTES + cluster * ENTRY_BYTES,
       guestOffset: cluster * this.header.clusterBytes,
       repaired: false,
@@ -145,6 +147,7 @@ export class Inspection {
       kind: 'leak',
       detail: 'parallels.check.leaked-end',
       message: `${this.leakedBytes} bytes of space are leaked at the end of the image`,
+      genuineText: `ERROR space leaked at the end of the image ${this.leakedBytes}`,
       hostOffset: this.endOffset,
       repaired: false,
     }));
