@@ -6,8 +6,18 @@ import { wordsOf } from './disk-words.ts';
 
 const WORDS: Readonly<Record<string, string>> = {
   'qcow2.amend.data_file': 'data-file can only be set for images that use an external data file',
+  'qcow2.amend.lazy_refcounts':
+    'Lazy refcounts only supported with compatibility level 1.1 and above ' +
+    '(use compat=1.1 or greater)',
   'qcow2.amend.data_file_raw': 'data-file-raw cannot be set on existing images',
 };
+
+/** What keeps an image from becoming one of version 2, by a part of our message. */
+const DOWNGRADE_WORDS: readonly (readonly [part: string, words: string])[] = [
+  ['internal snapshot', 'Internal snapshots prevent downgrade of image'],
+  ['external data file', 'Cannot downgrade an image with a data file'],
+  ['extended L2', 'Cannot downgrade an image with incompatible features 0x10 set'],
+];
 
 export function amendmentWords(error: DiskError, values: OptionValues): Failure {
   const { detail } = error;
@@ -20,8 +30,9 @@ export function amendmentWords(error: DiskError, values: OptionValues): Failure 
   if (detail === 'qcow2.amend.compat' && !/^(0\.10|1\.1|v2|v3)$/.test(compat ?? '1.1')) {
     return new Failure(`Unknown compatibility level ${compat}`);
   }
-  if (detail === 'qcow2.amend.compat' && error.message.includes('internal snapshot')) {
-    return new Failure('Internal snapshots prevent downgrade of image');
+  if (detail === 'qcow2.amend.compat') {
+    const words = DOWNGRADE_WORDS.find(([part]) => error.message.includes(part))?.[1];
+    if (words !== undefined) return new Failure(words, { cause: error });
   }
   const count = /^The refcount of the cluster at (\S+) is (\d+), .* into (\d+) bits$/.exec(
     error.message,
@@ -38,6 +49,7 @@ export function amendmentWords(error: DiskError, values: OptionValues): Failure 
 
 function refcountWords(values: OptionValues): string {
   const bits = values.get('refcount_bits')?.value;
+  if (bits === undefined) return 'compat=0.10 requires refcount_bits=16';
   const isWidth = typeof bits === 'number' && bits >= 1 && bits <= 64;
   if (!isWidth || !Number.isInteger(Math.log2(bits))) {
     return 'Refcount width must be a power of two and may not exceed 64 bits';
