@@ -115,7 +115,12 @@ interface VmdkExtent {
   readonly filename: string;
 }
 
-function vmdkData({ details, clusterBytes }: ImageInfo): JsonValue {
+/** A file that the image at `path` names, seen from where that path is. */
+function beside(path: string, filename: string): string {
+  return filename.startsWith('/') ? filename : path.slice(0, path.lastIndexOf('/') + 1) + filename;
+}
+
+function vmdkData({ details, clusterBytes, path }: ImageInfo): JsonValue {
   const extents = details['extents'] as readonly VmdkExtent[];
   const createType = details['createType'] as string;
   const isSingle = createType === 'monolithicSparse' || createType === 'streamOptimized';
@@ -124,7 +129,7 @@ function vmdkData({ details, clusterBytes }: ImageInfo): JsonValue {
     cid: Number.parseInt(details['cid'] as string, 16),
     'parent-cid': Number.parseInt((details['parentCid'] as string | undefined) ?? 'ffffffff', 16),
     extents: extents.map(({ type, sizeBytes, filename }) => ({
-      filename,
+      filename: isSingle ? path : beside(path, filename),
       // An extent that is its own descriptor has no need to say what it is.
       format: isSingle ? '' : type,
       'virtual-size': sizeBytes,
