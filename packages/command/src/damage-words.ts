@@ -24,7 +24,7 @@ export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'parallels.nb-bat-entries': 'Catalog too large',
   'qed.cluster-size': ofImage('QED cluster size is invalid'),
   'qed.features': (error) => `Unsupported QED features: ${numberIn(error).slice(2)}`,
-  'qed.image-size': 'QED image size is invalid',
+  'qed.image-size': ofImage('QED image size is invalid'),
   'qed.l1-table-offset': 'QED table offset is invalid',
   'qed.magic': 'Image not in QED format',
   'qed.table-size': ofImage('QED table size is invalid'),
