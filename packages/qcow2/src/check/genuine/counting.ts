@@ -1,5 +1,5 @@
 /** Goes through all that an image refers to, counts it, and tells of what makes no sense. */
-import { DiskError, divideUp, hasAnyBit, readU32be, writeU32be } from '@diskfile/bytes';
+import { divideUp, hasAnyBit, readU32be, writeU32be } from '@diskfile/bytes';
 import {
   isWritable,
   type Limits,
@@ -20,19 +20,19 @@ import type { Qcow2Header } from '../../header.ts';
 import { ReferenceTally } from '../../refcounts/reference-tally.ts';
 import { CheckStopped, hex64, hexOffset, type Transcript } from './transcript.ts';
 import type { MetadataPlaces } from './metadata-places.ts';
+import type { WorkBudget } from './work-budget.ts';
 
 /** Bits 56 to 61, and 1 to 8 of a standard cluster descriptor. */
 const L2_RESERVED = { high: 0x3f00_0000, low: 0x1fe } as const;
 /** Bits 56 to 62, and 0 to 8 of an L1 entry. */
 const L1_RESERVED = { high: 0x7f00_0000, low: 0x1ff } as const;
-/** Entries that are looked at before the image counts as made to take forever. */
-const MAX_ENTRIES = 2 ** 29;
 
 export interface CountedImage {
   readonly storage: Storage;
   readonly header: Qcow2Header;
   readonly external: boolean;
   readonly limits: Limits;
+  readonly budget: WorkBudget;
   /** Whether entries may be changed. */
   readonly mends: boolean;
   readonly countMax: number;
@@ -53,7 +53,6 @@ export class Counting {
   readonly #image: CountedImage;
   readonly #transcript: Transcript;
   readonly #places: MetadataPlaces;
-  #entriesLeft = MAX_ENTRIES;
   /** Where the next cluster would lie if the file were in order; 0 before the first. */
   #expectedOffset = 0;
 
@@ -80,8 +79,10 @@ export class Counting {
       );
       return;
     }
+    const start = Math.floor(hostOffset / clusterBytes);
     const end = divideUp(hostOffset + lengthBytes, clusterBytes);
-    for (let index = Math.floor(hostOffset / clusterBytes); index < end; index++) {
+    this.#image.budget.spend(end - start);
+    for (let index = start; index < end; index++) {
       if (this.tally.get(index) >= this.#image.countMax) this.#overflow(index * clusterBytes);
       else this.tally.addRun(index, 1, 1);
     }
@@ -99,6 +100,7 @@ export class Counting {
   *addL1({ hostOffset, entries, isActive }: CountedTable): Step<void> {
     if (entries === 0) return;
     this.add(hostOffset, entries * 8);
+    this.#image.budget.spend(entries);
     const table = yield* readBytes(this.#image.storage, hostOffset, entries * 8);
     for (let at = 0; at < table.length; at += 8) {
       const high = readU32be(table, at);
@@ -123,7 +125,7 @@ export class Counting {
   *#addL2(tableOffset: number, isActive: boolean): Step<void> {
     const { storage, header } = this.#image;
     const entryBytes = header.extendedL2 ? 16 : 8;
-    this.#spend(header.clusterBytes / entryBytes);
+    this.#image.budget.spend(header.clusterBytes / entryBytes);
     const table = yield* readBytes(storage, tableOffset, header.clusterBytes);
     this.#expectedOffset = 0;
     for (let at = 0; at < table.length; at += entryBytes) {
@@ -135,17 +137,6 @@ export class Counting {
       if (!isMended) continue;
       yield* this.#writeZeroEntry(table, at, tableOffset, isActive);
     }
-  }
-
-  /** @throws DiskError `limit` for an image that would take hours, as few tables named very often */
-  #spend(entries: number): void {
-    this.#entriesLeft -= entries;
-    if (this.#entriesLeft >= 0) return;
-    throw new DiskError(
-      'limit',
-      'qcow2.check.work',
-      'The tables are named too often to be followed',
-    );
   }
 
   /** @returns whether the entry is to be made one of zeros */

@@ -20,6 +20,7 @@ import { OrderedRebuild } from './refcount-rebuild-in-order.ts';
 import { RefcountFile } from './refcount-file.ts';
 import { type NamedSnapshot, SnapshotTableCheck } from './snapshot-table-check.ts';
 import { CheckStopped, hexOffset, Transcript } from './transcript.ts';
+import { WorkBudget } from './work-budget.ts';
 
 /** QEMU's own bound on an L1 table. */
 const MAX_L1_ENTRIES = (32 * 1024 * 1024) / 8;
@@ -32,10 +33,13 @@ export interface GenuineResult {
   readonly failure: 'EIO' | 'EINVAL' | 'EFBIG' | undefined;
 }
 
-export function* genuineCheck(context: CheckContext): Step<GenuineResult> {
+export function* genuineCheck(
+  context: CheckContext,
+  budget = new WorkBudget(),
+): Step<GenuineResult> {
   const checked = yield* readCheckedHeader(context.storage);
-  const refcounts = yield* RefcountFile.read(context.storage, checked.header);
-  return yield* new GenuineCheck(context, checked, refcounts).run();
+  const refcounts = yield* RefcountFile.read(context.storage, checked.header, budget);
+  return yield* new GenuineCheck(context, checked, refcounts, budget).run();
 }
 
 class GenuineCheck {
@@ -43,6 +47,7 @@ class GenuineCheck {
   readonly #storage: Storage;
   readonly #checked: CheckedHeader;
   readonly #refcounts: RefcountFile;
+  readonly #budget: WorkBudget;
   readonly #transcript = new Transcript();
   readonly #places: MetadataPlaces;
   readonly #external: boolean;
@@ -54,7 +59,13 @@ class GenuineCheck {
   #needsRebuild = false;
   #highestCluster = 0;
 
-  constructor(context: CheckContext, checked: CheckedHeader, refcounts: RefcountFile) {
+  constructor(
+    context: CheckContext,
+    checked: CheckedHeader,
+    refcounts: RefcountFile,
+    budget: WorkBudget,
+  ) {
+    this.#budget = budget;
     this.#context = context;
     this.#storage = context.storage;
     this.#checked = checked;
@@ -62,7 +73,8 @@ class GenuineCheck {
     this.#external = checked.header.features.incompatible.has(INCOMPATIBLE.externalDataFile);
     this.#mendsLeaks = context.repair !== undefined;
     this.#mendsErrors = context.repair === 'all';
-    this.#places = new MetadataPlaces(this.#storage, checked.header);
+    const { maxStructureBytes } = context.limits;
+    this.#places = new MetadataPlaces(this.#storage, checked.header, budget, maxStructureBytes);
     this.#counting = this.#newCounting(false);
   }
 
@@ -106,6 +118,7 @@ class GenuineCheck {
       header: this.#checked.header,
       external: this.#external,
       limits: this.#context.limits,
+      budget: this.#budget,
       mends,
       countMax: this.#refcounts.width.max,
     };
@@ -203,9 +216,11 @@ class GenuineCheck {
       extensions.bitmaps,
     );
     this.#transcript.corruptions += findings.corruptions;
-    for (let index = 0; index < tally.end; index++) {
-      for (let times = tally.get(index); times > 0; times--) {
-        this.#counting.add(index * clusterBytes, clusterBytes);
+    for (const { start, count } of tally.runs()) {
+      for (let index = start; index < start + count; index++) {
+        for (let times = tally.get(index); times > 0; times--) {
+          this.#counting.add(index * clusterBytes, clusterBytes);
+        }
       }
     }
   }
@@ -260,6 +275,12 @@ class GenuineCheck {
     const transcript = this.#transcript;
     this.#highestCluster = 0;
     for (let index = 0; index < this.#counting.clusters; index++) {
+      this.#budget.spend(1);
+      const unusedEnd = this.#unusedEnd(index);
+      if (unusedEnd > index) {
+        index = unusedEnd - 1;
+        continue;
+      }
       const stored = yield* this.#refcounts.get(index);
       if (stored === undefined) {
         this.#unreadable(index);
@@ -283,6 +304,16 @@ class GenuineCheck {
     }
   }
 
+  /** How far, within one refcount block, nothing is counted and nothing can be referred to. */
+  #unusedEnd(clusterIndex: number): number {
+    const { clustersPerBlock } = this.#refcounts;
+    const block = Math.floor(clusterIndex / clustersPerBlock);
+    const end = (block + 1) * clustersPerBlock;
+    const isUnused =
+      this.#refcounts.blockOffset(block) === 0 && this.#counting.tally.isBlank(clusterIndex, end);
+    return isUnused ? end : clusterIndex;
+  }
+
   #unreadable(clusterIndex: number): void {
     this.#transcript.checkError(
       `Can't get refcount for cluster ${clusterIndex}: Input/output error`,
@@ -303,6 +334,7 @@ class GenuineCheck {
       clusterBytes,
       this.#places,
       transcript,
+      this.#budget,
     );
     yield* rebuild.run();
     transcript.corruptions = 0;

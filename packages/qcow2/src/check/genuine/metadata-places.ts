@@ -1,10 +1,14 @@
 /** Which metadata lies where, so that a repair does not write one over the other. */
-import { writeU32be } from '@diskfile/bytes';
+import { DiskError, writeU32be } from '@diskfile/bytes';
 import { isWritable, type Step, type Storage, writeBytes } from '@diskfile/core';
 import { featureWord, INCOMPATIBLE } from '../../features.ts';
 import type { Qcow2Header } from '../../header.ts';
 import { headerV2, headerV3 } from '../../structs.ts';
 import type { Transcript } from './transcript.ts';
+import type { WorkBudget } from './work-budget.ts';
+
+/** What a cluster that is kept takes in memory, about. */
+const KEPT_BYTES = 64;
 
 export interface MetadataPlace {
   readonly what: string;
@@ -16,15 +20,22 @@ export class MetadataPlaces {
   #isMarked = false;
   readonly #storage: Storage;
   readonly #header: Qcow2Header;
+  readonly #budget: WorkBudget;
+  readonly #maxKept: number;
   /** What each cluster holds, in the order in which QEMU looks. */
   #byCluster = new Map<number, string[]>();
 
-  constructor(storage: Storage, header: Qcow2Header) {
+  constructor(storage: Storage, header: Qcow2Header, budget: WorkBudget, maxBytes: number) {
     this.#storage = storage;
     this.#header = header;
+    this.#budget = budget;
+    this.#maxKept = maxBytes / KEPT_BYTES;
   }
 
-  /** @param places in the order in which QEMU looks; what the file cannot hold is left out */
+  /**
+   * @param places in the order in which QEMU looks; what the file cannot hold is left out
+   * @throws DiskError `limit` when they take too much memory
+   */
   set(places: Iterable<MetadataPlace>): void {
     const { clusterBytes } = this.#header;
     const { sizeBytes } = this.#storage;
@@ -32,11 +43,24 @@ export class MetadataPlaces {
     for (const { what, hostOffset, lengthBytes } of places) {
       const end = Math.min(hostOffset + lengthBytes, sizeBytes);
       for (let at = hostOffset - (hostOffset % clusterBytes); at < end; at += clusterBytes) {
+        this.#budget.spend(1);
         const known = this.#byCluster.get(at / clusterBytes);
-        if (known === undefined) this.#byCluster.set(at / clusterBytes, [what]);
+        if (known === undefined) this.#keep(at / clusterBytes, what);
         else if (!known.includes(what)) known.push(what);
       }
     }
+  }
+
+  #keep(cluster: number, what: string): void {
+    if (this.#byCluster.size >= this.#maxKept) {
+      throw new DiskError(
+        'limit',
+        'qcow2.too-many-clusters',
+        'The tables of the image take too many clusters to be repaired',
+        { hint: 'Raise limits.maxStructureBytes if the image can be trusted.' },
+      );
+    }
+    this.#byCluster.set(cluster, [what]);
   }
 
   /** What lies there besides what may. */

@@ -12,9 +12,13 @@ import {
 import type { Qcow2Header } from '../../header.ts';
 import { type RefcountWidth, refcountWidth } from '../../refcounts/refcount-width.ts';
 import { clusterOffset } from '../../l2-entry.ts';
+import type { WorkBudget } from './work-budget.ts';
 
-/** Blocks that are kept in memory. */
-const CACHED_BLOCKS = 64;
+/** Of blocks that are kept in memory; and at least so many of them. */
+const CACHED_BYTES = 16 * 1024 * 1024;
+const CACHED_BLOCKS = 16;
+/** Read as fast as one entry of a table is looked at. */
+const BYTES_PER_UNIT = 64;
 
 export class RefcountFile {
   readonly width: RefcountWidth;
@@ -24,11 +28,18 @@ export class RefcountFile {
   tableClusters: number;
   readonly #storage: Storage;
   readonly #clusterBytes: number;
+  readonly #budget: WorkBudget;
   readonly #blocks = new Map<number, Uint8Array>();
   #table: Uint8Array;
 
-  private constructor(storage: Storage, header: Qcow2Header, table: Uint8Array) {
+  private constructor(
+    storage: Storage,
+    header: Qcow2Header,
+    table: Uint8Array,
+    budget: WorkBudget,
+  ) {
     this.#storage = storage;
+    this.#budget = budget;
     this.#clusterBytes = header.clusterBytes;
     this.width = refcountWidth(header.refcountBits);
     this.clustersPerBlock = (header.clusterBytes * 8) / header.refcountBits;
@@ -37,10 +48,10 @@ export class RefcountFile {
     this.#table = table;
   }
 
-  static *read(storage: Storage, header: Qcow2Header): Step<RefcountFile> {
+  static *read(storage: Storage, header: Qcow2Header, budget: WorkBudget): Step<RefcountFile> {
     const { offset, clusters } = header.refcountTable;
     const table = yield* readBytes(storage, offset, clusters * header.clusterBytes);
-    return new RefcountFile(storage, header, table);
+    return new RefcountFile(storage, header, table, budget);
   }
 
   /** Entries of the table. */
@@ -99,7 +110,10 @@ export class RefcountFile {
   *#block(offset: number): Step<Uint8Array> {
     const known = this.#blocks.get(offset);
     if (known !== undefined) return known;
-    if (this.#blocks.size >= CACHED_BLOCKS) this.#blocks.clear();
+    this.#budget.spend(this.#clusterBytes / BYTES_PER_UNIT);
+    if (this.#blocks.size >= Math.max(CACHED_BLOCKS, CACHED_BYTES / this.#clusterBytes)) {
+      this.#blocks.clear();
+    }
     const block = yield* readBytes(this.#storage, offset, this.#clusterBytes);
     this.#blocks.set(offset, block);
     return block;

@@ -2,13 +2,17 @@
  * Builds the refcounts anew in the places where QEMU puts them: each block and then the table in the
  * first clusters that nothing refers to.
  */
-import { divideUp } from '@diskfile/bytes';
+import { DiskError, divideUp } from '@diskfile/bytes';
 import { flushStorage, type Step, type WritableStorage, writeBytes } from '@diskfile/core';
 import { headerV2 } from '../../structs.ts';
 import type { Counting } from './counting.ts';
 import type { MetadataPlaces } from './metadata-places.ts';
 import type { RefcountFile } from './refcount-file.ts';
 import { CheckStopped, type Transcript } from './transcript.ts';
+import type { WorkBudget } from './work-budget.ts';
+
+/** Of a refcount table, as whoever opens the image accepts it. */
+const MAX_TABLE_ENTRIES = (8 * 1024 * 1024) / 8;
 
 export class OrderedRebuild {
   readonly #storage: WritableStorage;
@@ -17,6 +21,7 @@ export class OrderedRebuild {
   readonly #clusterBytes: number;
   readonly #places: MetadataPlaces;
   readonly #transcript: Transcript;
+  readonly #budget: WorkBudget;
   /** Offsets of the new blocks; 0 for none. */
   readonly #blocks: number[] = [];
   #firstFree = 0;
@@ -28,7 +33,9 @@ export class OrderedRebuild {
     clusterBytes: number,
     places: MetadataPlaces,
     transcript: Transcript,
+    budget: WorkBudget,
   ) {
+    this.#budget = budget;
     this.#places = places;
     this.#transcript = transcript;
     this.#storage = storage;
@@ -62,8 +69,14 @@ export class OrderedRebuild {
   *#writeBlocks(start: number, end: number): Step<void> {
     const perBlock = this.#refcounts.clustersPerBlock;
     for (let cluster = start; cluster < end; cluster++) {
-      if (this.#counting.count(cluster) === 0) continue;
+      this.#budget.spend(1);
       const index = Math.floor(cluster / perBlock);
+      if (this.#counting.tally.isBlank(cluster, (index + 1) * perBlock)) {
+        cluster = (index + 1) * perBlock - 1;
+        continue;
+      }
+      if (this.#counting.count(cluster) === 0) continue;
+      if (index >= MAX_TABLE_ENTRIES) throw tooLarge();
       if ((this.#blocks[index] ?? 0) === 0) {
         // Blocks that are written already do not change any more.
         this.#firstFree = Math.max(this.#firstFree, index * perBlock);
@@ -108,4 +121,12 @@ export class OrderedRebuild {
     this.#firstFree = start + clusters;
     return start;
   }
+}
+
+function tooLarge(): DiskError {
+  return new DiskError(
+    'limit',
+    'qcow2.image-too-large',
+    'The image uses clusters beyond what a refcount table can count',
+  );
 }

@@ -22,6 +22,7 @@ export const repairTarget: FuzzTarget = {
   seeds: checkableQcow2Seeds,
   async run(bytes, choices) {
     const modes: RepairMode[] = choices[0]! < 0.3 ? ['leaks', 'all'] : ['all'];
+    if (choices[1]! < 0.3) return await repairAsQemu(bytes, modes);
     const storage = new SmallHostStorage(bytes.slice(), bytes.length + ROOM_BYTES);
     for (const repair of modes) {
       const options = { format: 'qcow2', gate: writingGate(base!.bytes, 0) };
@@ -37,6 +38,13 @@ export const repairTarget: FuzzTarget = {
     }
   },
 };
+
+/** It leaves what QEMU leaves, which need not be an image in order. */
+async function repairAsQemu(bytes: Uint8Array, modes: readonly RepairMode[]): Promise<void> {
+  const storage = new SmallHostStorage(bytes.slice(), bytes.length + ROOM_BYTES);
+  const options = { format: 'qcow2', gate: writingGate(base!.bytes, 0), asQemu: true };
+  for (const repair of modes) await checkDiskFile(storage, { ...options, repair });
+}
 
 /** What a repair calls a corruption may keep a mere check off. */
 function counts({ checkErrors, corruptions, leaks }: CheckReport): string {
