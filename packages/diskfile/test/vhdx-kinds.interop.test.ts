@@ -156,7 +156,7 @@ describe.skipIf(!haveTools('python3', 'qemu-img'))('VHDX disks', () => {
       [['relative_path=json:{"driver":"raw"}'], 'not-found', 'gate.not-found'],
       [['relative_path=refused-4.vhdx'], 'corrupt', 'open.names-itself'],
       [['relative_path=', link], 'corrupt', 'vhdx.no-parent-name'],
-      [['relative_path=base.raw', link], 'corrupt', 'vhdx.no-header'],
+      [['relative_path=base.raw', link], 'corrupt', 'vhdx.no-signature'],
       [
         ['relative_path=base.vhdx', 'parent_linkage={11111111-2222-3333-4444-555555555555}'],
         'corrupt',

@@ -26,8 +26,8 @@ export function* checkQed(context: CheckContext): Step<CheckReport> {
     return reportOf(yield* Inspection.run(storage, state.header, options), state);
   }
   if (!isWritable(storage)) throw readOnly(storage.name);
-  // Leaks cannot be mended: clusters are never used again.
-  const mend = repair === 'all' ? storage : undefined;
+  // Leaks cannot be mended: clusters are never used again. QEMU mends all else with either mode.
+  const mend = repair === 'all' || context.asQemu ? storage : undefined;
   const found = yield* Inspection.run(storage, state.header, { ...options, mend });
   if (found.corruptions === 0) yield* markClean(storage, state);
   else yield* flushStorage(storage);

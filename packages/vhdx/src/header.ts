@@ -2,7 +2,7 @@
 import { crc32c, formatGuid, readU32le } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
 import { corrupt, unsupported } from './refusals.ts';
-import { HEADER_BYTES, MIB, PLACES, vhdxHeader } from './structs.ts';
+import { FILE_SIGNATURE, HEADER_BYTES, MIB, PLACES, vhdxHeader } from './structs.ts';
 
 export interface VhdxHeader {
   /** Which of the two places it was read from. */
@@ -61,12 +61,19 @@ export function* readHeader(storage: Storage): Step<VhdxHeader> {
   }
   const [first, second] = valid;
   if (first === undefined) {
-    throw corrupt('vhdx.no-header', 'Neither of the two headers is whole', PLACES.headers[0]);
+    throw yield* noHeader(storage);
   }
   const header =
     second !== undefined && second.sequenceNumber > first.sequenceNumber ? second : first;
   checkLog(header);
   return header;
+}
+
+function* noHeader(storage: Storage): Step<Error> {
+  const start = yield* readBytes(storage, 0, FILE_SIGNATURE.length);
+  return String.fromCharCode(...start) === FILE_SIGNATURE
+    ? corrupt('vhdx.no-header', 'Neither of the two headers is whole', PLACES.headers[0])
+    : corrupt('vhdx.no-signature', 'The file is no VHDX disk', 0);
 }
 
 function checkLog({ slot, logOffset, logBytes }: VhdxHeader): void {

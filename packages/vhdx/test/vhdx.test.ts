@@ -102,6 +102,12 @@ describe('the headers of a VHDX disk', () => {
       expect.objectContaining({ code: 'corrupt', detail: 'vhdx.no-header' }),
     );
   });
+
+  it('are missing in a file that is of no such kind', () => {
+    expect(() => open(new MemoryStorage(new Uint8Array(2 ** 20)), false)).toThrowError(
+      expect.objectContaining({ code: 'corrupt', detail: 'vhdx.no-signature' }),
+    );
+  });
 });
 
 describe('a fixed VHDX disk', () => {

@@ -16,7 +16,7 @@ import {
   imageSource,
   takesImageOptions,
 } from '../images/image-source.ts';
-import { OPEN_GATE, warnOfRaw } from '../images/open-image.ts';
+import { OPEN_GATE, openImage, warnOfRaw } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { findingsText } from '../report/check-findings.ts';
 import { humanCheck, jsonCheck, repairedText } from '../report/check-report.ts';
@@ -105,6 +105,8 @@ async function checkImage(
       const isProbed = source.format === undefined && source.graph === undefined;
       const isRaw = error.context.format === 'raw';
       if (isProbed && isRaw && repair !== undefined) warnOfRaw(program, source.filename);
+      // Whether it could be checked is told of images alone.
+      if (!isRaw) openImage(program, { source, forceShare }).closeSync();
       const exitCode = EXIT_UNSUPPORTED;
       throw new Failure('This image format does not support checks', { exitCode });
     }

@@ -36,11 +36,24 @@ export function creationWords(error: unknown, target: CreationTarget): string {
       return `Could not create '${filename}': ${hostErrorText(error.errno)}`;
     }
   }
+  const refusal = encryptionWords(error, values);
+  if (refusal !== undefined) return refusal;
   if (format === 'qcow2') {
     const words = versionWords(error, values) ?? combinationWords(error, values);
     if (words !== undefined) return words;
   }
   return wordsOfWriting(error);
+}
+
+/** Of a choice that does not exist, the one that has no such name is told. */
+function encryptionWords({ detail, message }: DiskError, values: OptionValues): string | undefined {
+  const format = values.get('encrypt.format')?.text;
+  if (detail === 'qcow.encrypt-format' && format !== 'luks') {
+    return `Parameter 'format' does not accept value '${format}'`;
+  }
+  const [, parameter, value] = /^([a-z-]+): "([^"]*)" is not available$/.exec(message) ?? [];
+  if (parameter === undefined) return undefined;
+  return `Parameter '${parameter}' does not accept value '${value}'`;
 }
 
 function isTooLarge({ detail, errno }: DiskError): boolean {
