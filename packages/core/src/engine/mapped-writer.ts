@@ -436,7 +436,9 @@ function rangeOf(guestOffset: number, lengthBytes: number): LockRange {
 
 function needsData(format: string): DiskError {
   const message = `${format}: zeros would have to be written as data`;
-  return new DiskError('unsupported', 'disk.zeros-need-data', message);
+  return new DiskError('unsupported', 'disk.zeros-need-data', message, {
+    hint: 'Leave out tablesOnly to have them written.',
+  });
 }
 
 function notCapable(format: string): DiskError {

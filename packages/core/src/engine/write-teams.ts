@@ -140,19 +140,15 @@ export class WriteTeams {
   }
 
   *#finish(write: TeamWrite): Step<void> {
-    const { src, guestOffset, allocation, failure } = write;
-    if (failure !== undefined) {
-      if (allocation !== undefined) yield* attempt(write, () => cancelAllocation(allocation));
-      return;
-    }
-    yield* attempt(write, function* () {
-      if (allocation !== undefined) yield* allocation.commit();
-    });
-    const { doneBytes } = write;
-    if (write.failure !== undefined || doneBytes === src.length) return;
-    yield* attempt(write, () =>
-      this.#work.writeAlone(src.subarray(doneBytes), guestOffset + doneBytes),
-    );
+    const { allocation, failure } = write;
+    if (failure === undefined) yield* attempt(write, () => this.#link(write));
+    else if (allocation !== undefined) yield* attempt(write, () => cancelAllocation(allocation));
+  }
+
+  *#link({ src, guestOffset, allocation, doneBytes }: TeamWrite): Step<void> {
+    if (allocation !== undefined) yield* allocation.commit();
+    if (doneBytes === src.length) return;
+    yield* this.#work.writeAlone(src.subarray(doneBytes), guestOffset + doneBytes);
   }
 }
 
