@@ -122,7 +122,8 @@ function lookAtBlocks(image: Uint8Array, header: Header): { errors: string[]; ga
   const isFixed = flags % 2 === 1;
   const hasParent = Math.floor(flags / 2) % 2 === 1;
   const chunkRatio = (2 ** 23 * item(LOGICAL_SECTOR).readUInt32LE(0)) / blockBytes;
-  const blocks = Math.ceil(Number(item(DISK_SIZE).readBigUInt64LE(0)) / blockBytes);
+  const diskBytes = Number(item(DISK_SIZE).readBigUInt64LE(0));
+  const blocks = Math.ceil(diskBytes / blockBytes);
   const places = new Places();
   places.use('what comes first', 0, MIB);
   places.use('the log', header.logOffset, header.logBytes);
@@ -149,12 +150,9 @@ function lookAtBlocks(image: Uint8Array, header: Header): { errors: string[]; ga
     else errors.push(`sector bitmap ${chunk} is missing`);
   }
   errors.push(...places.faults(image.length));
-  // QEMU makes the file of a fixed disk as long as it will be, and names blocks once they are written.
-  return { errors, gap: isFixed ? 0 : gapAtEnd(places, image.length, metadata) };
-}
-
-/** QEMU leaves 4 MiB behind the metadata, and so do images that are laid out like its own. */
-function gapAtEnd(places: Places, fileBytes: number, { offset, lengthBytes }: Region): number {
-  const isEmpty = offset + lengthBytes + 4 * MIB === fileBytes;
-  return isEmpty ? 0 : places.gapBefore(fileBytes);
+  // QEMU leaves 4 MiB behind the metadata, and so do images that are laid out like its own; the file
+  // of a fixed disk is made as long as it will be, and its blocks are named once they are written.
+  const spareBytes = 4 * MIB + (isFixed ? diskBytes : 0);
+  const emptyBytes = metadata.offset + metadata.lengthBytes + spareBytes;
+  return { errors, gap: image.length === emptyBytes ? 0 : places.gapBefore(image.length) };
 }
