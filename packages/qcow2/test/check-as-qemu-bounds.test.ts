@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { writeU32be, writeU64be } from '@diskfile/bytes';
-import { DEFAULT_LIMITS, MemoryStorage, noDecoders, runSync } from '@diskfile/core';
+import { MemoryStorage, runSync } from '@diskfile/core';
 import { genuineCheck } from '../src/check/genuine/genuine-check.ts';
 import { WorkBudget } from '../src/check/genuine/work-budget.ts';
+import { checkContext } from './support/check-context.ts';
 import { createImage, ImageFiles } from './support/writable-image.ts';
 
 const CLUSTER = 512;
@@ -10,26 +11,7 @@ const SNAPSHOT_BYTES = 64;
 const MIB = 1024 * 1024;
 
 function checkAsQemu(storage: MemoryStorage, budget?: WorkBudget, repair?: 'all') {
-  return runSync(
-    genuineCheck(
-      {
-        storage,
-        decoders: noDecoders,
-        makeHash: () => {
-          throw new Error('a qcow2 image keeps no digest');
-        },
-        limits: DEFAULT_LIMITS,
-        repair,
-        asQemu: true,
-        warn() {},
-        *openNamed() {
-          return new MemoryStorage();
-        },
-        onProgress() {},
-      },
-      budget,
-    ),
-  );
+  return runSync(genuineCheck(checkContext(storage, repair), budget));
 }
 
 /** An image whose snapshots all name the same L1 table of empty entries. */

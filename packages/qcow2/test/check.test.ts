@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { readU64be, writeU16be } from '@diskfile/bytes';
-import {
-  type CheckReport,
-  DEFAULT_LIMITS,
-  MemoryStorage,
-  noDecoders,
-  runAsync,
-  runSync,
-} from '@diskfile/core';
+import { type CheckReport, MemoryStorage, runAsync, runSync } from '@diskfile/core';
 import { checkQcow2 } from '../src/check/check-qcow2.ts';
+import { checkContext } from './support/check-context.ts';
 import { contentOf } from './support/content.ts';
 import {
   createImage,
@@ -20,20 +14,7 @@ import {
 const CLUSTER = 4096;
 
 function contextOf(bytes: Uint8Array) {
-  return {
-    storage: new MemoryStorage(bytes, 'image'),
-    decoders: noDecoders,
-    makeHash: () => {
-      throw new Error('a qcow2 image keeps no digest');
-    },
-    limits: DEFAULT_LIMITS,
-    repair: undefined,
-    warn() {},
-    *openNamed() {
-      return new MemoryStorage();
-    },
-    onProgress() {},
-  };
+  return checkContext(new MemoryStorage(bytes, 'image'));
 }
 
 function check(bytes: Uint8Array): CheckReport {

@@ -128,5 +128,6 @@ function tooLarge(): DiskError {
     'limit',
     'qcow2.image-too-large',
     'The image uses clusters beyond what a refcount table can count',
+    { op: 'check', hint: 'Copy what can still be read of it: convert it to a new image.' },
   );
 }

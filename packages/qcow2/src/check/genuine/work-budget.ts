@@ -19,6 +19,7 @@ export class WorkBudget {
       'limit',
       'qcow2.check.work',
       'The tables are named too often to be followed, or name places too far apart',
+      { op: 'check', hint: 'Check the image without asQemu, which follows each table once.' },
     );
   }
 }
