@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { DiskError } from '@diskfile/bytes';
 import {
   closedGate,
   createImageDisk,
@@ -10,7 +9,7 @@ import {
   openChain,
   runSync,
 } from '@diskfile/core';
-import { buildBochs } from '@diskfile/testkit';
+import { buildBochs, refusalOf } from '@diskfile/testkit';
 import { bochsDriver } from '../src/index.ts';
 
 const EXTENT = 8192;
@@ -33,16 +32,6 @@ function open(image: Uint8Array, snapshot?: string): DiskFile {
     }),
   );
   return createImageDisk(chain, { limits: DEFAULT_LIMITS, opening: undefined });
-}
-
-function detailOf(body: () => unknown): string {
-  try {
-    body();
-  } catch (error) {
-    if (error instanceof DiskError) return `${error.code} ${error.detail}`;
-    throw error;
-  }
-  return 'nothing was refused';
 }
 
 function patched(patch: (image: Buffer) => void): Buffer {
@@ -104,12 +93,12 @@ describe('a growing image', () => {
     ['huge extent', (image) => image.writeUInt32LE(2 ** 24, 80), 'corrupt bochs.extent-size'],
     ['huge disk', (image) => image.fill(0xff, 88, 96), 'unsupported bytes.integer-above-2^53'],
   ])('is refused for another %s', (_, patch, expected) => {
-    expect(detailOf(() => open(patched(patch)))).toBe(expected);
+    expect(refusalOf(() => open(patched(patch)))).toBe(expected);
   });
 
   it('refuses an extent past the end where it is read, and nothing else', () => {
     const disk = open(patched((image) => image.writeUInt32LE(4, CATALOG + 2 * 4)));
-    expect(detailOf(() => disk.readSync(new Uint8Array(1), 2 * EXTENT))).toBe(
+    expect(refusalOf(() => disk.readSync(new Uint8Array(1), 2 * EXTENT))).toBe(
       'corrupt bochs.extent-place',
     );
     const bytes = Buffer.alloc(EXTENT);
@@ -118,7 +107,7 @@ describe('a growing image', () => {
   });
 
   it('has no snapshots', () => {
-    expect(detailOf(() => open(buildBochs(content, EXTENT), 'one'))).toBe(
+    expect(refusalOf(() => open(buildBochs(content, EXTENT), 'one'))).toBe(
       'not-found bochs.no-snapshots',
     );
   });

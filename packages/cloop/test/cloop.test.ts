@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { DiskError } from '@diskfile/bytes';
 import { makeDecoders } from '@diskfile/codec';
 import {
   closedGate,
@@ -11,7 +10,7 @@ import {
   openChain,
   runSync,
 } from '@diskfile/core';
-import { buildCloop } from '@diskfile/testkit';
+import { buildCloop, refusalOf } from '@diskfile/testkit';
 import { cloopDriver } from '../src/index.ts';
 
 const BLOCK = 4096;
@@ -31,16 +30,6 @@ function open(image: Uint8Array, limits: Partial<Limits> = {}): DiskFile {
     }),
   );
   return createImageDisk(chain, { limits: DEFAULT_LIMITS, opening: undefined });
-}
-
-function detailOf(body: () => unknown): string {
-  try {
-    body();
-  } catch (error) {
-    if (error instanceof DiskError) return `${error.code} ${error.detail}`;
-    throw error;
-  }
-  return 'nothing was refused';
 }
 
 function patched(patch: (image: Buffer) => void): Buffer {
@@ -78,7 +67,7 @@ describe('a cloop image', () => {
     ['huge block size', (image) => image.writeUInt32BE(2 ** 31, 128), 'corrupt cloop.block-size'],
     ['count of blocks', (image) => image.writeUInt32BE(2 ** 31, 132), 'corrupt cloop.table'],
   ])('is refused for another %s', (_, patch, expected) => {
-    expect(detailOf(() => open(patched(patch)))).toBe(expected);
+    expect(refusalOf(() => open(patched(patch)))).toBe(expected);
   });
 
   it.each<[string, bigint]>([
@@ -88,7 +77,7 @@ describe('a cloop image', () => {
   ])('refuses a block that ends %s where it is read, and nothing else', (_, end) => {
     const disk = open(patched((image) => image.writeBigUInt64BE(end, 136 + 8)));
     const expected = 'corrupt cloop.block-place';
-    expect(detailOf(() => disk.readSync(new Uint8Array(1), 0))).toBe(expected);
+    expect(refusalOf(() => disk.readSync(new Uint8Array(1), 0))).toBe(expected);
     const bytes = Buffer.alloc(BLOCK);
     disk.readSync(bytes, 3 * BLOCK);
     expect(bytes.equals(content.subarray(3 * BLOCK, 4 * BLOCK))).toBe(true);
@@ -96,6 +85,6 @@ describe('a cloop image', () => {
 
   it('is refused when its table would take more memory than it may', () => {
     const image = buildCloop(content, BLOCK);
-    expect(detailOf(() => open(image, { metadataCacheBytes: 40 }))).toBe('limit cloop.table-size');
+    expect(refusalOf(() => open(image, { metadataCacheBytes: 40 }))).toBe('limit cloop.table-size');
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DiskError } from '@diskfile/bytes';
+import { detailOf } from '@diskfile/testkit';
 import {
   asStorage,
   ContainedImage,
@@ -128,16 +128,6 @@ function read(disk: DiskFile): string {
   const bytes = new Uint8Array(disk.sizeBytes);
   disk.readSync(bytes, 0);
   return text(bytes);
-}
-
-function detailOf(body: () => unknown): string {
-  try {
-    body();
-  } catch (error) {
-    if (error instanceof DiskError) return error.detail;
-    throw error;
-  }
-  return 'nothing was refused';
 }
 
 describe('an image in a container', () => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { crc32, DiskError } from '@diskfile/bytes';
+import { crc32 } from '@diskfile/bytes';
 import { makeDecoders } from '@diskfile/codec';
 import {
   closedGate,
@@ -20,6 +20,7 @@ import {
   type DmgChunkSpec,
   type DmgSpec,
   type DmgTableSpec,
+  refusalOf,
 } from '@diskfile/testkit';
 import { dmgDriver } from '../src/index.ts';
 
@@ -50,16 +51,6 @@ function readAll(image: Uint8Array): Buffer {
   const bytes = Buffer.alloc(disk.sizeBytes);
   disk.readSync(bytes, 0);
   return bytes;
-}
-
-function detailOf(body: () => unknown): string {
-  try {
-    body();
-  } catch (error) {
-    if (error instanceof DiskError) return `${error.code} ${error.detail}`;
-    throw error;
-  }
-  return 'nothing was refused';
 }
 
 function check(image: Uint8Array) {
@@ -157,7 +148,7 @@ describe('a DMG image', () => {
     expect(open(imageOf([raw(content)], { sectorCount: 3 })).sizeBytes).toBe(3 * SECTOR);
     expect(open(imageOf([raw(content)], { sectorCount: 0 })).sizeBytes).toBe(8 * SECTOR);
     const long = open(imageOf([raw(content)], { sectorCount: 9 }));
-    expect(detailOf(() => long.readSync(new Uint8Array(9 * SECTOR), 0))).toBe('corrupt dmg.gap');
+    expect(refusalOf(() => long.readSync(new Uint8Array(9 * SECTOR), 0))).toBe('corrupt dmg.gap');
   });
 
   it('is recognised by its trailer, at the end, before padding, or at the start', () => {
@@ -172,7 +163,7 @@ describe('a DMG image', () => {
     expect(probe(image.subarray(-512))).toBe('yes');
     expect(probe(image.subarray(-511))).toBe('no');
     expect(probe(new Uint8Array(0))).toBe('no');
-    expect(detailOf(() => open(content))).toBe('corrupt dmg.no-trailer');
+    expect(refusalOf(() => open(content))).toBe('corrupt dmg.no-trailer');
   });
 
   it.each([
@@ -182,7 +173,7 @@ describe('a DMG image', () => {
     const file = Buffer.alloc(4096);
     mark(file);
     expect(dmgDriver.probe({ head: file, tail: file, sizeBytes: file.length })).toBe('yes');
-    expect(detailOf(() => open(file))).toBe('unsupported dmg.encrypted');
+    expect(refusalOf(() => open(file))).toBe('unsupported dmg.encrypted');
   });
 
   it.each<[string, (trailer: Buffer) => void, string]>([
@@ -204,7 +195,7 @@ describe('a DMG image', () => {
       'unsupported bytes.integer-above-2^53',
     ],
   ])('is refused for another %s in its trailer', (_, patch, expected) => {
-    expect(detailOf(() => open(imageOf([raw(content)], { patch })))).toBe(expected);
+    expect(refusalOf(() => open(imageOf([raw(content)], { patch })))).toBe(expected);
   });
 
   it.each<[string, (table: Buffer) => void, string]>([
@@ -230,19 +221,21 @@ describe('a DMG image', () => {
   ])('is refused for another %s of its table', (_, patch, expected) => {
     for (const resourceFork of [false, true]) {
       const image = buildDmg({ tables: [{ chunks: [raw(content)], patch }], resourceFork });
-      expect(detailOf(() => open(image))).toBe(expected);
+      expect(refusalOf(() => open(image))).toBe(expected);
     }
   });
 
   it('is refused when two chunks overlap', () => {
     const chunks = [raw(content), { ...raw(content), firstSector: 7 }];
-    expect(detailOf(() => open(imageOf(chunks)))).toBe('corrupt dmg.chunk-overlap');
+    expect(refusalOf(() => open(imageOf(chunks)))).toBe('corrupt dmg.chunk-overlap');
   });
 
   it('is refused when its chunks would take more memory than they may', () => {
     const image = imageOf(Array.from({ length: 100 }, () => zero(1)));
-    expect(detailOf(() => open(image, { metadataCacheBytes: 1000 }))).toBe('limit dmg.chunk-count');
-    expect(detailOf(() => open(image, { maxStructureBytes: 1000 }))).toBe('limit dmg.table-size');
+    expect(refusalOf(() => open(image, { metadataCacheBytes: 1000 }))).toBe(
+      'limit dmg.chunk-count',
+    );
+    expect(refusalOf(() => open(image, { maxStructureBytes: 1000 }))).toBe('limit dmg.table-size');
   });
 
   it.each<[string, DmgChunkSpec, string]>([
@@ -272,14 +265,14 @@ describe('a DMG image', () => {
     expect(Buffer.from(first).equals(content)).toBe(true);
     disk.readSync(first, 2 ** 31 * SECTOR);
     expect(Buffer.from(first).equals(content)).toBe(true);
-    expect(detailOf(() => disk.readSync(new Uint8Array(10), content.length))).toBe(expected);
+    expect(refusalOf(() => disk.readSync(new Uint8Array(10), content.length))).toBe(expected);
   });
 
   it('refuses a gap in the table where it is read', () => {
     const disk = open(
       imageOf([raw(content), { ...raw(content), firstSector: 20 }], { sectorCount: 0 }),
     );
-    expect(detailOf(() => disk.readSync(new Uint8Array(1), 8 * SECTOR))).toBe('corrupt dmg.gap');
+    expect(refusalOf(() => disk.readSync(new Uint8Array(1), 8 * SECTOR))).toBe('corrupt dmg.gap');
     disk.readSync(new Uint8Array(content.length), 20 * SECTOR);
   });
 
@@ -320,7 +313,7 @@ describe('a DMG image', () => {
     ['a comment without end', '<!-- <plist><dict/></plist>'],
   ])('refuses a property list with %s', (_, xml) => {
     const image = imageOf([raw(content)], { xml });
-    expect(detailOf(() => open(image))).toBe('corrupt dmg.property-list');
+    expect(refusalOf(() => open(image))).toBe('corrupt dmg.property-list');
   });
 
   it.each<[string, string, string]>([
@@ -336,7 +329,7 @@ describe('a DMG image', () => {
     ['an empty table', blkx('<data/>'), 'corrupt dmg.table'],
     ['a short table', blkx('<data>bWlzaA==</data>'), 'corrupt dmg.table'],
   ])('refuses a property list with %s', (_, xml, expected) => {
-    expect(detailOf(() => open(imageOf([raw(content)], { xml })))).toBe(expected);
+    expect(refusalOf(() => open(imageOf([raw(content)], { xml })))).toBe(expected);
   });
 
   it.each<[string, number, number, string]>([
@@ -346,7 +339,7 @@ describe('a DMG image', () => {
   ])('refuses a resource fork that leads to other places: %s', (_, at, value, expected) => {
     const image = imageOf([zero(1)], { resourceFork: true });
     image.writeUInt32BE(value, at);
-    expect(detailOf(() => open(image))).toBe(expected);
+    expect(refusalOf(() => open(image))).toBe(expected);
   });
 
   it('is checked against the checksums of its parts, its data and all of them', async () => {

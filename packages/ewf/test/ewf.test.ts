@@ -16,7 +16,13 @@ import {
   type Step,
   type Storage,
 } from '@diskfile/core';
-import { buildEwf, type EwfSpec, listEwfSections, repairEwfChecksums } from '@diskfile/testkit';
+import {
+  buildEwf,
+  type EwfSpec,
+  listEwfSections,
+  repairEwfChecksums,
+  refusalOf,
+} from '@diskfile/testkit';
 import { ewfDriver } from '../src/index.ts';
 import { segmentName } from '../src/segment-names.ts';
 
@@ -66,16 +72,6 @@ function readAll(disk: DiskFile): Buffer {
   const bytes = Buffer.alloc(disk.sizeBytes);
   disk.readSync(bytes, 0);
   return bytes;
-}
-
-function detailOf(body: () => unknown): string {
-  try {
-    body();
-  } catch (error) {
-    if (error instanceof DiskError) return `${error.code} ${error.detail}`;
-    throw error;
-  }
-  return 'nothing was refused';
 }
 
 const makeHash = (algorithm: string) => createHash(algorithm);
@@ -173,7 +169,7 @@ describe('an EWF image', () => {
     const segments = patched({ content }, 'table', 24, 0, false);
     const mirror = listEwfSections(segments[0]!).find(({ type }) => type === 'table2')!;
     segments[0]!.writeUInt32LE(0, mirror.dataOffset + 24);
-    expect(detailOf(() => readAll(open(segments)))).toBe('corrupt ewf.table-checksum');
+    expect(refusalOf(() => readAll(open(segments)))).toBe('corrupt ewf.table-checksum');
   });
 
   it('refuses damaged chunks where they are, and a check finds each', () => {
@@ -185,7 +181,7 @@ describe('an EWF image', () => {
     const disk = open(segments);
     disk.readSync(new Uint8Array(10 * CHUNK), 0);
     const chunk = new Uint8Array(CHUNK);
-    expect(detailOf(() => disk.readSync(chunk, 10 * CHUNK))).toMatch(/^corrupt /);
+    expect(refusalOf(() => disk.readSync(chunk, 10 * CHUNK))).toMatch(/^corrupt /);
     disk.readSync(chunk, 11 * CHUNK);
     const report = runSync(check(segments));
     expect(report.findings.map(({ guestOffset }) => guestOffset)).toEqual([10 * CHUNK, 14 * CHUNK]);
@@ -244,7 +240,7 @@ describe('what is no good image', () => {
     ['volume', 20, 0x0010_0000, 'corrupt ewf.size'],
     ['volume', 20, 0xffff_ffff, 'unsupported bytes.integer-above-2^53'],
   ])('is refused: %s + %i = %i', (type, at, value, detail) => {
-    expect(detailOf(() => open(patched({ content }, type, at, value)))).toBe(detail);
+    expect(refusalOf(() => open(patched({ content }, type, at, value)))).toBe(detail);
   });
 
   it('is refused whose sections lead back, or out of the file', () => {
@@ -254,17 +250,17 @@ describe('what is no good image', () => {
       const [, sectors] = listEwfSections(first);
       first.writeUInt32LE(target, sectors!.offset + 16);
       repairEwfChecksums(first);
-      expect(detailOf(() => open(segments))).toBe('corrupt ewf.section-order');
+      expect(refusalOf(() => open(segments))).toBe('corrupt ewf.section-order');
     }
   });
 
   it('is refused where it was cut', () => {
     const [first] = buildEwf({ content, tablesPerSegment: 100 });
-    expect(detailOf(() => open([first!.subarray(0, 100)]))).toBe('corrupt ewf.section-order');
-    expect(detailOf(() => open([first!.subarray(0, first!.length - 1)]))).toBe(
+    expect(refusalOf(() => open([first!.subarray(0, 100)]))).toBe('corrupt ewf.section-order');
+    expect(refusalOf(() => open([first!.subarray(0, first!.length - 1)]))).toBe(
       'corrupt ewf.truncated',
     );
-    expect(detailOf(() => open([first!.subarray(0, 20)]))).toBe('corrupt ewf.truncated');
+    expect(refusalOf(() => open([first!.subarray(0, 20)]))).toBe('corrupt ewf.truncated');
   });
 
   it('is refused in its tables', () => {
@@ -272,21 +268,21 @@ describe('what is no good image', () => {
     const sections = listEwfSections(counted[0]!);
     const mirror = sections.find(({ type }) => type === 'table2')!;
     counted[0]!.writeUInt32LE(7, mirror.dataOffset);
-    expect(detailOf(() => open(counted))).toBe('corrupt ewf.table-header');
+    expect(refusalOf(() => open(counted))).toBe('corrupt ewf.table-header');
     const away = patched({ content }, 'table', 24, 0x7fff_0000);
-    expect(detailOf(() => readAll(open(away)))).toBe('corrupt ewf.chunk-place');
+    expect(refusalOf(() => readAll(open(away)))).toBe('corrupt ewf.chunk-place');
   });
 
   it('is one that goes on in a file that is not there, or is another one', () => {
     const segments = buildEwf({ content });
-    expect(detailOf(() => open(segments.slice(0, 1)))).toBe('not-found test.none');
+    expect(refusalOf(() => open(segments.slice(0, 1)))).toBe('not-found test.none');
     const [first, second, third] = segments as [Buffer, Buffer, Buffer];
-    expect(detailOf(() => open([first, third, second]))).toBe('corrupt ewf.segment-number');
-    expect(detailOf(() => open([second]))).toBe('invalid-argument ewf.not-first');
+    expect(refusalOf(() => open([first, third, second]))).toBe('corrupt ewf.segment-number');
+    expect(refusalOf(() => open([second]))).toBe('invalid-argument ewf.not-first');
     const data = listEwfSections(second)[0]!;
     second[data.dataOffset + 64] = 1;
     repairEwfChecksums(second);
-    expect(detailOf(() => open(segments))).toBe('corrupt ewf.set');
+    expect(refusalOf(() => open(segments))).toBe('corrupt ewf.set');
   });
 
   it('is read as far as it goes where making it was not finished', () => {
@@ -296,7 +292,7 @@ describe('what is no good image', () => {
     const bytes = Buffer.alloc(23 * CHUNK);
     disk.readSync(bytes, 0);
     expect(bytes.equals(content.subarray(0, bytes.length))).toBe(true);
-    expect(detailOf(() => disk.readSync(bytes, 24 * CHUNK))).toBe('corrupt ewf.chunk-missing');
+    expect(refusalOf(() => disk.readSync(bytes, 24 * CHUNK))).toBe('corrupt ewf.chunk-missing');
   });
 
   it.each([

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { DiskError } from '@diskfile/bytes';
 import {
   closedGate,
   createImageDisk,
@@ -11,7 +10,7 @@ import {
   runSync,
 } from '@diskfile/core';
 import { rawDriver } from '@diskfile/raw';
-import { buildTar, type TarMember } from '@diskfile/testkit';
+import { buildTar, type TarMember, refusalOf } from '@diskfile/testkit';
 import { ovaDriver } from '../src/index.ts';
 
 const raw = Buffer.alloc(2048, 'raw disk');
@@ -37,16 +36,6 @@ function open(bytes: Uint8Array, disk?: string): DiskFile {
     }),
   );
   return createImageDisk(chain, { limits: DEFAULT_LIMITS, opening: undefined });
-}
-
-function detailOf(body: () => unknown): string {
-  try {
-    body();
-  } catch (error) {
-    if (error instanceof DiskError) return `${error.code} ${error.detail}`;
-    throw error;
-  }
-  return 'nothing was refused';
 }
 
 function read(disk: DiskFile): Buffer {
@@ -94,18 +83,18 @@ describe('an appliance', () => {
     const other = Buffer.alloc(1024, 'other');
     const archive = buildTar([ovf('a', 'b'), { name: 'a', data: raw }, { name: 'b', data: other }]);
     for (const name of ['d1', 'b', '1']) expect(read(open(archive, name)).equals(other)).toBe(true);
-    expect(detailOf(() => open(archive, 'd2'))).toBe('not-found ova.no-disk');
-    expect(detailOf(() => open(buildTar([ovf('../../etc/passwd')])))).toBe(
+    expect(refusalOf(() => open(archive, 'd2'))).toBe('not-found ova.no-disk');
+    expect(refusalOf(() => open(buildTar([ovf('../../etc/passwd')])))).toBe(
       'not-found ova.no-member',
     );
-    expect(detailOf(() => open(buildTar([ovf()])))).toBe('not-found ova.no-disk');
+    expect(refusalOf(() => open(buildTar([ovf()])))).toBe('not-found ova.no-disk');
   });
 
   it('is refused where it is damaged', () => {
     const archive = buildTar([ovf('a'), { name: 'a', data: raw }]);
-    expect(detailOf(() => open(archive.subarray(0, 2000)))).toBe('corrupt ova.broken');
+    expect(refusalOf(() => open(archive.subarray(0, 2000)))).toBe('corrupt ova.broken');
     archive[1024] = 0xff;
-    expect(detailOf(() => open(archive))).toBe('corrupt ova.broken');
+    expect(refusalOf(() => open(archive))).toBe('corrupt ova.broken');
     for (const field of [
       '77777777777\0',
       '-0000000001\0',
@@ -113,13 +102,15 @@ describe('an appliance', () => {
       '\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff',
     ]) {
       const member = { name: 'a', data: raw, sizeField: Buffer.from(field, 'latin1') };
-      expect(detailOf(() => open(buildTar([ovf('a'), member])))).toBe('corrupt ova.broken');
+      expect(refusalOf(() => open(buildTar([ovf('a'), member])))).toBe('corrupt ova.broken');
     }
-    expect(detailOf(() => open(buildTar([{ name: 'a', data: raw }])))).toBe('corrupt ova.broken');
+    expect(refusalOf(() => open(buildTar([{ name: 'a', data: raw }])))).toBe('corrupt ova.broken');
   });
 
   it('takes no time over a descriptor that is none', () => {
     const data = Buffer.from(`<File ${'a = '.repeat(400_000)}${'<File'.repeat(100_000)}`);
-    expect(detailOf(() => open(buildTar([{ name: 'x.ovf', data }])))).toBe('not-found ova.no-disk');
+    expect(refusalOf(() => open(buildTar([{ name: 'x.ovf', data }])))).toBe(
+      'not-found ova.no-disk',
+    );
   });
 });

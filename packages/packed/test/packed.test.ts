@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { xxh64Low } from '@diskfile/bytes';
 import { makeEncoders } from '@diskfile/codec';
 import { runSync } from '@diskfile/core';
-import { buildLz4, buildSeekableZstd } from '@diskfile/testkit';
-import { detailOf, expectContent, native, open, portable } from './support/open-packed.ts';
+import { buildLz4, buildSeekableZstd, refusalOf } from '@diskfile/testkit';
+import { expectContent, native, open, portable } from './support/open-packed.ts';
 import { XZ_CONTENT, XZ_FILE } from './support/xz-file.ts';
 
 /** Zeros, text and noise. */
@@ -69,16 +69,16 @@ describe('gzip', () => {
   });
 
   it('refuses what is damaged', () => {
-    expect(detailOf(() => open(damaged(one, -1)))).toBe('corrupt gzip.broken');
-    expect(detailOf(() => open(damaged(one, -5)))).toBe('corrupt gzip.broken');
-    expect(detailOf(() => open(one.subarray(0, 30_000)))).toBe('corrupt packed.truncated');
-    expect(detailOf(() => open(one.subarray(0, 5)))).toBe('corrupt packed.truncated');
-    expect(detailOf(() => open(damaged(one, Math.floor(one.length / 2))))).toMatch(/^corrupt /);
+    expect(refusalOf(() => open(damaged(one, -1)))).toBe('corrupt gzip.broken');
+    expect(refusalOf(() => open(damaged(one, -5)))).toBe('corrupt gzip.broken');
+    expect(refusalOf(() => open(one.subarray(0, 30_000)))).toBe('corrupt packed.truncated');
+    expect(refusalOf(() => open(one.subarray(0, 5)))).toBe('corrupt packed.truncated');
+    expect(refusalOf(() => open(damaged(one, Math.floor(one.length / 2))))).toMatch(/^corrupt /);
   });
 
   it('does not unpack more than it may', () => {
     const limits = { maxUnpackedBytes: 2_000_000 };
-    expect(detailOf(() => open(one, { limits }))).toBe('limit packed.too-long');
+    expect(refusalOf(() => open(one, { limits }))).toBe('limit packed.too-long');
   });
 });
 
@@ -140,26 +140,26 @@ describe('zstd', () => {
     };
     const table = file.length - 9 - 13 * 12 - 8;
     const refused = 'corrupt zstd.seek-table';
-    expect(detailOf(() => open(lie(file.length - 9, 14)))).toBe(refused);
-    expect(detailOf(() => open(lie(file.length - 9, 0xffff_ffff)))).toBe(refused);
-    expect(detailOf(() => open(lie(table + 4, 7)))).toBe(refused);
-    expect(detailOf(() => open(lie(table + 8, 7)))).toBe(refused);
-    expect(detailOf(() => open(damaged(file, -5)))).toBe(refused);
+    expect(refusalOf(() => open(lie(file.length - 9, 14)))).toBe(refused);
+    expect(refusalOf(() => open(lie(file.length - 9, 0xffff_ffff)))).toBe(refused);
+    expect(refusalOf(() => open(lie(table + 4, 7)))).toBe(refused);
+    expect(refusalOf(() => open(lie(table + 8, 7)))).toBe(refused);
+    expect(refusalOf(() => open(damaged(file, -5)))).toBe(refused);
     // As long together, but not where frames begin.
     const moved = lie(table + 8, seekable[0]!.bytes.length + 4);
     moved.writeUInt32LE(seekable[1]!.bytes.length - 4, table + 8 + 12);
     const broken = 'corrupt codec.zstd-broken';
-    expect(detailOf(() => open(moved))).toBe(broken);
-    expect(detailOf(() => open(lie(table + 12, 249_999)))).toBe(broken);
-    expect(detailOf(() => open(lie(table + 12, 250_001)))).toBe(broken);
+    expect(refusalOf(() => open(moved))).toBe(broken);
+    expect(refusalOf(() => open(lie(table + 12, 249_999)))).toBe(broken);
+    expect(refusalOf(() => open(lie(table + 12, 250_001)))).toBe(broken);
     const late = open(lie(table + 12 + 3 * 12, 250_001));
-    expect(detailOf(() => late.readSync(new Uint8Array(10), 750_000))).toBe(broken);
+    expect(refusalOf(() => late.readSync(new Uint8Array(10), 750_000))).toBe(broken);
   });
 
   it('refuses a unit that holds more frames than its table tells of', () => {
     const [first, second] = seekable as [(typeof seekable)[0], (typeof seekable)[0]];
     const hidden = { ...first!, bytes: Buffer.concat([first!.bytes, second!.bytes]) };
-    expect(detailOf(() => open(buildSeekableZstd([hidden])))).toBe('corrupt codec.zstd-broken');
+    expect(refusalOf(() => open(buildSeekableZstd([hidden])))).toBe('corrupt codec.zstd-broken');
   });
 
   it('refuses frames that cannot hold what they say, and what is cut', () => {
@@ -168,9 +168,9 @@ describe('zstd', () => {
     // The size has four bytes, behind descriptor and perhaps a window.
     const sizeAt = bomb[4]! % 64 >= 32 ? 5 : 6;
     bomb.writeUInt32LE(0x7fff_ffff, sizeAt);
-    expect(detailOf(() => open(bomb))).toMatch(/^(corrupt|limit) codec.zstd/);
-    expect(detailOf(() => open(bytes!.subarray(0, 1000)))).toBe('corrupt packed.truncated');
-    expect(detailOf(() => open(Buffer.concat([bytes!, Buffer.from('no frame at all')])))).toBe(
+    expect(refusalOf(() => open(bomb))).toMatch(/^(corrupt|limit) codec.zstd/);
+    expect(refusalOf(() => open(bytes!.subarray(0, 1000)))).toBe('corrupt packed.truncated');
+    expect(refusalOf(() => open(Buffer.concat([bytes!, Buffer.from('no frame at all')])))).toBe(
       'corrupt codec.zstd-broken',
     );
   });
@@ -210,13 +210,13 @@ describe('lz4', () => {
 
   it('refuses what is damaged', () => {
     const file = buildLz4(content, { hasBlockChecksums: true, hasContentSize: true });
-    expect(detailOf(() => open(damaged(file, -1)))).toBe('corrupt lz4.broken');
-    expect(detailOf(() => open(damaged(file, 14)))).toBe('corrupt lz4.broken');
-    expect(detailOf(() => open(damaged(file, 100)))).toBe('corrupt lz4.broken');
-    expect(detailOf(() => open(file.subarray(0, -6)))).toBe('corrupt packed.truncated');
+    expect(refusalOf(() => open(damaged(file, -1)))).toBe('corrupt lz4.broken');
+    expect(refusalOf(() => open(damaged(file, 14)))).toBe('corrupt lz4.broken');
+    expect(refusalOf(() => open(damaged(file, 100)))).toBe('corrupt lz4.broken');
+    expect(refusalOf(() => open(file.subarray(0, -6)))).toBe('corrupt packed.truncated');
     const plain = buildLz4(content, { hasContentChecksum: false });
-    expect(detailOf(() => open(damaged(plain, 7 + 3)))).toBe('corrupt lz4.broken');
-    expect(detailOf(() => open(buildLz4(content), { limits: { maxUnpackedBytes: 1e6 } }))).toBe(
+    expect(refusalOf(() => open(damaged(plain, 7 + 3)))).toBe('corrupt lz4.broken');
+    expect(refusalOf(() => open(buildLz4(content), { limits: { maxUnpackedBytes: 1e6 } }))).toBe(
       'limit packed.too-long',
     );
   });
@@ -233,14 +233,14 @@ describe('xz', () => {
 
   it('refuses what is damaged', () => {
     for (const at of [-1, -6, -12, -20]) {
-      expect(detailOf(() => open(damaged(XZ_FILE, at)))).toBe('corrupt xz.broken');
+      expect(refusalOf(() => open(damaged(XZ_FILE, at)))).toBe('corrupt xz.broken');
     }
-    expect(detailOf(() => open(Buffer.concat([XZ_FILE, Buffer.alloc(3)])))).toBe(
+    expect(refusalOf(() => open(Buffer.concat([XZ_FILE, Buffer.alloc(3)])))).toBe(
       'corrupt xz.broken',
     );
-    expect(detailOf(() => open(XZ_FILE.subarray(0, 1000)))).toBe('corrupt xz.broken');
-    expect(detailOf(() => open(XZ_FILE.subarray(500)))).toBe('nothing was refused');
-    expect(detailOf(() => open(damaged(XZ_FILE, 700)))).toMatch(/^corrupt codec.xz/);
+    expect(refusalOf(() => open(XZ_FILE.subarray(0, 1000)))).toBe('corrupt xz.broken');
+    expect(refusalOf(() => open(XZ_FILE.subarray(500)))).toBe('nothing was refused');
+    expect(refusalOf(() => open(damaged(XZ_FILE, 700)))).toMatch(/^corrupt codec.xz/);
   });
 });
 
@@ -253,12 +253,12 @@ describe('what is inside', () => {
     await expectContent(disk, content.subarray(0, 5120));
     let deep: Buffer = Buffer.from('x');
     for (let depth = 0; depth < 6; depth++) deep = gzipSync(deep);
-    expect(detailOf(() => open(deep))).toBe('limit open.nested-too-deeply');
+    expect(refusalOf(() => open(deep))).toBe('limit open.nested-too-deeply');
   });
 
   it('is not looked at where the format is stated', () => {
     const packed = gzipSync(content);
     expect(open(packed, { format: 'raw' }).format).toBe('raw');
-    expect(detailOf(() => open(packed, { format: 'zstd' }))).toMatch(/^corrupt /);
+    expect(refusalOf(() => open(packed, { format: 'zstd' }))).toMatch(/^corrupt /);
   });
 });

@@ -12,8 +12,9 @@ import {
   runSync,
 } from '@diskfile/core';
 import { rawDriver } from '@diskfile/raw';
+import { refusalOf } from '@diskfile/testkit';
 import { zstdDriver } from '../src/index.ts';
-import { detailOf, open, portable } from './support/open-packed.ts';
+import { open, portable } from './support/open-packed.ts';
 
 const FRAME = 4096;
 const encoders = makeEncoders();
@@ -100,7 +101,7 @@ describe('a new zstd disk', () => {
     const damaged = storage.bytes.slice();
     const end = Buffer.from(damaged).indexOf('28b52ffd', 4, 'hex');
     damaged[end - 1]! ^= 1;
-    expect(detailOf(() => open(damaged).readSync(new Uint8Array(1), 0))).toMatch(/^corrupt codec/);
+    expect(refusalOf(() => open(damaged).readSync(new Uint8Array(1), 0))).toMatch(/^corrupt codec/);
   });
 
   it('refuses what is behind the last frame, parts of frames, and a second filling', () => {
@@ -108,16 +109,16 @@ describe('a new zstd disk', () => {
     const disk = openWritable(storage);
     disk.writeSync(noise(FRAME, 1), 2 * FRAME);
     const write = (at: number, length: number) =>
-      detailOf(() => disk.writeSync(noise(length, 1), at));
+      refusalOf(() => disk.writeSync(noise(length, 1), at));
     expect(write(2 * FRAME, FRAME)).toBe('unsupported zstd.out-of-order');
     expect(write(0, FRAME)).toBe('unsupported zstd.out-of-order');
     expect(write(3 * FRAME, 512)).toBe('invalid-argument disk.compressed-range');
-    expect(detailOf(() => disk.writeZeroesSync(0, 4 * FRAME))).toMatch(/^unsupported zstd/);
+    expect(refusalOf(() => disk.writeZeroesSync(0, 4 * FRAME))).toMatch(/^unsupported zstd/);
     disk.closeSync();
-    expect(detailOf(() => openWritable(storage))).toBe('unsupported zstd.not-new');
+    expect(refusalOf(() => openWritable(storage))).toBe('unsupported zstd.not-new');
     const patched = new MemoryStorage(create(5 * FRAME).bytes.slice());
     patched.bytes[12]! ^= 1;
-    expect(detailOf(() => openWritable(patched))).toBe('unsupported zstd.not-new');
+    expect(refusalOf(() => openWritable(patched))).toBe('unsupported zstd.not-new');
   });
 
   it.each<[string, FormatOptions, string]>([
@@ -126,12 +127,12 @@ describe('a new zstd disk', () => {
     ['huge frames', { frame_size: '4M' }, 'invalid-argument zstd.frame-size'],
     ['another option', { level: 4 }, 'invalid-argument zstd.option'],
   ])('is not made with %s', (_, options, expected) => {
-    expect(detailOf(() => create(FRAME, options))).toBe(expected);
+    expect(refusalOf(() => create(FRAME, options))).toBe(expected);
   });
 
   it('is not made larger than its readers take, or over another image', () => {
     const sizeBytes = 2 ** 42;
-    const detail = detailOf(() => create(sizeBytes * 2, {}));
+    const detail = refusalOf(() => create(sizeBytes * 2, {}));
     expect(detail).toBe('invalid-argument zstd.size');
     const backing = { name: 'base', format: 'raw' };
     const storage = new MemoryStorage();

@@ -1,6 +1,7 @@
 /** What zeros and discards do to tables and data files, beyond how they read. */
 import { describe, expect, it } from 'vitest';
 import { MemoryStorage, type DiskFile } from '@diskfile/core';
+import { detailOf } from '@diskfile/testkit';
 import { readAll } from './support/open-image.ts';
 import {
   createImage,
@@ -24,15 +25,6 @@ async function kindsOf(disk: DiskFile): Promise<string[]> {
 function newDisk(options: CreateOptions = {}, files = new ImageFiles()): DiskFile {
   createImage(files, SIZE_BYTES, { cluster_size: CLUSTER, ...options });
   return openWritable(files);
-}
-
-function detailOf(action: () => void): unknown {
-  try {
-    action();
-  } catch (error) {
-    return (error as { detail?: unknown }).detail;
-  }
-  return undefined;
 }
 
 describe('zeros for a part of a cluster', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { writeU32le, type DiskError } from '@diskfile/bytes';
+import { writeU32le } from '@diskfile/bytes';
 import {
   closedGate,
   createImageDisk,
@@ -10,6 +10,7 @@ import {
   openChain,
   runSync,
 } from '@diskfile/core';
+import { detailOf } from '@diskfile/testkit';
 import { vdiDriver } from '../src/index.ts';
 
 const MIB = 1024 * 1024;
@@ -38,15 +39,6 @@ function open(storage: MemoryStorage, writable = true): DiskFile {
     }),
   );
   return createImageDisk(chain, { limits: DEFAULT_LIMITS, opening: undefined });
-}
-
-function detailOf(body: () => unknown): string {
-  try {
-    body();
-  } catch (error) {
-    return (error as DiskError).detail;
-  }
-  return 'nothing was refused';
 }
 
 function patched(at: number, value: number): MemoryStorage {

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { writeU32le } from '@diskfile/bytes';
 import { decoders } from '@diskfile/codec';
 import { type CheckReport, DEFAULT_LIMITS, runSync } from '@diskfile/core';
+import { detailOf } from '@diskfile/testkit';
 import { vmdkDriver } from '../src/index.ts';
-import { detailOf, Folder } from './support/disks.ts';
+import { Folder } from './support/disks.ts';
 
 const MIB = 1024 * 1024;
 const GRAIN = 64 * 1024;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readU32le } from '@diskfile/bytes';
-import { detailOf, Folder } from './support/disks.ts';
+import { detailOf } from '@diskfile/testkit';
+import { Folder } from './support/disks.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { writeU32le } from '@diskfile/bytes';
-import { detailOf, Folder, noise } from './support/disks.ts';
+import { detailOf } from '@diskfile/testkit';
+import { Folder, noise } from './support/disks.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

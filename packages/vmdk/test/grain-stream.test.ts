@@ -1,7 +1,8 @@
 import { inflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { type DiskError, readU32le, writeU32le } from '@diskfile/bytes';
-import { detailOf, Folder, noise } from './support/disks.ts';
+import { detailOf } from '@diskfile/testkit';
+import { Folder, noise } from './support/disks.ts';
 
 const GRAIN = 64 * 1024;
 const SECTOR = 512;

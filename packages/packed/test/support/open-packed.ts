@@ -10,7 +10,6 @@ import {
   openChain,
   runSync,
 } from '@diskfile/core';
-import { DiskError } from '@diskfile/bytes';
 import { rawDriver } from '@diskfile/raw';
 import { expect } from 'vitest';
 import { gzipDriver, lz4Driver, xzDriver, zstdDriver } from '../../src/index.ts';
@@ -69,14 +68,4 @@ export async function expectContent(disk: DiskFile, content: Uint8Array): Promis
     statuses.every(({ compressed, hostOffset }) => compressed && hostOffset === undefined),
   ).toBe(true);
   expect(statuses.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0)).toBe(content.length);
-}
-
-export function detailOf(body: () => unknown): string {
-  try {
-    body();
-  } catch (error) {
-    if (error instanceof DiskError) return `${error.code} ${error.detail}`;
-    throw error;
-  }
-  return 'nothing was refused';
 }

@@ -1,5 +1,4 @@
 /** One driver and images in memory, for the unit tests of a format. */
-import { DiskError } from '@diskfile/bytes';
 import {
   type BackingReference,
   type CheckReport,
@@ -91,15 +90,4 @@ export class DriverInMemory {
     this.open(storage, { writable: false }).readSync(byte, guestOffset);
     return byte[0]!;
   }
-}
-
-/** Detail of the refusal. */
-export function detailOf(body: () => unknown): string {
-  try {
-    body();
-  } catch (error) {
-    if (error instanceof DiskError) return error.detail;
-    throw error;
-  }
-  return 'nothing was refused';
 }

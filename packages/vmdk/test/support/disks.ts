@@ -99,15 +99,6 @@ function* found<T>(value: T): Generator<never, T> {
   return value;
 }
 
-export function detailOf(body: () => unknown): string {
-  try {
-    body();
-  } catch (error) {
-    return (error as DiskError).detail;
-  }
-  return 'nothing was refused';
-}
-
 /** Bytes that do not get smaller. */
 export function noise(lengthBytes: number): Uint8Array<ArrayBuffer> {
   let state = 1;
