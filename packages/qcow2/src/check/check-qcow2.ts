@@ -9,17 +9,23 @@ import {
   type Step,
 } from '@diskfile/core';
 import { openDataFile } from '../data-file.ts';
-import { genuineCheck } from './genuine/genuine-check.ts';
+import { genuineCheck, type GenuineResult } from './genuine/genuine-check.ts';
+import { TooMuchWork } from './genuine/work-budget.ts';
 import { Inspection } from './inspection.ts';
 import { Repair } from './repair/repair.ts';
 
 /** What `FormatDriver.check` says. */
 export function* checkQcow2(context: CheckContext): Step<CheckReport> {
   const { storage, repair, limits } = context;
-  const first = yield* Inspection.run(context);
+  let first = yield* Inspection.run(context);
   if (first.external) yield* lookAtDataFile(context, first);
   if (repair !== undefined && !isWritable(storage)) throw readOnly(storage.name);
-  if (context.asQemu && first.findings.listed.length > 0) return yield* reportAsQemu(context);
+  if (context.asQemu && first.findings.listed.length > 0) {
+    const report = yield* reportAsQemu(context);
+    if (report !== undefined) return report;
+    // It may have mended some of it.
+    if (repair !== undefined) first = yield* Inspection.run(context);
+  }
   if (repair === undefined || !isWritable(storage)) return reportOf(first, first);
   const warn = context.warn.bind(context);
   const onProgress = context.onProgress.bind(context);
@@ -27,8 +33,11 @@ export function* checkQcow2(context: CheckContext): Step<CheckReport> {
   return reportOf(first, left);
 }
 
-function* reportAsQemu(context: CheckContext): Step<CheckReport> {
-  const { transcript, imageEndOffset, totalClusters, failure } = yield* genuineCheck(context);
+/** @returns undefined for an image in which following each reference would take too long */
+function* reportAsQemu(context: CheckContext): Step<CheckReport | undefined> {
+  const result = yield* genuineUnlessTooMuch(context);
+  if (result === undefined) return undefined;
+  const { transcript, imageEndOffset, totalClusters, failure } = result;
   const { lines, ...counts } = transcript;
   return {
     format: 'qcow2',
@@ -39,6 +48,15 @@ function* reportAsQemu(context: CheckContext): Step<CheckReport> {
     findingsOmitted: 0,
     genuine: { lines, failure },
   };
+}
+
+function* genuineUnlessTooMuch(context: CheckContext): Step<GenuineResult | undefined> {
+  try {
+    return yield* genuineCheck(context);
+  } catch (error) {
+    if (error instanceof TooMuchWork) return undefined;
+    throw error;
+  }
 }
 
 /** The image is in order without it, but of little use. */

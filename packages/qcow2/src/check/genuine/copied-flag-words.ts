@@ -66,7 +66,7 @@ function* checkTable(check: CopiedFlagCheck, tableOffset: number): Step<void> {
     const count = external ? 1 : yield* refcounts.get(Math.floor(hostOffset / header.clusterBytes));
     if (count === undefined || (count === 1) === isCopied(high)) continue;
     transcript.corruption(
-      `${verb} OFLAG_COPIED data cluster: l2_entry=${hex64(high, low)} refcount=${count}`,
+      () => `${verb} OFLAG_COPIED data cluster: l2_entry=${hex64(high, low)} refcount=${count}`,
     );
     writeU32be(table, at, count === 1 ? high + COPIED : high - COPIED);
     changed += 1;

@@ -74,7 +74,8 @@ export class Counting {
     const fileBytes = Math.max(this.#image.storage.sizeBytes, 0);
     if (hostOffset + lengthBytes - fileBytes >= clusterBytes) {
       this.#transcript.corruption(
-        'ERROR: counting reference for region exceeding the end of the file by one cluster or ' +
+        () =>
+          'ERROR: counting reference for region exceeding the end of the file by one cluster or ' +
           `more: offset 0x${hexOffset(hostOffset)} size 0x${hexOffset(lengthBytes)}`,
       );
       return;
@@ -90,7 +91,7 @@ export class Counting {
   }
 
   #overflow(hostOffset: number): void {
-    this.#transcript.corruption(`ERROR: overflow cluster offset=0x${hexOffset(hostOffset)}`);
+    this.#transcript.corruption(() => `ERROR: overflow cluster offset=0x${hexOffset(hostOffset)}`);
     this.#transcript.say(
       'Use qemu-img amend to increase the refcount entry width or qemu-img convert to create a ' +
         'clean copy if the image cannot be opened for writing',
@@ -108,14 +109,15 @@ export class Counting {
       if (high === 0 && low === 0) continue;
       if (hasAnyBit(high, L1_RESERVED.high) || hasAnyBit(low, L1_RESERVED.low)) {
         this.#transcript.corruption(
-          `ERROR found L1 entry with reserved bits set: ${hex64(high, low)}`,
+          () => `ERROR found L1 entry with reserved bits set: ${hex64(high, low)}`,
         );
       }
       const tableOffset = clusterOffset(high, low);
       this.add(tableOffset, this.#image.header.clusterBytes);
       if (tableOffset % this.#image.header.clusterBytes !== 0) {
         this.#transcript.corruption(
-          `ERROR l2_offset=${hexOffset(tableOffset)}: Table is not cluster aligned; L1 entry corrupted`,
+          () =>
+            `ERROR l2_offset=${hexOffset(tableOffset)}: Table is not cluster aligned; L1 entry corrupted`,
         );
       }
       yield* this.#addL2(tableOffset, isActive);
@@ -157,16 +159,17 @@ export class Counting {
     }
     if (hasAnyBit(high, L2_RESERVED.high) || hasAnyBit(low, L2_RESERVED.low)) {
       this.#transcript.corruption(
-        `ERROR found l2 entry with reserved bits set: ${hex64(high, low)}`,
+        () => `ERROR found l2 entry with reserved bits set: ${hex64(high, low)}`,
       );
     }
     const hostOffset = clusterOffset(high, low);
     const isZero = !header.extendedL2 && isZeroFlagged(low);
     if (hostOffset === 0 && !(external && isCopied(high) && !isZero)) return false;
-    const shown = hexOffset(hostOffset);
+    const shown = () => hexOffset(hostOffset);
     if (hasAnyBit(zeros, allocated)) {
       this.#transcript.corruption(
-        `ERROR offset=${shown}: Allocated cluster with corrupted subcluster allocation bitmap`,
+        () =>
+          `ERROR offset=${shown()}: Allocated cluster with corrupted subcluster allocation bitmap`,
       );
       return mends;
     }
@@ -174,11 +177,13 @@ export class Counting {
       const holdsData = header.extendedL2 ? allocated !== 0 : !isZero;
       if (holdsData) {
         this.#transcript.corruption(
-          `ERROR offset=${shown}: Data cluster is not properly aligned; L2 entry corrupted.`,
+          () =>
+            `ERROR offset=${shown()}: Data cluster is not properly aligned; L2 entry corrupted.`,
         );
       } else {
         this.#transcript.corruption(
-          `${mends ? 'Repairing' : 'ERROR'} offset=${shown}: Preallocated cluster is not properly ` +
+          () =>
+            `${mends ? 'Repairing' : 'ERROR'} offset=${shown()}: Preallocated cluster is not properly ` +
             'aligned; L2 entry corrupted.',
         );
         if (mends) return true;
@@ -209,7 +214,8 @@ export class Counting {
     const hostOffset = compressedOffset(high, low, header.clusterBits);
     if (isCopied(high)) {
       transcript.corruption(
-        `ERROR: coffset=0x${hexOffset(hostOffset)}: copied flag must never be set for compressed clusters`,
+        () =>
+          `ERROR: coffset=0x${hexOffset(hostOffset)}: copied flag must never be set for compressed clusters`,
       );
       high -= 0x8000_0000;
     }

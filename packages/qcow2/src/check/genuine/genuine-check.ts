@@ -33,10 +33,9 @@ export interface GenuineResult {
   readonly failure: 'EIO' | 'EINVAL' | 'EFBIG' | undefined;
 }
 
-export function* genuineCheck(
-  context: CheckContext,
-  budget = new WorkBudget(),
-): Step<GenuineResult> {
+/** @throws TooMuchWork what it has mended by then stays mended */
+export function* genuineCheck(context: CheckContext): Step<GenuineResult> {
+  const budget = new WorkBudget(context.storage.sizeBytes);
   const checked = yield* readCheckedHeader(context.storage);
   const refcounts = yield* RefcountFile.read(context.storage, checked.header, budget);
   return yield* new GenuineCheck(context, checked, refcounts, budget).run();
@@ -293,7 +292,8 @@ class GenuineCheck {
       const isLeak = stored > counted;
       const mends = isLeak ? mendsLeaks : mendsErrors && stored > 0;
       const verb = mends ? 'Repairing' : isLeak ? 'Leaked' : 'ERROR';
-      transcript.say(`${verb} cluster ${index} refcount=${stored} reference=${counted}`);
+      const cluster = index;
+      transcript.say(() => `${verb} cluster ${cluster} refcount=${stored} reference=${counted}`);
       if (mends) {
         if (counted === 0) yield* this.#refcounts.release(index);
         else yield* this.#refcounts.set(index, counted);

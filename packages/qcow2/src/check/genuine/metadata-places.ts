@@ -1,11 +1,11 @@
 /** Which metadata lies where, so that a repair does not write one over the other. */
-import { DiskError, writeU32be } from '@diskfile/bytes';
+import { writeU32be } from '@diskfile/bytes';
 import { isWritable, type Step, type Storage, writeBytes } from '@diskfile/core';
 import { featureWord, INCOMPATIBLE } from '../../features.ts';
 import type { Qcow2Header } from '../../header.ts';
 import { headerV2, headerV3 } from '../../structs.ts';
 import type { Transcript } from './transcript.ts';
-import type { WorkBudget } from './work-budget.ts';
+import { TooMuchWork, type WorkBudget } from './work-budget.ts';
 
 /** What a cluster that is kept takes in memory, about. */
 const KEPT_BYTES = 64;
@@ -34,7 +34,7 @@ export class MetadataPlaces {
 
   /**
    * @param places in the order in which QEMU looks; what the file cannot hold is left out
-   * @throws DiskError `limit` when they take too much memory
+   * @throws TooMuchWork when they take too much memory
    */
   set(places: Iterable<MetadataPlace>): void {
     const { clusterBytes } = this.#header;
@@ -52,14 +52,7 @@ export class MetadataPlaces {
   }
 
   #keep(cluster: number, what: string): void {
-    if (this.#byCluster.size >= this.#maxKept) {
-      throw new DiskError(
-        'limit',
-        'qcow2.too-many-clusters',
-        'The tables of the image take too many clusters to be repaired',
-        { hint: 'Raise limits.maxStructureBytes if the image can be trusted.' },
-      );
-    }
+    if (this.#byCluster.size >= this.#maxKept) throw new TooMuchWork('Too many tables');
     this.#byCluster.set(cluster, [what]);
   }
 

@@ -2,14 +2,14 @@
  * Builds the refcounts anew in the places where QEMU puts them: each block and then the table in the
  * first clusters that nothing refers to.
  */
-import { DiskError, divideUp } from '@diskfile/bytes';
+import { divideUp } from '@diskfile/bytes';
 import { flushStorage, type Step, type WritableStorage, writeBytes } from '@diskfile/core';
 import { headerV2 } from '../../structs.ts';
 import type { Counting } from './counting.ts';
 import type { MetadataPlaces } from './metadata-places.ts';
 import type { RefcountFile } from './refcount-file.ts';
 import { CheckStopped, type Transcript } from './transcript.ts';
-import type { WorkBudget } from './work-budget.ts';
+import { TooMuchWork, type WorkBudget } from './work-budget.ts';
 
 /** Of a refcount table, as whoever opens the image accepts it. */
 const MAX_TABLE_ENTRIES = (8 * 1024 * 1024) / 8;
@@ -76,7 +76,7 @@ export class OrderedRebuild {
         continue;
       }
       if (this.#counting.count(cluster) === 0) continue;
-      if (index >= MAX_TABLE_ENTRIES) throw tooLarge();
+      if (index >= MAX_TABLE_ENTRIES) throw new TooMuchWork('No table counts so far');
       if ((this.#blocks[index] ?? 0) === 0) {
         // Blocks that are written already do not change any more.
         this.#firstFree = Math.max(this.#firstFree, index * perBlock);
@@ -121,13 +121,4 @@ export class OrderedRebuild {
     this.#firstFree = start + clusters;
     return start;
   }
-}
-
-function tooLarge(): DiskError {
-  return new DiskError(
-    'limit',
-    'qcow2.image-too-large',
-    'The image uses clusters beyond what a refcount table can count',
-    { op: 'check', hint: 'Copy what can still be read of it: convert it to a new image.' },
-  );
 }

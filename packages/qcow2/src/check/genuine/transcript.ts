@@ -5,6 +5,9 @@ import type { GenuineLine } from '@diskfile/core';
 /** Text that is kept at most; an image can be wrong in millions of places. */
 const MAX_LINES = 200_000;
 
+/** A line, or what makes it, for lines of which there can be very many. */
+type Text = string | (() => string);
+
 export class Transcript {
   checkErrors = 0;
   corruptions = 0;
@@ -16,8 +19,9 @@ export class Transcript {
   fragmentedClusters = 0;
   readonly lines: GenuineLine[] = [];
 
-  say(text: string): void {
-    if (this.lines.length < MAX_LINES) this.lines.push({ text, isError: false });
+  say(text: Text): void {
+    if (this.lines.length >= MAX_LINES) return;
+    this.lines.push({ text: typeof text === 'string' ? text : text(), isError: false });
   }
 
   /** What keeps QEMU from going on, and what it advises. */
@@ -27,12 +31,12 @@ export class Transcript {
     for (const line of advice) this.say(line);
   }
 
-  corruption(line: string): void {
+  corruption(line: Text): void {
     this.corruptions += 1;
     this.say(line);
   }
 
-  checkError(line: string): void {
+  checkError(line: Text): void {
     this.checkErrors += 1;
     this.say(line);
   }
