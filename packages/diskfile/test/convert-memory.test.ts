@@ -7,8 +7,8 @@ import { afterAll, expect, it } from 'vitest';
 import { convertDiskFile, openDiskFile, type Storage } from '../dist/index.js';
 
 const MIB = 1024 * 1024;
-/** Four jobs of 2 MiB are under way in place. */
-const MOST_IN_FLIGHT_BYTES = 8 * MIB;
+/** Six jobs of 4 MiB are under way in place. */
+const MOST_IN_FLIGHT_BYTES = 24 * MIB;
 /** Those, what becomes of them when they are compressed, and tables. */
 const MOST_BUFFER_BYTES = 48 * MIB;
 

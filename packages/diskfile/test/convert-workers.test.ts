@@ -1,7 +1,7 @@
 /** Conversions on worker threads: that they come to what conversions in place come to. */
 import { randomFillSync } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -107,6 +107,32 @@ describe('conversions on workers', () => {
       await convertDiskFile(disks, file('part.raw'), { ...options, range });
       expect(readFileSync(file('part.raw')).equals(joined.subarray(MIB, 10 * MIB))).toBe(true);
     }
+  });
+
+  it('come by themselves once there is something to compute', async () => {
+    const bytes = Buffer.alloc(66 * MIB);
+    randomFillSync(bytes);
+    writeFileSync(file('large.raw'), bytes);
+    const format = 'qcow2';
+    const source = { format: 'raw' };
+    const large = file('large.qcow2');
+    const copied = await countingWorkers(() =>
+      convertDiskFile(file('large.raw'), large, { format, source }),
+    );
+    expect(copied.workers).toBe(0);
+    {
+      using disk = openDiskFileSync(large, { readOnly: false });
+      disk.capabilities.compression!.writeSync(
+        bytes.fill(7, 65 * MIB).subarray(65 * MIB),
+        65 * MIB,
+      );
+    }
+    const decoded = await countingWorkers(() =>
+      convertDiskFile(large, file('large-again.raw'), { format: 'raw' }),
+    );
+    const cores = Math.min(availableParallelism(), 4);
+    expect(decoded.workers).toBe(cores === 1 ? 0 : cores);
+    expect(readFileSync(file('large-again.raw')).equals(bytes)).toBe(true);
   });
 
   it('are done without when they do not start', async () => {

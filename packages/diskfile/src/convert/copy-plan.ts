@@ -3,8 +3,12 @@ import { alignDown, alignUp, DiskError } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
 import type { SourceParts, SourceStatus } from './source-parts.ts';
 
-/** Data that one job has at most, unless a single unit is more: what bounds memory. */
-export const JOB_BYTES = 2 * 1024 * 1024;
+/**
+ * Data that one job has at most, unless a single unit is more: what bounds memory. What is only
+ * copied goes in larger pieces than what is decoded or encoded, which is in the caches then.
+ */
+const COPIED_JOB_BYTES = 4 * 1024 * 1024;
+const CODED_JOB_BYTES = 2 * 1024 * 1024;
 /** Bounds a job where the source has very many small holes. */
 const ITEMS_PER_JOB = 1024;
 /** Of a range whose status cannot be read, as much is tried to be read. */
@@ -22,6 +26,8 @@ export interface CopyItem {
 export interface CopyJob {
   readonly items: readonly CopyItem[];
   readonly dataBytes: number;
+  /** Whether some of the data is compressed in the source. */
+  readonly isCompressed: boolean;
   /** Guest bytes that are dealt with when this job is done: those left out count as well. */
   readonly coveredBytes: number;
 }
@@ -32,6 +38,8 @@ export interface CopyPlanOptions {
   readonly lengthBytes: number;
   /** Unit that data begins and ends at; 1 where any byte will do. */
   readonly unitBytes: number;
+  /** Whether the data is compressed on the way. */
+  readonly encodes: boolean;
   /** Whether the target reads as zeros before the copy, so that zeros need not be written. */
   readonly targetIsZero: boolean;
   /** Whether holes are stored like data. */
@@ -45,8 +53,9 @@ export interface CopyPlanOptions {
 export class CopyPlan {
   readonly #source: SourceParts;
   readonly #options: CopyPlanOptions;
-  /** Data of a job: whole units. */
+  /** Data of a job, and of one whose first data is compressed in the source: whole units. */
   readonly #jobBytes: number;
+  readonly #codedJobBytes: number;
   #at = 0;
   /** Zeros behind the data of a job: they are for the next one. */
   #held: CopyItem | undefined;
@@ -54,7 +63,11 @@ export class CopyPlan {
   constructor(source: SourceParts, options: CopyPlanOptions) {
     this.#source = source;
     this.#options = options;
-    this.#jobBytes = Math.max(alignDown(JOB_BYTES, options.unitBytes), options.unitBytes);
+    const { unitBytes, encodes } = options;
+    this.#codedJobBytes = Math.max(alignDown(CODED_JOB_BYTES, unitBytes), unitBytes);
+    this.#jobBytes = encodes
+      ? this.#codedJobBytes
+      : Math.max(alignDown(COPIED_JOB_BYTES, unitBytes), unitBytes);
   }
 
   /** Most data that a job has. */
@@ -70,27 +83,34 @@ export class CopyPlan {
     if (start === end) return undefined;
     this.#held = undefined;
     let dataBytes = 0;
+    let mostBytes = this.#jobBytes;
+    let isCompressed = false;
     let looks = 0;
-    while (this.#at < end && dataBytes < this.#jobBytes && items.length < ITEMS_PER_JOB) {
-      const item = yield* this.#nextItem(this.#jobBytes - dataBytes);
+    while (this.#at < end && dataBytes < mostBytes && items.length < ITEMS_PER_JOB) {
+      const status = yield* this.#status();
+      if (dataBytes === 0 && status.compressed) mostBytes = this.#codedJobBytes;
+      const item = this.#takeItem(status, mostBytes - dataBytes);
       if (item?.kind === 'zero' && dataBytes > 0) {
         this.#held = item;
         break;
       }
-      if (item?.kind === 'data') dataBytes += item.lengthBytes;
+      if (item?.kind === 'data') {
+        dataBytes += item.lengthBytes;
+        isCompressed ||= status.compressed;
+      }
       if (item !== undefined) addItem(items, item);
       // Reports progress now and then where there is nothing to do.
       looks += 1;
       if (looks === ITEMS_PER_JOB) break;
     }
-    return { items, dataBytes, coveredBytes: (this.#held?.guestOffset ?? this.#at) - start };
+    const coveredBytes = (this.#held?.guestOffset ?? this.#at) - start;
+    return { items, dataBytes, isCompressed, coveredBytes };
   }
 
-  /** Goes on to the end of the next range; undefined for one that is left out. */
-  *#nextItem(mostData: number): Step<CopyItem | undefined> {
+  /** Goes on to the end of the range of a status; undefined for one that is left out. */
+  #takeItem(status: SourceStatus, mostData: number): CopyItem | undefined {
     const guestOffset = this.#at;
     const left = this.#options.lengthBytes - guestOffset;
-    const status = yield* this.#status(this.#options.startBytes + guestOffset, left);
     let kind = this.#kindOf(status);
     let lengthBytes = this.#wholeUnits(kind, status.lengthBytes, left);
     if (lengthBytes === 0) {
@@ -103,13 +123,15 @@ export class CopyPlan {
     return kind === 'skip' ? undefined : { kind, guestOffset, lengthBytes };
   }
 
-  *#status(offset: number, lengthBytes: number): Step<SourceStatus> {
+  /** Of what comes next. */
+  *#status(): Step<SourceStatus> {
+    const lengthBytes = this.#options.lengthBytes - this.#at;
     try {
-      return yield* this.#source.status(offset, lengthBytes);
+      return yield* this.#source.status(this.#options.startBytes + this.#at, lengthBytes);
     } catch (error) {
       if (!this.#options.salvage || !(error instanceof DiskError)) throw error;
       const unknown = Math.min(lengthBytes, UNKNOWN_BYTES);
-      return { lengthBytes: unknown, zero: false, allocated: true, depth: 0 };
+      return { lengthBytes: unknown, zero: false, allocated: true, depth: 0, compressed: false };
     }
   }
 

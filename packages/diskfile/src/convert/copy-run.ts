@@ -26,6 +26,8 @@ export interface CopyRunOptions {
   readonly rateLimit: RateLimit | undefined;
   /** Called with the bytes done after each job; may throw to call the work off. */
   readonly reached: (doneBytes: number) => void;
+  /** Called with each job before it is worked on. */
+  readonly taken: (job: CopyJob) => void;
   /** Called when the last job has been taken. */
   readonly drained: () => void;
 }
@@ -84,6 +86,7 @@ export class CopyRun {
         const job = yield* this.#plan.next();
         this.#planning.leave();
         if (job === undefined) return this.#options.drained();
+        this.#options.taken(job);
         yield* this.#work(hand, job, ticket);
         this.#doneBytes += job.coveredBytes;
         if (this.#failure === undefined) this.#options.reached(this.#doneBytes);

@@ -1,6 +1,13 @@
 /** Copies the bytes of disks to a target: brings together plan, hands, workers and target. */
-import { type DiskFile, type FormatImage, hostCall, type Step } from '@diskfile/core';
+import {
+  type DiskDescriptor,
+  type DiskFile,
+  type FormatImage,
+  hostCall,
+  type Step,
+} from '@diskfile/core';
 import { nextStatus } from '../chain/disk-steps.ts';
+import type { DiskOpening } from '../open/open-disk-file.ts';
 import { abortedError, refuseAborted } from '../workers/aborted.ts';
 import { CopyCrew } from '../workers/copy-crew.ts';
 import { canStartWorkers, workerCount } from '../workers/worker-start.ts';
@@ -19,7 +26,7 @@ import type { UnreadableRange } from './salvage.ts';
 import type { SourceParts } from './source-parts.ts';
 
 /** Jobs under way in place: while one is computed on, the host reads and writes for others. */
-const LOCAL_LANES = 4;
+const LOCAL_LANES = 6;
 
 export interface CopyOrder {
   readonly source: SourceParts;
@@ -60,6 +67,7 @@ export function* copyDisk(order: CopyOrder): Step<readonly UnreadableRange[]> {
   const plan = new CopyPlan(source, {
     ...part,
     unitBytes,
+    encodes: compression !== undefined,
     targetIsZero: isZero,
     storesHoles: zeroSearch === undefined,
     keepsBacking: options.backing !== undefined,
@@ -129,6 +137,9 @@ class Copying {
         refuseAborted(options.signal, order.source.name);
         onProgress?.({ doneBytes, totalBytes: part.lengthBytes });
       },
+      taken: ({ isCompressed }) => {
+        if (isCompressed) this.#crew?.start();
+      },
       drained: () => this.#crew?.dismiss(),
     });
   }
@@ -136,7 +147,7 @@ class Copying {
   *run(): Step<readonly UnreadableRange[]> {
     const { signal } = this.#order.options;
     refuseAborted(signal, this.#order.source.name);
-    this.#crew = this.#startCrew();
+    this.#crew = this.#gatherCrew();
     const crew = this.#crew;
     const onAbort = (): void => this.#stop(abortedError(signal!, this.#order.source.name));
     signal?.addEventListener('abort', onAbort);
@@ -167,18 +178,33 @@ class Copying {
     return [...local, ...(crew?.hands ?? [])];
   }
 
-  /** Workers, where they are worth it and can open the source and write the target. */
-  #startCrew(): CopyCrew | undefined {
+  /**
+   * Workers, where they are worth it and can open the source and write the target. They start once
+   * there is something to compute, unless they were asked for: what is only copied waits for the
+   * host, which writes a file for one thread at a time.
+   */
+  #gatherCrew(): CopyCrew | undefined {
     const { source, options, isAsync } = this.#order;
     const count = isAsync && canStartWorkers() ? workerCount(source.disks, options.workers) : 0;
     if (count === 0) return undefined;
     const descriptors = source.disks.flatMap(({ descriptor }) => descriptor ?? []);
     const files = this.#target.sharedFiles();
     if (files === undefined || descriptors.length < source.disks.length) return undefined;
-    const crew = new CopyCrew(this.#order.source.name, files, (error) => this.#stop(error));
-    crew.start(count, { descriptors, settings: this.#settings });
+    const crew = new CopyCrew(count, {
+      path: source.name,
+      files,
+      descriptors,
+      settings: this.#settings,
+      onFailure: (error) => this.#stop(error),
+    });
+    const computes = this.#settings.encoding !== undefined || descriptors.some(isDecrypted);
+    if (computes || options.workers !== undefined) crew.start();
     return crew;
   }
+}
+
+function isDecrypted({ opening }: DiskDescriptor): boolean {
+  return (opening as DiskOpening).passphrase !== undefined;
 }
 
 function noSync(): never {

@@ -6,7 +6,10 @@ import { nextStatus } from '../chain/disk-steps.ts';
 const SECTOR_BYTES = 512;
 
 /** What a range reads as; part of a {@link BlockStatus}. */
-export type SourceStatus = Pick<BlockStatus, 'lengthBytes' | 'zero' | 'allocated' | 'depth'>;
+export type SourceStatus = Pick<
+  BlockStatus,
+  'lengthBytes' | 'zero' | 'allocated' | 'depth' | 'compressed'
+>;
 
 interface Part {
   readonly disk: DiskFile;
@@ -65,6 +68,7 @@ export class SourceParts {
       zero: true,
       allocated: false,
       depth: 0,
+      compressed: false,
     };
   }
 

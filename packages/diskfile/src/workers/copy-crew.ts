@@ -25,41 +25,46 @@ export interface LentHand {
   readonly isUsable: () => boolean;
 }
 
-export class CopyCrew {
-  readonly hands: LentHand[] = [];
-  readonly #path: string;
-  readonly #files: readonly SharedFile[];
-  readonly #onFailure: (error: unknown) => void;
-  readonly #members: CrewMember[] = [];
+export interface CrewOrder extends Pick<CopyStart, 'descriptors' | 'settings'> {
+  /** What errors call the work. */
+  readonly path: string;
+  readonly files: readonly SharedFile[];
+  /** Called when a worker that was at work ends by itself. */
+  readonly onFailure: (error: unknown) => void;
+}
 
-  /**
-   * @param path what errors call the work
-   * @param onFailure called when a worker that was at work ends by itself
-   */
-  constructor(path: string, files: readonly SharedFile[], onFailure: (error: unknown) => void) {
-    this.#path = path;
-    this.#files = files;
-    this.#onFailure = onFailure;
+/** Its hands are there from the beginning, and can be used some time after it was started. */
+export class CopyCrew {
+  readonly hands: readonly LentHand[];
+  readonly #order: CrewOrder;
+  readonly #members: readonly CrewMember[];
+  #isStarted = false;
+
+  constructor(count: number, order: CrewOrder) {
+    const { path, files, onFailure } = order;
+    const members = Array.from(
+      { length: count },
+      () => new CrewMember((cause) => onFailure(workerDied(path, cause))),
+    );
+    this.#order = order;
+    this.#members = members;
+    this.hands = members.flatMap((member) =>
+      Array.from({ length: HANDS_PER_WORKER }, (_, number) => ({
+        hand: new RemoteHand(member, number, files),
+        begin: { runSync: noSync, run: () => member.started },
+        isUsable: () => member.isReady,
+      })),
+    );
   }
 
-  /** Starts workers. Those that the host does not let start are done without. */
-  start(count: number, start: Omit<CopyStart, 'role' | 'files' | 'hands'>): void {
-    const files = this.#files.map(({ fd }) => ({ fd, name: this.#path }));
-    for (let index = 0; index < count; index++) {
-      const worker = startWorker({ role: 'copy', ...start, files, hands: HANDS_PER_WORKER });
-      if (worker === undefined) return;
-      const member = new CrewMember(worker, (cause) => {
-        this.#onFailure(workerDied(this.#path, cause));
-      });
-      this.#members.push(member);
-      for (let number = 0; number < HANDS_PER_WORKER; number++) {
-        this.hands.push({
-          hand: new RemoteHand(member, number, this.#files),
-          begin: { runSync: noSync, run: () => member.started },
-          isUsable: () => member.isReady,
-        });
-      }
-    }
+  /** Starts the workers, once. Those that the host does not let start are done without. */
+  start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    const { path, descriptors, settings } = this.#order;
+    const files = this.#order.files.map(({ fd }) => ({ fd, name: path }));
+    const start = { role: 'copy', descriptors, settings, files, hands: HANDS_PER_WORKER } as const;
+    for (const member of this.#members) member.start(start);
   }
 
   /** Whether a worker has started. */
@@ -89,18 +94,24 @@ class CrewMember {
   readonly started: Promise<void>;
   isReady = false;
   #settle: () => void = () => {};
-  readonly #worker: Worker;
+  #worker: Worker | undefined;
   readonly #onDeath: (cause: unknown) => void;
   readonly #asked = new Map<number, Asked>();
   /** There once the worker is being ended. */
   #closing: { readonly reason: unknown } | undefined;
 
-  constructor(worker: Worker, onDeath: (cause: unknown) => void) {
-    this.#worker = worker;
+  constructor(onDeath: (cause: unknown) => void) {
     this.#onDeath = onDeath;
     this.started = new Promise((resolve) => {
       this.#settle = resolve;
     });
+  }
+
+  start(start: CopyStart): void {
+    if (this.#closing !== undefined) return;
+    const worker = startWorker(start);
+    if (worker === undefined) return this.#settle();
+    this.#worker = worker;
     worker.on('message', (answer: CopyAnswer) => this.#take(answer));
     worker.on('error', (cause) => this.#lose(cause));
     worker.on('exit', (exitCode) => this.#lose(new Error(`exit code ${exitCode}`)));
@@ -110,7 +121,7 @@ class CrewMember {
     return new Promise((resolve, reject) => {
       if (this.#closing !== undefined) return reject(this.#closing.reason);
       this.#asked.set(order.hand, { resolve, reject });
-      this.#worker.postMessage(order);
+      this.#worker!.postMessage(order);
     });
   }
 
@@ -139,7 +150,7 @@ class CrewMember {
   async close(reason: unknown): Promise<void> {
     this.#closing ??= { reason };
     this.#settle();
-    await this.#worker.terminate();
+    await this.#worker?.terminate();
     for (const { reject } of this.#asked.values()) reject(this.#closing.reason);
     this.#asked.clear();
   }
