@@ -37,7 +37,7 @@ const NO_PARENT = 'ffffffff';
 /** @param bytes the text, up to its end or to the first NUL */
 export function parseDescriptor(bytes: Uint8Array): Descriptor {
   const end = bytes.indexOf(0);
-  const lines = decodeName(end === -1 ? bytes : bytes.subarray(0, end)).split(/\r\n|\n|\r/);
+  const lines = decodeText(end === -1 ? bytes : bytes.subarray(0, end)).split(/\r\n|\n|\r/);
   const values = new Map<string, string>();
   const extents: ExtentLine[] = [];
   for (const line of lines) {
@@ -69,6 +69,23 @@ export function parseDescriptor(bytes: Uint8Array): Descriptor {
     extents,
     database: Object.fromEntries([...values].filter(([name]) => name.startsWith('ddb.'))),
   };
+}
+
+/**
+ * VMware for Windows writes descriptors in the code page of the machine, and says in which. What is
+ * UTF-8 all the same is that: whoever copies disks to another system likes to set names right only.
+ */
+function decodeText(bytes: Uint8Array): string {
+  const text = decodeName(bytes);
+  if (!/[\udc80-\udcff]/.test(text)) return text;
+  const [, encoding] = /^\s*encoding\s*=\s*"?([\w.:-]{1,40})/im.exec(text) ?? [];
+  if (encoding === undefined || /^utf-?8$/i.test(encoding)) return text;
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+  } catch {
+    // Neither the platform nor the file knows better.
+    return text;
+  }
 }
 
 function cidOf(text: string): string {

@@ -29,20 +29,30 @@ export function* openParts(context: PartsContext): Step<DiskParts> {
 function* openMonolithic(context: PartsContext): Step<DiskParts> {
   const { storage, limits } = context;
   const head = yield* readBytes(storage, 0, 8);
-  const place = isSeSparseMagic(head) ? undefined : (yield* readSparseHeader(storage)).descriptor;
-  if (place === undefined) {
-    const source = yield* openSparse(context, storage, { hasParent: false, limits });
-    return { descriptor: descriptorOfPart(source), sources: [source], cid: undefined };
-  }
+  const header = isSeSparseMagic(head) ? undefined : yield* readSparseHeader(storage);
+  const place = header?.descriptor;
+  if (place === undefined) return yield* openPart(context);
   if (place.offset + place.lengthBytes > storage.sizeBytes) {
     throw corrupt('vmdk.descriptor-cut', 'The descriptor is not in the file', 28);
   }
   if (place.lengthBytes > MAX_DESCRIPTOR_BYTES) throw descriptorTooLong();
   const text = yield* readBytes(storage, place.offset, place.lengthBytes);
+  // Room for a descriptor that nobody has used: one part of several.
+  if (text[0] === 0) return yield* openPart(context);
   const descriptor = parseDescriptor(text);
+  // The file is there for its descriptor alone, which names others.
+  if (header!.isDescriptorOnly && descriptor.extents.length > 0) {
+    return yield* openNamedExtents(context, descriptor, cidPlace(storage, text, place.offset));
+  }
   const hasParent = descriptor.parentCid !== undefined;
   const source = yield* openSparse(context, storage, { hasParent, limits });
   return { descriptor, sources: [source], cid: cidPlace(storage, text, place.offset) };
+}
+
+function* openPart(context: PartsContext): Step<DiskParts> {
+  const { storage, limits } = context;
+  const source = yield* openSparse(context, storage, { hasParent: false, limits });
+  return { descriptor: descriptorOfPart(source), sources: [source], cid: undefined };
 }
 
 /** One part of a split disk opened by itself, or an extent of ESX: its bytes are all there is. */
@@ -68,21 +78,30 @@ function* openByDescriptor(context: PartsContext): Step<DiskParts> {
   if (descriptor.extents.length === 0) {
     throw corrupt('vmdk.no-extents', 'The descriptor names no extents', 0);
   }
+  return yield* openNamedExtents(context, descriptor, cidPlace(storage, text, 0));
+}
+
+function* openNamedExtents(
+  context: PartsContext,
+  descriptor: Descriptor,
+  cid: CidPlace | undefined,
+): Step<DiskParts> {
   const hasParent = descriptor.parentCid !== undefined;
   const opening = new ExtentOpening(context, descriptor.extents, hasParent);
   const sources: ExtentSource[] = [];
   for (const line of descriptor.extents) sources.push(yield* opening.open(line));
-  return { descriptor, sources, cid: cidPlace(storage, text, 0) };
+  return { descriptor, sources, cid };
 }
 
 /** Where the digits of the CID are, so that they can be replaced in place. */
 function cidPlace(storage: Storage, text: Uint8Array, at: number): CidPlace | undefined {
   if (!isWritable(storage)) return undefined;
-  const match = /^CID=([0-9A-Fa-f]{1,8})(?=\s)/m.exec(
+  const match = /^([ \t]*CID[ \t]*=[ \t]*"?)([0-9A-F]{1,8})(?=["\s])/im.exec(
     String.fromCharCode(...text.subarray(0, 4096)),
   );
   if (match === null) return undefined;
-  return { storage, offset: at + match.index + 'CID='.length, digits: match[1]!.length };
+  const [, before, digits] = match;
+  return { storage, offset: at + match.index + before!.length, digits: digits!.length };
 }
 
 function descriptorTooLong(): DiskError {

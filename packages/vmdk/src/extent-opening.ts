@@ -1,6 +1,6 @@
 /** Opens the extents that the lines of a descriptor name, within the bounds of one image. */
 import { DiskError } from '@diskfile/bytes';
-import type { Limits, Step, Storage } from '@diskfile/core';
+import { foreignFileName, type Limits, type Step, type Storage } from '@diskfile/core';
 import type { ExtentLine } from './descriptor.ts';
 import {
   type ExtentSource,
@@ -14,6 +14,8 @@ import { corrupt, unsupported } from './refusals.ts';
 
 const SPARSE_TYPES = new Set(['SPARSE', 'VMFSSPARSE', 'SESPARSE']);
 const FLAT_TYPES = new Set(['FLAT', 'VMFS']);
+/** Of errors: the file is not there, or not to be opened. */
+const ELSEWHERE: ReadonlySet<string> = new Set(['not-found', 'denied']);
 /** Pages of a directory and of tables, one of each at least. */
 const SE_SPARSE_BYTES = 2 * 64 * 1024;
 
@@ -98,9 +100,25 @@ export class ExtentOpening {
     }
     const known = this.#files.get(filename);
     if (known !== undefined) return known;
-    const file = { role: 'extent', filename, offset: 0, lengthBytes: undefined } as const;
-    const storage = yield* this.#context.openNamed(file);
+    const storage = yield* this.#open(filename);
     this.#files.set(filename, storage);
     return storage;
+  }
+
+  /** A path of the machine that the disk was made on may mean nothing here: then its name counts. */
+  *#open(filename: string): Step<Storage> {
+    const file = { role: 'extent', filename, offset: 0, lengthBytes: undefined } as const;
+    const lastName = foreignFileName(filename);
+    try {
+      return yield* this.#context.openNamed(file);
+    } catch (error) {
+      const isElsewhere = error instanceof DiskError && ELSEWHERE.has(error.code);
+      if (!isElsewhere || lastName === filename || lastName === '') throw error;
+      try {
+        return yield* this.#context.openNamed({ ...file, filename: lastName });
+      } catch {
+        throw error;
+      }
+    }
   }
 }

@@ -160,11 +160,12 @@ function checkSize(wanted: number | undefined, sizeBytes: number): void {
 
 /** @param standsAlone whether the file is the whole disk */
 function canBeWritten(header: SparseHeader, directory: Uint8Array, standsAlone: boolean): boolean {
-  const { compressed, hasFooter, grainBytes, version, isEsx } = header;
+  const { compressed, hasFooter, grainBytes, version, isEsx, markerBytes } = header;
   // In an empty one grains are added, and the end is written anew.
   if (hasFooter && !isAllZero(directory)) return false;
   if (isEsx || (!hasFooter && !hasAllTables(directory, header))) return false;
-  return compressed ? standsAlone && grainBytes <= MAX_STREAM_GRAIN_BYTES : version < 3;
+  if (!compressed) return version < 3;
+  return standsAlone && markerBytes > 0 && grainBytes <= MAX_STREAM_GRAIN_BYTES;
 }
 
 function* openWritableTables(

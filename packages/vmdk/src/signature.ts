@@ -2,7 +2,15 @@
 import { readU32le } from '@diskfile/bytes';
 import { COWD_MAGIC, SPARSE_MAGIC } from './structs.ts';
 
-const DESCRIPTOR_MARK = '# Disk DescriptorFile';
+/**
+ * Most begin with this comment, but nothing in the format says that they have to: QEMU goes by the
+ * version, the first entry behind comments and empty lines.
+ */
+const DESCRIPTOR_MARK = /^(?:\xef\xbb\xbf)?# ?Disk DescriptorFile/i;
+const DESCRIPTOR_START =
+  /^(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\r\n]*)?[\r\n])*version=[1-3][ \t]*[\r\n]/;
+/** Comments that are longer are none of a descriptor. */
+const SEARCHED_BYTES = 2048;
 
 export function isSparseMagic(head: Uint8Array): boolean {
   if (head.length < 4) return false;
@@ -11,8 +19,6 @@ export function isSparseMagic(head: Uint8Array): boolean {
 }
 
 export function isDescriptor(head: Uint8Array): boolean {
-  for (let at = 0; at < DESCRIPTOR_MARK.length; at++) {
-    if (head[at] !== DESCRIPTOR_MARK.charCodeAt(at)) return false;
-  }
-  return true;
+  const text = String.fromCharCode(...head.subarray(0, SEARCHED_BYTES));
+  return DESCRIPTOR_MARK.test(text) || DESCRIPTOR_START.test(text);
 }

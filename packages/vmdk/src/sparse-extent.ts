@@ -39,6 +39,8 @@ export interface SparseHeader extends GrainGeometry {
   /** Second directory; 0 for none. */
   readonly redundantOffset: number;
   readonly compressed: boolean;
+  /** What precedes the data of a compressed grain. */
+  readonly markerBytes: number;
   /** Behind all that is not grains. */
   readonly overheadBytes: number;
   readonly descriptor: { readonly offset: number; readonly lengthBytes: number } | undefined;
@@ -48,6 +50,8 @@ export interface SparseHeader extends GrainGeometry {
   readonly isEsx: boolean;
   /** Whether a footer tells where the directory is: the file ends there and cannot go on. */
   readonly hasFooter: boolean;
+  /** Whether the file has no room for grains: it is there for its descriptor, which names others. */
+  readonly isDescriptorOnly: boolean;
 }
 
 export function* readSparseHeader(storage: Storage): Step<SparseHeader> {
@@ -64,7 +68,7 @@ export function* readSparseHeader(storage: Storage): Step<SparseHeader> {
       storage.sizeBytes,
     );
   }
-  if (header.directoryOffset !== 0) return header;
+  if (header.directoryOffset !== 0 || header.isDescriptorOnly) return header;
   // The header was written before the directory had a place; the footer was written last.
   const footerOffset = storage.sizeBytes - FOOTER_FROM_END;
   if (footerOffset < SECTOR_BYTES) throw noFooter(footerOffset);
@@ -113,6 +117,7 @@ function parseSparse(bytes: Uint8Array): SparseHeader {
       : 0,
     zeroedGrains: hasAnyBit(raw.flags, FLAG.zeroedGrains),
     compressed,
+    markerBytes: hasAnyBit(raw.flags, FLAG.markers) ? GRAIN_MARKER_BYTES : 0,
     overheadBytes: raw.overHead * SECTOR_BYTES,
     descriptor:
       descriptorOffset === 0
@@ -122,6 +127,7 @@ function parseSparse(bytes: Uint8Array): SparseHeader {
     version: raw.version,
     isEsx: false,
     hasFooter: false,
+    isDescriptorOnly: raw.capacity === 0 && primary === 0 && descriptorOffset !== 0,
   });
 }
 
@@ -135,6 +141,7 @@ function parseCowd(bytes: Uint8Array): SparseHeader {
     redundantOffset: 0,
     zeroedGrains: false,
     compressed: false,
+    markerBytes: 0,
     // Tables come between the grains.
     overheadBytes: raw.gdOffset * SECTOR_BYTES + raw.numGDEntries * 4,
     descriptor: undefined,
@@ -142,6 +149,7 @@ function parseCowd(bytes: Uint8Array): SparseHeader {
     version: raw.version,
     isEsx: true,
     hasFooter: false,
+    isDescriptorOnly: false,
   });
 }
 
@@ -181,7 +189,7 @@ export class SparseExtent {
 
   lookup(offset: number, lengthBytes: number, extent: Extent): boolean {
     if (!this.header.compressed) return lookupBlocks(this.#table, offset, lengthBytes, extent);
-    const { grainBytes, sizeBytes } = this.header;
+    const { grainBytes, sizeBytes, markerBytes } = this.header;
     const grainIndex = Math.floor(offset / grainBytes);
     const hostOffset = this.#table.find(grainIndex);
     if (hostOffset < 0) return lookupBlocks(this.#table, offset, lengthBytes, extent);
@@ -190,7 +198,7 @@ export class SparseExtent {
     const skip = offset % grainBytes;
     // The last grain holds no more than the extent has, in some writers' images.
     const unitLengthBytes = Math.min(grainBytes, sizeBytes - grainIndex * grainBytes);
-    const streamOffset = hostOffset + GRAIN_MARKER_BYTES + ZLIB_HEADER_BYTES;
+    const streamOffset = hostOffset + markerBytes + ZLIB_HEADER_BYTES;
     extent.setEncoded(
       {
         storage: this.#table.storage,
@@ -208,7 +216,7 @@ export class SparseExtent {
   /** Behind the grain for certain; its marker tells the length, and reading that would take a call. */
   #endOf(grainIndex: number, hostOffset: number): number {
     const { storage } = this.#table;
-    const longest = hostOffset + GRAIN_MARKER_BYTES + longestStream(this.header.grainBytes);
+    const longest = hostOffset + this.header.markerBytes + longestStream(this.header.grainBytes);
     const next = this.#table.peek(grainIndex + 1);
     const end = Math.min(longest, storage.sizeBytes);
     return next > hostOffset ? Math.min(end, next) : end;

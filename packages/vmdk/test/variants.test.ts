@@ -1,0 +1,156 @@
+/** What programs write that is not as most have it, and means the same. */
+import { deflateSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { writeU32le } from '@diskfile/bytes';
+import { detailOf } from '@diskfile/testkit';
+import { vmdkDriver } from '../src/index.ts';
+import { Folder, noise } from './support/disks.ts';
+
+const SECTOR = 512;
+const KIB = 1024;
+const USUAL = `# Disk DescriptorFile
+version=1
+encoding="UTF-8"
+CID=00000123
+parentCID=ffffffff
+createType="monolithicFlat"
+
+# Extent description
+RW 8 FLAT "disk-flat.vmdk" 0
+
+# The Disk Data Base
+#DDB
+ddb.adapterType = "lsilogic"
+`;
+
+function probed(text: string): string {
+  const head = Buffer.from(text, 'latin1');
+  return vmdkDriver.probe({ head, tail: head, sizeBytes: head.length });
+}
+
+describe('a descriptor', () => {
+  const flat = noise(8 * SECTOR);
+  const variants: readonly (readonly [name: string, text: string, file?: string])[] = [
+    ['as most have it', USUAL],
+    ['with line ends of DOS', USUAL.replaceAll('\n', '\r\n')],
+    ['with a byte order mark', `\xef\xbb\xbf${USUAL}`],
+    ['with the comment in other letters', USUAL.replace('# Disk', '# disk')],
+    ['without the comment', USUAL.replace('# Disk DescriptorFile\n', '')],
+    ['behind other comments', `\r\n# Made by hand\n\n  #\n${USUAL.replace(/^.*\n/, '')}`],
+    [
+      'with space around its values',
+      USUAL.replaceAll('=', ' =\t').replace('version =\t', 'version='),
+    ],
+    ['with quotes around all values', USUAL.replace(/CID=(\w+)/g, 'CID="$1"')],
+    ['with keys in other letters', USUAL.replace('createType', 'CREATETYPE')],
+    ['with space in its extent', USUAL.replace('RW 8 FLAT "disk', ' RW\t 8  FLAT   "disk')],
+    ['with a path of Windows', USUAL.replace('disk-flat', 'C:\\\\VMs\\\\my vm\\\\disk-flat')],
+    ['with a path of ESXi', USUAL.replace('disk-flat', '/vmfs/volumes/5a-b/vm/disk-flat')],
+    ['with a space in a name', USUAL.replace('disk-flat', 'my disk-flat'), 'my disk-flat.vmdk'],
+    ['with a name in UTF-8', USUAL.replace('disk-flat', 'gr\xc3\xbcn'), 'grün.vmdk'],
+    [
+      'with a name in a code page',
+      USUAL.replace('UTF-8', 'windows-1252').replace('disk-flat', 'gr\xfcn'),
+      'grün.vmdk',
+    ],
+    [
+      'with a name in a Japanese code page',
+      USUAL.replace('UTF-8', 'Shift_JIS').replace('disk-flat', '\x83\x66\x83\x42'),
+      'ディ.vmdk',
+    ],
+    [
+      'with a code page that it does not follow',
+      USUAL.replace('UTF-8', 'windows-1252').replace('disk-flat', 'gr\xc3\xbcn'),
+      'grün.vmdk',
+    ],
+    [
+      'with a code page that nobody knows',
+      USUAL.replace('UTF-8', 'x-none').replace('disk-flat', 'gr\xfcn'),
+      'gr\udcfcn.vmdk',
+    ],
+  ];
+
+  const named = variants.map(
+    ([name, text, file = 'disk-flat.vmdk']) => [name, text, file] as const,
+  );
+  it.each(named)('%s is read, and written', (_, text, file) => {
+    expect(probed(text)).toBe('yes');
+    const folder = new Folder();
+    folder.put('disk.vmdk', new Uint8Array(Buffer.from(text, 'latin1')));
+    folder.put(file, flat.slice());
+    expect(Buffer.compare(folder.read('disk.vmdk'), flat)).toBe(0);
+    const disk = folder.open('disk.vmdk');
+    disk.writeSync(Uint8Array.of(1), 1000);
+    disk.closeSync();
+    const written = folder.read('disk.vmdk');
+    expect(written[1000]).toBe(1);
+    expect(folder.bytes('disk.vmdk')).not.toEqual(new Uint8Array(Buffer.from(text, 'latin1')));
+  });
+
+  it('is told from other texts, however long their comments are', () => {
+    expect(probed('# A configuration\nversions=1\n')).toBe('no');
+    expect(probed('version=4\n')).toBe('no');
+    expect(probed(`${'\n'.repeat(5000)}x`)).toBe('no');
+    expect(probed(`${'#\t \n'.repeat(900)}x`)).toBe('no');
+  });
+
+  it('that names a file elsewhere is refused under that name', () => {
+    const folder = new Folder();
+    const text = USUAL.replace('disk-flat', '/elsewhere/other');
+    folder.put('disk.vmdk', new Uint8Array(Buffer.from(text)));
+    expect(detailOf(() => folder.read('disk.vmdk'))).toBe('test.no-file');
+    expect(folder.opened).toEqual(['/elsewhere/other.vmdk', 'other.vmdk']);
+  });
+});
+
+describe('a sparse extent', () => {
+  const HEADER = { version: 4, flags: 8, capacity: 12, descriptorAt: 28, directory: 56 } as const;
+
+  function header(fields: Partial<Record<keyof typeof HEADER | 'descriptorSize', number>>) {
+    const folder = new Folder();
+    folder.create('made.vmdk', 64 * KIB);
+    const bytes = folder.bytes('made.vmdk');
+    writeU32le(bytes, 36, fields.descriptorSize ?? 20);
+    for (const [name, at] of Object.entries(HEADER)) {
+      const value = fields[name as keyof typeof HEADER];
+      if (value !== undefined) writeU32le(bytes, at, value);
+    }
+    return bytes;
+  }
+
+  it('may have room for a descriptor and none in it', () => {
+    const folder = new Folder();
+    const bytes = header({});
+    bytes.fill(0, SECTOR, 21 * SECTOR);
+    folder.put('disk-s001.vmdk', bytes);
+    expect(folder.read('disk-s001.vmdk')).toEqual(new Uint8Array(64 * KIB));
+  });
+
+  it('may be there for its descriptor alone', () => {
+    const folder = new Folder();
+    const bytes = header({ capacity: 0, directory: 0 });
+    bytes.fill(0, SECTOR, 21 * SECTOR);
+    bytes.set(new TextEncoder().encode(USUAL), SECTOR);
+    folder.put('disk.vmdk', bytes);
+    const flat = noise(8 * SECTOR);
+    folder.put('disk-flat.vmdk', flat.slice());
+    expect(Buffer.compare(folder.read('disk.vmdk'), flat)).toBe(0);
+  });
+
+  it('may be compressed without markers, and is not written then', () => {
+    const folder = new Folder();
+    folder.create('disk.vmdk', 128 * KIB, { subformat: 'streamOptimized' });
+    const content = noise(64 * KIB);
+    const disk = folder.open('disk.vmdk');
+    disk.writeSync(content, 64 * KIB);
+    disk.closeSync();
+    const storage = folder.files.get('disk.vmdk')!;
+    const packed = deflateSync(content);
+    const flags = new Uint8Array(4);
+    writeU32le(flags, 0, 0x1_0001);
+    storage.writeSync(flags, HEADER.flags);
+    storage.writeSync(packed, 64 * KIB);
+    expect(Buffer.compare(folder.read('disk.vmdk').subarray(64 * KIB), content)).toBe(0);
+    expect(detailOf(() => folder.open('disk.vmdk'))).toBe('vmdk.not-writable');
+  });
+});
