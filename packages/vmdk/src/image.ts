@@ -1,13 +1,16 @@
 /** A VMDK disk as a map over its extents. */
-import type {
-  BackingReference,
-  Extent,
-  FormatDetails,
-  FormatImage,
-  ImageWriter,
-  Step,
-  Storage,
-  Topology,
+import {
+  type BackingReference,
+  type Extent,
+  fileReference,
+  foreignFileName,
+  foreignRelativePath,
+  type FormatDetails,
+  type FormatImage,
+  type ImageWriter,
+  type Step,
+  type Storage,
+  type Topology,
 } from '@diskfile/core';
 import type { Descriptor } from './descriptor.ts';
 import type { ExtentList } from './extent-list.ts';
@@ -101,7 +104,9 @@ function parentOf({ parentCid, parentFileNameHint }: Descriptor): BackingReferen
   if (parentFileNameHint === undefined || parentFileNameHint === '') {
     throw corrupt('vmdk.no-parent-name', 'The disk has a parent and no name for it', 0);
   }
-  const lastName = parentFileNameHint.split(/[\\/]/).at(-1)!;
-  const alternatives = lastName === parentFileNameHint ? [] : [lastName];
-  return { name: parentFileNameHint, alternatives, format: undefined };
+  const name = parentFileNameHint;
+  const elsewhere = [foreignRelativePath(name) ?? '', foreignFileName(name)];
+  const others = elsewhere.filter((each) => each !== '' && each !== name);
+  const alternatives = [...new Set(others.map(fileReference))];
+  return { name, alternatives, format: undefined };
 }

@@ -154,3 +154,32 @@ describe('a sparse extent', () => {
     expect(detailOf(() => folder.open('disk.vmdk'))).toBe('vmdk.not-writable');
   });
 });
+
+describe('a parent', () => {
+  it.each([
+    ['C:\\VMs\\base\\base.vmdk', 'base.vmdk'],
+    ['..\\base\\base.vmdk', '../base/base.vmdk'],
+    ['base\\base.vmdk', 'base/base.vmdk'],
+    ['\\\\server\\share\\base.vmdk', 'base.vmdk'],
+    ['/vmfs/volumes/5a-b/base/base.vmdk', 'base.vmdk'],
+    ['/vmfs/volumes/5a-b/base/base.vmdk', '/vmfs/volumes/5a-b/base/base.vmdk'],
+    ['base.vmdk', 'base.vmdk'],
+  ])('named %s is found as %s', (hint, name) => {
+    const folder = new Folder();
+    folder.create('base.vmdk', 128 * KIB);
+    const base = folder.open('base.vmdk');
+    const content = noise(128 * KIB);
+    base.writeSync(content, 0);
+    base.closeSync();
+    folder.create('top.vmdk', 128 * KIB, {}, 'base.vmdk');
+    folder.put(name, folder.bytes('base.vmdk'));
+    if (name !== 'base.vmdk') folder.files.delete('base.vmdk');
+    const bytes = Buffer.from(folder.bytes('top.vmdk'));
+    const text = bytes.toString('latin1', SECTOR, 21 * SECTOR).replaceAll('\0', '');
+    const renamed = text.replace(/parentFileNameHint=.*/, () => `parentFileNameHint="${hint}"`);
+    bytes.fill(0, SECTOR, 21 * SECTOR);
+    bytes.write(renamed, SECTOR, 'latin1');
+    folder.put('top.vmdk', new Uint8Array(bytes));
+    expect(Buffer.compare(folder.read('top.vmdk'), content)).toBe(0);
+  });
+});

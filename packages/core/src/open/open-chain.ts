@@ -82,6 +82,11 @@ const MAX_NESTING = 4;
 /** A parent under another name may be there where one is not, or must not be opened. */
 const MISSING: ReadonlySet<string> = new Set(['not-found', 'denied']);
 
+/** Where there are other names, a path with a drive of Windows is none of a protocol. */
+function isMissing({ code, detail }: DiskError, alternatives: number): boolean {
+  return MISSING.has(code) || (detail === 'reference.protocol' && alternatives > 0);
+}
+
 /** Images of a chain that keep as many tables in memory as the limits allow; all others keep few. */
 const FULL_CACHES = 16;
 
@@ -170,8 +175,8 @@ class ChainOpening {
     const { name, alternatives = [], format } = backing;
     let missing: unknown;
     for (const each of [name, ...alternatives]) {
-      const parsed = withContext(namedBy, above.format, () => parseImageName(each, 'backing'));
       try {
+        const parsed = withContext(namedBy, above.format, () => parseImageName(each, 'backing'));
         const writable = this.#isWritten(this.#layers.length);
         const storage =
           above.openNamed === undefined
@@ -179,7 +184,7 @@ class ChainOpening {
             : yield* this.#keep(above.openNamed(parsed));
         return { storage, format: parsed.format ?? format };
       } catch (error) {
-        if (!(error instanceof DiskError) || !MISSING.has(error.code)) throw error;
+        if (!(error instanceof DiskError) || !isMissing(error, alternatives.length)) throw error;
         missing ??= error;
       }
     }
