@@ -5,6 +5,7 @@ usage: vhd.py -
        vhd.py KIND TARGET CONTENT [--block BYTES] [--shuffle] [--scatter] [--creator CODE] [--id HEX]
                [--over PARENT --base CONTENT] [--locator CODE=TEXT …] [--space bytes|sectors]
                [--name TEXT] [--stamp SECONDS] [--parent-id HEX] [--table ENTRIES]
+               [--geometry CYLINDERS,HEADS,SECTORS] [--short-footer]
 
 With "-" each line of the input is a JSON list of arguments, for an image of its own.
 
@@ -17,6 +18,7 @@ CONTENT is a raw disk. KIND is one of
 locators between them too, and adds blocks of which no sector is the disk's own. What a bitmap calls
 the parent's is noise. A locator is one of W2ru, W2ku (UTF-16, little endian, as Windows writes it),
 Wi2r, Wi2k (bytes), MacX (a file URL) or "Mac " (a blob), and stands in the header in the order given.
+--short-footer leaves out the last byte of the footer at the end, as Virtual PC did before 2004.
 """
 
 import argparse
@@ -65,7 +67,7 @@ def geometry(sectors: int) -> tuple[int, int, int]:
 
 def footer(size: int, kind: str, args, header_at: int) -> bytes:
     kinds = {"fixed": 2, "dynamic": 3, "differencing": 4}
-    cylinders, heads, per_track = geometry(size // SECTOR)
+    cylinders, heads, per_track = args.geometry or geometry(size // SECTOR)
     head = struct.pack(
         ">8sIIQI4sI4sQQHBBII16sB",
         b"conectix",
@@ -224,6 +226,8 @@ def make(arguments: list[str]) -> None:
     parser.add_argument("--stamp", type=int)
     parser.add_argument("--parent-id")
     parser.add_argument("--table", type=int, default=0)
+    parser.add_argument("--geometry", type=lambda text: [int(each) for each in text.split(",")])
+    parser.add_argument("--short-footer", action="store_true")
     args = parser.parse_args(arguments)
     with open(args.content, "rb") as file:
         content = file.read()
@@ -234,7 +238,7 @@ def make(arguments: list[str]) -> None:
     else:
         data = sparse(content, args)
     with open(args.target, "wb") as file:
-        file.write(data)
+        file.write(data[:-1] if args.short_footer else data)
 
 
 if sys.argv[1:] == ["-"]:

@@ -2,6 +2,7 @@
  * VHD images by an independent script, differencing ones above all, which QEMU cannot make and
  * reads without their parents. 7-Zip knows them whole.
  */
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -54,6 +55,27 @@ describe.skipIf(!haveTools('python3'))('VHD images', () => {
     disks.img('compare', '-f', 'vpc', '-F', 'raw', 'alone.vhd', 'base.raw');
     // 7-Zip wants a table of no more blocks than the disk has.
     if (!options.includes('table')) disks.expect7zip('alone.vhd', base);
+  });
+
+  /** QEMU goes by the geometry of VirtualBox's disks, which VirtualBox does not; libvhdi never does. */
+  it.each([
+    ['fixed', '--short-footer', 'QEMU'],
+    ['dynamic', '--short-footer --block 65536', 'QEMU'],
+    ['dynamic', '--creator vbox --block 65536', ''],
+    ['fixed', '--creator vbox --geometry 9,4,17', ''],
+    ['dynamic', '--creator vbox --geometry 0,0,0', ''],
+    ['fixed', '--creator mine --geometry 0,0,0', ''],
+    ['fixed', '--creator tap --geometry 9,4,17', 'QEMU'],
+    ['dynamic', '--creator CTXS --geometry 0,0,0', 'QEMU'],
+  ])('%s %s', async (kind, options, readers) => {
+    disks.make(kind, 'size.vhd', 'base.raw', options);
+    await disks.expectDisk('size.vhd', base);
+    if (readers === 'QEMU') {
+      disks.img('compare', '-f', 'vpc', '-F', 'raw', 'size.vhd', 'base.raw');
+    }
+    if (!haveTools('vhdiinfo') || options.includes('short')) return;
+    const told = execFileSync('vhdiinfo', [disks.file('size.vhd')], { encoding: 'utf8' });
+    expect(told).toContain(`(${base.length} bytes)`);
   });
 
   const RELATIVE = ['--locator', 'W2ru=.\\base.vhd', '--name', 'base.vhd'];

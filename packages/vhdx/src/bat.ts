@@ -95,7 +95,7 @@ export class BlockAllocationTable implements BlockTable {
       return this.#placeOf(page.view.getUint32(inPage + 4, true), low, at);
     }
     if (state === PAYLOAD.notPresent) return BLOCK.none;
-    if (state <= PAYLOAD.unmapped) return BLOCK.zero;
+    if (state <= PAYLOAD.unmapped || state === PAYLOAD.unmappedBefore) return BLOCK.zero;
     throw corrupt(
       'vhdx.block-state',
       `Block ${blockIndex} has the state ${state}, which no block of this disk can have`,

@@ -140,7 +140,7 @@ class TableWalk {
   }
 
   #lookAtState(index: number, blockIndex: number, state: number): void {
-    const isKnown = state <= PAYLOAD.unmapped || state >= PAYLOAD.fullyPresent;
+    const isKnown = state <= PAYLOAD.unmapped || state >= PAYLOAD.unmappedBefore;
     const isPartial = state === PAYLOAD.partiallyPresent && !this.#table.metadata.hasParent;
     if (isKnown && !isPartial) return;
     this.#list(index, {

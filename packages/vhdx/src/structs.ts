@@ -134,6 +134,8 @@ export const PAYLOAD = {
   undefined: 1,
   zero: 2,
   unmapped: 3,
+  /** The same in version 0.95 of the specification, by which Windows 8 and Server 2012 went at first. */
+  unmappedBefore: 5,
   fullyPresent: 6,
   partiallyPresent: 7,
 } as const;

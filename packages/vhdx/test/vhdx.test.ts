@@ -119,3 +119,24 @@ describe('a fixed VHDX disk', () => {
     expect(stateOf(create({ block_state_zero: false }))).toBe(0);
   });
 });
+
+describe('a block of a VHDX disk', () => {
+  it.each([0, 1, 2, 3, 5])('reads as zeros in the state %d, and can be written', (state) => {
+    const storage = create();
+    storage.writeSync(Uint8Array.of(state), BAT_AT + 8);
+    expect(readByte(storage, MIB)).toBe(0);
+    const disk = open(storage);
+    disk.writeSync(Uint8Array.of(7), MIB);
+    disk.closeSync();
+    expect(readByte(storage, MIB)).toBe(7);
+  });
+
+  it.each([4, 7])('in the state %d is refused where it is read', (state) => {
+    const storage = create();
+    storage.writeSync(Uint8Array.of(state), BAT_AT + 8);
+    expect(readByte(storage, 0)).toBe(0);
+    expect(() => readByte(storage, MIB)).toThrowError(
+      expect.objectContaining({ code: 'corrupt', detail: 'vhdx.block-state' }),
+    );
+  });
+});
