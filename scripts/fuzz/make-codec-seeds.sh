@@ -22,6 +22,10 @@ mixed | xz -c --check=sha256 --lzma2=preset=0,lc=4,pb=4 | keep xz/mixed-sha256
 text 16384 | xz -c -T2 --check=crc32 --block-size=4096 | keep xz/blocks-with-sizes
 noise 16384 | xz -c --check=none | keep xz/plain-chunks
 zeros 16384 | xz -c --check=none | keep xz/zeros
+for machine in x86 ia64 powerpc arm armthumb sparc arm64; do
+  python3 scripts/fuzz/branches.py $machine | xz -c --$machine --lzma2=preset=0 | keep xz/filter-$machine
+done
+python3 scripts/fuzz/branches.py x86 | xz -c --delta=dist=5 --x86=start=4096 --lzma2 | keep xz/filter-two
 mixed | bzip2 -c -9 | keep bzip2/mixed
 text 16384 | bzip2 -c -1 | keep bzip2/text
 noise 16384 | bzip2 -c | keep bzip2/noise

@@ -55,6 +55,11 @@ describe.skipIf(!haveTools('xz'))('xz as the program writes it', () => {
     '--lzma2=preset=6,lc=0,lp=4,pb=4',
     '--lzma2=preset=6,lc=4,lp=0,pb=0 --check=none',
     '--lzma2=preset=4,dict=4KiB,nice=273,mf=bt2',
+    ...['x86', 'ia64', 'powerpc', 'arm', 'armthumb', 'sparc', 'arm64'].map(
+      (machine) => `--${machine} --lzma2=preset=1`,
+    ),
+    '--delta=dist=256 --lzma2=preset=1 --block-size=300000',
+    '--x86=start=65536 --delta=dist=3 --arm --lzma2=preset=1',
   ])('%s', async (options) => await check('xz', options.split(' ')));
 });
 

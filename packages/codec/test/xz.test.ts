@@ -11,6 +11,14 @@ const [[, decoder]] = (await everyDecoder('xz')) as [Awaited<ReturnType<typeof e
 /** SHA-256 of what the streams of each name yield, as the program xz has it. */
 const CONTENT: Record<string, string> = {
   'blocks-with-sizes': '114c5347ed82de758eaaaf319b90673e530275d427af157f8c7c6ffdc5e71aee',
+  'filter-x86': '726d843cc4c876d3227300228ffe3953adb328c0a0ba5281406c77372779964c',
+  'filter-ia64': '803053c8fc7f4ce921ff64b05bb515d07e2ac38c59d6a0ac723152b20dfd90ea',
+  'filter-powerpc': '117a4ebd9073208af79abea9de0900405e09b05813400d850cb197e238c14814',
+  'filter-arm': 'f62f785f8306ed69503d1b96a58e10355de13434cbe15ae7b67d386b23d51f84',
+  'filter-armthumb': 'c3d172aba7628f13cdc46b3bf68fccc64e4f6111fbee839601021c3ad022de15',
+  'filter-sparc': '40f9f179514879295c7b01aff64836c0c54a208b282f6cc1060e6cd70afd3a70',
+  'filter-arm64': 'bc35d39e630688f917e9e3b9c7d36866c27cc6ff1e4edf827861576846d6f902',
+  'filter-two': '726d843cc4c876d3227300228ffe3953adb328c0a0ba5281406c77372779964c',
   'mixed-crc64': '8502ea56b6baa292e05452ba9048e0a861964d98812443d1346970595588a367',
   'mixed-no-check': '8502ea56b6baa292e05452ba9048e0a861964d98812443d1346970595588a367',
   'mixed-sha256': '8502ea56b6baa292e05452ba9048e0a861964d98812443d1346970595588a367',
@@ -104,7 +112,11 @@ describe('xz', () => {
 
   it.each([
     ['an unknown filter', [0, 0x04, 0], UNSUPPORTED],
-    ['two filters', [1, 0x03, 1, 0, 0x21, 1, 0], UNSUPPORTED],
+    ['a filter that is not known', [1, 0x0b, 0, 0x21, 1, 0], UNSUPPORTED],
+    ['a filter behind LZMA2', [1, 0x21, 1, 0, 0x03, 1, 0], UNSUPPORTED],
+    ['a filter without its properties', [1, 0x03, 0, 0x21, 1, 0], BROKEN],
+    ['a filter that begins out of line', [1, 0x05, 4, 2, 0, 0, 0, 0x21, 1, 0], BROKEN],
+    ['properties that do not fit', [1, 0x03, 0x7f, 0, 0x21, 1, 0], BROKEN],
     ['reserved flags', [0x04, 0x21, 1, 0], UNSUPPORTED],
     ['a dictionary that cannot be', [0, 0x21, 1, 41], BROKEN],
     ['properties of another length', [0, 0x21, 2, 0, 0], BROKEN],

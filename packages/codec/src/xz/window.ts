@@ -54,6 +54,11 @@ export class Window {
     return lengthBytes;
   }
 
+  /** Says that all of what is pending has been taken. */
+  dropPending(): void {
+    this.#takenAt = this.#lzma2.dstAt;
+  }
+
   save(): WindowState {
     const end = this.#lzma2.dstAt;
     const start = Math.max(0, end - this.#dictionaryBytes);

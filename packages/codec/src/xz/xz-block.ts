@@ -1,6 +1,8 @@
-/** One block of an xz stream (".xz file format", section 3): header, LZMA2 data, padding, check. */
+/** One block of an xz stream (".xz file format", section 3): header, data, padding, check. */
 import { alignUp, crc32, readU32le } from '@diskfile/bytes';
 import { brokenXz, unsupportedXz } from './broken-xz.ts';
+import type { FilterSpec } from './filter.ts';
+import { decodeInPlace, makeFilters } from './filter-chain.ts';
 import { Lzma2Decoder } from './lzma2.ts';
 import { BlockCheck, checkLengthBytes, type XzCheck } from './xz-check.ts';
 
@@ -18,6 +20,8 @@ export interface BlockHeader {
   readonly lengthBytes: number;
   /** How far back matches reach. */
   readonly dictionaryBytes: number;
+  /** What was done before LZMA2, in that order. */
+  readonly filters: readonly FilterSpec[];
   readonly compressedBytes: number | undefined;
   readonly uncompressedBytes: number | undefined;
 }
@@ -44,6 +48,7 @@ export function decodeXzBlock(
   const { srcAt: dataEnd, dstAt } = lzma2;
   requireLength(header.compressedBytes, dataEnd - dataAt);
   requireLength(header.uncompressedBytes, dstAt - dstStart);
+  decodeInPlace(makeFilters(header.filters), dst.subarray(dstStart, dstAt));
   const checkAt = alignUp(dataEnd - start, ALIGNMENT) + start;
   requireZeros(src, dataEnd, checkAt);
   const content = new BlockCheck(check);
@@ -72,23 +77,24 @@ export function parseBlockHeader(src: Uint8Array, start: number): BlockHeader {
   const fields = new HeaderFields(src, start + 2, crcAt);
   const compressedBytes = (flags & HAS_COMPRESSED_SIZE) === 0 ? undefined : fields.number();
   const uncompressedBytes = (flags & HAS_UNCOMPRESSED_SIZE) === 0 ? undefined : fields.number();
-  const dictionaryBytes = readFilters(fields, (flags & FILTER_COUNT_MASK) + 1);
+  const filters: FilterSpec[] = [];
+  for (let count = flags & FILTER_COUNT_MASK; count > 0; count--) filters.push(readFilter(fields));
+  const dictionaryBytes = dictionaryOf(readFilter(fields));
   requireZeros(src, fields.at, crcAt);
-  return { lengthBytes, dictionaryBytes, compressedBytes, uncompressedBytes };
+  return { lengthBytes, dictionaryBytes, filters, compressedBytes, uncompressedBytes };
 }
 
-/**
- * Section 3.1.5. Disks are compressed by LZMA2 alone; other filters are for machine code. Returns
- * how large a dictionary LZMA2 asks for (section 5.3.1).
- */
-function readFilters(fields: HeaderFields, count: number): number {
+/** Section 3.1.5, Filter Flags. */
+function readFilter(fields: HeaderFields): FilterSpec {
   const id = fields.number();
-  const propertiesBytes = fields.number();
-  if (id !== LZMA2_FILTER || count > 1) {
-    throw unsupportedXz(`is filtered (0x${id.toString(16)}) by more than LZMA2`);
-  }
-  const code = fields.byte();
-  if (propertiesBytes !== 1 || code > MAX_DICTIONARY_CODE) {
+  return { id, properties: fields.bytes(fields.number()) };
+}
+
+/** The last filter is LZMA2. Returns how large a dictionary it asks for (section 5.3.1). */
+function dictionaryOf({ id, properties }: FilterSpec): number {
+  if (id !== LZMA2_FILTER) throw unsupportedXz(`is not compressed by LZMA2 (0x${id.toString(16)})`);
+  const code = properties.length === 1 ? properties[0]! : Number.NaN;
+  if (!(code <= MAX_DICTIONARY_CODE)) {
     throw brokenXz('a filter has properties that it cannot have');
   }
   if (code === MAX_DICTIONARY_CODE) return 0xffff_ffff;
@@ -110,6 +116,15 @@ class HeaderFields {
   byte(): number {
     if (this.at >= this.#end) throw brokenXz('the fields of a block header do not fit in it');
     return this.#src[this.at++]!;
+  }
+
+  bytes(lengthBytes: number): Uint8Array {
+    const start = this.at;
+    if (lengthBytes > this.#end - start) {
+      throw brokenXz('the fields of a block header do not fit in it');
+    }
+    this.at += lengthBytes;
+    return this.#src.slice(start, this.at);
   }
 
   number(): number {

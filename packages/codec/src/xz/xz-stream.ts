@@ -6,6 +6,7 @@
 import { alignUp, crc32, crc32Raw, readU32le, xorBits } from '@diskfile/bytes';
 import type { Step, StreamCheckpoint, StreamCodec, StreamDecoder } from '@diskfile/core';
 import { brokenXz } from './broken-xz.ts';
+import { FilterChain, makeFilters } from './filter-chain.ts';
 import { chunkLengthBytes } from './lzma2.ts';
 import { Window, type WindowState } from './window.ts';
 import { BlockCheck, checkLengthBytes, type CheckState, type XzCheck } from './xz-check.ts';
@@ -31,6 +32,8 @@ type Part = 'header' | 'block-header' | 'chunk' | 'block-end' | 'index' | 'foote
 interface OpenBlock {
   readonly header: BlockHeader;
   readonly check: BlockCheck;
+  /** Undefined where LZMA2 yields the content itself. */
+  readonly filters: FilterChain | undefined;
   encodedBytes: number;
   contentBytes: number;
 }
@@ -77,6 +80,8 @@ class XzStream implements StreamDecoder {
   readonly #held = new Uint8Array(MAX_PART_BYTES);
   #heldBytes = 0;
   readonly #window = new Window();
+  /** What has come out of filters and not been taken. */
+  #filtered: Uint8Array = new Uint8Array(0);
   #part: Part = 'header';
   #check: XzCheck = 'none';
   #block: OpenBlock | undefined;
@@ -93,7 +98,7 @@ class XzStream implements StreamDecoder {
     const { header, checkState, encodedBytes, contentBytes, window } = checkpoint.block;
     this.#window.restore(header.dictionaryBytes, window);
     const check = new BlockCheck(this.#check, checkState);
-    this.#block = { header, check, encodedBytes, contentBytes };
+    this.#block = { header, check, filters: undefined, encodedBytes, contentBytes };
   }
 
   get isAtEnd(): boolean {
@@ -103,8 +108,8 @@ class XzStream implements StreamDecoder {
   decode(src: Uint8Array, dst: Uint8Array): void {
     this.takenBytes = this.filledBytes = 0;
     for (;;) {
-      if (this.#window.pendingBytes > 0) {
-        this.filledBytes += this.#window.take(dst.subarray(this.filledBytes));
+      if (this.#pendingBytes > 0) {
+        this.filledBytes += this.#take(dst.subarray(this.filledBytes));
         // Either `dst` is full, or decoding can be gone on with here.
         return;
       }
@@ -116,13 +121,27 @@ class XzStream implements StreamDecoder {
     }
   }
 
+  get #pendingBytes(): number {
+    return this.#filtered.length + this.#window.pendingBytes;
+  }
+
+  #take(dst: Uint8Array): number {
+    if (this.#filtered.length === 0) return this.#window.take(dst);
+    const piece = this.#filtered.subarray(0, dst.length);
+    dst.set(piece);
+    this.#filtered = this.#filtered.subarray(piece.length);
+    return piece.length;
+  }
+
+  /** There is none within blocks that are filtered: those are gone through from their start. */
   checkpoint(): XzCheckpoint | undefined {
-    if (this.#heldBytes > 0 || this.#window.pendingBytes > 0) return undefined;
+    if (this.#heldBytes > 0 || this.#pendingBytes > 0) return undefined;
     if (this.#part === 'block-header') {
       return new XzCheckpoint(this.#check, this.#blockCount, undefined);
     }
     if (this.#part !== 'chunk') return undefined;
-    const { header, check, encodedBytes, contentBytes } = this.#block!;
+    const { header, check, filters, encodedBytes, contentBytes } = this.#block!;
+    if (filters !== undefined) return undefined;
     const window = this.#window.save();
     return new XzCheckpoint(this.#check, this.#blockCount, {
       header,
@@ -194,7 +213,9 @@ class XzStream implements StreamDecoder {
     const header = parseBlockHeader(part, 0);
     this.#window.start(header.dictionaryBytes);
     const check = new BlockCheck(this.#check);
-    this.#block = { header, check, encodedBytes: 0, contentBytes: 0 };
+    const filters =
+      header.filters.length === 0 ? undefined : new FilterChain(makeFilters(header.filters));
+    this.#block = { header, check, filters, encodedBytes: 0, contentBytes: 0 };
     this.#part = 'chunk';
   }
 
@@ -204,12 +225,22 @@ class XzStream implements StreamDecoder {
     if (this.#window.decodeChunk(part)) {
       const { pending } = this.#window;
       block.contentBytes += pending.length;
-      block.check.update(pending);
+      if (block.filters === undefined) block.check.update(pending);
+      else {
+        this.#filter(block, pending, false);
+        this.#window.dropPending();
+      }
       return;
     }
+    if (block.filters !== undefined) this.#filter(block, new Uint8Array(0), true);
     requireLength(block.header.compressedBytes, block.encodedBytes);
     requireLength(block.header.uncompressedBytes, block.contentBytes);
     this.#part = 'block-end';
+  }
+
+  #filter({ filters, check }: OpenBlock, bytes: Uint8Array, isEnd: boolean): void {
+    this.#filtered = filters!.push(bytes, isEnd);
+    check.update(this.#filtered);
   }
 
   #endBlock(part: Uint8Array): void {
