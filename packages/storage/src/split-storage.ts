@@ -1,4 +1,7 @@
-/** One disk cut into numbered files, `disk.000`, `disk.001`, … or from `.001` on, as one storage. */
+/**
+ * One disk cut into numbered files as one storage: `disk.000`, `disk.001`, … or from `.001` on,
+ * `disk.part01` …, and those of the program split, `disk.aa`, `disk.ab` ….
+ */
 import { readdir } from 'node:fs/promises';
 import { readdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -8,32 +11,14 @@ import type { ImageLocking } from './image-lock.ts';
 import { openFileStorage } from './open-file.ts';
 import { hostError } from './host-error.ts';
 import { nodeHostFiles } from './host-files.ts';
+import { numberOf, parseFirstPart, type PartNames, partPath } from './split-names.ts';
 
 /** Each part holds a file descriptor, and hosts commonly grant 1024 of those. */
 const MAX_PARTS = 1000;
-/** At least three digits: two occur in all sorts of names. */
-const FIRST_PART = /^(.*\.)(0{3,6}|0{2,5}1)$/s;
-
-interface PartNames {
-  /** Path of a part without its number. */
-  readonly stem: string;
-  readonly digits: number;
-  readonly first: number;
-}
-
-function parseFirstPart(path: string): PartNames | undefined {
-  const [, stem, number] = FIRST_PART.exec(path) ?? [];
-  if (stem === undefined || number === undefined) return undefined;
-  return { stem, digits: number.length, first: Number(number) };
-}
-
-function partPath({ stem, digits }: PartNames, number: number): string {
-  return stem + String(number).padStart(digits, '0');
-}
-
 /**
  * Whether `path` is the first of a split set: its name ends in `.000`, or in `.001` with no `.000`
- * beside it, and the part that follows is there. Longer numbers (`.0001`) count as well.
+ * beside it, and the part that follows is there. Longer numbers (`.0001`) count as well, and so do
+ * `.part1`, `.part01` and their like, and the letters of split (`.aa`, `xaa`).
  */
 export function* isSplitSetStart(path: string): Step<boolean> {
   const names = parseFirstPart(path);
@@ -65,7 +50,11 @@ export function* openSplitStorage(
       'invalid-argument',
       'storage.split-name',
       `${firstPath} is not named like the first part of a split set`,
-      { op: 'open', path: firstPath, hint: 'Give the part that ends in .000 or .001.' },
+      {
+        op: 'open',
+        path: firstPath,
+        hint: 'Give the first part, whose name ends in .000, .001, .part01 or .aa.',
+      },
     );
   }
   const paths = yield* findParts(names);
@@ -110,9 +99,9 @@ function* findParts(names: PartNames): Step<string[]> {
 }
 
 /** The numbers of the parts that exist, from the first on, ascending. */
-function* listNumbers({ stem, digits, first }: PartNames, path: string): Step<number[]> {
+function* listNumbers(names: PartNames, path: string): Step<number[]> {
   const directory = dirname(path);
-  const prefix = basename(`${stem}0`).slice(0, -1);
+  const prefix = basename(`${names.stem}0`).slice(0, -1);
   let entries: string[];
   try {
     entries = yield* hostCall(
@@ -123,11 +112,9 @@ function* listNumbers({ stem, digits, first }: PartNames, path: string): Step<nu
     throw hostError(cause, 'open', directory);
   }
   return entries
-    .filter((entry) => entry.length === prefix.length + digits && entry.startsWith(prefix))
-    .map((entry) => entry.slice(prefix.length))
-    .filter((number) => /^\d+$/.test(number))
-    .map(Number)
-    .filter((number) => number >= first)
+    .filter((entry) => entry.startsWith(prefix))
+    .map((entry) => numberOf(entry.slice(prefix.length), names) ?? -1)
+    .filter((number) => number >= names.first)
     .toSorted((a, b) => a - b);
 }
 

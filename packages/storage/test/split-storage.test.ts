@@ -47,6 +47,14 @@ describe('a split set', () => {
     ['from .001', ['disk.001', 'disk.002', 'disk.003']],
     ['with wider numbers', ['disk.0001', 'disk.0002', 'disk.0003']],
     ['with a name of digits', ['2024.001', '2024.002', '2024.003']],
+    ['with many digits', ['disk.00001', 'disk.00002', 'disk.00003']],
+    ['by letters', ['disk.img.aa', 'disk.img.ab', 'disk.img.ac']],
+    ['by three letters', ['disk-aaa', 'disk-aab', 'disk-aac']],
+    ['as split names them', ['xaa', 'xab', 'xac']],
+    ['by parts', ['disk.part01', 'disk.part02', 'disk.part03']],
+    ['by parts from none on', ['disk.raw.part0', 'disk.raw.part1', 'disk.raw.part2']],
+    ['by parts with a dash', ['disk.img.Part-1', 'disk.img.Part-2', 'disk.img.Part-3']],
+    ['by parts and letters', ['disk.img.part-aa', 'disk.img.part-ab', 'disk.img.part-ac']],
   ])('is found and opened %s', async (_name, names) => {
     const path = makeSet(Object.fromEntries(names.map((name, index) => [name, `${index}`])));
     const first = path(names[0]!);
@@ -66,6 +74,23 @@ describe('a split set', () => {
     const storage = runSync(openSplitStorage(path('d.000')));
     expect(storage.sizeBytes).toBe(120);
     storage.closeSync();
+  });
+
+  it('goes past its digits, and past a letter', () => {
+    const parts = Array.from({ length: 12 }, (_, index) => `d.part${index + 1}`);
+    const letters = Array.from({ length: 30 }, (_, index) => {
+      const [high, low] = [Math.floor(index / 26), index % 26];
+      return `d.${String.fromCharCode(97 + high, 97 + low)}`;
+    });
+    for (const names of [parts, letters]) {
+      const path = makeSet(Object.fromEntries(names.map((name, at) => [name, `${at % 10}`])));
+      const storage = runSync(openSplitStorage(path(names[0]!)));
+      const content = new Uint8Array(storage.sizeBytes);
+      storage.readSync(content, 0);
+      const expected = names.map((_, at) => at % 10).join('');
+      expect(Buffer.from(content).toString()).toBe(expected);
+      storage.closeSync();
+    }
   });
 
   it('tells holes within each part', () => {
@@ -101,6 +126,9 @@ describe('what is no split set', () => {
     ['a second part', ['d.002', 'd.003'], 'd.002'],
     ['two digits', ['d.00', 'd.01'], 'd.00'],
     ['another name', ['d.img', 'd.img.1'], 'd.img'],
+    ['a name that ends in letters', ['bazaa', 'bazab'], 'bazaa'],
+    ['a part in the middle, by letters', ['d.aa', 'd.ab', 'd.ac'], 'd.ab'],
+    ['a single part, by letters', ['d.aa', 'd.ba'], 'd.aa'],
   ])('%s', async (_name, names, first) => {
     const path = makeSet(Object.fromEntries(names.map((name) => [name, 'x'])));
     expect(await bothWays(() => isSplitSetStart(path(first)))).toEqual([false, false]);
