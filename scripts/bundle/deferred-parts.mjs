@@ -1,6 +1,6 @@
 // What a start of a command seldom needs, loaded by the first call of one of its functions.
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 /**
@@ -15,6 +15,8 @@ const OTHER_PARTS = {
   graph: ['diskfile/dist/graph/open-graph.js'],
   qcow2: ['qcow2/dist/open-writer.js'],
 };
+/** Parts that are large enough to be loaded alone. */
+const ALONE = { qcow2: /^(?:check|change|create|measure)/ };
 const IMPORTS = /^(?:import|export)\b[^;]*?\bfrom '([^']+)';/gm;
 const UNIT = 'deferred';
 
@@ -91,13 +93,18 @@ function unitsOf(packages) {
     const driver = join(packages, unit, 'dist/driver.js');
     for (const part of importsOf(driver)) {
       const path = join(dirname(driver), part);
-      if (DRIVER_PARTS.test(part) && !path.endsWith(USUAL)) add(unit, path);
+      if (DRIVER_PARTS.test(part) && !path.endsWith(USUAL)) add(unitOfPart(unit, part), path);
     }
   }
   for (const [unit, parts] of Object.entries(OTHER_PARTS)) {
     for (const part of parts) add(unit, join(packages, part));
   }
   return units;
+}
+
+function unitOfPart(unit, part) {
+  const [kind] = ALONE[unit]?.exec(basename(part)) ?? [];
+  return kind === undefined ? unit : `${unit}-${kind}`;
 }
 
 function importsOf(path) {

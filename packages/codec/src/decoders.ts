@@ -1,12 +1,20 @@
 /** Which decoder stands behind each id, chosen by what the platform has. */
-import { builtinModule, DiskError } from '@diskfile/bytes';
+import { DiskError } from '@diskfile/bytes';
 import type { Decoder, DecoderSet, Step, StreamCodec } from '@diskfile/core';
 import { NativeInflate, PortableInflate } from './deflate.ts';
 import { InflateStreams } from './inflate-stream.ts';
 import { OWN_DECODERS, type OwnDecoderId } from './own-decoders.ts';
 import { NativeLz4, type NodeLz4, PortableLz4 } from './lz4/lz4.ts';
 import { Lz4Streams } from './lz4/lz4-stream.ts';
-import { hasPackage, hasZstd, loadPackage, type NodeZlib, requirePackage } from './platform.ts';
+import {
+  hasNodeZlib,
+  hasPackage,
+  hasZstd,
+  loadPackage,
+  type NodeZlib,
+  nodeZlib,
+  requirePackage,
+} from './platform.ts';
 import { canReuseZlib } from './reused-zlib.ts';
 import { ZlibDecoder } from './zlib.ts';
 import { NativeZstdFrames, PortableZstdFrames, ZstdDecoder } from './zstd.ts';
@@ -28,19 +36,19 @@ interface Recipe {
   load(): Step<Decoder>;
 }
 
-function recipes(native: boolean): Record<DecoderId, Recipe> {
-  const zlib = native ? builtinModule<NodeZlib>('node:zlib') : undefined;
-  const inflate = zlib === undefined ? portableInflate : nativeInflate(zlib);
+/** Each is made when it is asked for: what only might be needed is not loaded. */
+function recipes(native: boolean): Record<DecoderId, () => Recipe> {
+  const inflate = (): Recipe => (native && hasNodeZlib() ? nativeInflate : portableInflate);
   return {
     'deflate-raw': inflate,
-    zlib: {
-      implementation: inflate.implementation,
+    zlib: () => ({
+      implementation: inflate().implementation,
       *load() {
-        return new ZlibDecoder(yield* inflate.load());
+        return new ZlibDecoder(yield* inflate().load());
       },
-    },
-    lz4: native && hasPackage('lz4-napi') ? nativeLz4 : portableLz4,
-    zstd: hasZstd(zlib) ? nativeZstd(zlib) : portableZstd,
+    }),
+    lz4: () => (native && hasPackage('lz4-napi') ? nativeLz4 : portableLz4),
+    zstd: () => zstdRecipe(native ? nodeZlib() : undefined),
     ...OWN_RECIPES,
   };
 }
@@ -48,25 +56,24 @@ function recipes(native: boolean): Record<DecoderId, Recipe> {
 const OWN_RECIPES = Object.fromEntries(
   Object.entries(OWN_DECODERS).map(([id, Own]) => [
     id,
-    {
-      implementation: 'diskfile',
-      // eslint-disable-next-line require-yield
-      *load() {
-        return new Own();
-      },
-    } satisfies Recipe,
+    () =>
+      ({
+        implementation: 'diskfile',
+        // eslint-disable-next-line require-yield
+        *load() {
+          return new Own();
+        },
+      }) satisfies Recipe,
   ]),
-) as Record<OwnDecoderId, Recipe>;
+) as Record<OwnDecoderId, () => Recipe>;
 
-function nativeInflate(zlib: NodeZlib): Recipe {
-  return {
-    implementation: 'node:zlib',
-    // eslint-disable-next-line require-yield
-    *load() {
-      return new NativeInflate(zlib);
-    },
-  };
-}
+const nativeInflate: Recipe = {
+  implementation: 'node:zlib',
+  // eslint-disable-next-line require-yield
+  *load() {
+    return new NativeInflate(() => nodeZlib()!);
+  },
+};
 
 const portableInflate: Recipe = {
   implementation: 'pako',
@@ -92,7 +99,8 @@ const portableLz4: Recipe = {
   },
 };
 
-function nativeZstd(zlib: Required<NodeZlib>): Recipe {
+function zstdRecipe(zlib: NodeZlib | undefined): Recipe {
+  if (!hasZstd(zlib)) return portableZstd;
   return {
     implementation: 'node:zlib',
     // eslint-disable-next-line require-yield
@@ -111,7 +119,6 @@ const portableZstd: Recipe = {
 
 /** How decoders for streams are brought up. */
 function streamRecipes(native: boolean): Record<string, () => Step<StreamCodec>> {
-  const zlib = native && canReuseZlib() ? builtinModule<NodeZlib>('node:zlib') : undefined;
   return {
     // Node's own zlib tells nothing of where blocks begin.
     *'deflate-raw'() {
@@ -124,6 +131,7 @@ function streamRecipes(native: boolean): Record<string, () => Step<StreamCodec>>
       return new XzStreams();
     },
     *zstd() {
+      const zlib = native && canReuseZlib() ? nodeZlib() : undefined;
       return hasZstd(zlib) ? new NativeZstdStreams(zlib) : new PortableZstdStreams();
     },
   };
@@ -131,7 +139,7 @@ function streamRecipes(native: boolean): Record<string, () => Step<StreamCodec>>
 
 /** Decoders of its own, loaded as they are asked for and then kept. */
 export function makeDecoders({ native = true }: DecoderOptions = {}): DecoderSet {
-  const known = new Map<string, Recipe>(Object.entries(recipes(native)));
+  const known = new Map<string, () => Recipe>(Object.entries(recipes(native)));
   const loaded = new Map<string, Decoder>();
   const knownStreams = new Map(Object.entries(streamRecipes(native)));
   const streams = new Map<string, StreamCodec>();
@@ -139,7 +147,7 @@ export function makeDecoders({ native = true }: DecoderOptions = {}): DecoderSet
     *load(id) {
       const recipe = known.get(id);
       if (recipe === undefined) throw noSuchDecoder(id, [...known.keys()]);
-      const decoder = loaded.get(id) ?? (yield* recipe.load());
+      const decoder = loaded.get(id) ?? (yield* recipe().load());
       loaded.set(id, decoder);
       return decoder;
     },
@@ -170,6 +178,6 @@ export function decoders(): DecoderSet {
 /** Which implementation is in use for each id. */
 export function decoderImplementations(native: boolean): Record<DecoderId, DecoderImplementation> {
   return Object.fromEntries(
-    Object.entries(recipes(native)).map(([id, { implementation }]) => [id, implementation]),
+    Object.entries(recipes(native)).map(([id, recipe]) => [id, recipe().implementation]),
   ) as Record<DecoderId, DecoderImplementation>;
 }

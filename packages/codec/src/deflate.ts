@@ -66,19 +66,22 @@ export class PortableInflate implements Decoder {
 
 export class NativeInflate implements Decoder {
   readonly id = 'deflate-raw';
-  readonly #zlib: NodeZlib;
+  readonly #loadZlib: () => NodeZlib;
   readonly #reused: ReusedZlib | undefined;
 
-  constructor(zlib: NodeZlib, reuse = canReuseZlib()) {
-    this.#zlib = zlib;
-    this.#reused = reuse ? new ReusedZlib(() => zlib.createInflateRaw(), Z_SYNC_FLUSH) : undefined;
+  /** @param loadZlib called once there is something to decode, each time */
+  constructor(loadZlib: () => NodeZlib, reuse = canReuseZlib()) {
+    this.#loadZlib = loadZlib;
+    this.#reused = reuse
+      ? new ReusedZlib(() => loadZlib().createInflateRaw(), Z_SYNC_FLUSH)
+      : undefined;
   }
 
   decodeSync(src: Uint8Array, dst: Uint8Array): void {
     if (this.#reused?.run(src, dst) === dst.length) return;
     let decoded: Uint8Array;
     try {
-      decoded = this.#zlib.inflateRawSync(src, this.#options(dst));
+      decoded = this.#loadZlib().inflateRawSync(src, this.#options(dst));
     } catch {
       return decodeCarefully(src, dst);
     }
@@ -87,7 +90,7 @@ export class NativeInflate implements Decoder {
 
   decode(src: Uint8Array, dst: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#zlib.inflateRaw(src, this.#options(dst), (failure, decoded) => {
+      this.#loadZlib().inflateRaw(src, this.#options(dst), (failure, decoded) => {
         try {
           if (failure === null) deliver(decoded, dst);
           else decodeCarefully(src, dst);

@@ -1,5 +1,5 @@
 /** Which encoder stands behind each id, chosen by what the platform has. */
-import { builtinModule, DiskError } from '@diskfile/bytes';
+import { DiskError } from '@diskfile/bytes';
 import type { Encoder, EncoderSet, Step } from '@diskfile/core';
 import {
   DEFAULT_DEFLATE_LEVEL,
@@ -10,7 +10,7 @@ import {
   ZLIB,
 } from './deflate-encoder.ts';
 import type { DecoderImplementation, DecoderOptions } from './decoders.ts';
-import { hasZstd, loadPackage, type NodeZlib } from './platform.ts';
+import { hasZstd, loadPackage, type NodeZlib, nodeZlib } from './platform.ts';
 import { loadZstdBinding } from './zstd-binding.ts';
 import { CheckedZstd, DEFAULT_ZSTD_LEVEL, nativeZstd, PortableZstd } from './zstd-encoder.ts';
 
@@ -28,13 +28,14 @@ interface Recipe {
   load(level: number): Step<Encoder>;
 }
 
-function recipes(native: boolean): Record<EncoderId, Recipe> {
-  const zlib = native ? builtinModule<NodeZlib>('node:zlib') : undefined;
+/** Each is made when it is asked for: what only might be needed is not loaded. */
+function recipes(native: boolean): Record<EncoderId, () => Recipe> {
+  const zlib = (): NodeZlib | undefined => (native ? nodeZlib() : undefined);
   return {
-    'deflate-raw': deflateRecipe(zlib, DEFLATE_RAW),
-    zlib: deflateRecipe(zlib, ZLIB),
-    zstd: zstdRecipe(zlib, false),
-    'zstd-checked': zstdRecipe(zlib, true),
+    'deflate-raw': () => deflateRecipe(zlib(), DEFLATE_RAW),
+    zlib: () => deflateRecipe(zlib(), ZLIB),
+    zstd: () => zstdRecipe(zlib(), false),
+    'zstd-checked': () => zstdRecipe(zlib(), true),
   };
 }
 
@@ -77,12 +78,13 @@ function zstdRecipe(zlib: NodeZlib | undefined, checked: boolean): Recipe {
 
 /** Encoders of its own, loaded as they are asked for and then kept. */
 export function makeEncoders({ native = true }: DecoderOptions = {}): EncoderSet {
-  const known = new Map<string, Recipe>(Object.entries(recipes(native)));
+  const known = new Map<string, () => Recipe>(Object.entries(recipes(native)));
   const loaded = new Map<string, Encoder>();
   return {
     *load(id, chosenLevel) {
-      const recipe = known.get(id);
-      if (recipe === undefined) throw noSuchEncoder(id, [...known.keys()]);
+      const make = known.get(id);
+      if (make === undefined) throw noSuchEncoder(id, [...known.keys()]);
+      const recipe = make();
       const level = chosenLevel ?? recipe.defaultLevel;
       if (!Number.isInteger(level) || level < 1 || level > recipe.maxLevel) {
         throw noSuchLevel(id, level, recipe.maxLevel);
@@ -120,11 +122,7 @@ export function encoders(): EncoderSet {
 
 /** Which implementation is in use for each id. */
 export function encoderImplementations(native: boolean): Record<EncoderId, DecoderImplementation> {
-  const { 'deflate-raw': raw, zlib, zstd, 'zstd-checked': checked } = recipes(native);
-  return {
-    'deflate-raw': raw.implementation,
-    zlib: zlib.implementation,
-    zstd: zstd.implementation,
-    'zstd-checked': checked.implementation,
-  };
+  return Object.fromEntries(
+    Object.entries(recipes(native)).map(([id, recipe]) => [id, recipe().implementation]),
+  ) as Record<EncoderId, DecoderImplementation>;
 }

@@ -81,6 +81,16 @@ export interface Pako {
   readonly zlibInflateSetDictionary: typeof zlibInflateSetDictionary;
 }
 
+/** Loading it takes a start several milliseconds, so whoever only might need it waits with that. */
+export function nodeZlib(): NodeZlib | undefined {
+  return builtinModule<NodeZlib>('node:zlib');
+}
+
+/** Whether there is a {@link nodeZlib}, told without loading it where Node says so. */
+export function hasNodeZlib(): boolean {
+  return nodeMajor() !== undefined || nodeZlib() !== undefined;
+}
+
 export function hasZstd(zlib: NodeZlib | undefined): zlib is Required<NodeZlib> {
   // All of it came with the same version of Node.
   return zlib?.zstdDecompressSync !== undefined;

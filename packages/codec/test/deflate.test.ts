@@ -85,8 +85,8 @@ it('damage to deflate streams shows', () => {
 });
 
 it('one inflater for all units takes and refuses what a new one for each does', async () => {
-  const reusing = new NativeInflate(zlib, true);
-  const renewing = new NativeInflate(zlib, false);
+  const reusing = new NativeInflate(() => zlib, true);
+  const renewing = new NativeInflate(() => zlib, false);
   await fc.assert(
     fc.property(content, damage, (bytes, harm) => {
       for (const encoded of [damaged(encode(bytes), harm), encode(bytes)]) {

@@ -3,7 +3,6 @@
  * in the same directory, so a failure or a loss of power leaves nothing half-made behind that
  * somebody could take for the real thing.
  */
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { basename, dirname, sep } from 'node:path';
 import { DiskError } from '@diskfile/bytes';
@@ -92,7 +91,9 @@ export class NewFile {
     const replaced = yield* findReplaced(path, options);
     try {
       const target = replaced?.path ?? path;
-      const unique = randomBytes(8).toString('hex');
+      // Nobody is let into a file that is there already, so that to guess the name is of no use; and
+      // to load node:crypto takes a command longer than all else that creating an image does.
+      const unique = Math.random().toString(36).slice(2);
       // Not normalised: what `..` after a symbolic link means is for the host to say.
       const temporaryPath = `${dirname(target)}${sep}.diskfile-${unique}.tmp`;
       // Names in the new image count from where it will be, which has to exist to be looked up.
