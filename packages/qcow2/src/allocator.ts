@@ -30,6 +30,9 @@ export interface Area extends ClusterRun {
   readonly covered: number;
 }
 
+/** What a cluster is taken for, where QEMU tells that before it looks at what lies there. */
+export type ClusterUse = 'L2 table' | 'refcount block' | 'compressed cluster';
+
 export class ClusterAllocator {
   readonly freed = new FreedClusters();
   /** Free clusters of which the host may hold what a write that failed has put there. */
@@ -50,7 +53,7 @@ export class ClusterAllocator {
   }
 
   /** Takes `count` neighbouring clusters. @returns the first */
-  *allocate(count: number): Step<number> {
+  *allocate(count: number, use?: ClusterUse): Step<number> {
     yield* this.#refcounts.announce('cluster_alloc');
     yield* this.#refcounts.announce('refblock_alloc');
     for (;;) {
@@ -58,6 +61,7 @@ export class ClusterAllocator {
       const run = { start: yield* this.#findFree(count), count };
       const missing = this.#refcounts.firstWithoutBlock(run);
       if (missing === undefined) {
+        yield* this.#refuseMetadata(run, use);
         yield* this.#refcounts.raise(run);
         return run.start;
       }
@@ -143,9 +147,15 @@ export class ClusterAllocator {
     this.#next = at;
     const start = at - count;
     this.packed.forget({ start, count });
-    const kind = this.#map.find(start, at);
-    if (kind !== undefined) yield* this.#header.refuseOverlap(kind, start * clusterBytes);
     return start;
+  }
+
+  /** Refuses clusters that hold metadata, although they count as free. */
+  *#refuseMetadata({ start, count }: ClusterRun, use?: ClusterUse): Step<void> {
+    if (start === 0) yield* this.#header.refuseHeaderCluster(use);
+    const kind = this.#map.findGuarded(start, start + count);
+    if (kind === undefined) return;
+    yield* this.#header.refuseOverlap(kind, start * this.#refcounts.clusterBytes);
   }
 
   /** Makes the refcount block of that index unless it is there. */
@@ -157,6 +167,7 @@ export class ClusterAllocator {
   *#addBlock(index: number): Step<void> {
     const refcounts = this.#refcounts;
     const cluster = yield* this.#findFree(1);
+    yield* this.#refuseMetadata({ start: cluster, count: 1 }, 'refcount block');
     const own = refcounts.blockIndexOf(cluster);
     if (Math.max(index, own) >= refcounts.table.capacity) {
       yield* this.#growTable(Math.max(index, own) + 1);
@@ -201,8 +212,7 @@ export class ClusterAllocator {
       start: table.hostOffset / clusterBytes,
       count: table.bytes.length / clusterBytes,
     };
-    const kind = this.#map.find(cluster, cluster + clusters);
-    if (kind !== undefined) yield* this.#header.refuseOverlap(kind, cluster * clusterBytes);
+    yield* this.#refuseMetadata({ start: cluster, count: clusters });
     table.moveTo(cluster * clusterBytes, clusters * clusterBytes);
     this.#map.removeRegions('refcount table');
     this.#map.addRegion('refcount table', table.hostOffset, table.bytes.length);
@@ -222,7 +232,10 @@ export class ClusterAllocator {
       for (;;) {
         this.#next = area.start;
         const start = yield* this.#findFree(area.count);
-        if (start === area.start) return area;
+        if (start === area.start) {
+          yield* this.#refuseMetadata(area);
+          return area;
+        }
         area = this.#planArea(dataClusters, otherClusters, start);
       }
     } finally {

@@ -89,7 +89,7 @@ export class ClusterTables {
     const { dataFile, map } = this.metadata;
     if (dataFile !== undefined) return undefined;
     const cluster = Math.floor(hostOffset / this.clusterBytes);
-    return map.find(cluster, cluster + 1);
+    return map.findGuarded(cluster, cluster + 1);
   }
 
   /** The slice that maps `guestOffset`, in a table that may be changed where it lies. */
@@ -99,8 +99,8 @@ export class ClusterTables {
     const hostOffset = tables.l2TableOffset(l1Index);
     if (hostOffset !== 0 && tables.l1.isCopied(l1Index)) {
       const cluster = hostOffset / this.clusterBytes;
-      const kind = map.findRegion(cluster, cluster + 1) ?? map.find(cluster, cluster + 1);
-      if (kind !== 'L2 table') yield* headerWriter.refuseOverlap(kind!, hostOffset);
+      const kind = map.findGuarded(cluster, cluster + 1, 'L2 table');
+      if (kind !== undefined) yield* headerWriter.refuseOverlap(kind, hostOffset);
     } else yield* this.#replaceTable(l1Index, hostOffset);
     return yield* this.load(guestOffset);
   }
@@ -117,7 +117,7 @@ export class ClusterTables {
     const { tables, map, allocator, refcounts } = this.metadata;
     const old = { start: oldOffset / this.clusterBytes, count: 1 };
     if (oldOffset !== 0) yield* refcounts.checkInUse(old);
-    const cluster = yield* allocator.allocate(1);
+    const cluster = yield* allocator.allocate(1, 'L2 table');
     if (oldOffset !== 0) yield* refcounts.announce('l2_alloc_cow_read');
     yield* refcounts.announce('l2_alloc_write');
     try {

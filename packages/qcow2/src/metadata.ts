@@ -7,6 +7,7 @@ import type { Qcow2Header, TableReference } from './header.ts';
 import type { L1Table } from './l1-table.ts';
 import type { MappingTables } from './mapping-tables.ts';
 import { type MetadataKind, MetadataMap } from './overlap.ts';
+import { readInactiveTables } from './snapshots/inactive-tables.ts';
 import { RefcountTable } from './refcounts/refcount-table.ts';
 import { Refcounts } from './refcounts/refcounts.ts';
 import type { SnapshotTable } from './snapshots.ts';
@@ -96,7 +97,11 @@ export function* openMetadata(parts: MetadataParts): Step<ImageMetadata> {
   const places = { l1Table, l1, refcountTable: table, snapshotTable, snapshots: parts.snapshots };
   const { encryptionHeader } = headerWriter.extensions;
   refuseTooManyTables(parts.tables.l1, Math.ceil(storage.sizeBytes / header.clusterBytes));
-  const map = mapMetadata(places, header.clusterBytes);
+  const checks = parts.tuning?.overlapChecks;
+  const map = mapMetadata(places, header.clusterBytes, checks);
+  if (checks?.has('inactive-l2') === true) {
+    map.setInactiveTables(yield* readInactiveTables(storage, header, parts.snapshots));
+  }
   if (encryptionHeader !== undefined) {
     // Without it, nobody reads the disk again.
     map.addRegion('LUKS header', encryptionHeader.offset, encryptionHeader.lengthBytes);
@@ -124,9 +129,13 @@ export const MAPPED_KINDS: ReadonlySet<MetadataKind> = new Set<MetadataKind>([
 ]);
 
 /** @throws DiskError `corrupt` for tables that lie upon each other */
-export function mapMetadata(places: TablePlaces, clusterBytes: number): MetadataMap {
+export function mapMetadata(
+  places: TablePlaces,
+  clusterBytes: number,
+  checks?: ReadonlySet<string>,
+): MetadataMap {
   const { l1Table, l1, refcountTable: table, snapshotTable, snapshots } = places;
-  const map = new MetadataMap(clusterBytes);
+  const map = new MetadataMap(clusterBytes, checks);
   const own = [
     ['refcount table', table.hostOffset, table.bytes.length],
     ['L1 table', l1Table.offset, l1Table.entries * 8],

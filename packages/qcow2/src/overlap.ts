@@ -12,8 +12,22 @@ export type MetadataKind =
   | 'refcount block'
   | 'snapshot table'
   | "snapshot's L1 table"
+  | "snapshot's L2 table"
   | 'bitmap directory'
   | 'LUKS header';
+
+/** Names of QEMU's options, in the order in which QEMU looks. */
+const OPTION_NAMES: ReadonlyMap<MetadataKind, string> = new Map([
+  ['header', 'main-header'],
+  ['L1 table', 'active-l1'],
+  ['L2 table', 'active-l2'],
+  ['refcount table', 'refcount-table'],
+  ['refcount block', 'refcount-block'],
+  ['snapshot table', 'snapshot-table'],
+  ["snapshot's L1 table", 'inactive-l1'],
+  ["snapshot's L2 table", 'inactive-l2'],
+  ['bitmap directory', 'bitmap-directory'],
+]);
 
 interface Region {
   readonly kind: MetadataKind;
@@ -31,9 +45,18 @@ export class MetadataMap {
   #pieces: Region[] = [];
   /** L2 tables and refcount blocks, which take one cluster each. */
   readonly #clusters = new Map<number, MetadataKind>();
+  /** L2 tables of snapshots, where somebody wants writes to be kept off them. */
+  #inactiveTables: ReadonlySet<number> = new Set();
+  /** What writes are kept off, in the order in which it is named. */
+  readonly #guarded: readonly MetadataKind[];
 
-  constructor(clusterBytes: number) {
+  /** @param checks names of QEMU's options; undefined for all. A LUKS header is always guarded. */
+  constructor(clusterBytes: number, checks?: ReadonlySet<string>) {
     this.#clusterBytes = clusterBytes;
+    const guarded = [...OPTION_NAMES].filter(
+      ([, name]) => checks === undefined || checks.has(name),
+    );
+    this.#guarded = [...guarded.map(([kind]) => kind), 'LUKS header'];
     this.addRegion('header', 0, clusterBytes);
   }
 
@@ -94,6 +117,12 @@ export class MetadataMap {
     for (const [clusterIndex, kind] of other.#clusters) {
       if (kinds.has(kind)) this.#clusters.set(clusterIndex, kind);
     }
+    // They were those of the snapshots of before.
+    this.#inactiveTables = new Set();
+  }
+
+  setInactiveTables(clusters: ReadonlySet<number>): void {
+    this.#inactiveTables = clusters;
   }
 
   #setRegions(regions: Region[]): void {
@@ -116,6 +145,36 @@ export class MetadataMap {
 
   removeCluster(clusterIndex: number): void {
     this.#clusters.delete(clusterIndex);
+  }
+
+  /**
+   * What in the clusters from `start` to before `end` forbids to write there.
+   * @param own what is to be written
+   */
+  findGuarded(start: number, end: number, own?: MetadataKind): MetadataKind | undefined {
+    if (this.find(start, end) === undefined && !this.#hasInactive(start, end)) return undefined;
+    const kinds = this.#kindsIn(start, end);
+    return this.#guarded.find((kind) => kind !== own && kinds.has(kind));
+  }
+
+  #hasInactive(start: number, end: number): boolean {
+    for (let index = start; index < end && this.#inactiveTables.size > 0; index++) {
+      if (this.#inactiveTables.has(index)) return true;
+    }
+    return false;
+  }
+
+  #kindsIn(start: number, end: number): Set<MetadataKind> {
+    const kinds = new Set<MetadataKind>();
+    for (const region of this.#regions) {
+      if (region.start < end && start < region.end) kinds.add(region.kind);
+    }
+    for (let index = start; index < end; index++) {
+      const kind = this.#clusters.get(index);
+      if (kind !== undefined) kinds.add(kind);
+      if (this.#inactiveTables.has(index)) kinds.add("snapshot's L2 table");
+    }
+    return kinds;
   }
 
   /** What metadata the clusters from `start` to before `end` hold; undefined for none. */

@@ -8,7 +8,7 @@ import type { ClusterRun, Refcounts } from './refcounts/refcounts.ts';
 
 /** Where new host clusters come from. */
 interface ClusterSource {
-  allocate(count: number): Step<number>;
+  allocate(count: number, use: 'compressed cluster'): Step<number>;
   release(run: ClusterRun): Step<void>;
 }
 
@@ -89,7 +89,7 @@ export class PackedSpace {
   }
 
   *#newCluster(limitBytes: number): Step<number> {
-    const cluster = yield* this.#source.allocate(1);
+    const cluster = yield* this.#source.allocate(1, 'compressed cluster');
     if ((cluster + 1) * this.#refcounts.clusterBytes <= limitBytes) return cluster;
     yield* this.#source.release({ start: cluster, count: 1 });
     throw beyondReach();

@@ -37,6 +37,33 @@ describe('a map of metadata', () => {
     );
   });
 
+  it('names what writes are kept off, in the order in which QEMU looks', () => {
+    const map = new MetadataMap(CLUSTER);
+    map.addRegions([
+      { kind: 'refcount table', hostOffset: 3 * CLUSTER, lengthBytes: 1 },
+      { kind: 'L1 table', hostOffset: 4 * CLUSTER, lengthBytes: 1 },
+    ]);
+    map.addCluster('L2 table', 3);
+    map.setInactiveTables(new Set([3, 5]));
+    expect(map.findGuarded(3, 4)).toBe('L2 table');
+    expect(map.findGuarded(3, 4, 'L2 table')).toBe('refcount table');
+    expect(map.findGuarded(3, 5)).toBe('L1 table');
+    expect(map.findGuarded(5, 6)).toBe("snapshot's L2 table");
+    expect(map.findGuarded(6, 9)).toBeUndefined();
+  });
+
+  it('keeps writes off what it is told to, and off a LUKS header', () => {
+    const map = new MetadataMap(CLUSTER, new Set(['active-l1']));
+    map.addRegion('L1 table', 4 * CLUSTER, 1);
+    map.addRegion('refcount table', 5 * CLUSTER, 1);
+    map.addRegion('LUKS header', 6 * CLUSTER, 1);
+    expect(map.findGuarded(0, 1)).toBeUndefined();
+    expect(map.findGuarded(4, 5)).toBe('L1 table');
+    expect(map.findGuarded(5, 6)).toBeUndefined();
+    expect(map.findGuarded(5, 7)).toBe('LUKS header');
+    expect(map.find(5, 6)).toBe('refcount table');
+  });
+
   it('is quick where very many tables lie upon each other', () => {
     const map = new MetadataMap(CLUSTER);
     const piled = Array.from({ length: 65_536 }, (_, index) => ({

@@ -33,6 +33,11 @@ export interface FormatTuning {
   readonly lazyRefcounts?: boolean;
   /** Whether a VHD disk is as large as its geometry or as its footer, whoever made it. */
   readonly sizeSource?: 'geometry' | 'footer';
+  /**
+   * Which metadata writes are kept off, by the names of QEMU's options (`overlap-check.…`).
+   * Undefined for all that is known without reading more.
+   */
+  readonly overlapChecks?: ReadonlySet<string>;
 }
 
 export interface OpenContext {

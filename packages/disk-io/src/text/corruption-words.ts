@@ -9,6 +9,7 @@ const STRUCTURES: Readonly<Record<string, string>> = {
   'L1 table': 'active L1 table',
   'L2 table': 'active L2 table',
   "snapshot's L1 table": 'inactive L1 table',
+  "snapshot's L2 table": 'inactive L2 table',
 };
 
 /** @returns undefined for damage that QEMU says nothing of */
@@ -20,6 +21,10 @@ export function damageOf(
     const [, structure] = /own (.*)$/.exec(message) ?? [];
     const name = STRUCTURES[structure ?? ''] ?? structure ?? '';
     return `Preventing invalid write on metadata (overlaps with ${name})`;
+  }
+  if (detail === 'qcow2.header-cluster-free') {
+    const [, use] = /become a (.*)$/.exec(message) ?? [];
+    return `Preventing invalid allocation of ${use} at offset 0`;
   }
   if (detail === 'qcow2.l2-table-unaligned') {
     const [, index, place] = /L1 entry (\d+) .* at (0x[0-9a-f]+)/.exec(message) ?? [];

@@ -2,21 +2,11 @@
  * Options that a format's node takes besides its children. They tune QEMU's driver; here their
  * values are judged as QEMU judges them, and what they would tune takes care of itself.
  */
+import { DiskError } from '@diskfile/bytes';
 import type { DiskFile, FormatTuning } from '@diskfile/core';
 import { type BlockOptions, invalid } from './block-options.ts';
+import { takeOverlapChecks } from './overlap-options.ts';
 
-const OVERLAP_TEMPLATES = ['none', 'constant', 'cached', 'all'];
-const OVERLAP_STRUCTURES = [
-  'main-header',
-  'active-l1',
-  'active-l2',
-  'refcount-table',
-  'refcount-block',
-  'snapshot-table',
-  'inactive-l1',
-  'inactive-l2',
-  'bitmap-directory',
-];
 /** What a new image has, and QEMU's bounds. */
 const NEW_CLUSTER_BYTES = 65536;
 const MAX_CACHE_ENTRIES = 2 ** 31 - 1;
@@ -58,10 +48,22 @@ export function peekTuning(options: BlockOptions): FormatTuning {
   const looked = options.copy();
   const lazyRefcounts = looked.takeFlag('lazy-refcounts');
   const sizeSource = SIZE_SOURCES[looked.takeText('force_size_calc') ?? ''];
+  const overlapChecks = peekOverlapChecks(looked);
   return {
     ...(lazyRefcounts === undefined ? {} : { lazyRefcounts }),
     ...(sizeSource === undefined ? {} : { sizeSource }),
+    ...(overlapChecks === undefined ? {} : { overlapChecks }),
   };
+}
+
+/** What is wrong is said once the image is open. */
+function peekOverlapChecks(options: BlockOptions): ReadonlySet<string> | undefined {
+  try {
+    return takeOverlapChecks(options);
+  } catch (error) {
+    if (error instanceof DiskError) return undefined;
+    throw error;
+  }
 }
 
 /** @throws DiskError `invalid-argument` for what the image has no room for */
@@ -132,25 +134,6 @@ function refuseConflictingSizes({ all, l2, refcounts }: CacheSizes): void {
   if (refcounts !== undefined && refcounts > all) {
     throw invalid('refcount-cache-size may not exceed cache-size');
   }
-}
-
-function takeOverlapChecks(options: BlockOptions): void {
-  const short = options.takeText('overlap-check');
-  const template = options.takeText('overlap-check.template');
-  if (short !== undefined && template !== undefined && short !== template) {
-    throw invalid(
-      `Conflicting values for qcow2 options 'overlap-check' ('${short}') and ` +
-        `'overlap-check.template' ('${template}')`,
-    );
-  }
-  const chosen = short ?? template ?? 'cached';
-  if (!OVERLAP_TEMPLATES.includes(chosen)) {
-    throw invalid(
-      `Unsupported value '${chosen}' for qcow2 option 'overlap-check'. ` +
-        `Allowed are any of the following: ${OVERLAP_TEMPLATES.join(', ')}`,
-    );
-  }
-  for (const structure of OVERLAP_STRUCTURES) options.takeFlag(`overlap-check.${structure}`);
 }
 
 function takeSizeCalculation(options: BlockOptions): void {
