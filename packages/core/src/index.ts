@@ -71,6 +71,7 @@ export { createImageDisk, type ImageDiskOptions } from './engine/image-disk.ts';
 export { type GuestRead, MappedReader } from './engine/mapped-reader.ts';
 export { checkOperations, rangeOf } from './engine/disk-batch.ts';
 export { checkAccess, checkRange } from './engine/range.ts';
+export { reserveZeros } from './engine/reserve-zeros.ts';
 export { mappedStorage, type MappedStorageOptions } from './engine/mapped-storage.ts';
 export { sliceDisk, type SliceOptions } from './engine/slice-disk.ts';
 export type {

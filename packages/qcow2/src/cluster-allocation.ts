@@ -121,6 +121,7 @@ class ReadyUnits implements Allocation {
   readonly guestOffset: number;
   readonly lengthBytes: number;
   readonly readsAsZero = false;
+  readonly isReserved: boolean;
   readonly #tables: ClusterTables;
   readonly #run: GuestRun;
 
@@ -129,6 +130,7 @@ class ReadyUnits implements Allocation {
     this.hostOffset = hostOffset;
     this.guestOffset = run.start;
     this.lengthBytes = run.end - run.start;
+    this.isReserved = !tables.isEncrypted;
     this.#tables = tables;
     this.#run = run;
   }
@@ -151,6 +153,7 @@ class NewClusters implements Allocation {
   readonly guestOffset: number;
   readonly lengthBytes: number;
   readonly readsAsZero: boolean;
+  readonly isReserved: boolean;
   /** The data file has the same place for a cluster again and again. */
   readonly isUnread: boolean;
   readonly #tables: ClusterTables;
@@ -165,6 +168,7 @@ class NewClusters implements Allocation {
     this.lengthBytes = run.end - run.start;
     // What the host adds is noise once it is decrypted.
     this.readsAsZero = !tables.isEncrypted && firstHost >= this.storage.sizeBytes;
+    this.isReserved = !tables.isEncrypted;
     this.isUnread = tables.metadata.dataFile === undefined;
     this.#tables = tables;
     this.#run = run;

@@ -7,6 +7,7 @@ import type { Allocation } from '../format/image-writer.ts';
 import type { Step } from '../step.ts';
 import { announce, writeBytes } from '../storage.ts';
 import type { MappedReader } from './mapped-reader.ts';
+import { reserveZeros } from './reserve-zeros.ts';
 
 export class NewSpace {
   readonly #image: FormatImage;
@@ -19,21 +20,42 @@ export class NewSpace {
 
   /** Writes `src` into the space, and before and behind it what the disk reads there now. */
   *fill(allocation: Allocation, src: Uint8Array, guestOffset: number): Step<void> {
-    const { storage, hostOffset, readsAsZero } = allocation;
+    const { storage, hostOffset, lengthBytes, isReserved = false } = allocation;
     const start = allocation.guestOffset;
-    const end = start + allocation.lengthBytes;
-    const before = yield* this.#currentBytes(start, guestOffset, readsAsZero);
-    const after = yield* this.#currentBytes(guestOffset + src.length, end, readsAsZero);
-    if (before === undefined && after === undefined) {
+    const end = start + lengthBytes;
+    const srcEnd = guestOffset + src.length;
+    const isWhole = guestOffset === start && srcEnd === end;
+    const areZeros =
+      !isWhole && isReserved && (yield* this.#reserveAround(allocation, guestOffset, srcEnd));
+    if (isWhole || areZeros) {
       return yield* writeBytes(storage, src, hostOffset + (guestOffset - start));
     }
+    const mayLeaveOut = !isReserved && allocation.readsAsZero;
+    const before = yield* this.#currentBytes(start, guestOffset, mayLeaveOut);
+    const after = yield* this.#currentBytes(srcEnd, end, mayLeaveOut);
     const from = before === undefined ? guestOffset : start;
-    const to = after === undefined ? guestOffset + src.length : end;
+    const to = after === undefined ? srcEnd : end;
+    if (to - from === src.length) {
+      return yield* writeBytes(storage, src, hostOffset + (guestOffset - start));
+    }
     const whole = new Uint8Array(to - from);
     if (before !== undefined) whole.set(before);
     whole.set(src, guestOffset - from);
-    if (after !== undefined) whole.set(after, guestOffset + src.length - from);
+    if (after !== undefined) whole.set(after, srcEnd - from);
     yield* writeBytes(storage, whole, hostOffset + (from - start));
+  }
+
+  /**
+   * Has the host set all of the space aside as zeros, where the disk reads as zeros around what is
+   * written; behind its end, nothing is said to be zeros. False when that has to be written.
+   */
+  *#reserveAround(allocation: Allocation, srcStart: number, srcEnd: number): Step<boolean> {
+    const start = allocation.guestOffset;
+    const end = start + allocation.lengthBytes;
+    if (srcEnd < end && end > this.#image.sizeBytes) return false;
+    if (!(yield* this.#reader.isZero(start, srcStart - start))) return false;
+    if (!(yield* this.#reader.isZero(srcEnd, end - srcEnd))) return false;
+    return yield* reserveZeros(allocation);
   }
 
   /**

@@ -28,6 +28,12 @@ export interface Allocation {
   /** Whether the host space already reads as zeros, so that zeros need not be written. */
   readonly readsAsZero: boolean;
   /**
+   * Whether the host sets all of the space aside, also where it is zeros around what is written: a
+   * file then ends where its last cluster does. False when left out: such zeros may be holes, or
+   * lie behind the end of the file.
+   */
+  readonly isReserved?: boolean;
+  /**
    * Whether no read can be looking at the space, not even one that began when the disk was another.
    * False when left out; the engine then waits for reads of the range.
    */

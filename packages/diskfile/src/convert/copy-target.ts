@@ -7,6 +7,7 @@ import {
   type HostCall,
   type ImageWriter,
   isWritable,
+  reserveZeros,
   type SharedFile,
   type Step,
   truncateStorage,
@@ -255,8 +256,9 @@ interface UnitPosition {
 
 /** What new space holds besides the data of a job are zeros, until another job writes there. */
 function* clearAround(allocation: Allocation, start: number, end: number): Step<void> {
-  const { storage, hostOffset, lengthBytes, readsAsZero } = allocation;
-  if (readsAsZero) return;
+  const { storage, hostOffset, lengthBytes, readsAsZero, isReserved = false } = allocation;
+  if (start === 0 && end === lengthBytes) return;
+  if (isReserved ? yield* reserveZeros(allocation) : readsAsZero) return;
   if (start > 0) yield* writeBytes(storage, new Uint8Array(start), hostOffset);
   if (end === lengthBytes) return;
   yield* writeBytes(storage, new Uint8Array(lengthBytes - end), hostOffset + end);

@@ -219,6 +219,19 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
     return range.lengthBytes === 0 || (await super.punchHole(range.offset, range.lengthBytes));
   }
 
+  /** Space that is set aside is zeros; whoever sets it aside for data says so by their event. */
+  override allocateSync(offset: number, lengthBytes: number): boolean {
+    this.#fireSync(this.#zeroEvent);
+    if (this.#zeroEvent !== undefined) this.#check('write-zeroes', offset, lengthBytes);
+    return super.allocateSync(offset, lengthBytes);
+  }
+
+  override async allocate(offset: number, lengthBytes: number): Promise<boolean> {
+    await this.#fire(this.#zeroEvent);
+    if (this.#zeroEvent !== undefined) this.#check('write-zeroes', offset, lengthBytes);
+    return await super.allocate(offset, lengthBytes);
+  }
+
   /** Zeros are asked for by their event; else it is a discard. */
   get #zeroEvent(): 'pwritev_zero' | undefined {
     return this.#writeEvent === 'pwritev_zero' ? 'pwritev_zero' : undefined;
