@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { Output } from '@diskfile/command';
+import { failureJson, warningJson } from './words/error-json.ts';
 import { hintOf } from './words/hints.ts';
 
 const STDERR = 2;
@@ -31,7 +32,9 @@ export class Failure extends Error {
     lines: string | readonly string[],
     { exitCode = 1, isUsage = false, tail = '', cause }: FailureOptions = {},
   ) {
-    super(typeof lines === 'string' ? lines : lines.join('\n'), { cause });
+    super(typeof lines === 'string' ? lines : lines.join('\n'), {
+      cause: cause instanceof Failure ? cause.cause : cause,
+    });
     this.lines = typeof lines === 'string' ? [lines] : lines;
     this.exitCode = exitCode;
     this.isUsage = isUsage;
@@ -63,6 +66,11 @@ export class Program {
   readonly isLookAlike: boolean;
   /** Whether progress goes to standard error as lines of JSON. */
   jsonLines = false;
+  /**
+   * Whether it speaks to a program, by its own name: one document of JSON is all that goes to standard
+   * output, and warnings and failures are lines of JSON on standard error.
+   */
+  isJson = false;
   readonly output: Streams['output'];
   readonly #streams: Streams;
 
@@ -77,11 +85,23 @@ export class Program {
     this.output.text(`${text}\n`);
   }
 
-  /** A line on standard error, behind the program's name; what was printed before comes first. */
-  error(text: string): void {
-    this.rawError(`${this.name}: ${text}\n`);
+  /** A line for people, who like to read that something was done. */
+  remark(text: string): void {
+    if (!this.isJson) this.line(text);
   }
 
+  /** What is worth knowing and no failure: a line on standard error, behind the program's name. */
+  warn(text: string): void {
+    if (this.isJson) this.rawWarning(text);
+    else this.#error(text);
+  }
+
+  /** The same for lines that are printed as they are; to programs, all are one warning. */
+  rawWarning(lines: string): void {
+    this.rawError(this.isJson ? warningJson(lines) : lines);
+  }
+
+  /** Text on standard error as it is; what was printed before comes first. */
   rawError(text: string): void {
     // Into a pipe or a file, QEMU prints what goes to standard output when it ends.
     if (!this.isLookAlike || this.output.isTerminal) this.output.flush();
@@ -90,11 +110,20 @@ export class Program {
 
   /** Says why the program ends. @returns its exit code */
   fail(failure: Failure): number {
-    for (const line of failure.lines) this.error(line);
-    if (failure.tail !== '') this.rawError(failure.tail);
-    const hint = this.isLookAlike ? undefined : hintOf(failure.cause);
-    if (hint !== undefined) this.error(hint);
-    if (failure.isUsage) this.rawError(`Try '${this.name} --help' for more information\n`);
+    if (this.isJson) this.rawError(failureJson(failure));
+    else this.#failInWords(failure);
     return failure.exitCode;
+  }
+
+  #failInWords({ lines, tail, cause, isUsage }: Failure): void {
+    for (const line of lines) this.#error(line);
+    if (tail !== '') this.rawError(tail);
+    const hint = this.isLookAlike ? undefined : hintOf(cause);
+    if (hint !== undefined) this.#error(hint);
+    if (isUsage) this.rawError(`Try '${this.name} --help' for more information\n`);
+  }
+
+  #error(line: string): void {
+    this.rawError(`${this.name}: ${line}\n`);
   }
 }

@@ -2,7 +2,8 @@
 import { DiskError } from '@diskfile/bytes';
 import { BrokenPipe, Interrupted } from '@diskfile/command';
 import { parseArguments } from './arguments/getopt.ts';
-import { type Command, HelpWanted } from './arguments/options.ts';
+import { HelpWanted } from './arguments/options.ts';
+import type { Command, Outcome } from './command.ts';
 import { Failure, type Program, usage } from './program.ts';
 
 /** Set when the command is bundled. */
@@ -12,7 +13,7 @@ const EXIT_BROKEN_PIPE = 141;
 const JSON_LINES = '--json-lines';
 
 /** Each is loaded when it is called. */
-const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
+export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
   amend: () => import('./commands/amend.ts'),
   bench: () => import('./commands/bench.ts'),
   bitmap: () => import('./commands/bitmap.ts'),
@@ -77,7 +78,16 @@ async function dispatch(program: Program, args: readonly string[]): Promise<numb
   if (command === undefined) throw usage('Not enough arguments');
   if (!Object.hasOwn(COMMANDS, command)) throw usage(`Command not found: ${command}`);
   const { run } = await COMMANDS[command]!();
-  return await run(program, ownOptions(program, rest));
+  return await exitCodeOfOutcome(program, await run(program, ownOptions(program, rest)));
+}
+
+async function exitCodeOfOutcome(program: Program, outcome: Outcome): Promise<number> {
+  if (typeof outcome === 'number') return outcome;
+  if (program.isJson) {
+    const { tellImages } = await import('./report/tell-images.ts');
+    tellImages(program, outcome);
+  }
+  return 0;
 }
 
 /** Takes out what all commands understand, and qemu-img does not. */

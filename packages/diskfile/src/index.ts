@@ -89,6 +89,7 @@ export {
   commitDiskFile,
   type CommitDiskFileOptions,
   commitDiskFileSync,
+  type CommitResult,
 } from './chain/commit-disk-file.ts';
 export {
   forkDiskFile,

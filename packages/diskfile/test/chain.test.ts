@@ -135,7 +135,8 @@ describe('work on a chain', () => {
     await amendDiskFile(images.storage('top'), { compat: '0.10' });
     images.change('top', (disk) => disk.writeSync(new Uint8Array(1000).fill(9), 70_000));
     const changed = images.content('top');
-    await commitDiskFile(images.storage('top'), { gate: images.gate });
+    const { base } = await commitDiskFile(images.storage('top'), { gate: images.gate });
+    expect(base).toEqual({ path: 'base.raw', format: 'raw' });
     expect(same(images.content('base.raw'), changed)).toBe(true);
     expect(() =>
       commitDiskFileSync(images.storage('top'), { gate: images.gate, base: 'x' }),

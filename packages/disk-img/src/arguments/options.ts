@@ -4,6 +4,11 @@ import { type OptionShapes, parseArguments, type ParsedOption } from './getopt.t
 
 /** Options that every command takes. */
 const COMMON_LONG = { help: 'h' };
+const OUTPUT = 'output';
+/** Those that qemu-img has for some commands only, or for none. */
+const OWN_LONG = { [OUTPUT]: `${OUTPUT}:` };
+/** The shortest beginning of it that is no other option's. */
+const SHORTEST_OUTPUT = '--ou';
 
 export class CommandOptions {
   readonly operands: readonly string[];
@@ -11,9 +16,20 @@ export class CommandOptions {
   readonly given: readonly ParsedOption[];
   readonly #values = new Map<string, string[]>();
 
-  /** @throws Failure for arguments that make no sense; HelpWanted for `-h` */
-  constructor(command: string, args: readonly string[], { short, long }: OptionShapes) {
-    const shapes = { short: `h${short}`, long: { ...COMMON_LONG, ...long } };
+  /**
+   * Also tells the program in which form it is to speak.
+   * @throws Failure for arguments that make no sense; HelpWanted for `-h`
+   */
+  constructor(
+    program: Program,
+    command: string,
+    args: readonly string[],
+    { short, long }: OptionShapes,
+  ) {
+    const own = program.isLookAlike ? {} : OWN_LONG;
+    const shapes = { short: `h${short}`, long: { ...COMMON_LONG, ...own, ...long } };
+    // Until all is understood, and where it never is, what they seem to ask for counts.
+    program.isJson = !program.isLookAlike && seemsToAskForJson(args);
     const { options, operands } = parseArguments(command, args, shapes);
     this.operands = operands;
     this.given = options;
@@ -23,6 +39,7 @@ export class CommandOptions {
       if (values === undefined) this.#values.set(name, [value]);
       else values.push(value);
     }
+    if (!program.isLookAlike) program.isJson = this.isJson;
   }
 
   has(name: string): boolean {
@@ -47,15 +64,17 @@ export class CommandOptions {
 
   /** @throws Failure for another form than `human` and `json` */
   get isJson(): boolean {
-    const form = this.value('output') ?? 'human';
+    const form = this.value(OUTPUT) ?? 'human';
     if (form === 'human' || form === 'json') return form === 'json';
     throw new Failure('--output must be used with human or json as argument.');
   }
 }
 
-/** An option of ours, for commands in which qemu-img knows no other form than that for people. */
-export function ownOutput({ isLookAlike }: Program): OptionShapes['long'] {
-  return isLookAlike ? {} : { output: 'output:' };
+function seemsToAskForJson(args: readonly string[]): boolean {
+  return args.some((arg, index) => {
+    const [name, value = args[index + 1]] = arg.split('=');
+    return name!.startsWith(SHORTEST_OUTPUT) && `--${OUTPUT}`.startsWith(name!) && value === 'json';
+  });
 }
 
 /** Not a failure: the user asks for help. */
@@ -95,6 +114,3 @@ export function checkSourceCache(mode: string | undefined): void {
 export function checkCache(mode: string | undefined): void {
   if (mode !== undefined && !isCacheMode(mode)) throw new Failure(`Invalid cache option: ${mode}`);
 }
-
-/** What a command is to the program. */
-export type Command = (program: Program, args: readonly string[]) => number | Promise<number>;

@@ -10,6 +10,7 @@ import {
   readOptions,
 } from '../arguments/option-list.ts';
 import { checkCache, CommandOptions } from '../arguments/options.ts';
+import type { Outcome } from '../command.ts';
 import { AMEND_OPTIONS, CREATE_OPTIONS } from '../formats/format-options.ts';
 import { chainTarget, inspect } from '../images/chain-target.ts';
 import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
@@ -19,8 +20,8 @@ import { amendmentWords } from '../words/amendment-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
 import { amendKeySlots, areKeySlotOptions } from './amend-key-slots.ts';
 
-export async function run(program: Program, args: readonly string[]): Promise<number> {
-  const options = new CommandOptions('amend', args, {
+export async function run(program: Program, args: readonly string[]): Promise<Outcome> {
+  const options = new CommandOptions(program, 'amend', args, {
     short: 'f:o:t:pq',
     long: { object: 'object:', 'image-opts': 'image-opts', force: 'force' },
   });
@@ -56,7 +57,7 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   } finally {
     progress.finish(isDone);
   }
-  return 0;
+  return source;
 }
 
 function printOptions(program: Program, format: string): number {

@@ -1,4 +1,5 @@
 /** `bench`: how long requests to a disk take. */
+import { jsonText, type JsonValue } from '@diskfile/command';
 import { benchDisk, type BenchOptions } from 'diskfile';
 import { CommandOptions, isCacheMode } from '../arguments/options.ts';
 import { sizeArgument } from '../arguments/sizes.ts';
@@ -10,7 +11,7 @@ import { Failure, type Program } from '../program.ts';
 const MAX_INT = 2n ** 31n - 1n;
 
 export async function run(program: Program, args: readonly string[]): Promise<number> {
-  const options = new CommandOptions('bench', args, {
+  const options = new CommandOptions(program, 'bench', args, {
     short: 'c:d:f:ni:o:qs:S:t:wU',
     long: {
       pattern: 'pattern:',
@@ -35,12 +36,13 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   });
   try {
     const bench = { ...settings, stepBytes: settings.stepBytes ?? settings.requestBytes };
-    program.output.text(announcement(bench));
+    if (!program.isJson) program.output.text(announcement(bench));
     program.output.flush();
     const milliseconds = await interruptible((signal) =>
       benchDisk(disk, { ...bench, signal }),
     ).catch(failedRequest);
-    program.line(`Run completed in ${(milliseconds / 1000).toFixed(3)} seconds.`);
+    if (program.isJson) program.line(jsonText(figures(bench, milliseconds)));
+    else program.line(`Run completed in ${(milliseconds / 1000).toFixed(3)} seconds.`);
   } finally {
     await disk.close();
   }
@@ -121,9 +123,22 @@ function announcement(bench: BenchOptions): string {
   );
 }
 
+function figures({ requests, depth, requestBytes }: BenchOptions, milliseconds: number): JsonValue {
+  const seconds = milliseconds / 1000;
+  const perSecond = (count: number): number => (seconds === 0 ? 0 : count / seconds);
+  return {
+    count: requests,
+    depth,
+    'bytes-per-request': requestBytes,
+    seconds,
+    'bytes-per-second': perSecond(requests * requestBytes),
+    'requests-per-second': perSecond(requests),
+  };
+}
+
 function failedRequest(error: unknown): never {
   if (error instanceof Error && error.name === 'DiskError') {
-    throw new Failure('Failed request: Input/output error');
+    throw new Failure('Failed request: Input/output error', { cause: error });
   }
   throw error;
 }

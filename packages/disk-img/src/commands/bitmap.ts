@@ -2,6 +2,7 @@
 import { DiskError, type DiskBitmaps, type DiskFile } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { sizeArgument } from '../arguments/sizes.ts';
+import type { Outcome } from '../command.ts';
 import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { closeQuietly, openImage, withDisk } from '../images/open-image.ts';
 import { Failure, type Program } from '../program.ts';
@@ -15,8 +16,8 @@ interface Action {
   readonly source: string;
 }
 
-export function run(program: Program, args: readonly string[]): number {
-  const options = new CommandOptions('bitmap', args, {
+export function run(program: Program, args: readonly string[]): Outcome {
+  const options = new CommandOptions(program, 'bitmap', args, {
     short: 'b:f:F:g:',
     long: {
       add: 'add',
@@ -56,7 +57,7 @@ export function run(program: Program, args: readonly string[]): number {
       if (other !== undefined) closeQuietly(other);
     }
   });
-  return 0;
+  return source;
 }
 
 function checkUse(options: CommandOptions, actions: readonly Action[]): void {
@@ -102,7 +103,7 @@ function perform(job: Job, { name, source }: Action): void {
     else bitmaps[`${name}Sync`](bitmap);
   } catch (error) {
     const words = error instanceof Failure ? error.message : bitmapWords(error, bitmap, source);
-    throw new Failure(`Operation ${name} on bitmap ${bitmap} failed: ${words}`);
+    throw new Failure(`Operation ${name} on bitmap ${bitmap} failed: ${words}`, { cause: error });
   }
 }
 

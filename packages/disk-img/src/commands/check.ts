@@ -27,7 +27,7 @@ const EXIT_LEAKS = 3;
 const EXIT_UNSUPPORTED = 63;
 
 export async function run(program: Program, args: readonly string[]): Promise<number> {
-  const options = new CommandOptions('check', args, {
+  const options = new CommandOptions(program, 'check', args, {
     short: 'f:r:T:qU',
     long: {
       object: 'object:',
@@ -78,7 +78,7 @@ function checkFailed(errno: string): Failure {
 
 function tellFindings(program: Program, report: CheckReport): void {
   const text = findingsText(report, program.name);
-  if (text !== '') program.rawError(text);
+  if (text !== '') program.rawWarning(text);
 }
 
 function repairOption(text: string | undefined): RepairMode | undefined {
@@ -108,7 +108,7 @@ async function checkImage(
       // Whether it could be checked is told of images alone.
       if (!isRaw) openImage(program, { source, forceShare }).closeSync();
       const exitCode = EXIT_UNSUPPORTED;
-      throw new Failure('This image format does not support checks', { exitCode });
+      throw new Failure('This image format does not support checks', { exitCode, cause: error });
     }
     throw openFailure(source, error, { writable: repair !== undefined });
   }

@@ -1,16 +1,22 @@
 /** `commit`: writes what an image holds into the one below it. */
-import { commitDiskFile, DiskError } from 'diskfile';
+import { commitDiskFile, type CommitResult, DiskError } from 'diskfile';
 import { checkCache, CommandOptions } from '../arguments/options.ts';
 import { sizeArgument } from '../arguments/sizes.ts';
+import type { Outcome } from '../command.ts';
 import { chainTarget, inspect, isDetail } from '../images/chain-target.ts';
-import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import {
+  defineObjects,
+  fileSource,
+  imageSource,
+  takesImageOptions,
+} from '../images/image-source.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
 import { wordsOf } from '../words/disk-words.ts';
 
-export async function run(program: Program, args: readonly string[]): Promise<number> {
-  const options = new CommandOptions('commit', args, {
+export async function run(program: Program, args: readonly string[]): Promise<Outcome> {
+  const options = new CommandOptions(program, 'commit', args, {
     short: 'f:t:b:dpqr:',
     long: { object: 'object:', 'image-opts': 'image-opts' },
   });
@@ -25,11 +31,11 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   const base = options.value('b');
   const isQuiet = options.has('q');
   const progress = new QemuProgress(program, options.has('p') && !isQuiet);
-  let isDone = false;
+  let result: CommitResult | undefined;
   try {
     if (backing === undefined) throw nothingBelow(filename, base);
     const { target, options: how } = await chainTarget(source);
-    await interruptible((signal) =>
+    result = await interruptible((signal) =>
       commitDiskFile(target, {
         ...how,
         ...(base === undefined ? {} : { base }),
@@ -38,25 +44,25 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
         signal,
       }),
     );
-    isDone = true;
   } catch (error) {
     throw commitFailure(error, filename, base);
   } finally {
-    progress.finish(isDone);
+    progress.finish(result !== undefined);
   }
-  if (!isQuiet) program.line('Image committed.');
-  return 0;
+  if (!isQuiet) program.remark('Image committed.');
+  const { path, format } = result.base;
+  return fileSource(path, format);
 }
 
 function commitFailure(error: unknown, filename: string, base: string | undefined): unknown {
   if (!(error instanceof DiskError)) return error;
   if (isDetail(error, 'chain.base-not-found')) {
-    return nothingBelow(filename, base);
+    return nothingBelow(filename, base, error);
   }
   return new Failure(wordsOf(error), { cause: error });
 }
 
-function nothingBelow(filename: string, base: string | undefined): Failure {
-  if (base === undefined) return new Failure('Image does not have a backing file');
-  return new Failure(`Did not find '${base}' in the backing chain of '${filename}'`);
+function nothingBelow(filename: string, base: string | undefined, cause?: unknown): Failure {
+  if (base === undefined) return new Failure('Image does not have a backing file', { cause });
+  return new Failure(`Did not find '${base}' in the backing chain of '${filename}'`, { cause });
 }

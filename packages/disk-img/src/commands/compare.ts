@@ -1,7 +1,7 @@
 /** `compare`: whether two disks hold the same. */
 import { jsonText } from '@diskfile/command';
 import { compareDisks, type Comparison, type DiskFile } from 'diskfile';
-import { CommandOptions, isCacheMode, ownOutput } from '../arguments/options.ts';
+import { CommandOptions, isCacheMode } from '../arguments/options.ts';
 import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { closeQuietly, openImage } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
@@ -29,14 +29,9 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
 }
 
 async function compare(program: Program, args: readonly string[]): Promise<number> {
-  const options = new CommandOptions('compare', args, {
+  const options = new CommandOptions(program, 'compare', args, {
     short: 'f:F:T:pqsU',
-    long: {
-      object: 'object:',
-      'image-opts': 'image-opts',
-      'force-share': 'U',
-      ...ownOutput(program),
-    },
+    long: { object: 'object:', 'image-opts': 'image-opts', 'force-share': 'U' },
   });
   const { isJson } = options;
   const [firstName, secondName] = options.operands;

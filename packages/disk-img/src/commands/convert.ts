@@ -11,6 +11,7 @@ import {
 import { checkSourceCache, CommandOptions, isCacheMode } from '../arguments/options.ts';
 import { sizeArgument } from '../arguments/sizes.ts';
 import { parseSnapshotParameter } from '../arguments/snapshot-parameter.ts';
+import type { Outcome } from '../command.ts';
 import { createOptionsOf, type FormatOption } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
 import { defineObjects, type ImageSource, imageSource } from '../images/image-source.ts';
@@ -38,8 +39,8 @@ const SHAPES = {
   },
 };
 
-export async function run(program: Program, args: readonly string[]): Promise<number> {
-  const options = new CommandOptions('convert', args, SHAPES);
+export async function run(program: Program, args: readonly string[]): Promise<Outcome> {
+  const options = new CommandOptions(program, 'convert', args, SHAPES);
   const settings = readSettings(options);
   const names = options.operands;
   const list = joinOptionLists(options.values('o'));
@@ -49,15 +50,14 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   if (names.length < 2) throw new Failure('Must specify image file name');
   const isShown = options.has('p') && !options.has('q');
   const progress = new QemuProgress(program, isShown);
-  let isDone = false;
+  let target: ImageSource | undefined;
   try {
     const conversion = { program, options, settings, list, format };
-    await convert(conversion, names.slice(0, -1), names.at(-1)!, progress);
-    isDone = true;
+    target = await convert(conversion, names.slice(0, -1), names.at(-1)!, progress);
   } finally {
-    progress.finish(isDone);
+    progress.finish(target !== undefined);
   }
-  return 0;
+  return target;
 }
 
 /** What the options say by themselves. */
@@ -156,7 +156,7 @@ async function convert(
   names: readonly string[],
   target: string,
   progress: QemuProgress,
-): Promise<void> {
+): Promise<ImageSource> {
   const { program, options, settings } = conversion;
   const objects = defineObjects(program, options);
   if (settings.snapshot !== undefined && names.length > 1) {
@@ -172,7 +172,7 @@ async function convert(
   const disks: DiskFile[] = [];
   try {
     for (const source of sources) disks.push(openSource(conversion, source));
-    await interruptible((signal) =>
+    return await interruptible((signal) =>
       options.has('n')
         ? intoExisting(conversion, disks, target, { progress, signal, objects })
         : intoNew(conversion, disks, target, { progress, signal, objects }),
@@ -188,7 +188,7 @@ function openSource({ program, options, settings }: Conversion, source: ImageSou
     return openImage(program, { source, forceShare: options.has('U'), snapshot });
   } catch (error) {
     if (error instanceof Failure && error.message.endsWith(': snapshot not found')) {
-      throw new Failure("Failed to load snapshot: Can't find snapshot");
+      throw new Failure("Failed to load snapshot: Can't find snapshot", { cause: error });
     }
     throw error;
   }
@@ -225,7 +225,7 @@ async function intoNew(
   disks: readonly DiskFile[],
   target: string,
   work: Work,
-): Promise<void> {
+): Promise<ImageSource> {
   const { options, list, format, program } = conversion;
   const known = knownOptions(format);
   const values = readValues(conversion, known);
@@ -264,9 +264,10 @@ async function intoNew(
     });
     // QEMU has met them last to first.
     for (const name of bitmapsSkipped.toReversed()) {
-      program.error(`warning: Skipping inconsistent bitmap '${name}'`);
+      program.warn(`warning: Skipping inconsistent bitmap '${name}'`);
     }
     tellUnreadable(program, unreadable);
+    return imageSource(target, { format });
   } catch (error) {
     throw conversionWords(error, { target, format, values, list });
   }
@@ -315,7 +316,7 @@ async function intoExisting(
   disks: readonly DiskFile[],
   name: string,
   work: Work,
-): Promise<void> {
+): Promise<ImageSource> {
   const { program, options, format } = conversion;
   const isOptions = options.has('target-image-opts');
   const source = imageSource(name, {
@@ -338,6 +339,7 @@ async function intoExisting(
     isClosed = true;
     await target.close();
     tellUnreadable(program, unreadable);
+    return source;
   } catch (error) {
     throw conversionWords(error, { target: name, format, values: new Map(), list: '' });
   } finally {
@@ -351,6 +353,6 @@ function tellUnreadable(
 ): void {
   const reason = hostErrorText('EIO');
   for (const { guestOffset } of ranges) {
-    program.error(`warning: error while reading offset ${guestOffset}: ${reason}`);
+    program.warn(`warning: error while reading offset ${guestOffset}: ${reason}`);
   }
 }

@@ -17,6 +17,7 @@ import {
 } from '../arguments/option-list.ts';
 import { CommandOptions } from '../arguments/options.ts';
 import { sizeArgument } from '../arguments/sizes.ts';
+import type { Outcome } from '../command.ts';
 import { CREATE_OPTIONS, createOptionsOf, type FormatOption } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
 import { backingPath } from '../images/backing-path.ts';
@@ -35,8 +36,8 @@ import { creationWords } from '../words/creation-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
 import { openReason } from '../words/open-failure.ts';
 
-export async function run(program: Program, args: readonly string[]): Promise<number> {
-  const options = new CommandOptions('create', args, {
+export async function run(program: Program, args: readonly string[]): Promise<Outcome> {
+  const options = new CommandOptions(program, 'create', args, {
     short: 'F:b:f:o:qu',
     long: { object: 'object:' },
   });
@@ -58,7 +59,7 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
     quiet: options.has('q'),
     objects: defineObjects(program, options),
   });
-  return 0;
+  return imageSource(filename!, { format });
 }
 
 /** @param withFile whether the file is known that is to be made, and so its own options as well */
@@ -114,7 +115,7 @@ async function createImage(program: Program, creation: Creation): Promise<void> 
   }
   settleSize(creation, values, refuse);
   if (!creation.quiet) {
-    program.line(`Formatting '${filename}', fmt=${format}${shownOptions(values, known)}`);
+    program.remark(`Formatting '${filename}', fmt=${format}${shownOptions(values, known)}`);
     program.output.flush();
   }
   const lone = backing === undefined ? loneBackingFormat(format, values) : undefined;
@@ -201,7 +202,7 @@ function lookBelow(
       error instanceof Failure
         ? error.message.replace(`Could not open '${name}': `, '')
         : openReason(error);
-    throw refuse(reason, { tail: 'Could not open backing image.\n' });
+    throw refuse(reason, { tail: 'Could not open backing image.\n', cause: error });
   }
   if (format !== undefined) return below;
   throw refuse('Backing file specified without backing format', {

@@ -2,6 +2,7 @@
 import { convertDiskFile, type DiskFile, newFilePath, sliceDisk } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { MAX_INT64, sizeArgument } from '../arguments/sizes.ts';
+import type { Outcome } from '../command.ts';
 import { createOptionsOf } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
 import { defineObjects, imageSource } from '../images/image-source.ts';
@@ -13,8 +14,8 @@ import { conversionWords } from '../words/conversion-words.ts';
 const MAX_BLOCK_BYTES = 2n ** 31n - 1n;
 const DEFAULT_BLOCK_BYTES = 512n;
 
-export async function run(program: Program, args: readonly string[]): Promise<number> {
-  const options = new CommandOptions('dd', args, {
+export async function run(program: Program, args: readonly string[]): Promise<Outcome> {
+  const options = new CommandOptions(program, 'dd', args, {
     short: 'f:O:U',
     long: { object: 'object:', 'image-opts': 'image-opts', 'force-share': 'U' },
   });
@@ -39,7 +40,7 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   } finally {
     await disk.close();
   }
-  return 0;
+  return imageSource(operands.output, { format });
 }
 
 interface Operands {
@@ -88,7 +89,7 @@ async function copyBlocks(
   const wanted = count === undefined ? whole : count * blockBytes;
   const end = wanted < whole ? wanted : whole;
   const skipped = skip * blockBytes;
-  if (skipped > whole) program.error(`${input}: cannot skip to specified offset`);
+  if (skipped > whole) program.warn(`${input}: cannot skip to specified offset`);
   const startBytes = Number(skipped < end ? skipped : end);
   const part = sliceDisk(disk, { startBytes, lengthBytes: Number(end) - startBytes });
   try {

@@ -33,7 +33,7 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
 }
 
 async function diff(program: Program, args: readonly string[]): Promise<number> {
-  const options = new CommandOptions('diff', args, {
+  const options = new CommandOptions(program, 'diff', args, {
     short: 'f:F:pqU',
     long: {
       object: 'object:',

@@ -8,7 +8,7 @@ import { interruptible } from '../interrupts.ts';
 import type { Program } from '../program.ts';
 
 export async function run(program: Program, args: readonly string[]): Promise<number> {
-  const options = new CommandOptions('digest', args, {
+  const options = new CommandOptions(program, 'digest', args, {
     short: 'f:U',
     long: {
       object: 'object:',

@@ -1,6 +1,7 @@
 /** `flatten`: makes an image independent of those below it. */
 import { DiskError, flattenDiskFile } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
+import type { Outcome } from '../command.ts';
 import { chainTarget, inspect } from '../images/chain-target.ts';
 import { imageSource } from '../images/image-source.ts';
 import { interruptible } from '../interrupts.ts';
@@ -8,8 +9,11 @@ import { Failure, type Program } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
 import { wordsOf } from '../words/disk-words.ts';
 
-export async function run(program: Program, args: readonly string[]): Promise<number> {
-  const options = new CommandOptions('flatten', args, { short: 'f:pq', long: { format: 'f:' } });
+export async function run(program: Program, args: readonly string[]): Promise<Outcome> {
+  const options = new CommandOptions(program, 'flatten', args, {
+    short: 'f:pq',
+    long: { format: 'f:' },
+  });
   const source = imageSource(options.theImage(), { format: options.value('f') });
   inspect(program, source);
   const progress = new QemuProgress(program, options.has('p') && !options.has('q'));
@@ -25,6 +29,6 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   } finally {
     progress.finish(isDone);
   }
-  if (!options.has('q')) program.line('Image flattened.');
-  return 0;
+  if (!options.has('q')) program.remark('Image flattened.');
+  return source;
 }

@@ -1,12 +1,17 @@
 /** `fork`: turns an image into the base of one or two overlays. */
 import { DiskError, forkDiskFileSync } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
+import type { Outcome } from '../command.ts';
+import { fileSource } from '../images/image-source.ts';
 import { OPEN_GATE } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
 
-export function run(program: Program, args: readonly string[]): number {
-  const options = new CommandOptions('fork', args, { short: 'f:q', long: { format: 'f:' } });
+export function run(program: Program, args: readonly string[]): Outcome {
+  const options = new CommandOptions(program, 'fork', args, {
+    short: 'f:q',
+    long: { format: 'f:' },
+  });
   const [filename, base, clone] = options.operands;
   if (base === undefined || options.operands.length > 3) {
     throw usage('Expecting an image, a name for it as the base, and perhaps one for a clone');
@@ -23,6 +28,7 @@ export function run(program: Program, args: readonly string[]): number {
     if (!(error instanceof DiskError)) throw error;
     throw new Failure(wordsOf(error), { cause: error });
   }
-  if (!options.has('q')) program.line('Image forked.');
-  return 0;
+  if (!options.has('q')) program.remark('Image forked.');
+  const overlays = clone === undefined ? [filename!] : [filename!, clone];
+  return overlays.map((name) => fileSource(name, 'qcow2'));
 }

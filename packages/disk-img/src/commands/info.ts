@@ -9,12 +9,12 @@ import {
   imageSource,
   takesImageOptions,
 } from '../images/image-source.ts';
-import { openImage, withDisk } from '../images/open-image.ts';
+import { readInfo } from '../images/read-info.ts';
 import { Failure, type Program } from '../program.ts';
 import { humanInfo, jsonInfo } from '../report/image-info.ts';
 
 export function run(program: Program, args: readonly string[]): number {
-  const options = new CommandOptions('info', args, {
+  const options = new CommandOptions(program, 'info', args, {
     short: 'f:U',
     long: {
       object: 'object:',
@@ -55,13 +55,7 @@ function collect(
   while (next !== undefined) {
     if (seen.has(next.filename)) throw infiniteLoop(next.filename);
     seen.add(next.filename);
-    const disk = openImage(program, {
-      source: next,
-      forceShare,
-      backing: false,
-      withoutKey: true,
-    });
-    const info: ImageInfo = withDisk(disk, () => disk.info()[0]!);
+    const info: ImageInfo = readInfo(program, next, { forceShare });
     images.push(info);
     next = chain ? backingOf(info) : undefined;
   }

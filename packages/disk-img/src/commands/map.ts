@@ -11,7 +11,7 @@ import { Failure, type Program } from '../program.ts';
 import { ALWAYS_PRESENT_FORMATS, UNMAPPED_FORMATS } from '../words/format-names.ts';
 
 export function run(program: Program, args: readonly string[]): number {
-  const options = new CommandOptions('map', args, {
+  const options = new CommandOptions(program, 'map', args, {
     short: 'f:s:l:U',
     long: {
       object: 'object:',

@@ -20,7 +20,7 @@ type Measurement = ReturnType<typeof measureDiskFileSync>;
 const MEASURED: ReadonlySet<string> = new Set(['raw', 'qcow2', 'luks']);
 
 export function run(program: Program, args: readonly string[]): number {
-  const options = new CommandOptions('measure', args, {
+  const options = new CommandOptions(program, 'measure', args, {
     short: 'f:l:o:O:U',
     long: {
       object: 'object:',
@@ -81,7 +81,9 @@ function readValues(format: string, list: string): OptionValues {
   try {
     return readOptions(list, createOptionsOf(format)!);
   } catch (error) {
-    throw new Failure([wordsOf(error), `Invalid options for file format '${format}'`]);
+    throw new Failure([wordsOf(error), `Invalid options for file format '${format}'`], {
+      cause: error,
+    });
   }
 }
 
@@ -90,7 +92,7 @@ function openMeasured(program: Program, request: Parameters<typeof openImage>[1]
     return openImage(program, request);
   } catch (error) {
     if (error instanceof Failure && error.message.endsWith(': snapshot not found')) {
-      throw new Failure("Failed to load snapshot: Can't find snapshot");
+      throw new Failure("Failed to load snapshot: Can't find snapshot", { cause: error });
     }
     throw error;
   }
@@ -116,7 +118,7 @@ function measureIt(
     return measureDiskFileSync(of, options);
   } catch (error) {
     const words = creationWords(error, { format, filename: '', values });
-    throw words.includes('too large') ? tooLarge(format) : new Failure(words);
+    throw words.includes('too large') ? tooLarge(format) : new Failure(words, { cause: error });
   }
 }
 

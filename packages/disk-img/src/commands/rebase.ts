@@ -2,6 +2,7 @@
 import { hostErrorText } from '@diskfile/command';
 import { DiskError, openDiskFileSync, rebaseDiskFile } from 'diskfile';
 import { checkCache, checkSourceCache, CommandOptions } from '../arguments/options.ts';
+import type { Outcome } from '../command.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
 import { backingPath } from '../images/backing-path.ts';
 import { chainTarget, inspect } from '../images/chain-target.ts';
@@ -18,8 +19,8 @@ import { QemuProgress } from '../report/qemu-progress.ts';
 import { wordsOf } from '../words/disk-words.ts';
 import { openReason } from '../words/open-failure.ts';
 
-export async function run(program: Program, args: readonly string[]): Promise<number> {
-  const options = new CommandOptions('rebase', args, {
+export async function run(program: Program, args: readonly string[]): Promise<Outcome> {
+  const options = new CommandOptions(program, 'rebase', args, {
     short: 'f:F:b:upt:T:qU',
     long: { object: 'object:', 'image-opts': 'image-opts', 'force-share': 'U' },
   });
@@ -44,7 +45,7 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   } finally {
     progress.finish(isDone);
   }
-  return 0;
+  return source;
 }
 
 interface Rebase {
@@ -87,7 +88,7 @@ async function rebase(
     );
   } catch (error) {
     if (!(error instanceof DiskError) || error.code === 'aborted') throw error;
-    if (error.detail === 'chain.names-itself') throw lockedByItself(backing!);
+    if (error.detail === 'chain.names-itself') throw lockedByItself(backing!, error);
     throw new Failure(wordsOf(error), { cause: error });
   }
 }
@@ -109,9 +110,10 @@ function lookAtNewBacking(
   }
 }
 
-function lockedByItself(backing: string): Failure {
+function lockedByItself(backing: string, cause: unknown): Failure {
   return new Failure(
     `Could not open new backing file '${backing}': Failed to get shared "write" lock\n` +
       `Is another process using the image [${backing}]?`,
+    { cause },
   );
 }

@@ -2,6 +2,7 @@
 import type { DiskFile, Preallocation } from 'diskfile';
 import { readOptions } from '../arguments/option-list.ts';
 import { CommandOptions } from '../arguments/options.ts';
+import type { Outcome } from '../command.ts';
 import {
   defineObjects,
   type ImageSource,
@@ -14,14 +15,15 @@ import { wordsOf } from '../words/disk-words.ts';
 
 const PREALLOCATIONS = ['off', 'metadata', 'falloc', 'full'] as const;
 
-export function run(program: Program, args: readonly string[]): number {
+export function run(program: Program, given: readonly string[]): Outcome {
+  const args = program.isLookAlike ? given : sizeLast(given);
   if (args.length < 2) {
     // A lone `-h` still asks for help.
-    if (args.length === 1) void new CommandOptions('resize', args, SHAPES);
+    if (args.length === 1) void new CommandOptions(program, 'resize', args, SHAPES);
     throw usage('Not enough arguments');
   }
   // The size comes last, and may begin as an option does.
-  const options = new CommandOptions('resize', args.slice(0, -1), SHAPES);
+  const options = new CommandOptions(program, 'resize', args.slice(0, -1), SHAPES);
   const preallocation = preallocationOption(options.value('preallocation'));
   const [filename] = options.operands;
   if (options.operands.length !== 1) throw usage('Expecting image file name and size');
@@ -31,10 +33,16 @@ export function run(program: Program, args: readonly string[]): number {
   const source = imageSource(filename!, { format: options.value('f'), isOptions, objects });
   const disk = openResizable(program, source);
   withDisk(disk, () => {
-    resize(program, disk, wanted, { preallocation, shrink: options.has('shrink') });
-    if (!options.has('q')) program.line('Image resized.');
+    resize(disk, wanted, { preallocation, shrink: options.has('shrink') });
+    if (!options.has('q')) program.remark('Image resized.');
   });
-  return 0;
+  return source;
+}
+
+/** An option that is ours may stand behind the size as well. */
+function sizeLast(args: readonly string[]): readonly string[] {
+  const last = args.at(-1);
+  return last?.startsWith('--output=') === true ? [last, ...args.slice(0, -1)] : args;
 }
 
 /** Formats that are only read are not resized either. */
@@ -43,14 +51,14 @@ function openResizable(program: Program, source: ImageSource): DiskFile {
     return openImage(program, { source, writable: true });
   } catch (error) {
     if (error instanceof Failure && error.message.endsWith('images can only be read')) {
-      throw notResizable();
+      throw notResizable(error);
     }
     throw error;
   }
 }
 
-function notResizable(): Failure {
-  return new Failure('Image format driver does not support resize');
+function notResizable(cause?: unknown): Failure {
+  return new Failure('Image format driver does not support resize', { cause });
 }
 
 const SHAPES = {
@@ -93,7 +101,6 @@ interface ResizeRequest {
 }
 
 function resize(
-  program: Program,
   disk: DiskFile,
   { sign, bytes }: SizeChange,
   { preallocation, shrink }: ResizeRequest,
@@ -104,7 +111,7 @@ function resize(
   if (total <= current && preallocation !== 'off') {
     throw new Failure('Preallocation can only be used for growing images');
   }
-  if (total < current && !shrink) refuseShrinking(program);
+  if (total < current && !shrink) throw shrinking();
   const { resizing } = disk.capabilities;
   if (resizing === undefined) throw notResizable();
   refuseUnevenSize(disk, total);
@@ -115,12 +122,12 @@ function resize(
   }
 }
 
-function refuseShrinking(program: Program): never {
-  program.error('Use the --shrink option to perform a shrink operation.');
-  throw new Failure(
+function shrinking(): Failure {
+  return new Failure([
+    'Use the --shrink option to perform a shrink operation.',
     "warning: Shrinking an image will delete all data beyond the shrunken image's end. Before " +
       'performing such an operation, make sure there is no important data there.',
-  );
+  ]);
 }
 
 /** Formats whose size is whole sectors. */

@@ -1,7 +1,8 @@
 /** `snapshot`: lists, makes, applies and deletes internal snapshots. */
 import { hostErrorText, jsonText, numberedHostError } from '@diskfile/command';
 import { DiskError, type DiskFile } from 'diskfile';
-import { CommandOptions, ownOutput } from '../arguments/options.ts';
+import { CommandOptions } from '../arguments/options.ts';
+import type { Outcome } from '../command.ts';
 import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage, warnOfRaw, withDisk } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
@@ -10,23 +11,16 @@ import { snapshotTable } from '../report/snapshot-table.ts';
 
 type Action = 'l' | 'a' | 'c' | 'd';
 
-export function run(program: Program, args: readonly string[]): number {
-  const options = new CommandOptions('snapshot', args, {
+export function run(program: Program, args: readonly string[]): Outcome {
+  const options = new CommandOptions(program, 'snapshot', args, {
     short: 'la:c:d:qU',
-    long: {
-      object: 'object:',
-      'image-opts': 'image-opts',
-      'force-share': 'U',
-      ...ownOutput(program),
-    },
+    long: { object: 'object:', 'image-opts': 'image-opts', 'force-share': 'U' },
   });
   const chosen = (['l', 'a', 'c', 'd'] as const).flatMap((name) =>
     options.values(name).map(() => name),
   );
   if (chosen.length > 1) throw usage("Cannot mix '-l', '-a', '-c', '-d'");
   const [action] = chosen;
-  const { isJson } = options;
-  if (isJson && action !== 'l') throw usage("'--output=json' goes with '-l'");
   const filename = options.theImage();
   const isOptions = takesImageOptions(options);
   const source = imageSource(filename, { isOptions, objects: defineObjects(program, options) });
@@ -40,14 +34,13 @@ export function run(program: Program, args: readonly string[]): number {
     if (action === undefined) return;
     // Going back opens the image once more.
     if (action === 'a' && disk.format === 'raw') warnOfRaw(program, filename);
-    if (isJson) listAsJson(program, disk);
-    else perform(program, disk, action, options.value(action)!);
+    perform(program, disk, action, options.value(action)!);
   });
-  return 0;
+  return action === 'l' ? 0 : source;
 }
 
 function perform(program: Program, disk: DiskFile, action: Action, name: string): void {
-  if (action === 'l') list(program, disk);
+  if (action === 'l') (program.isJson ? listAsJson : list)(program, disk);
   else if (action === 'c') create(disk, name);
   else if (action === 'a') apply(disk, name);
   else remove(disk, name);
@@ -70,7 +63,9 @@ function create({ capabilities }: DiskFile, name: string): void {
     capabilities.snapshots.createSync(name);
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
-    throw new Failure(`Could not create snapshot '${name}': ${numberedHostError(error.errno)}`);
+    throw new Failure(`Could not create snapshot '${name}': ${numberedHostError(error.errno)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -88,7 +83,9 @@ function apply({ capabilities }: DiskFile, name: string): void {
     snapshots.applySync(name);
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
-    throw new Failure(`${couldNot}Failed to load snapshot: ${hostErrorText(error.errno)}`);
+    throw new Failure(`${couldNot}Failed to load snapshot: ${hostErrorText(error.errno)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -102,6 +99,6 @@ function remove({ capabilities }: DiskFile, name: string): void {
     snapshots!.deleteSync(found.id);
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
-    throw new Failure(`${couldNot}${hostErrorText(error.errno)}`);
+    throw new Failure(`${couldNot}${hostErrorText(error.errno)}`, { cause: error });
   }
 }

@@ -56,6 +56,11 @@ export function imageSource(
   }
 }
 
+/** A file of that path, whatever it looks like. */
+export function fileSource(path: string, format: string): ImageSource {
+  return { filename: path, path, format, graph: undefined, objects: new UserObjects() };
+}
+
 /**
  * A format over a file, and the secret that opens it: what most options come to. Such an image can
  * be opened by several threads.

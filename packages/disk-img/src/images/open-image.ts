@@ -75,7 +75,7 @@ function warnOfProbing(program: Program, { filename, graph }: ImageSource, disk:
 
 /** A guest could write the header of another format there, and be probed as that. */
 export function warnOfRaw(program: Program, filename: string): void {
-  program.rawError(
+  program.rawWarning(
     `WARNING: Image format was not specified for '${filename}' and probing guessed raw.\n` +
       '         Automatically detecting the format is dangerous for raw images, write operations ' +
       'on block 0 will be restricted.\n' +

@@ -60,6 +60,8 @@ export class QemuProgress {
 
 function otherForm(program: Program, isShown: boolean): ProgressBar | ProgressLines | undefined {
   if (program.jsonLines) return new ProgressLines(program);
-  const isForPeople = isShown && !program.isLookAlike && program.output.isTerminal;
-  return isForPeople ? new ProgressBar(program) : undefined;
+  if (!isShown || program.isLookAlike) return undefined;
+  if (program.output.isTerminal) return new ProgressBar(program);
+  // Nothing but the document goes to standard output.
+  return program.isJson ? new ProgressLines(program) : undefined;
 }

@@ -24,11 +24,12 @@ export function amendmentWords(error: DiskError, values: OptionValues): Failure 
   if (detail === 'qcow2.amend.backing_file') {
     return new Failure('Cannot amend the backing file', {
       tail: "You can use 'qemu-img rebase' instead.\n",
+      cause: error,
     });
   }
   const compat = values.get('compat')?.text;
   if (detail === 'qcow2.amend.compat' && !/^(0\.10|1\.1|v2|v3)$/.test(compat ?? '1.1')) {
-    return new Failure(`Unknown compatibility level ${compat}`);
+    return new Failure(`Unknown compatibility level ${compat}`, { cause: error });
   }
   if (detail === 'qcow2.amend.compat') {
     const words = DOWNGRADE_WORDS.find(([part]) => error.message.includes(part))?.[1];
@@ -41,9 +42,11 @@ export function amendmentWords(error: DiskError, values: OptionValues): Failure 
     return new Failure(
       `Cannot decrease refcount entry width to ${count[3]} bits: Cluster at offset ${count[1]} has ` +
         `a refcount of ${count[2]}`,
+      { cause: error },
     );
   }
-  if (detail === 'qcow2.amend.refcount_bits') return new Failure(refcountWords(values));
+  if (detail === 'qcow2.amend.refcount_bits')
+    return new Failure(refcountWords(values), { cause: error });
   return new Failure(WORDS[detail] ?? wordsOf(error), { cause: error });
 }
 

@@ -24,7 +24,7 @@ export function conversionWords(
   const { op, offset, depth = 0 } = error.context;
   const reason = hostErrorText(error.errno);
   if (error.detail === 'convert.target-too-small') {
-    return new Failure('output file is smaller than input file');
+    return new Failure('output file is smaller than input file', { cause: error });
   }
   if (error.detail === 'graph.protocol') return new Failure(error.message, { cause: error });
   if (error.detail === 'storage.locked') {

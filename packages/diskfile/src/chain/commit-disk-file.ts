@@ -34,6 +34,11 @@ export interface CommitDiskFileOptions extends ChainOptions {
   readonly keepContent?: boolean;
 }
 
+export interface CommitResult extends ChainResult {
+  /** The image that was written to: its path, or name of its storage, and the id of its format. */
+  readonly base: { readonly path: string; readonly format: string };
+}
+
 /**
  * Writes what an image holds into the image below it, as `qemu-img commit` does; that one grows
  * where it is shorter. The image then is emptied. It reads the same at every moment, whatever
@@ -52,7 +57,7 @@ export interface CommitDiskFileOptions extends ChainOptions {
 export function commitDiskFile(
   target: ChainTarget,
   options: CommitDiskFileOptions = {},
-): Promise<ChainResult> {
+): Promise<CommitResult> {
   return runAsync(commit(target, options));
 }
 
@@ -60,7 +65,7 @@ export function commitDiskFile(
 export function commitDiskFileSync(
   target: ChainTarget,
   options: CommitDiskFileOptions = {},
-): ChainResult {
+): CommitResult {
   return runSync(commit(target, options));
 }
 
@@ -70,7 +75,7 @@ const COMMITTING_KINDS: OptionKinds<CommitDiskFileOptions> = {
   keepContent: 'flag',
 };
 
-function* commit(target: ChainTarget, options: CommitDiskFileOptions): Step<ChainResult> {
+function* commit(target: ChainTarget, options: CommitDiskFileOptions): Step<CommitResult> {
   checkOptions('commit', options, COMMITTING_KINDS);
   const { base, keepContent = false } = options;
   const depth = base === undefined ? 1 : yield* findDepth(target, base, options);
@@ -84,7 +89,8 @@ function* commit(target: ChainTarget, options: CommitDiskFileOptions): Step<Chai
     if (base !== undefined) yield* refuseOtherBase(image, depth, base);
     yield* commitInto(session, image.disk, { base: lower, depth });
     if (!keeps) yield* dropContent(image.disk);
-    return { warnings: session.warnings };
+    const { name: path, format } = lower;
+    return { warnings: session.warnings, base: { path, format } };
   });
 }
 

@@ -1,0 +1,313 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { Program } from '../src/program.ts';
+import { COMMANDS, runProgram } from '../src/run-program.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'disk-img-json-'));
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(scratch, 'test-'));
+});
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Words of the form `./name` are files of the test's directory. */
+async function run(name: string, line: string): Promise<Result> {
+  let stdout = '';
+  let stderr = '';
+  const output = {
+    isTerminal: false,
+    text: (text: string) => void (stdout += text),
+    bytes: () => undefined,
+    flush: () => undefined,
+  };
+  const writeError = (text: string) => void (stderr += text);
+  const args = line.split(' ').map((word) => word.replaceAll('./', `${directory}/`));
+  const code = await runProgram(new Program(name, { output, writeError }), args);
+  return { code, stdout, stderr };
+}
+
+async function prepare(lines: readonly string[]): Promise<void> {
+  for (const line of lines) expect(await run('disk-img', line)).toMatchObject({ code: 0 });
+}
+
+async function document(line: string, code = 0): Promise<unknown> {
+  const result = await run('disk-img', line);
+  expect([line, result.code, result.stderr]).toEqual([line, code, '']);
+  return JSON.parse(result.stdout) as unknown;
+}
+
+const info = (image: string) => document(`info --output=json ${image}`);
+
+const IMAGE = 'create -q -f qcow2 ./a 1M';
+const OVERLAY = 'create -q -f qcow2 -b a -F qcow2 ./b';
+const SECRET = '--object secret,id=s,data=abc';
+const LUKS = `create -q -f luks ${SECRET} -o key-secret=s,iter-time=10 ./a 1M`;
+
+interface Row {
+  readonly prepare: readonly string[];
+  /** Without `--output=json`. */
+  readonly line: string;
+  /** The image of which the document is to tell; several where it is a list. */
+  readonly tells?: string | readonly string[];
+  /** What the document is otherwise. */
+  readonly document?: unknown;
+  /** Whether qemu-img knows the option. */
+  readonly isGenuine?: boolean;
+  readonly code?: number;
+}
+
+/** By command, and what more is to be said of it. */
+const ROWS: Readonly<Record<string, Row>> = {
+  amend: { prepare: [IMAGE], line: 'amend -o lazy_refcounts=on ./a', tells: './a' },
+  'amend of key slots': {
+    prepare: [LUKS],
+    line: `amend ${SECRET} --object secret,id=t,data=xyz -o state=active,new-secret=t,keyslot=1,iter-time=10 --image-opts driver=luks,key-secret=s,file.filename=./a`,
+    tells: './a',
+  },
+  bench: {
+    prepare: [IMAGE],
+    line: 'bench -c 8 -d 2 -s 512 ./a',
+    document: {
+      count: 8,
+      depth: 2,
+      'bytes-per-request': 512,
+      seconds: expect.any(Number),
+      'bytes-per-second': expect.any(Number),
+      'requests-per-second': expect.any(Number),
+    },
+  },
+  bitmap: { prepare: [IMAGE], line: 'bitmap --add ./a one', tells: './a' },
+  check: {
+    prepare: [IMAGE],
+    line: 'check ./a',
+    document: expect.objectContaining({ 'check-errors': 0 }),
+    isGenuine: true,
+  },
+  commit: { prepare: [IMAGE, OVERLAY], line: 'commit -p ./b', tells: './a' },
+  'commit into one far below': {
+    prepare: [IMAGE, OVERLAY, 'create -q -f qcow2 -b b -F qcow2 ./c'],
+    line: 'commit -b ./a ./c',
+    tells: './a',
+  },
+  compare: {
+    prepare: [IMAGE],
+    line: 'compare ./a ./a',
+    document: { identical: true, 'sizes-differ': false },
+  },
+  convert: { prepare: [IMAGE], line: 'convert -p -O vdi ./a ./b', tells: './b' },
+  'convert into an image that is there': {
+    prepare: [IMAGE, 'create -q -f qcow2 ./b 2M'],
+    line: 'convert -n -O qcow2 ./a ./b',
+    tells: './b',
+  },
+  create: { prepare: [], line: 'create -f qcow2 -o compat=0.10 ./a 1M', tells: './a' },
+  'create of one that is quiet': { prepare: [], line: 'create -q ./a 1M', tells: './a' },
+  dd: { prepare: [IMAGE], line: 'dd -O qcow2 bs=512 count=9 if=./a of=./b', tells: './b' },
+  diff: { prepare: [IMAGE], line: 'diff ./a ./a', document: [], isGenuine: true },
+  digest: {
+    prepare: [IMAGE],
+    line: 'digest ./a',
+    document: { filename: expect.any(String), digest: expect.any(String) },
+    isGenuine: true,
+  },
+  flatten: { prepare: [IMAGE, OVERLAY], line: 'flatten ./b', tells: './b' },
+  fork: { prepare: [IMAGE], line: 'fork ./a ./base', tells: ['./a'] },
+  'fork with a clone': {
+    prepare: [IMAGE],
+    line: 'fork ./a ./base ./clone',
+    tells: ['./a', './clone'],
+  },
+  info: { prepare: [IMAGE], line: 'info ./a', tells: './a', isGenuine: true },
+  map: {
+    prepare: [IMAGE],
+    line: 'map ./a',
+    document: [expect.objectContaining({ start: 0, length: 2 ** 20, data: false })],
+    isGenuine: true,
+  },
+  measure: {
+    prepare: [],
+    line: 'measure --size 1M',
+    document: { required: 2 ** 20, 'fully-allocated': 2 ** 20 },
+    isGenuine: true,
+  },
+  rebase: { prepare: [IMAGE, OVERLAY], line: 'rebase -p -b  ./b', tells: './b' },
+  resize: { prepare: [IMAGE], line: 'resize ./a +1M', tells: './a' },
+  snapshot: { prepare: [IMAGE], line: 'snapshot -c one ./a', tells: './a' },
+  'snapshot that is applied': {
+    prepare: [IMAGE, 'snapshot -c one ./a'],
+    line: 'snapshot -a one ./a',
+    tells: './a',
+  },
+  'snapshot that is deleted': {
+    prepare: [IMAGE, 'snapshot -c one ./a'],
+    line: 'snapshot -d one ./a',
+    tells: './a',
+  },
+  'snapshot list': {
+    prepare: [IMAGE, 'snapshot -c one ./a'],
+    line: 'snapshot -l ./a',
+    document: [expect.objectContaining({ id: '1', name: 'one' })],
+  },
+};
+
+const asJson = (line: string): string => line.replace(' ', ' --output=json ');
+
+describe('--output=json', () => {
+  it('is there for every command', () => {
+    const rows = new Set(Object.keys(ROWS).map((title) => title.split(' ')[0]));
+    expect([...rows].toSorted()).toEqual(Object.keys(COMMANDS).toSorted());
+  });
+
+  it.each(Object.entries(ROWS))('makes one document of %s', async (_, row) => {
+    await prepare(row.prepare);
+    const { code, stdout, stderr } = await run('disk-img', asJson(row.line));
+    const progress = row.line.includes(' -p ')
+      ? /^(\{"doneBytes":\d+,"totalBytes":\d+\}\n)*$/
+      : /^$/;
+    expect([code, stderr]).toEqual([row.code ?? 0, expect.stringMatching(progress)]);
+    const expected =
+      row.tells === undefined
+        ? row.document
+        : typeof row.tells === 'string'
+          ? await info(row.tells)
+          : await Promise.all(row.tells.map(info));
+    expect(JSON.parse(stdout)).toEqual(expected);
+  });
+
+  it.each(Object.entries(ROWS))('is as unknown to qemu-img as it was: %s', async (_, row) => {
+    await prepare(row.prepare);
+    const { code, stdout, stderr } = await run('qemu-img', asJson(row.line));
+    if (row.isGenuine === true) {
+      expect([code, stderr]).toEqual([row.code ?? 0, '']);
+      expect(JSON.parse(stdout)).toBeInstanceOf(Object);
+    } else {
+      expect([code, stdout]).toEqual([1, '']);
+      expect(stderr).toMatch(/^qemu-img: unrecognized option '--output=json'\n/);
+    }
+  });
+
+  it.each(Object.keys(COMMANDS))('is told of by the help of %s', async (command) => {
+    const { stdout } = await run('disk-img', `${command} --help`);
+    expect(stdout).toMatch(/^usage: disk-img .* \[--output=ofmt\] .*\n--output=json prints/);
+    const genuine = await run('qemu-img', '--help');
+    const line = genuine.stdout.split('\n').find((each) => each.startsWith(`  ${command} `))!;
+    expect(line.includes('--output')).toBe(/^ +(check|info|map|measure) /.test(line));
+  });
+
+  it('knows no other forms than two', async () => {
+    for (const command of Object.keys(COMMANDS)) {
+      const { code, stderr } = await run('disk-img', `${command} --output=xml x y`);
+      expect([command, code, stderr]).toEqual([
+        command,
+        command === 'compare' ? 2 : 1,
+        'disk-img: --output must be used with human or json as argument.\n',
+      ]);
+    }
+    await prepare([IMAGE, 'resize --output=human ./a 2M']);
+  });
+
+  it('may stand behind the size', async () => {
+    await prepare([IMAGE]);
+    expect(await document('resize ./a +1M --output=json')).toEqual(await info('./a'));
+    expect(await run('qemu-img', 'resize ./a +1M --output=json')).toMatchObject({ code: 1 });
+  });
+});
+
+async function failure(line: string): Promise<{ code: number; error: unknown }> {
+  const { code, stdout, stderr } = await run('disk-img', asJson(line));
+  expect(stdout).toBe('');
+  const lines = stderr
+    .trimEnd()
+    .split('\n')
+    .map((each) => JSON.parse(each) as object);
+  const { error } = lines.at(-1) as { error: unknown };
+  return { code, error };
+}
+
+describe('a failure as JSON', () => {
+  it('says what the error behind it says, and what to try', async () => {
+    const words = `Could not open '${directory}/a': Could not open '${directory}/a': No such file or directory`;
+    const error = {
+      code: 'not-found',
+      detail: 'storage.not-found',
+      message: words,
+      hint: 'Check the path.',
+    };
+    expect(await failure('info ./a')).toEqual({ code: 1, error });
+    expect(await failure('compare ./a ./a')).toEqual({ code: 2, error });
+    const inWords = await run('disk-img', 'info ./a');
+    expect(inWords.stderr).toBe(`disk-img: ${words}\ndisk-img: Check the path.\n`);
+    const genuine = await run('qemu-img', 'info --output=json ./a');
+    expect(genuine.stderr).toBe(`qemu-img: ${words}\n`);
+  });
+
+  it('has what the other lines say in its message', async () => {
+    await prepare([IMAGE]);
+    const shrinking = await failure('resize ./a 4k');
+    expect(shrinking.error).toEqual({
+      message: expect.stringMatching(/^Use the --shrink .*\nwarning: Shrinking .*$/),
+    });
+    const { error } = await failure('create -f qcow2 -b ./a ./b');
+    expect(error).toEqual({
+      message: expect.stringMatching(/ without backing format\nDetected format of qcow2\.$/),
+    });
+    expect(readdirSync(directory)).toEqual(['a']);
+  });
+
+  it('stands behind the warnings, which are lines as well', async () => {
+    writeFileSync(join(directory, 'raw'), new Uint8Array(512));
+    const { stderr } = await run('disk-img', asJson('snapshot -c x ./raw'));
+    const lines = stderr
+      .trimEnd()
+      .split('\n')
+      .map((each) => JSON.parse(each) as object);
+    expect(lines).toEqual([
+      { warning: { message: expect.stringMatching(/^WARNING: Image format was not/) } },
+      { error: expect.objectContaining({ code: 'unsupported' }) },
+    ]);
+    const warned = await run('disk-img', asJson('dd skip=9 if=./raw of=./b'));
+    expect(warned.stderr).toBe(
+      `{"warning":{"message":"${directory}/raw: cannot skip to specified offset"}}\n`,
+    );
+  });
+
+  it('is there for arguments that make no sense, wherever they stand', async () => {
+    const message = "unrecognized option '--nope'";
+    expect(await failure('info --nope ./a')).toEqual({ code: 1, error: { message } });
+    expect((await run('disk-img', 'info --nope --outp json ./a')).stderr).toContain('{"error":');
+    expect((await run('disk-img', 'info --nope ./a')).stderr).toContain('disk-img: unrec');
+    expect((await run('disk-img', 'create --object help --output=json ./a 1')).stderr).toBe('');
+  });
+
+  it('has a code wherever the library has one', async () => {
+    writeFileSync(join(directory, 'raw'), new Uint8Array(512));
+    await prepare([IMAGE, OVERLAY]);
+    const codes = {
+      'bitmap --remove ./a x': 'qcow2.bitmap-not-found',
+      'snapshot -a x ./a': 'disk.snapshot-not-found',
+      'snapshot -c x ./raw': 'command.no-snapshots',
+      'check -f raw ./raw': 'check.no-check',
+      'commit -b x ./b': 'chain.base-not-found',
+      'create -f qcow2 -b ./none -F qcow2 ./c': 'storage.not-found',
+      'amend -o compat=nope ./a': 'qcow2.amend.compat',
+      'convert -O qcow2 -o nope=1 ./a ./c': 'command.option',
+      'rebase -b ./none -F qcow2 ./a': 'storage.not-found',
+      'fork ./a ./raw': 'fork.name-taken',
+      'flatten ./none': 'storage.not-found',
+    };
+    const found: Record<string, unknown> = {};
+    for (const line of Object.keys(codes)) {
+      const { error } = await failure(line);
+      found[line] = (error as { detail?: string }).detail;
+    }
+    expect(found).toEqual(codes);
+  });
+});
