@@ -68,7 +68,8 @@ export const ZSTD_MAX_HEADER_BYTES = 18;
 
 /**
  * Magic number and Frame_Header, section 3.1.1.1.
- * @throws DiskError `corrupt`, `limit` for a window that no decoder here has room for
+ * @throws DiskError `corrupt`, `unsupported` for a frame that needs a dictionary, `limit` for a
+ *   window that no decoder here has room for
  */
 export function readZstdHeader(src: Uint8Array, frameStart: number): ZstdHeader {
   const start = frameStart + 4;
@@ -84,7 +85,12 @@ export function readZstdHeader(src: Uint8Array, frameStart: number): ZstdHeader 
   const end = contentSizeAt + contentSizeLength;
   requireBytes(src, end, 0);
   if (src.subarray(dictionaryAt, contentSizeAt).some((byte) => byte !== 0)) {
-    throw brokenZstd('it needs a dictionary');
+    throw new DiskError(
+      'unsupported',
+      'codec.zstd-dictionary',
+      'A zstd stream needs a dictionary, which is not part of it',
+      { hint: 'Unpack the file with zstd -d -D DICTIONARY first.' },
+    );
   }
   const contentBytes = readContentSize(src, contentSizeAt, contentSizeLength);
   const windowBytes = singleSegment ? contentBytes! : windowOf(src[start + 1]!);

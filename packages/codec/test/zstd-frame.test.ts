@@ -85,12 +85,17 @@ describe('what is no zstd frame', () => {
     ['another magic', Uint8Array.of(0x28, 0xb5, 0x2f, 0xfc, 0x20, 0, 1, 0, 0), 'no frame begins'],
     ['padding', new Uint8Array(512), 'no frame begins'],
     ['a reserved header bit', frameOf(0x28, 0, 1, 0, 0), 'reserved header bit'],
-    ['a dictionary', frameOf(0x21, 7, 0, 1, 0, 0), 'dictionary'],
     ['a reserved block type', frameOf(0x20, 0, 0x07, 0, 0), 'reserved type'],
     ['a block above 128 KiB', frameOf(0, 0, 0x09, 0, 0x10), '131073'],
   ])('is %s', (_name, bytes, message) => {
     expect(() => readZstdFrame(bytes, 0)).toThrowError(message);
     expect(() => readZstdFrame(bytes, 0)).toThrowError(DiskError);
+  });
+
+  it('may need a dictionary, and is not broken then', () => {
+    expect(() => readZstdFrame(frameOf(0x21, 7, 0, 1, 0, 0), 0)).toThrowError(
+      expect.objectContaining({ code: 'unsupported', detail: 'codec.zstd-dictionary' }),
+    );
   });
 
   it('asks for no larger window than libzstd grants', () => {

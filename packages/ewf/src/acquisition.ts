@@ -130,6 +130,11 @@ class AcquisitionReader {
           this.#tables.push(yield* readTablePlace(copies, sections, limits));
           break;
         }
+        case 'table2':
+          // A mirror that stands alone is all there is.
+          if (sections[index - 1]?.type === 'table') break;
+          this.#tables.push(yield* readTablePlace([section], sections, limits));
+          break;
         default:
           yield* this.#readNotes(section);
       }

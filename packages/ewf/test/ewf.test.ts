@@ -172,6 +172,17 @@ describe('an EWF image', () => {
     expect(refusalOf(() => readAll(open(segments)))).toBe('corrupt ewf.table-checksum');
   });
 
+  it('may have mirrors of tables alone', () => {
+    const segments = buildEwf({ content });
+    for (const segment of segments) {
+      for (const section of listEwfSections(segment)) {
+        if (section.type === 'table') segment.write('other', section.dataOffset - 76, 'latin1');
+      }
+      repairEwfChecksums(segment);
+    }
+    expect(readAll(open(segments)).equals(content)).toBe(true);
+  });
+
   it('refuses damaged chunks where they are, and a check finds each', () => {
     const segments = buildEwf({ content });
     const sectors = listEwfSections(segments[1]!).find(({ type }) => type === 'sectors')!;

@@ -72,8 +72,8 @@ export class Appliance {
 
   /** A file of the archive, as storage; what is beside the archive is out of reach. */
   open(filename: string): Storage {
-    const wanted = plainName(filename);
-    const member = this.members.find(({ name }) => name === wanted);
+    const wanted = new Set([plainName(filename), plainName(decodedUri(filename))]);
+    const member = this.members.find(({ name }) => wanted.has(name));
     if (member === undefined) {
       const message = `The archive has no member ${quote(filename)}`;
       throw new DiskError('not-found', 'ova.no-member', message, { path: this.storage.name });
@@ -98,5 +98,14 @@ export class Appliance {
       'ova.window',
       `A disk of the appliance names a part of ${quote(filename)}`,
     );
+  }
+}
+
+/** Names in a descriptor are URIs, though few programs write them so. */
+function decodedUri(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }

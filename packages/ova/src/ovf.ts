@@ -71,7 +71,11 @@ function attributesOf(tag: string): Attributes {
 }
 
 function unescape(value: string): string {
-  return value.replace(/&(\w{1,8});/g, (whole, name: string) => ENTITIES[name] ?? whole);
+  return value.replace(/&(#?\w{1,8});/g, (whole, name: string) => {
+    const [, hexadecimal, decimal] = /^#(?:x([0-9a-f]{1,6})|(\d{1,7}))$/i.exec(name) ?? [];
+    const code = hexadecimal === undefined ? Number(decimal) : Number.parseInt(hexadecimal, 16);
+    return code <= 0x10_ffff ? String.fromCodePoint(code) : (ENTITIES[name] ?? whole);
+  });
 }
 
 /** Units are bytes, or `byte * 2^30` and its like. */

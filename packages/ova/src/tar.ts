@@ -132,17 +132,23 @@ function parsePax(bytes: Uint8Array): Override {
   return found;
 }
 
-/** Whether a file begins as an archive whose first file is called as an OVF descriptor is. */
+/**
+ * Whether a file begins as an archive whose first file is called as an OVF descriptor is. Its
+ * manifest and certificate may come before it, where somebody has put the archive together by hand.
+ */
 export function beginsWithOvf(head: Uint8Array): boolean {
+  let longName: string | undefined;
   for (let at = 0; at + BLOCK_BYTES <= head.length;) {
     const header = parseHeader(head.subarray(at, at + BLOCK_BYTES));
     if (header === undefined) return false;
     const data = head.subarray(at + BLOCK_BYTES, at + BLOCK_BYTES + header.sizeBytes);
-    if (header.type === 'L') return /\.ovf\0?$/i.test(decodeName(data));
-    if (header.type === 'x') {
-      const { name } = parsePax(data);
-      if (name !== undefined) return /\.ovf$/i.test(name);
-    } else if (header.type !== '5' && header.type !== 'g') return /\.ovf$/i.test(header.name);
+    if (header.type === 'L') longName = text(data);
+    else if (header.type === 'x') longName = parsePax(data).name ?? longName;
+    else if (header.type !== '5' && header.type !== 'g') {
+      const name = longName ?? header.name;
+      if (!/\.(mf|cert)$/i.test(name)) return /\.ovf$/i.test(name);
+      longName = undefined;
+    }
     at += BLOCK_BYTES + Math.ceil(header.sizeBytes / BLOCK_BYTES) * BLOCK_BYTES;
   }
   return false;

@@ -51,6 +51,10 @@ describe('an appliance', () => {
     const folder = { name: './', data: Buffer.alloc(0), type: '5' };
     expect(probe(buildTar([ovf('a')]))).toBe('yes');
     expect(probe(buildTar([folder, ovf('a')]))).toBe('yes');
+    const manifest = { name: 'box.mf', data: Buffer.from('SHA1(box.ovf)= 0\n') };
+    expect(probe(buildTar([manifest, { name: 'box.cert', data: raw }, ovf('a')]))).toBe('yes');
+    expect(probe(buildTar([manifest, { name: 'a', data: raw }, ovf('a')]))).toBe('no');
+    expect(probe(buildTar([manifest]))).toBe('no');
     expect(probe(buildTar([{ name: 'a', data: raw }, ovf('a')]))).toBe('no');
     expect(probe(buildTar([]))).toBe('no');
     for (const length of [0, 1, 511, 512]) expect(probe(raw.subarray(0, length))).toBe('no');
@@ -76,6 +80,19 @@ describe('an appliance', () => {
       expect(read(disk).equals(raw)).toBe(true);
       const [status] = [...disk.blockStatusSync()];
       expect(status!.hostOffset! % 512).toBe(0);
+    }
+  });
+
+  it('has disks whose names are URIs, or have references to characters', () => {
+    for (const [href, name] of [
+      ['my%20disk.raw', 'my disk.raw'],
+      ['100%.raw', '100%.raw'],
+      ['a%20b', 'a%20b'],
+      ['gr&#xFC;n.raw', 'grün.raw'],
+      ['gr&#252;n&amp;.raw', 'grün&.raw'],
+      ['&#x110000;&nbsp;', '&#x110000;&nbsp;'],
+    ] as const) {
+      expect(read(open(buildTar([ovf(href), { name, data: raw }]))).equals(raw)).toBe(true);
     }
   });
 
