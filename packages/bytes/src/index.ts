@@ -71,7 +71,7 @@ export {
 } from './text.ts';
 export { expandTweaks, xorInto } from './tweaks.ts';
 export { isAllZero } from './zeros.ts';
-export { xxh32, Xxh32, xxh64Low } from './xxhash.ts';
+export { xxh32, Xxh32, Xxh64, xxh64Low } from './xxhash.ts';
 export {
   brokenZstd,
   isSkippableMagic,

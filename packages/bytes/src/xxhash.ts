@@ -153,33 +153,80 @@ const P64_3 = new Word64(0x1656_67b1, 0x9e37_79f9);
 const P64_4 = new Word64(0x85eb_ca77, 0xc2b2_ae63);
 const P64_5 = new Word64(0x27d4_eb2f, 0x1656_67c5);
 const ZERO = new Word64(0, 0);
+/** What the four lanes take in at a time. */
+const LANES_BYTES = 32;
 
-/** The lower 32 bits of XXH64, which is what Zstandard keeps. */
+/** XXH64 in pieces, as far as its lower 32 bits, which are what Zstandard keeps. */
+export class Xxh64 {
+  readonly #lanes = [
+    P64_1.copy().add(P64_2.high, P64_2.low),
+    P64_2.copy(),
+    ZERO.copy(),
+    ZERO.copy().add(~P64_1.high, ~P64_1.low).add(0, 1),
+  ] as const;
+  /** What does not fill all lanes yet. */
+  readonly #rest = new Uint8Array(LANES_BYTES);
+  #restBytes = 0;
+  #lengthBytes = 0;
+
+  update(bytes: Uint8Array): void {
+    this.#lengthBytes += bytes.length;
+    let at = 0;
+    if (this.#restBytes > 0) {
+      at = Math.min(LANES_BYTES - this.#restBytes, bytes.length);
+      this.#rest.set(bytes.subarray(0, at), this.#restBytes);
+      this.#restBytes += at;
+      if (this.#restBytes < LANES_BYTES) return;
+      this.#takeIn(this.#rest, 0);
+      this.#restBytes = 0;
+    }
+    for (; at + LANES_BYTES <= bytes.length; at += LANES_BYTES) this.#takeIn(bytes, at);
+    this.#restBytes = bytes.length - at;
+    this.#rest.set(bytes.subarray(at));
+  }
+
+  #takeIn(bytes: Uint8Array, at: number): void {
+    const [a, b, c, d] = this.#lanes;
+    round64(a, bytes, at);
+    round64(b, bytes, at + 8);
+    round64(c, bytes, at + 16);
+    round64(d, bytes, at + 24);
+  }
+
+  digestLow(): number {
+    const lengthBytes = this.#lengthBytes;
+    const bytes = this.#rest.subarray(0, this.#restBytes);
+    const hash = lengthBytes < LANES_BYTES ? P64_5.copy() : merged(this.#lanes);
+    hash.add(Math.floor(lengthBytes / 2 ** 32), lengthBytes | 0);
+    let at = 0;
+    for (; at + 8 <= bytes.length; at += 8) {
+      hash
+        .xor(round64(ZERO.copy(), bytes, at))
+        .rotate(27)
+        .multiply(P64_1);
+      hash.add(P64_4.high, P64_4.low);
+    }
+    if (at + 4 <= bytes.length) {
+      hash
+        .xor(new Word64(0, word(bytes, at)).multiply(P64_1))
+        .rotate(23)
+        .multiply(P64_2);
+      hash.add(P64_3.high, P64_3.low);
+      at += 4;
+    }
+    for (; at < bytes.length; at++) {
+      hash.xor(new Word64(0, bytes[at]!).multiply(P64_5)).rotate(11).multiply(P64_1);
+    }
+    hash.xorShifted(33).multiply(P64_2).xorShifted(29).multiply(P64_3).xorShifted(32);
+    return hash.low >>> 0;
+  }
+}
+
+/** The lower 32 bits of XXH64. */
 export function xxh64Low(bytes: Uint8Array): number {
-  const end = Math.floor(bytes.length / 32) * 32;
-  const hash = end === 0 ? P64_5.copy() : mergedLanes(bytes, end);
-  hash.add(Math.floor(bytes.length / 2 ** 32), bytes.length | 0);
-  let at = end;
-  for (; at + 8 <= bytes.length; at += 8) {
-    hash
-      .xor(round64(ZERO.copy(), bytes, at))
-      .rotate(27)
-      .multiply(P64_1);
-    hash.add(P64_4.high, P64_4.low);
-  }
-  if (at + 4 <= bytes.length) {
-    hash
-      .xor(new Word64(0, word(bytes, at)).multiply(P64_1))
-      .rotate(23)
-      .multiply(P64_2);
-    hash.add(P64_3.high, P64_3.low);
-    at += 4;
-  }
-  for (; at < bytes.length; at++) {
-    hash.xor(new Word64(0, bytes[at]!).multiply(P64_5)).rotate(11).multiply(P64_1);
-  }
-  hash.xorShifted(33).multiply(P64_2).xorShifted(29).multiply(P64_3).xorShifted(32);
-  return hash.low >>> 0;
+  const hash = new Xxh64();
+  hash.update(bytes);
+  return hash.digestLow();
 }
 
 function round64(lane: Word64, bytes: Uint8Array, at: number): Word64 {
@@ -191,17 +238,8 @@ function round64(lane: Word64, bytes: Uint8Array, at: number): Word64 {
 
 const scratch = new Word64(0, 0);
 
-function mergedLanes(bytes: Uint8Array, end: number): Word64 {
-  const a = P64_1.copy().add(P64_2.high, P64_2.low);
-  const b = P64_2.copy();
-  const c = ZERO.copy();
-  const d = ZERO.copy().add(~P64_1.high, ~P64_1.low).add(0, 1);
-  for (let at = 0; at < end; at += 32) {
-    round64(a, bytes, at);
-    round64(b, bytes, at + 8);
-    round64(c, bytes, at + 16);
-    round64(d, bytes, at + 24);
-  }
+function merged(lanes: readonly [Word64, Word64, Word64, Word64]): Word64 {
+  const [a, b, c, d] = lanes;
   const hash = a.copy().rotate(1);
   for (const [lane, by] of [
     [b, 7],
@@ -211,9 +249,9 @@ function mergedLanes(bytes: Uint8Array, end: number): Word64 {
     const { high, low } = lane.copy().rotate(by);
     hash.add(high, low);
   }
-  for (const lane of [a, b, c, d]) {
-    const merged = lane.copy().multiply(P64_2).rotate(31).multiply(P64_1);
-    hash.xor(merged).multiply(P64_1).add(P64_4.high, P64_4.low);
+  for (const lane of lanes) {
+    const mixed = lane.copy().multiply(P64_2).rotate(31).multiply(P64_1);
+    hash.xor(mixed).multiply(P64_1).add(P64_4.high, P64_4.low);
   }
   return hash;
 }

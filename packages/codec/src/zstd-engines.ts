@@ -1,8 +1,10 @@
 /** libzstd behind streams: that of Node where there is one, else WebAssembly. */
+import { readZstdHeader } from '@diskfile/bytes';
 import type { Step, StreamCheckpoint, StreamCodec } from '@diskfile/core';
 import type { NodeZlib } from './platform.ts';
 import type { ZlibStream } from './reused-zlib.ts';
 import { loadZstdBinding, type ZstdBinding, type ZstdStreamBinding } from './zstd-binding.ts';
+import { WideWindowEngine } from './zstd-decoder/wide-window.ts';
 import { brokenFrame, type ZstdEngine, ZstdStream } from './zstd-stream.ts';
 
 /** libzstd's ZSTD_e_continue. */
@@ -104,6 +106,41 @@ class PortableEngine implements ZstdEngine {
   }
 }
 
+/** libzstd where its memory holds the window, else the decoder of our own. */
+class RoomyEngine implements ZstdEngine {
+  readonly maxWindowBytes = 2 ** MAX_WINDOW_LOG;
+  readonly #binding: ZstdBinding;
+  readonly #done: (isSound: boolean) => void;
+  #engine: ZstdEngine | undefined;
+  #isClosed = false;
+
+  constructor(binding: ZstdBinding, done: (isSound: boolean) => void) {
+    this.#binding = binding;
+    this.#done = done;
+  }
+
+  push(part: Uint8Array, emit: (bytes: Uint8Array) => void): void {
+    this.#engine ??= this.#engineFor(part);
+    this.#engine.push(part, emit);
+  }
+
+  /** The first part is the header. */
+  #engineFor(header: Uint8Array): ZstdEngine {
+    if (readZstdHeader(header, 0).windowBytes <= WASM_WINDOW_BYTES) {
+      return new PortableEngine(this.#binding, this.#done);
+    }
+    this.#done(true);
+    return new WideWindowEngine(this.maxWindowBytes);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#engine === undefined) this.#done(true);
+    else this.#engine.close();
+  }
+}
+
 /** Each stream has a WebAssembly instance to itself: two windows do not fit into one. */
 export class PortableZstdStreams implements StreamCodec {
   readonly id = 'zstd';
@@ -112,7 +149,7 @@ export class PortableZstdStreams implements StreamCodec {
   *start(from?: StreamCheckpoint): Step<ZstdStream> {
     refuseCheckpoint(from);
     const binding = this.#idle.pop() ?? (yield* loadZstdBinding());
-    const engine = new PortableEngine(binding, (isSound) => {
+    const engine = new RoomyEngine(binding, (isSound) => {
       if (isSound && this.#idle.length < IDLE_INSTANCES) this.#idle.push(binding);
     });
     return new ZstdStream(engine);

@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { runSync } from '@diskfile/core';
 import { haveTools } from '@diskfile/testkit';
 import { makeDecoders } from '../src/index.ts';
+import { WideWindowEngine } from '../src/zstd-decoder/wide-window.ts';
+import { ZstdStream } from '../src/zstd-stream.ts';
 import { everyDecoder, outcome } from './support/decoding.ts';
 import { decodeInPieces } from './support/streaming.ts';
 
@@ -84,4 +86,27 @@ describe.skipIf(!haveTools('xz'))('xz in pieces', () => {
 
 describe.skipIf(!haveTools('bzip2'))('bzip2 as the program writes it', () => {
   it.each(['-1', '-5', '-9'])('%s', async (option) => await check('bzip2', [option]));
+});
+
+describe.skipIf(!haveTools('zstd'))('zstd as the program writes it', () => {
+  const far = Buffer.concat([CONTENT, Buffer.alloc(20 * MIB), CONTENT]);
+
+  it.each([
+    ['-1', CONTENT],
+    ['-3 --no-check', CONTENT],
+    ['-9', CONTENT],
+    ['--ultra -22', CONTENT],
+    ['--fast=5', CONTENT],
+    ['-19 --long=27', far],
+    ['--long=24 -1', far],
+    ['-5', Buffer.alloc(3 * MIB, 1)],
+    ['-5', CONTENT.subarray(0, 5)],
+    ['-5', Buffer.alloc(0)],
+  ])('is decoded by code of our own: %s', (options, content) => {
+    const encoded = encode('zstd', options.split(' '), content);
+    const stream = new ZstdStream(new WideWindowEngine(2 ** 27));
+    const { bytes, takenBytes } = decodeInPieces(stream, encoded, 100_000, MIB);
+    expect(bytes.equals(content)).toBe(true);
+    expect(takenBytes).toBe(encoded.length);
+  });
 });

@@ -1,16 +1,31 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DiskError } from '@diskfile/bytes';
-import { runSync } from '@diskfile/core';
+import { runSync, type StreamCodec } from '@diskfile/core';
 import { makeDecoders } from '../src/index.ts';
+import { WideWindowEngine } from '../src/zstd-decoder/wide-window.ts';
+import { ZstdStream } from '../src/zstd-stream.ts';
 import { content, damage, damaged } from './support/content.ts';
 import { decodeInPieces } from './support/streaming.ts';
 import { encodeZstd } from './support/zstd-encoder.ts';
 
-const codecs = [true, false].map((native) => {
-  const codec = runSync(makeDecoders({ native }).loadStream('zstd'));
-  return [native ? 'native' : 'portable', codec] as const;
-});
+const MAX_WINDOW_BYTES = 2 ** 27;
+/** The decoder of our own, whatever the window. */
+const own: StreamCodec = {
+  id: 'zstd',
+  // eslint-disable-next-line require-yield
+  *start() {
+    return new ZstdStream(new WideWindowEngine(MAX_WINDOW_BYTES));
+  },
+};
+const portable = runSync(makeDecoders({ native: false }).loadStream('zstd'));
+const codecs = [
+  ...[true, false].map((native) => {
+    const codec = runSync(makeDecoders({ native }).loadStream('zstd'));
+    return [native ? 'native' : 'portable', codec] as const;
+  }),
+  ['own', own] as const,
+];
 
 describe.each(codecs)('zstd in pieces, %s', (_name, codec) => {
   it('gives back what was compressed, however it is cut, and knows where it ends', () => {
@@ -54,6 +69,44 @@ describe.each(codecs)('zstd in pieces, %s', (_name, codec) => {
     const frame = Buffer.from('28b52ffd0090', 'hex');
     const stream = runSync(codec.start());
     expect(() => stream.decode(frame, new Uint8Array(10))).toThrow(/window|refers back/);
+    stream.close();
+  });
+});
+
+/** What comes out, or that it is refused. */
+function outcomeOf(codec: StreamCodec, encoded: Uint8Array): string {
+  const stream = runSync(codec.start());
+  try {
+    return decodeInPieces(stream, encoded, 70_000, 200_000).bytes.toString('base64');
+  } catch (error) {
+    if (error instanceof DiskError || String(error).includes('needs more')) return 'refused';
+    throw error;
+  } finally {
+    stream.close();
+  }
+}
+
+describe('the zstd decoder of our own', () => {
+  it('accepts what libzstd accepts, and yields the same', () => {
+    fc.assert(
+      fc.property(content, damage, fc.boolean(), (bytes, harm, contentSize) => {
+        const encoded = encodeZstd(bytes, { contentSize });
+        expect(outcomeOf(own, encoded)).toBe(Buffer.from(bytes).toString('base64'));
+        const broken = damaged(encoded, harm);
+        expect(outcomeOf(own, broken)).toBe(outcomeOf(portable, broken));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('takes the place of WebAssembly for windows that this has no room for', () => {
+    const bytes = Buffer.alloc(9_000_000, 'far away ');
+    bytes.set(Buffer.from('something else'), 4_500_000);
+    const encoded = Buffer.from(encodeZstd(bytes, { level: 1 }));
+    // Its window becomes one of 64 MiB.
+    encoded[5] = 16 << 3;
+    const stream = runSync(portable.start());
+    expect(decodeInPieces(stream, encoded, 5000, 500_000).bytes.equals(bytes)).toBe(true);
     stream.close();
   });
 });
