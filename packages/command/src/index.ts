@@ -8,5 +8,6 @@ export { isTerminal } from './is-terminal.ts';
 export { compactJsonText, jsonText, type JsonValue } from './json.ts';
 export { Output } from './output.ts';
 export { printable } from './printable.ts';
+export { type Progressed, ProgressLines } from './progress-lines.ts';
 export { repairUnclosed } from './repair-unclosed.ts';
 export { writeFailure } from './write-failure.ts';

@@ -4,7 +4,12 @@ import { guestOptions, type GuestOptions } from './cli/command-line.ts';
 import { UsageError } from './cli/failure.ts';
 import { writeJson } from './cli/json.ts';
 import { type Invocation, main } from './cli/main.ts';
-import { type Progress, startProgress } from './cli/progress.ts';
+import {
+  type Progress,
+  type ProgressOptions,
+  progressOptions,
+  startProgress,
+} from './cli/progress.ts';
 import type { Report } from './cli/report.ts';
 import { HostWriter } from './cp/host-writer.ts';
 import { SignalWatch } from './cp/interrupt.ts';
@@ -13,12 +18,11 @@ import { type CopyCounts, TreeCopy } from './cp/tree-copy.ts';
 import { withGuest } from './guest/opening.ts';
 import { warnOfSkippedMounts } from './guest/skipped-mounts.ts';
 
-interface CpOptions extends GuestOptions {
+interface CpOptions extends GuestOptions, ProgressOptions {
   readonly recursive: boolean;
   readonly archive: boolean;
   readonly preserve: boolean;
   readonly owner: boolean;
-  readonly progress: boolean;
 }
 
 await main<CpOptions>({
@@ -47,8 +51,8 @@ await main<CpOptions>({
       .option('-r, --recursive', 'directories with all below them', false)
       .option('-a, --archive', 'as -r and -p, and hard links stay hard links', false)
       .option('-p, --preserve', 'keep permissions (without set-uid and set-gid) and times', false)
-      .option('--owner', 'keep owner, set-uid and set-gid as well, which takes root', false)
-      .option('--no-progress', 'no progress bar, also on a terminal');
+      .option('--owner', 'keep owner, set-uid and set-gid as well, which takes root', false);
+    progressOptions(command);
     guestOptions(command);
   },
   run,
@@ -64,9 +68,7 @@ async function run({ operands, options, output, report }: Invocation<CpOptions>)
     for (const [image, paths] of groupByImage(sources)) {
       await withGuest(image, options, report, async (guest) => {
         const job: CopyJob = { guest, paths, destination, options, report, counts };
-        const progress = await startProgress(options.progress && !options.json, () =>
-          totalBytes(job),
-        );
+        const progress = await startProgress(options, () => totalBytes(job));
         try {
           await copyAll(job, watch, progress);
         } finally {

@@ -3,15 +3,14 @@ import { DiskError, type Guest, type TreeEntry } from 'diskfile';
 import { guestOptions, type GuestOptions } from './cli/command-line.ts';
 import { UsageError } from './cli/failure.ts';
 import { type Invocation, main } from './cli/main.ts';
-import { startProgress } from './cli/progress.ts';
+import { type ProgressOptions, progressOptions, startProgress } from './cli/progress.ts';
 import type { Report } from './cli/report.ts';
 import { withGuest } from './guest/opening.ts';
 import { warnOfSkippedMounts } from './guest/skipped-mounts.ts';
 import { TarWriter } from './tar/tar-writer.ts';
 
-interface TarOptions extends GuestOptions {
+interface TarOptions extends GuestOptions, ProgressOptions {
   readonly oneFileSystem: boolean;
-  readonly progress: boolean;
 }
 
 await main<TarOptions>({
@@ -30,9 +29,8 @@ await main<TarOptions>({
   ],
   examples: ['disk-tar vm.qcow2 /etc > etc.tar', 'disk-tar vm.qcow2 /home | tar -tvf -'],
   options: (command) => {
-    command
-      .option('--one-file-system', 'stay on the filesystem of each path', false)
-      .option('--no-progress', 'no progress bar, also on a terminal');
+    command.option('--one-file-system', 'stay on the filesystem of each path', false);
+    progressOptions(command);
     guestOptions(command);
   },
   run,
@@ -47,7 +45,7 @@ async function run(invocation: Invocation<TarOptions>): Promise<void> {
   await withGuest(image, options, report, async (guest) => {
     for (const path of paths) warnOfSkippedMounts(guest, path, report, true);
     const entries = (reportTo?: Report) => walkAll(guest, paths, options, reportTo);
-    const progress = await startProgress(options.progress && !options.json, () => {
+    const progress = await startProgress(options, () => {
       let totalBytes = 0;
       for (const { stats } of entries()) if (stats.type === 'file') totalBytes += stats.sizeBytes;
       return totalBytes;

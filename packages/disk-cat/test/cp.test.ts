@@ -51,6 +51,20 @@ describe('disk-cp', () => {
     expect(readdirSync(directory).toSorted()).toEqual(['hostname', 'name']);
   });
 
+  it('tells of its progress in lines of JSON, as disk-tar does', async () => {
+    const copy = ['-r', '-q', '--json-lines', `${GUEST}:/etc`, `${GUEST}:/boot`, scratch()];
+    for (const { stderr } of [
+      await succeed('disk-cp', copy),
+      await succeed('disk-tar', ['-q', '--json-lines', GUEST, '/etc', '/boot']),
+    ]) {
+      const lines = jsonLines(stderr) as { doneBytes: number; totalBytes: number }[];
+      const done = lines.map(({ doneBytes }) => doneBytes);
+      expect(done).toEqual([...new Set(done)].toSorted((one, other) => one - other));
+      expect(lines.at(-1)).toEqual({ doneBytes: done.at(-1), totalBytes: done.at(-1) });
+      expect(done.at(-1)).toBeGreaterThan(100_000);
+    }
+  });
+
   it('follows links that are named, and writes through links of the user', async () => {
     const directory = scratch();
     mkdirSync(join(directory, 'real'));

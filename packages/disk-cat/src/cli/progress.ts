@@ -1,5 +1,7 @@
-/** A progress bar on standard error, for jobs that take a while. */
-import { isTerminal } from '@diskfile/command';
+/** Progress on standard error, for jobs that take a while: a bar, or lines of JSON. */
+import { isTerminal, ProgressLines } from '@diskfile/command';
+import type { Command } from 'commander';
+import { writeError } from './report.ts';
 import { humanSize } from './sizes.ts';
 
 export interface Progress {
@@ -10,11 +12,46 @@ export interface Progress {
 const STDERR = 2;
 const SILENT: Progress = { add: () => undefined, stop: () => undefined };
 
-/** Shows a bar where there is a terminal and the user does not mind; the total is asked for then. */
-export async function startProgress(wanted: boolean, totalBytes: () => number): Promise<Progress> {
-  if (!wanted || !isTerminal(STDERR)) return SILENT;
+export interface ProgressOptions {
+  readonly json: boolean;
+  readonly progress: boolean;
+  readonly jsonLines: boolean;
+}
+
+export function progressOptions(command: Command): void {
+  command
+    .option('--no-progress', 'no progress bar, also on a terminal')
+    .option('--json-lines', 'progress as JSON lines on standard error', false);
+}
+
+/**
+ * Shows lines where they are asked for, and otherwise a bar where there is a terminal and the user does
+ * not mind.
+ * @param totalBytes is asked only then
+ */
+export async function startProgress(
+  { json, progress, jsonLines }: ProgressOptions,
+  totalBytes: () => number,
+): Promise<Progress> {
+  if (jsonLines) return lines(totalBytes());
+  return progress && !json && isTerminal(STDERR) ? await bar(totalBytes()) : SILENT;
+}
+
+function lines(totalBytes: number): Progress {
+  const told = new ProgressLines(writeError);
+  let doneBytes = 0;
+  return {
+    add(bytes) {
+      doneBytes += bytes;
+      told.update({ doneBytes, totalBytes });
+    },
+    stop: () => undefined,
+  };
+}
+
+async function bar(total: number): Promise<Progress> {
   const { default: cliProgress } = await import('cli-progress');
-  const bar = new cliProgress.SingleBar({
+  const shown = new cliProgress.SingleBar({
     format: '{bar} {percentage}% | {done} of {size} | {eta_formatted} left',
     barCompleteChar: '#',
     barIncompleteChar: '.',
@@ -26,15 +63,14 @@ export async function startProgress(wanted: boolean, totalBytes: () => number): 
     hideCursor: false,
     etaBuffer: 50,
   });
-  const total = totalBytes();
   const size = humanSize(total);
   let doneBytes = 0;
-  bar.start(total, 0, { done: '0', size });
+  shown.start(total, 0, { done: '0', size });
   return {
     add(bytes) {
       doneBytes += bytes;
-      bar.update(doneBytes, { done: humanSize(doneBytes), size });
+      shown.update(doneBytes, { done: humanSize(doneBytes), size });
     },
-    stop: () => bar.stop(),
+    stop: () => shown.stop(),
   };
 }

@@ -128,9 +128,13 @@ function toJson(error: unknown, verbose: boolean): Record<string, unknown> {
   return { name: 'Error', code: 'internal', message, ...stack };
 }
 
-/** Nobody may listen; that is no reason to fail. */
 function writeLine(line: string): void {
-  const bytes = Buffer.from(`${line}\n`);
+  writeError(`${line}\n`);
+}
+
+/** Text on standard error. Nobody may listen; that is no reason to fail. */
+export function writeError(text: string): void {
+  const bytes = Buffer.from(text);
   try {
     for (let written = 0; written < bytes.length;) written += writeSync(STDERR, bytes, written);
   } catch (error) {

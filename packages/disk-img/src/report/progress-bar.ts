@@ -1,4 +1,4 @@
-/** Progress that qemu-img does not have: a bar for people, and lines of JSON for programs. */
+/** Progress in a form that qemu-img does not have: a bar with rate and time left. */
 import type { ChainProgress } from 'diskfile';
 import type { Program } from '../program.ts';
 import { sizeText } from './size.ts';
@@ -44,23 +44,4 @@ export function barText({ doneBytes, totalBytes }: ChainProgress, elapsed: numbe
 function clock(seconds: number): string {
   const whole = Math.ceil(seconds);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
-}
-
-/** One object a line, on standard error. */
-export class ProgressLines {
-  readonly #program: Program;
-  #last = Number.NEGATIVE_INFINITY;
-
-  constructor(program: Program) {
-    this.#program = program;
-  }
-
-  update({ doneBytes, totalBytes }: ChainProgress): void {
-    const now = performance.now();
-    if (now - this.#last < INTERVAL && doneBytes < totalBytes) return;
-    this.#last = now;
-    this.#program.rawError(`${JSON.stringify({ doneBytes, totalBytes })}\n`);
-  }
-
-  finish(): void {}
 }

@@ -1,7 +1,8 @@
 /** Progress as qemu-img shows it: on request on standard output, or when a signal asks for it. */
+import { ProgressLines } from '@diskfile/command';
 import type { ChainProgress } from 'diskfile';
 import type { Program } from '../program.ts';
-import { ProgressBar, ProgressLines } from './progress-bar.ts';
+import { ProgressBar } from './progress-bar.ts';
 
 /** Percentage points between two reports. */
 const STEP = 1;
@@ -42,7 +43,7 @@ export class QemuProgress {
   finish(isDone: boolean): void {
     process.off('SIGUSR1', this.#ask);
     if (isDone && this.#other === undefined) this.update({ doneBytes: 1, totalBytes: 1 });
-    this.#other?.finish();
+    if (this.#other instanceof ProgressBar) this.#other.finish();
     if (this.#isShown) this.#program.output.text('\n');
     this.#program.output.flush();
   }
@@ -59,9 +60,10 @@ export class QemuProgress {
 }
 
 function otherForm(program: Program, isShown: boolean): ProgressBar | ProgressLines | undefined {
-  if (program.jsonLines) return new ProgressLines(program);
+  const lines = (): ProgressLines => new ProgressLines((line) => program.rawError(line));
+  if (program.jsonLines) return lines();
   if (!isShown || program.isLookAlike) return undefined;
   if (program.output.isTerminal) return new ProgressBar(program);
   // Nothing but the document goes to standard output.
-  return program.isJson ? new ProgressLines(program) : undefined;
+  return program.isJson ? lines() : undefined;
 }
