@@ -54,6 +54,7 @@ export class WideWindowEngine implements ZstdEngine {
     const start = this.#output.at;
     this.#decodeContent((header >>> 1) & 3, header >>> 3, part);
     const content = this.#output.bytes.subarray(start, this.#output.at);
+    if (content.length > this.#windowBytes) throw brokenZstd('a block is larger than its window');
     this.#doneBytes += content.length;
     this.#hash?.update(content);
     const isLast = (header & 1) !== 0;

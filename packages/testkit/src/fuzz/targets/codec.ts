@@ -1,7 +1,8 @@
 /** Decoders of codec that are its own code: one target for each. */
 import { crc32, writeU32le } from '@diskfile/bytes';
 import { makeDecoders } from '@diskfile/codec';
-import { runSync, type StreamDecoder } from '@diskfile/core';
+import { runSync } from '@diskfile/core';
+import { decodeInPieces } from '../exercise/decode-in-pieces.ts';
 import { exerciseDecoders, loadDecoders } from '../exercise/decoders.ts';
 import { tolerate } from '../exercise/tolerate.ts';
 import type { FuzzTarget } from '../fuzz-target.ts';
@@ -9,7 +10,6 @@ import { plainSeed } from '../seed-image.ts';
 import { packedSeeds } from '../seeds/image-folder.ts';
 
 const UNIT_BYTES = 16_384;
-const MAX_STREAM_BYTES = 4 * 1024 * 1024;
 
 /** Makes checksums of headers right, so that what they cover is looked at. */
 const REPAIRS: Readonly<Record<string, (bytes: Uint8Array) => void>> = { xz: repairXz };
@@ -21,21 +21,6 @@ function repairXz(bytes: Uint8Array): void {
   const crcAt = 12 + bytes[12]! * 4;
   if (crcAt > 12 && crcAt + 4 <= bytes.length) {
     writeU32le(bytes, crcAt, crc32(bytes.subarray(12, crcAt)));
-  }
-}
-
-/** Reads a stream to its end, or as far as a mutant may lead. */
-function decodeInPieces(decoder: StreamDecoder, src: Uint8Array, choices: readonly number[]): void {
-  const pieceBytes = 1 + Math.floor(choices[1]! * 4096);
-  const dst = new Uint8Array(1 + Math.floor(choices[2]! * UNIT_BYTES));
-  let takenBytes = 0;
-  let filledBytes = 0;
-  while (!decoder.isAtEnd && filledBytes < MAX_STREAM_BYTES) {
-    const piece = src.subarray(takenBytes, takenBytes + pieceBytes);
-    decoder.decode(piece, dst);
-    takenBytes += decoder.takenBytes;
-    filledBytes += decoder.filledBytes;
-    if (decoder.takenBytes + decoder.filledBytes === 0 && piece.length === 0) return;
   }
 }
 
