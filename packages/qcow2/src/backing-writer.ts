@@ -3,8 +3,9 @@ import { DiskError, encodeName } from '@diskfile/bytes';
 import type { BackingReference, BackingWriter, Step } from '@diskfile/core';
 import { dropContent } from './content-removal.ts';
 import { AUTOCLEAR } from './features.ts';
-import { type HeaderContent, withExtension } from './header-content.ts';
+import type { HeaderContent } from './header-content.ts';
 import { EXTENSION_TYPE, MAX_FORMAT_NAME_BYTES } from './header-extensions.ts';
+import { withExtension } from './header-forms.ts';
 import { MAX_BACKING_NAME_BYTES } from './header.ts';
 import type { MetadataWriter } from './metadata-writer.ts';
 import type { ImageMetadata } from './metadata.ts';
@@ -28,7 +29,7 @@ export class Qcow2BackingWriter implements BackingWriter {
       checkReference(backing);
     }
     yield* this.#writer.sync();
-    yield* headerWriter.update((content) => withBacking(content, backing));
+    yield* headerWriter.rewrite((content) => withBacking(content, backing));
   }
 
   *dropContent(): Step<void> {

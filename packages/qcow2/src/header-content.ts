@@ -4,7 +4,7 @@
  */
 import { alignUp } from '@diskfile/bytes';
 import { corrupt } from './errors.ts';
-import { EXTENSION_TYPE, type RawExtension, splitExtensions } from './header-extensions.ts';
+import { type RawExtension, splitExtensions } from './header-extensions.ts';
 import { extensionHeader, headerV2, headerV3 } from './structs.ts';
 
 type RawV2 = ReturnType<typeof headerV2.decode>;
@@ -105,28 +105,4 @@ export function layOutHeader(content: HeaderContent, nameOffset: number): Header
   }
   if (backingName !== undefined) bytes.set(backingName, nameOffset);
   return { bytes, extensionsEnd, nameOffset };
-}
-
-/** Order in which QEMU writes the extensions that it knows; all others follow. */
-const EXTENSION_ORDER: readonly number[] = [
-  EXTENSION_TYPE.backingFormat,
-  EXTENSION_TYPE.dataFileName,
-  EXTENSION_TYPE.encryptionHeader,
-  EXTENSION_TYPE.featureNames,
-  EXTENSION_TYPE.bitmaps,
-];
-
-/** A header with one extension set, replaced, or left out when `data` is undefined. */
-export function withExtension(
-  content: HeaderContent,
-  type: number,
-  data: Uint8Array | undefined,
-): HeaderContent {
-  const others = content.extensions.filter((extension) => extension.type !== type);
-  const all = data === undefined ? others : [...others, { type, data }];
-  const rank = ({ type: ofType }: HeaderExtension) => {
-    const index = EXTENSION_ORDER.indexOf(ofType);
-    return index === -1 ? EXTENSION_ORDER.length : index;
-  };
-  return { ...content, extensions: all.toSorted((a, b) => rank(a) - rank(b)) };
 }

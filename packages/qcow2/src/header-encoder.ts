@@ -15,11 +15,8 @@ import {
   layOutHeader,
 } from './header-content.ts';
 import { EXTENSION_TYPE } from './header-extensions.ts';
-import { namesTooLong } from './header-writer.ts';
+import { FEATURE_NAMES_ABOVE_CLUSTER_BYTES, namesTooLong } from './header-forms.ts';
 import { QCOW_MAGIC } from './structs.ts';
-
-/** Small headers do without the feature names, so that other things find room. */
-export const FEATURE_NAMES_ABOVE_CLUSTER_BYTES = 4096;
 
 /** Where the tables of the new image lie. */
 export interface TablePlaces {

@@ -13,7 +13,7 @@ import {
   writeBytes,
 } from '@diskfile/core';
 import { corrupt, hex } from './errors.ts';
-import { AUTOCLEAR, type FeatureKind, featureWord, INCOMPATIBLE } from './features.ts';
+import { AUTOCLEAR, INCOMPATIBLE } from './features.ts';
 import {
   decodeHeaderContent,
   extensionsEndOf,
@@ -21,12 +21,14 @@ import {
   type HeaderLayout,
   layOutHeader,
 } from './header-content.ts';
+import { decodeExtensions, type HeaderExtensions, splitExtensions } from './header-extensions.ts';
 import {
-  decodeExtensions,
-  EXTENSION_TYPE,
-  type HeaderExtensions,
-  splitExtensions,
-} from './header-extensions.ts';
+  asRewritten,
+  namesTooLong,
+  withFeatures,
+  withoutFeatureNames,
+  withUnknownReversed,
+} from './header-forms.ts';
 import { HEADER_FIELDS_BYTES, parseHeader, type Qcow2Header } from './header.ts';
 
 const SECTOR_BYTES = 512;
@@ -39,6 +41,8 @@ export class HeaderWriter {
   /** Set when a write failed: the file may hold the header of before, or the one that was meant. */
   #uncertain = false;
   #corrupt = false;
+  /** Whether {@link #inOrder} has been written. */
+  #isInOrder = false;
 
   /** @param cluster the header cluster */
   constructor(storage: WritableStorage, cluster: Uint8Array) {
@@ -95,8 +99,43 @@ export class HeaderWriter {
    * nothing that the new header names may be used for anything else.
    */
   *update(change: (content: HeaderContent) => HeaderContent): Step<void> {
-    const content = change(this.#content);
-    const layout = this.#layOut(content);
+    yield* this.#replace(change(this.#content), 'anywhere');
+  }
+
+  /** The same, with all of the header in the form in which QEMU writes it. */
+  *rewrite(change: (content: HeaderContent) => HeaderContent): Step<void> {
+    const { clusterBytes } = this.#header;
+    yield* this.#replace(asRewritten(change(this.#inOrder()), clusterBytes), 'packed');
+    this.#isInOrder = true;
+  }
+
+  /** QEMU finds extensions that it does not know in the reverse of their order, and keeps that. */
+  #inOrder(): HeaderContent {
+    return this.#isInOrder ? this.#content : withUnknownReversed(this.#content);
+  }
+
+  /**
+   * @param place of the backing name: right behind the extensions, or also where it is, or behind
+   *   all that the header in the file uses
+   */
+  *#replace(content: HeaderContent, place: 'packed' | 'anywhere'): Step<void> {
+    const keepsCurrent = (layout: HeaderLayout) => this.#keepsCurrent(layout);
+    const direct = this.#layouts(content, place).find(keepsCurrent);
+    if (direct !== undefined) return yield* this.#switchTo(content, direct);
+    const all = [content, withoutFeatureNames(content)].flatMap((each) =>
+      this.#layouts(each, 'anywhere').map((layout) => ({ content: each, layout })),
+    );
+    const safe = all.filter(({ layout }) => this.#keepsCurrent(layout));
+    const short = safe.findLast(({ layout }) => layout.bytes.length <= SECTOR_BYTES);
+    const next = short ?? safe[0] ?? all.at(-1);
+    if (next === undefined) throw namesTooLong(this.#header.clusterBytes);
+    yield* this.#switchTo(next.content, next.layout);
+    // Now that the header is a short one, there may be room for all of it.
+    const whole = this.#layouts(content, place).find(keepsCurrent);
+    if (whole !== undefined) yield* this.#tidy(() => this.#switchTo(content, whole));
+  }
+
+  *#switchTo(content: HeaderContent, layout: HeaderLayout): Step<void> {
     const cluster = new Uint8Array(Math.max(this.#header.clusterBytes, HEADER_FIELDS_BYTES));
     cluster.set(layout.bytes);
     const header = parseHeader(cluster);
@@ -106,9 +145,27 @@ export class HeaderWriter {
       this.#uncertain = true;
       throw error;
     }
+    const usedBefore = this.#layout.bytes.length;
     this.#header = header;
     this.#content = content;
     this.#layout = layout;
+    yield* this.#tidy(() => this.#clearFrom(layout.bytes.length, usedBefore));
+  }
+
+  /** What lies behind the header is nothing any more. */
+  *#clearFrom(end: number, usedBefore: number): Step<void> {
+    const from = Math.max(end, SECTOR_BYTES);
+    if (from >= usedBefore) return;
+    yield* writeBytes(this.#storage, new Uint8Array(usedBefore - from), from);
+  }
+
+  /** Does what changes nothing of what the header says, and may be left undone. */
+  *#tidy(work: () => Step<void>): Step<void> {
+    try {
+      yield* work();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
   }
 
   /** Writes the header once more when an earlier attempt to change it failed. */
@@ -119,25 +176,16 @@ export class HeaderWriter {
     this.#uncertain = false;
   }
 
-  /** @throws DiskError `invalid-argument` when the names do not fit in one cluster */
-  #layOut(content: HeaderContent): HeaderLayout {
-    const layouts = [content, withoutFeatureNames(content)].flatMap((each) =>
-      this.#layouts(each, content.backingName === this.#content.backingName),
-    );
-    if (layouts.length === 0) throw namesTooLong(this.#header.clusterBytes);
-    return layouts.find((layout) => this.#keepsCurrent(layout)) ?? layouts.at(-1)!;
-  }
-
-  /**
-   * Where the name of the backing file may go: one that stays, where it is; else QEMU's place for
-   * it comes first, and another only where the header in the file needs that.
-   */
-  #layouts(content: HeaderContent, sameName: boolean): HeaderLayout[] {
+  #layouts(content: HeaderContent, place: 'packed' | 'anywhere'): HeaderLayout[] {
     const extensionsEnd = extensionsEndOf(content);
     const nameBytes = content.backingName?.length ?? 0;
+    const sameName = content.backingName === this.#content.backingName;
     const kept = sameName ? this.#layout.nameOffset : 0;
     const behind = Math.max(extensionsEnd, this.#layout.bytes.length);
-    return [kept, extensionsEnd, behind]
+    // From there, the name can still go right behind the extensions.
+    const apart = Math.max(extensionsEnd + nameBytes, behind);
+    const places = place === 'packed' ? [extensionsEnd] : [kept, extensionsEnd, apart, behind];
+    return places
       .filter((at) => at >= extensionsEnd && at + nameBytes <= this.#header.clusterBytes)
       .map((at) => this.#withGap(layOutHeader(content, at)));
   }
@@ -177,15 +225,14 @@ export class HeaderWriter {
 
   /** Says whether refcounts may be out of date (specification, "Header": dirty bit). */
   *setDirty(dirty: boolean): Step<void> {
-    yield* this.setFeature('incompatible', INCOMPATIBLE.dirty, dirty);
-  }
-
-  /** Sets or clears one feature bit of an image of version 3. */
-  *setFeature(kind: FeatureKind, bit: number, on: boolean): Step<void> {
-    const bits = new Set(this.#header.features[kind]);
-    if (on) bits.add(bit);
-    else bits.delete(bit);
-    yield* this.update((content) => withFeatures(content, kind, bits));
+    const bits = new Set(this.#header.features.incompatible);
+    if (!dirty) {
+      bits.delete(INCOMPATIBLE.dirty);
+      yield* this.rewrite((content) => withFeatures(content, 'incompatible', bits));
+      return;
+    }
+    bits.add(INCOMPATIBLE.dirty);
+    yield* this.update((content) => withFeatures(content, 'incompatible', bits));
   }
 
   /**
@@ -195,7 +242,8 @@ export class HeaderWriter {
   *markCorrupt(): Step<void> {
     this.#corrupt = true;
     if (this.#header.version !== 3) return;
-    yield* this.setFeature('incompatible', INCOMPATIBLE.corrupt, true);
+    const bits = new Set([...this.#header.features.incompatible, INCOMPATIBLE.corrupt]);
+    yield* this.rewrite((content) => withFeatures(content, 'incompatible', bits));
   }
 
   /** Refuses to write over metadata. */
@@ -235,37 +283,13 @@ export class HeaderWriter {
     const { autoclear } = this.#header.features;
     const left = [AUTOCLEAR.rawExternalData, ...kept].filter((bit) => autoclear.has(bit));
     if (left.length === autoclear.size) return;
-    yield* this.update((content) => withFeatures(content, 'autoclear', new Set(left)));
+    yield* this.rewrite((content) => withFeatures(content, 'autoclear', new Set(left)));
   }
 
   *setRefcountTable(hostOffset: number, clusters: number): Step<void> {
     const place = { refcount_table_offset: hostOffset, refcount_table_clusters: clusters };
     yield* this.update(({ fields, ...rest }) => ({ ...rest, fields: { ...fields, ...place } }));
   }
-}
-
-/** A header of version 3 with all feature bits of one kind replaced. */
-export function withFeatures(
-  content: HeaderContent,
-  kind: FeatureKind,
-  bits: ReadonlySet<number>,
-): HeaderContent {
-  const { versionFields } = content;
-  if (versionFields === undefined) throw new Error('assertion failed: version 2 has no features');
-  const halves = {
-    [`${kind}_features_high`]: featureWord(bits, 32),
-    [`${kind}_features_low`]: featureWord(bits, 0),
-  };
-  return { ...content, versionFields: { ...versionFields, ...halves } };
-}
-
-/**
- * Feature names are for people only. Where they push other extensions out of the first sector, and
- * those change, they go.
- */
-export function withoutFeatureNames(content: HeaderContent): HeaderContent {
-  const extensions = content.extensions.filter(({ type }) => type !== EXTENSION_TYPE.featureNames);
-  return { ...content, extensions };
 }
 
 function usedBytes(content: HeaderContent, name: Qcow2Header['backingName']): number {
@@ -277,14 +301,4 @@ function firstSector(bytes: Uint8Array): Uint8Array {
   const sector = new Uint8Array(SECTOR_BYTES);
   sector.set(bytes.subarray(0, SECTOR_BYTES));
   return sector;
-}
-
-/** The refusal of names that find no room. */
-export function namesTooLong(clusterBytes: number, detail = 'qcow2.names-too-long'): DiskError {
-  return new DiskError(
-    'invalid-argument',
-    detail,
-    `The names of backing and data file do not fit into a header of ${clusterBytes} bytes`,
-    { format: 'qcow2', hint: 'Choose shorter names, or an image with larger clusters.' },
-  );
 }

@@ -59,7 +59,7 @@ export class Qcow2Amender implements ImageAmender {
     const wasRaw = features.autoclear.has(AUTOCLEAR.rawExternalData);
     const isSame = lazyRefcounts === wasLazy && dataFileRaw === wasRaw;
     if (isSame && dataFileName === undefined) return;
-    yield* headerWriter.update((content) =>
+    yield* headerWriter.rewrite((content) =>
       withOptions(content, features, { lazyRefcounts, dataFileRaw, dataFileName }),
     );
   }

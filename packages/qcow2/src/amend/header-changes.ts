@@ -1,18 +1,18 @@
 /** Headers of one version made from those of the other, and with other options. */
 import { encodeName } from '@diskfile/bytes';
-import { AUTOCLEAR, COMPATIBLE, encodeFeatureNames, type FeatureBits } from '../features.ts';
-import { type HeaderContent, withExtension } from '../header-content.ts';
-import { compressionField, FEATURE_NAMES_ABOVE_CLUSTER_BYTES } from '../header-encoder.ts';
+import { AUTOCLEAR, COMPATIBLE, type FeatureBits } from '../features.ts';
+import type { HeaderContent } from '../header-content.ts';
+import { compressionField } from '../header-encoder.ts';
 import { EXTENSION_TYPE } from '../header-extensions.ts';
-import { withFeatures, withoutFeatureNames } from '../header-writer.ts';
+import { withExtension, withFeatures } from '../header-forms.ts';
 
 const TWO_32 = 0x1_0000_0000;
 /** 16 bits, the width that version 2 has. */
 const REFCOUNT_ORDER = 4;
 
 /** Version 3 without any of its features. */
-export function asVersion3(content: HeaderContent, clusterBytes: number): HeaderContent {
-  const upgraded = {
+export function asVersion3(content: HeaderContent): HeaderContent {
+  return {
     ...content,
     fields: { ...content.fields, version: 3 },
     versionFields: {
@@ -26,15 +26,13 @@ export function asVersion3(content: HeaderContent, clusterBytes: number): Header
     },
     moreFields: compressionField('zlib'),
   };
-  if (clusterBytes <= FEATURE_NAMES_ABOVE_CLUSTER_BYTES) return upgraded;
-  return withExtension(upgraded, EXTENSION_TYPE.featureNames, encodeFeatureNames());
 }
 
 /** Version 2; nothing that the image consists of is beyond it. */
 export function asVersion2(content: HeaderContent): HeaderContent {
   return {
     // Bitmaps that it may have were found to be out of date before: there are none left.
-    ...withExtension(withoutFeatureNames(content), EXTENSION_TYPE.bitmaps, undefined),
+    ...withExtension(content, EXTENSION_TYPE.bitmaps, undefined),
     fields: { ...content.fields, version: 2 },
     versionFields: undefined,
     moreFields: new Uint8Array(0),

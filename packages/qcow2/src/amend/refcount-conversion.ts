@@ -112,7 +112,7 @@ class RefcountConversion {
     }
     yield* writeBytes(storage, this.#tableBytes, this.#table.start * clusterBytes);
     yield* flushStorage(storage);
-    yield* headerWriter.update((content) => this.#newHeader(content));
+    yield* headerWriter.rewrite((content) => this.#newHeader(content));
   }
 
   /** The content of a new block. */

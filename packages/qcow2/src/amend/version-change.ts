@@ -22,16 +22,14 @@ export function* upgrade(metadata: ImageMetadata, writer: MetadataWriter): Step<
   const { clusterBytes, snapshotTable } = header;
   const isComplete = ({ stored }: Snapshot) => stored.extra.length >= SNAPSHOT_EXTRA_BYTES;
   if (snapshots.list.every(isComplete)) {
-    yield* headerWriter.update((content) => asVersion3(content, clusterBytes));
+    yield* headerWriter.rewrite(asVersion3);
     return;
   }
   const bytes = encodeSnapshotTable(snapshots.list);
   const run = yield* writeTable(metadata, writer, bytes);
   const hostOffset = run.start * clusterBytes;
   try {
-    yield* headerWriter.update((content) =>
-      withSnapshotTable(asVersion3(content, clusterBytes), hostOffset),
-    );
+    yield* headerWriter.rewrite((content) => withSnapshotTable(asVersion3(content), hostOffset));
   } catch (error) {
     allocator.freed.unlink(run);
     throw error;
@@ -81,7 +79,7 @@ export function* downgrade(
   yield* writer.finish();
   const tableClusters = yield* readTables(metadata, maxBytes);
   yield* new ZeroExpansion(metadata, writer, tableClusters).run();
-  yield* metadata.headerWriter.update(asVersion2);
+  yield* metadata.headerWriter.rewrite(asVersion2);
 }
 
 /** In version 2, a snapshot has the size of the disk, and 32 bits for that of its VM state. */

@@ -6,9 +6,9 @@
 import { divideUp } from '@diskfile/bytes';
 import { flushStorage, type Step, writeBytes } from '@diskfile/core';
 import { AUTOCLEAR, featureBits } from '../features.ts';
-import { type HeaderContent, withExtension } from '../header-content.ts';
+import type { HeaderContent } from '../header-content.ts';
 import { EXTENSION_TYPE } from '../header-extensions.ts';
-import { withFeatures } from '../header-writer.ts';
+import { withExtension, withFeatures } from '../header-forms.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import type { ClusterRun } from '../refcounts/refcounts.ts';
 import { bitmapsExtension } from '../structs.ts';
@@ -62,7 +62,7 @@ export class BitmapStore {
       const place = yield* this.#writeDirectory(entries, clusters);
       yield* this.#makeDurable();
       mayBeNamed = true;
-      yield* headerWriter.update((content) =>
+      yield* headerWriter.rewrite((content) =>
         withDirectory(change(content), entries.length, place),
       );
       if (this.#place !== undefined) allocator.freed.unlink(this.#runOf(this.#place));

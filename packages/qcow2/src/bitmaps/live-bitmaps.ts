@@ -58,7 +58,7 @@ export class LiveBitmaps implements BitmapReader {
     if (bitmaps === undefined) {
       if (place !== undefined) warn(OVERLAPPING);
       // Their clusters are leaked: what they are used for by now cannot be told.
-      return yield* this.metadata.headerWriter.update(withoutBitmaps);
+      return yield* this.metadata.headerWriter.rewrite(withoutBitmaps);
     }
     this.store.setPlace(place);
     const marked = bitmaps.map(openEntry);
