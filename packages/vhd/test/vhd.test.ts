@@ -168,3 +168,30 @@ describe('a fixed VHD image', () => {
     expect(Buffer.compare(first, forged)).toBe(0);
   });
 });
+
+describe('a footer of a disk that is larger than its file', () => {
+  /** Both footers, or the only one, tell of a PiB. */
+  function larger(options: Record<string, string | boolean>): MemoryStorage {
+    const storage = create(5 * MIB, options);
+    for (const at of [0, storage.sizeBytes - SECTOR]) {
+      const footer = Buffer.from(storage.bytes.slice(at, at + SECTOR));
+      if (footer.toString('latin1', 0, 8) !== 'conectix') continue;
+      footer.writeBigUInt64BE(2n ** 50n, 48);
+      footer.writeUInt32BE(0, 64);
+      footer.writeUInt32BE(~footer.reduce((sum, byte) => sum + byte, 0) >>> 0, 64);
+      storage.writeSync(footer, at);
+    }
+    return storage;
+  }
+
+  it.each([
+    [{ force_size: true, subformat: 'fixed' }, 'vhd.fixed-cut'],
+    [{ force_size: true }, 'vhd.table-too-small'],
+  ])('is refused: %s', (options, detail) => {
+    for (const writable of [false, true]) {
+      expect(() => open(larger(options), writable)).toThrowError(
+        expect.objectContaining({ code: 'corrupt', detail }),
+      );
+    }
+  });
+});
