@@ -11,12 +11,15 @@ export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'bytes.integer-above-2^53': (error) => HUGE_FIELDS[hugeField(error)]?.(error) ?? error.message,
   'luks.iterations': (error) =>
     error.code === 'corrupt' ? `${keyNameAt(error)} iteration count is zero` : error.message,
+  'luks.key-bytes': (error) =>
+    `Algorithm 'aes' with key size ${numberIn(error)} bytes not supported`,
+  'luks.key-material': keyMaterialWords,
   'luks.magic': 'Volume is not in LUKS format',
   'luks.payload-offset': 'LUKS payload is overlapping with the header',
   'luks.slot-state': (error) => `Keyslot ${numberIn(error)} state (active/disable) is corrupted`,
   'luks.stripes': ({ message }) => {
     const [slot, stripes, wanted] = message.match(/\d+/g) ?? [];
-    return `Keyslot ${slot} is corrupted (stripes ${stripes} != ${wanted})`;
+    return `Keyslot ${slot} is corrupted (stripes ${BigInt.asIntN(32, BigInt(stripes!))} != ${wanted})`;
   },
   'luks.version': (error) => `LUKS version ${numberIn(error)} is not supported`,
   'parallels.tracks': (error) =>
@@ -43,6 +46,7 @@ export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'vmdk.grain-size': (error) =>
     numberIn(error) === '0' ? NO_L1_ENTRY : 'Invalid granularity, image may be corrupt',
   'vmdk.table-size': (error) => (numberIn(error) === '0' ? NO_L1_ENTRY : 'L2 table size too big'),
+  'vmdk.sparse-magic': 'Image not in VMDK format',
   'vmdk.truncated': ({ message }) =>
     `File truncated, expecting at least ${/\d+$/.exec(message)?.[0] ?? ''} bytes`,
   'vmdk.version': (error) => `Unsupported VMDK version ${numberIn(error)}`,
@@ -71,6 +75,13 @@ const LUKS_SLOT_BYTES = 48;
 function keyNameAt({ context: { offset = 0 } }: DiskError): string {
   const slot = Math.floor((offset - LUKS_SLOTS_OFFSET) / LUKS_SLOT_BYTES);
   return slot < 0 ? 'LUKS key' : `Keyslot ${slot}`;
+}
+
+function keyMaterialWords({ message }: DiskError): string {
+  const [slot, other] = message.match(/\d+/g) ?? [];
+  if (other !== undefined) return `Keyslots ${slot} and ${other} are overlapping in the header`;
+  const what = message.includes('begins within') ? 'LUKS header' : 'encrypted payload';
+  return `Keyslot ${slot} is overlapping with the ${what}`;
 }
 
 /** The option of a new image that goes by the same name has words of its own. */

@@ -62,6 +62,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   'qed.shrink': 'Shrinking images is currently not supported',
   'raw.preallocation': ({ message }) => `Unsupported preallocation mode: ${quotedIn(message)}`,
   'storage.host': fileReason,
+  'storage.name-too-long': fileReason,
   'storage.not-found': fileReason,
   'storage.permission': fileReason,
   'storage.read-only': fileReason,

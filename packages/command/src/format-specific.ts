@@ -112,7 +112,8 @@ function luksData(details: LuksDetails): { readonly [name: string]: JsonValue | 
 interface VmdkExtent {
   readonly type: string;
   readonly sizeBytes: number;
-  readonly filename: string;
+  /** Undefined for one that is the image. */
+  readonly filename: string | undefined;
 }
 
 /** A file that the image at `path` names, seen from where that path is. */
@@ -129,7 +130,7 @@ function vmdkData({ details, clusterBytes, path }: ImageInfo): JsonValue {
     cid: Number.parseInt(details['cid'] as string, 16),
     'parent-cid': Number.parseInt((details['parentCid'] as string | undefined) ?? 'ffffffff', 16),
     extents: extents.map(({ type, sizeBytes, filename }) => ({
-      filename: isSingle ? path : beside(path, filename),
+      filename: isSingle || filename === undefined ? path : beside(path, filename),
       // An extent that is its own descriptor has no need to say what it is.
       format: isSingle ? '' : type,
       'virtual-size': sizeBytes,

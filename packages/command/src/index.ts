@@ -1,6 +1,7 @@
 /** What commands have in common: standard output, terminals, how they end early, and QEMU's words. */
 export { BrokenPipe, Interrupted } from './ended.ts';
 export { missingKeyWords, wordsOf, wordsOfWriting } from './disk-words.ts';
+export { checkEncryption, keyFirst } from './encryption-words.ts';
 export { formatName } from './format-names.ts';
 export { type FormatSpecific, formatSpecific, formatSpecificText } from './format-specific.ts';
 export { hostErrorText, numberedHostError } from './host-errors.ts';
@@ -10,4 +11,5 @@ export { Output } from './output.ts';
 export { printable } from './printable.ts';
 export { type Progressed, ProgressLines } from './progress-lines.ts';
 export { repairUnclosed } from './repair-unclosed.ts';
+export { shownFrom } from './shown-from.ts';
 export { writeFailure } from './write-failure.ts';

@@ -214,4 +214,4 @@ export {
   writableStorage,
   writeBytes,
 } from './storage.ts';
-export { writeZeros } from './zero-fill.ts';
+export { growStorage, writeZeros } from './zero-fill.ts';

@@ -39,7 +39,7 @@ export function sectorCipher(
   if (spec.cipher !== 'aes') throw unsupported('cipher', spec.cipher, 'aes');
   const { mode } = spec;
   const aesKey = mode === 'xts' ? key.subarray(0, key.length / 2) : key;
-  if (![16, 24, 32].includes(aesKey.length) || (mode === 'xts' && aesKey.length === 24)) {
+  if (![16, 24, 32].includes(aesKey.length)) {
     throw new DiskError(
       'unsupported',
       'crypto.key-length',

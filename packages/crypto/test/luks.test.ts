@@ -134,7 +134,6 @@ describe('splitting a key', () => {
 describe('options', () => {
   it.each([
     { 'cipher-alg': 'serpent-256' },
-    { 'cipher-alg': 'aes-192' },
     { 'cipher-mode': 'gcm' },
     { 'ivgen-alg': 'random' },
     { 'hash-alg': 'crc32' },

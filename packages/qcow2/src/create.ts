@@ -9,11 +9,11 @@ import {
   DEFAULT_LIMITS,
   flushStorage,
   type FormatOptions,
+  growStorage,
   type NamedFile,
   noDecoders,
   parseImageName,
   type Step,
-  truncateStorage,
   type WritableStorage,
   writeBytes,
   writeZeros,
@@ -164,7 +164,7 @@ function* sizeDataFile(dataFile: WritableStorage, layout: ImageLayout): Step<voi
   // What is mapped is there, as far as it can be written in one piece.
   const unitBytes = preallocation !== 'off' && !extendedL2 ? clusterBytes : 1;
   const sizeBytes = alignUp(layout.sizeBytes, unitBytes);
-  yield* truncateStorage(dataFile, sizeBytes);
+  yield* growStorage(dataFile, sizeBytes);
   if (preallocation === 'falloc') yield* allocateSpace(dataFile, 0, sizeBytes);
   if (preallocation === 'full') yield* writeZeros(dataFile, 0, sizeBytes);
 }

@@ -3,9 +3,9 @@ import { DiskError } from '@diskfile/bytes';
 import {
   allocateSpace,
   type CreateContext,
+  growStorage,
   quote,
   type Step,
-  truncateStorage,
   writeZeros,
 } from '@diskfile/core';
 
@@ -17,7 +17,7 @@ export function* createRaw(context: CreateContext): Step<void> {
     throw refused('raw.no-backing', 'A raw disk cannot have a backing file');
   }
   const preallocation = parseRawOptions(options);
-  yield* truncateStorage(storage, sizeBytes);
+  yield* growStorage(storage, sizeBytes);
   if (preallocation === 'off') return;
   const reserved = preallocation === 'falloc' && (yield* allocateSpace(storage, 0, sizeBytes));
   if (!reserved) yield* writeZeros(storage, 0, sizeBytes);

@@ -1,7 +1,6 @@
 /** Creating VDI images, with the options of `qemu-img create -f vdi`. */
 import { alignUp, DiskError, divideUp, randomUuid } from '@diskfile/bytes';
 import {
-  allocateSpace,
   type CreateContext,
   flushStorage,
   quote,
@@ -39,10 +38,7 @@ export function* createVdi(context: CreateContext): Step<void> {
     map.setUint32(index * 4, isStatic ? index : 0xffff_ffff, true);
   }
   yield* writeBytes(storage, new Uint8Array(map.buffer), MAP_OFFSET);
-  if (isStatic) {
-    yield* truncateStorage(storage, dataOffset + blocks * BLOCK_BYTES);
-    yield* allocateSpace(storage, dataOffset, blocks * BLOCK_BYTES);
-  }
+  if (isStatic) yield* truncateStorage(storage, dataOffset + blocks * BLOCK_BYTES);
   const head = encodeHeader({ sizeBytes, blocks, dataOffset, isStatic });
   yield* writeBytes(storage, head, 0);
   yield* flushStorage(storage);

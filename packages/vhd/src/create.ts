@@ -9,12 +9,11 @@ import {
   randomUuid,
 } from '@diskfile/bytes';
 import {
-  allocateSpace,
   type CreateContext,
   flushStorage,
+  growStorage,
   quote,
   type Step,
-  truncateStorage,
   type WritableStorage,
   writeBytes,
 } from '@diskfile/core';
@@ -77,8 +76,7 @@ export function* createVhd(context: CreateContext): Step<void> {
 }
 
 function* createFixed(storage: WritableStorage, { sizeBytes }: VhdLayout, footer: Uint8Array) {
-  yield* truncateStorage(storage, sizeBytes);
-  yield* allocateSpace(storage, 0, sizeBytes);
+  yield* growStorage(storage, sizeBytes);
   yield* writeBytes(storage, footer, sizeBytes);
   yield* flushStorage(storage);
 }

@@ -33,8 +33,12 @@ function withTracks(sectors: number, sectorsPerTrack: number, heads: number): Ge
   return { cylinders: Math.floor(tracks / heads), heads, sectorsPerTrack };
 }
 
+/** What a disk of no sectors has. */
+const NO_GEOMETRY: Geometry = { cylinders: 0, heads: 0, sectorsPerTrack: 0 };
+
 /** The smallest geometry that the algorithm gives and that has room for `totalSectors`. */
 export function geometryWithRoom(totalSectors: number): Geometry {
+  if (totalSectors === 0) return NO_GEOMETRY;
   let geometry = geometryOf(totalSectors);
   for (let sectors = totalSectors; sectorsOf(geometry) < totalSectors; sectors += 1) {
     if (sectors >= MAX_GEOMETRY_SECTORS) return MAX_GEOMETRY;

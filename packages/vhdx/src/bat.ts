@@ -103,9 +103,15 @@ export class BlockAllocationTable implements BlockTable {
     );
   }
 
+  /** No block begins here or further on. */
+  protected get blocksEnd(): number {
+    return this.storage.sizeBytes;
+  }
+
   /** The offset counts MiB from bit 20 on, so the bits below it only have to be cleared. */
   #placeOf(high: number, low: number, at: number): number {
     const offset = high * TWO_32 + clearBits(low, STATE_BITS);
+    if (offset >= this.blocksEnd) throw beyondFile(offset);
     if (offset >= MIB && offset <= Number.MAX_SAFE_INTEGER - this.blockBytes) return offset;
     throw corrupt('vhdx.block-place', 'A block lies where none can be', this.region.offset + at);
   }
@@ -131,4 +137,9 @@ export class BlockAllocationTable implements BlockTable {
     if (bitField(low, 0, 3) !== BITMAP_PRESENT) return undefined;
     return this.#placeOf(page.view.getUint32(inPage + 4, true), low, at);
   }
+}
+
+function beyondFile(hostOffset: number): DiskError {
+  const message = 'A block of the disk is not in the file; it may have been cut';
+  return corrupt('vhdx.block-beyond-file', message, hostOffset);
 }

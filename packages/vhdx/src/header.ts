@@ -27,6 +27,7 @@ export function checksumOf(bytes: Uint8Array): number {
 }
 
 export function* readHeader(storage: Storage): Step<VhdxHeader> {
+  yield* checkSignature(storage);
   const valid: VhdxHeader[] = [];
   for (const slot of [0, 1] as const) {
     const bytes = yield* readBytes(storage, PLACES.headers[slot], HEADER_BYTES);
@@ -61,7 +62,7 @@ export function* readHeader(storage: Storage): Step<VhdxHeader> {
   }
   const [first, second] = valid;
   if (first === undefined) {
-    throw yield* noHeader(storage);
+    throw corrupt('vhdx.no-header', 'Neither of the two headers is whole', PLACES.headers[0]);
   }
   const header =
     second !== undefined && second.sequenceNumber > first.sequenceNumber ? second : first;
@@ -69,11 +70,10 @@ export function* readHeader(storage: Storage): Step<VhdxHeader> {
   return header;
 }
 
-function* noHeader(storage: Storage): Step<Error> {
+function* checkSignature(storage: Storage): Step<void> {
   const start = yield* readBytes(storage, 0, FILE_SIGNATURE.length);
-  return String.fromCharCode(...start) === FILE_SIGNATURE
-    ? corrupt('vhdx.no-header', 'Neither of the two headers is whole', PLACES.headers[0])
-    : corrupt('vhdx.no-signature', 'The file is no VHDX disk', 0);
+  if (String.fromCharCode(...start) === FILE_SIGNATURE) return;
+  throw corrupt('vhdx.no-signature', 'The file is no VHDX disk', 0);
 }
 
 function checkLog({ slot, logOffset, logBytes }: VhdxHeader): void {

@@ -44,6 +44,11 @@ export class WritableBat extends BlockAllocationTable {
     this.#space = new AppendSpace(storage, usedEnd, MIB);
   }
 
+  /** What is set aside is part of the file, although nothing may have been written there yet. */
+  protected override get blocksEnd(): number {
+    return Math.max(this.storage.sizeBytes, this.#space.end);
+  }
+
   *reserve(count: number): Step<number> {
     if (this.pages.dirtyBytes > MAX_DIRTY_BYTES) yield* this.flush();
     const lengthBytes = count * this.blockBytes;

@@ -62,6 +62,8 @@ class ExtentCheck {
   readonly #context: CheckContext;
   readonly #findings = new FindingList();
   #checkErrors = 0;
+  /** Of the first grain that is not in its file, at which `qemu-img` gives up. */
+  #firstMissing: number | undefined;
   #corruptions = 0;
   #done = 0;
   #total = 0;
@@ -110,6 +112,7 @@ class ExtentCheck {
 
   #missing(hostOffset: number, guestOffset: number): void {
     this.#checkErrors += 1;
+    this.#firstMissing ??= guestOffset;
     const message = 'Content of the disk is not in its file';
     this.#add({ detail: 'vmdk.grain-beyond-file', message, hostOffset }, guestOffset);
   }
@@ -139,7 +142,15 @@ class ExtentCheck {
       fragmentedClusters: 0,
       findings: this.#findings.listed,
       findingsOmitted: this.#findings.omitted,
+      ...(this.#context.asQemu ? this.#genuineWords() : {}),
     };
+  }
+
+  #genuineWords(): Pick<CheckReport, 'genuine'> {
+    if (this.#firstMissing === undefined) return {};
+    const sector = this.#firstMissing / SECTOR_BYTES;
+    const text = `ERROR: cluster offset for sector ${sector} points after EOF`;
+    return { genuine: { lines: [{ text, isError: false }], failure: 'EINVAL' } };
   }
 }
 

@@ -3,6 +3,7 @@ import { alignUp, DiskError, divideUp } from '@diskfile/bytes';
 import {
   type CreateContext,
   flushStorage,
+  growStorage,
   type Step,
   truncateStorage,
   type WritableStorage,
@@ -72,7 +73,7 @@ function partsOf({ sizeBytes, isSplit, isSparse, ownName }: CreateLayout): Part[
 }
 
 function* layOutFlat(file: WritableStorage, sizeBytes: number): Step<void> {
-  yield* truncateStorage(file, sizeBytes);
+  yield* growStorage(file, sizeBytes);
   yield* flushStorage(file);
 }
 

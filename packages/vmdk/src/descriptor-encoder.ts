@@ -41,7 +41,7 @@ function withoutZeros(cid: string): string {
 function newCid(): string {
   const random = globalThis.crypto.getRandomValues(new Uint32Array(1))[0]!;
   // All ones stand for no image at all.
-  return (random % 0xffff_ffff).toString(16).padStart(8, '0');
+  return (random % 0xffff_ffff).toString(16);
 }
 
 function extentLine({ isSparse }: CreateLayout, { sizeBytes, filename }: NewExtent): string {

@@ -2,7 +2,7 @@
  * The descriptor: a text of `name=value` lines and one line for each extent ("Virtual Disk Format",
  * section "The Descriptor File"). It stands alone in a file, or within a sparse extent.
  */
-import { decodeName } from '@diskfile/bytes';
+import { decodeName, type DiskError } from '@diskfile/bytes';
 import { corrupt } from './refusals.ts';
 import { SECTOR_BYTES } from './structs.ts';
 
@@ -103,11 +103,13 @@ function parseValueLine(line: string, values: Map<string, string>): void {
 
 function parseExtentLine(line: string): ExtentLine | undefined {
   const match =
-    /^\s*(RW|RDONLY|NOACCESS)\s+(\d{1,16})\s+([A-Z]\w*)(?:\s+"([^"]*)"(?:\s+(\d{1,16}))?)?/.exec(
+    /^\s*(RW|RDONLY|NOACCESS)\s+(\d{1,16})\s+([A-Z]\w*)(?:\s+"([^"]*)"(?:\s+(-?\d{1,16}))?)?/.exec(
       line,
     );
   if (match === null) return undefined;
-  const [, access, sectors, type, filename, offset = '0'] = match;
+  const [, access, sectors, type, filename, givenOffset] = match;
+  if (filename !== undefined && !hasItsOffset(type!, givenOffset)) throw invalidLine(line);
+  const offset = givenOffset ?? '0';
   const extent: ExtentLine = {
     access: access as ExtentLine['access'],
     sizeBytes: Number(sectors) * SECTOR_BYTES,
@@ -117,4 +119,13 @@ function parseExtentLine(line: string): ExtentLine | undefined {
   };
   if (Number.isSafeInteger(extent.sizeBytes + extent.offset)) return extent;
   throw corrupt('vmdk.extent-size', `An extent of ${sectors} sectors at ${offset}`, 0);
+}
+
+/** A flat extent lies somewhere in its file; all others are files of their own. */
+function hasItsOffset(type: string, offset: string | undefined): boolean {
+  return offset === undefined || (type === 'FLAT' && !offset.startsWith('-'));
+}
+
+function invalidLine(line: string): DiskError {
+  return corrupt('vmdk.extent-line', `Invalid extent line: ${line}`, 0);
 }

@@ -1,4 +1,5 @@
 /** A VMDK disk as a map over its extents. */
+import type { DiskError } from '@diskfile/bytes';
 import {
   type BackingReference,
   type Extent,
@@ -46,6 +47,7 @@ export class VmdkImage implements FormatImage {
   readonly dataMayBeSparse: boolean;
   readonly storages: readonly Storage[];
   readonly writer?: ImageWriter;
+  #belowFault: DiskError | undefined;
   readonly #extents: ExtentList;
   readonly #descriptor: Descriptor;
 
@@ -74,13 +76,20 @@ export class VmdkImage implements FormatImage {
     return this.#extents.load(guestOffset);
   }
 
-  /** A parent whose content has changed since no longer fits what is here. */
+  get belowFault(): DiskError | undefined {
+    return this.#belowFault;
+  }
+
+  /**
+   * A parent whose content has changed since no longer fits what is here, which can still be told of
+   * and read as far as nothing of the parent shows through.
+   */
   checkBacking(below: FormatImage): void {
     const { cid } = below.details();
     const { parentCid } = this.#descriptor;
     // A parent of another format has no such identity.
     if (below.format !== this.format || cid === parentCid) return;
-    throw corrupt(
+    this.#belowFault = corrupt(
       'vmdk.parent-cid',
       `The parent has changed since the disk was made over it: its CID is ${String(cid)}, not ${parentCid}`,
       0,
@@ -108,5 +117,5 @@ function parentOf({ parentCid, parentFileNameHint }: Descriptor): BackingReferen
   const elsewhere = [foreignRelativePath(name) ?? '', foreignFileName(name)];
   const others = elsewhere.filter((each) => each !== '' && each !== name);
   const alternatives = [...new Set(others.map(fileReference))];
-  return { name, alternatives, format: undefined };
+  return { name, alternatives, format: 'vmdk' };
 }

@@ -31,7 +31,8 @@ import {
 const MAX_GRAIN_BYTES = 32 * 1024 * 1024;
 /** Those are decoded whole, several at a time; writers make them of 64 KiB. */
 const MAX_COMPRESSED_GRAIN_BYTES = 4 * 1024 * 1024;
-const MAX_TABLE_ENTRIES = 4096;
+/** All writers make tables of as many. */
+const MAX_TABLE_ENTRIES = 512;
 /** The footer lies before the end-of-stream marker. */
 const FOOTER_FROM_END = 1024;
 
@@ -166,7 +167,8 @@ function checked(header: SparseHeader): SparseHeader {
       `Up to ${MAX_COMPRESSED_GRAIN_BYTES} can be read.`,
     );
   }
-  if (entriesPerTable < 1 || entriesPerTable > MAX_TABLE_ENTRIES) {
+  const mostEntries = header.isEsx ? COWD_TABLE_ENTRIES : MAX_TABLE_ENTRIES;
+  if (entriesPerTable < 1 || entriesPerTable > mostEntries) {
     throw corrupt('vmdk.table-size', `Grain tables of ${entriesPerTable} entries`, 44);
   }
   const largest = Math.max(sizeBytes, directoryOffset, redundantOffset, header.overheadBytes);

@@ -5,6 +5,7 @@ import {
   flushStorage,
   type Limits,
   type Step,
+  truncateStorage,
   type WritableBlockTable,
   type WritableStorage,
   writeBytes,
@@ -37,6 +38,8 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
   readonly linkZero?: (grainIndex: number) => Step<void>;
   readonly #redundant: DataView | undefined;
   readonly #space: AppendSpace;
+  /** Those that are compressed take what they need. */
+  readonly #holdsWholeGrains: boolean;
   #dirtyCount = 0;
 
   constructor(
@@ -48,6 +51,7 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
     super(storage, geometry, directory, limits);
     this.#redundant = redundant && new DataView(redundant.buffer);
     this.#space = new AppendSpace(storage, usedEnd, alignment);
+    this.#holdsWholeGrains = alignment === geometry.grainBytes;
     if (geometry.zeroedGrains) this.linkZero = (grainIndex) => this.#linkZero(grainIndex);
   }
 
@@ -113,6 +117,7 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
   }
 
   *flush(): Step<void> {
+    if (this.#holdsWholeGrains) yield* this.#fillLastGrain();
     yield* flushStorage(this.storage);
     if (this.#dirtyCount === 0) return;
     const dirty = [...this.tables.values()].filter((table) => table.dirty);
@@ -120,6 +125,12 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
     yield* flushStorage(this.storage);
     for (const table of dirty) table.dirty = false;
     this.#dirtyCount = 0;
+  }
+
+  /** Other programs expect the file to hold every grain to its end. */
+  *#fillLastGrain(): Step<void> {
+    const { end } = this.#space;
+    if (this.storage.sizeBytes < end) yield* truncateStorage(this.storage, end);
   }
 
   *#write({ index, hostOffset, entries }: GrainTable): Step<void> {

@@ -89,7 +89,15 @@ describe('a new disk', () => {
     const base = folder.open('base.vmdk');
     base.writeSync(Uint8Array.of(1), 0);
     base.closeSync();
-    expect(detailOf(() => folder.open('top.vmdk'))).toBe('vmdk.parent-cid');
+    const top = folder.open('top.vmdk');
+    const byte = new Uint8Array(1);
+    expect(detailOf(() => top.readSync(byte, GRAIN))).toBe('vmdk.parent-cid');
+    expect(detailOf(() => top.writeSync(byte, GRAIN))).toBe('vmdk.parent-cid');
+    expect([...top.blockStatusSync(GRAIN, GRAIN)]).toMatchObject([{ allocated: false }]);
+    top.writeSync(new Uint8Array(GRAIN).fill(7), GRAIN);
+    top.readSync(byte, GRAIN);
+    expect(byte[0]).toBe(7);
+    top.closeSync();
   });
 });
 

@@ -3,7 +3,7 @@ import { DiskError } from '@diskfile/bytes';
 import type { ImageResizer, Preallocation, ResizeRequest } from '../format/writer-capabilities.ts';
 import type { Step } from '../step.ts';
 import { allocateSpace, truncateStorage, type WritableStorage } from '../storage.ts';
-import { writeZeros } from '../zero-fill.ts';
+import { growStorage, writeZeros } from '../zero-fill.ts';
 
 /** How large a disk is; a writer changes it, and every handle sees that. */
 export interface FlatSize {
@@ -57,7 +57,7 @@ export class FlatResizer implements ImageResizer {
   *#grow({ sizeBytes, preallocation }: ResizeRequest): Step<void> {
     const fileBytes = this.#storage.sizeBytes;
     const end = this.#startOffset + sizeBytes;
-    yield* truncateStorage(this.#storage, end);
+    yield* growStorage(this.#storage, end);
     try {
       yield* this.#reserve(fileBytes, end, preallocation);
     } catch (error) {

@@ -2,6 +2,7 @@
  * The engine's reading half: bytes out of any stack of {@link ExtentMap}s, be they the images of a
  * backing chain or the block map of one guest file.
  */
+import type { DiskError } from '@diskfile/bytes';
 import type { ExtentMap } from '../format/format-image.ts';
 import type { Limits } from '../limits.ts';
 import { runAsync, runSync, type Step } from '../step.ts';
@@ -31,10 +32,15 @@ export class MappedReader {
   /** The layer that could not answer, and how much of the range it was asked for. */
   readonly #miss = { depth: 0, lengthBytes: 0 };
 
+  /** What is below this layer is not to be read. */
+  readonly #fault: { readonly depth: number; readonly error: DiskError } | undefined;
+
   /** @param maps the top layer first; what all of them call `backing` reads as zeros. */
   constructor(maps: readonly ExtentMap[], limits: Limits) {
     this.#maps = maps;
     this.#cache = new UnitCache(limits.decodedCacheBytes);
+    const depth = maps.findIndex(({ belowFault }) => belowFault !== undefined);
+    this.#fault = depth === -1 ? undefined : { depth, error: maps[depth]!.belowFault! };
   }
 
   get sizeBytes(): number {
@@ -51,6 +57,7 @@ export class MappedReader {
     if (dst.length === 0) return;
     const extent = this.#extent;
     if (this.#tryResolve(guestOffset, dst.length) && extent.lengthBytes === dst.length) {
+      this.#refuseBelowFault(extent);
       if (extent.kind === 'data') return extent.storage!.readSync(dst, extent.hostOffset);
       if (extent.kind === 'zero') return void dst.fill(0);
     }
@@ -61,7 +68,12 @@ export class MappedReader {
   read(dst: Uint8Array, guestOffset: number): Promise<void> {
     if (dst.length === 0) return Promise.resolve();
     const extent = this.#extent;
-    if (this.#tryResolve(guestOffset, dst.length) && extent.lengthBytes === dst.length) {
+    const isFaulty = this.#fault !== undefined;
+    if (
+      !isFaulty &&
+      this.#tryResolve(guestOffset, dst.length) &&
+      extent.lengthBytes === dst.length
+    ) {
       if (extent.kind === 'data') return extent.storage!.read(dst, extent.hostOffset);
     }
     return runAsync(this.readStep(dst, guestOffset));
@@ -85,11 +97,17 @@ export class MappedReader {
     let at = 0;
     while (at < dst.length) {
       const extent = yield* this.resolve(guestOffset + at, dst.length - at);
+      this.#refuseBelowFault(extent);
       const end = at + extent.lengthBytes;
       batch.add(extent, at === 0 && end === dst.length ? dst : dst.subarray(at, end));
       at = end;
       if (batch.pendingBytes >= BATCH_BYTES) yield* batch.run();
     }
+  }
+
+  #refuseBelowFault({ depth, allocated }: Extent): void {
+    const fault = this.#fault;
+    if (fault !== undefined && (depth > fault.depth || !allocated)) throw fault.error;
   }
 
   /**
@@ -115,6 +133,7 @@ export class MappedReader {
   *isZero(guestOffset: number, lengthBytes: number): Step<boolean> {
     for (let done = 0; done < lengthBytes;) {
       const extent = yield* this.resolve(guestOffset + done, lengthBytes - done);
+      this.#refuseBelowFault(extent);
       if (extent.kind !== 'zero') return false;
       done += extent.lengthBytes;
     }

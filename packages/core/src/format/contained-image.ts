@@ -59,6 +59,10 @@ export class ContainedImage implements FormatImage {
     return this.#inner.load(guestOffset);
   }
 
+  get belowFault(): FormatImage['belowFault'] {
+    return this.#inner.belowFault;
+  }
+
   checkBacking(below: FormatImage): void {
     this.#inner.checkBacking?.(below);
   }

@@ -1,4 +1,5 @@
 /** What a disk format is to the engine: a map from guest ranges to where their bytes live. */
+import type { DiskError } from '@diskfile/bytes';
 import type { Extent } from '../engine/extent.ts';
 import type { BitmapInfo, SnapshotInfo } from './snapshot-info.ts';
 import type { ImageWriter } from './image-writer.ts';
@@ -22,6 +23,11 @@ export interface ExtentMap {
   lookup(guestOffset: number, lengthBytes: number, extent: Extent): boolean;
   /** Brings in what {@link lookup} missed. Right after it, the same lookup succeeds. */
   load(guestOffset: number): Step<void>;
+  /**
+   * Why nothing may be read of the layers below, though it is known where it would lie. Settled once
+   * the image below has been looked at ({@link FormatImage.checkBacking}).
+   */
+  readonly belowFault?: DiskError | undefined;
 }
 
 export interface Topology {

@@ -1,15 +1,16 @@
 /** What a LUKS header says of itself, for people and programs. */
 import type { FormatDetails } from '@diskfile/core';
 import { cipherSpecOf, type LuksHeader } from './header.ts';
+import { cipherKeyBytes, nameFault } from './names.ts';
 
 export function describeLuks(header: LuksHeader): FormatDetails {
   const { mode, cipher, ivGenerator, ivHash } = cipherSpecOf(header);
-  const aesBits = (mode === 'xts' ? header.keyBytes / 2 : header.keyBytes) * 8;
+  const fault = nameFault(header);
   return {
     ivGenerator: ivGenerator ?? '',
     ...(ivGenerator === 'essiv' ? { ivGeneratorHash: ivHash ?? 'sha256' } : {}),
     hash: header.hash,
-    cipher: `${cipher}-${aesBits}`,
+    cipher: `${cipher}-${cipherKeyBytes(header) * 8}`,
     cipherMode: mode,
     uuid: header.uuid,
     slots: header.slots.map(({ isActive, iterations, keyOffset, stripes }) =>
@@ -17,5 +18,6 @@ export function describeLuks(header: LuksHeader): FormatDetails {
     ),
     payloadOffset: header.payloadOffset,
     masterKeyIterations: header.masterKeyIterations,
+    ...(fault === undefined ? {} : { unsupported: fault }),
   };
 }

@@ -138,12 +138,14 @@ function checkPlaces(header: LuksHeader, availableBytes: number): void {
     throw corrupt('luks.payload-offset', 'The encrypted data begins within the header', 104);
   }
   for (const [index, { keyOffset }] of slots.entries()) {
-    const isWithin = keyOffset >= LUKS_HEADER_BYTES && keyOffset + materialBytes <= end;
+    const isBehind = keyOffset >= LUKS_HEADER_BYTES;
+    const isWithin = isBehind && keyOffset + materialBytes <= end;
     const other = slots.findIndex(
       (each, at) => at > index && Math.abs(each.keyOffset - keyOffset) < materialBytes,
     );
     if (isWithin && other === -1) continue;
-    const what = isWithin ? `overlaps that of slot ${other}` : 'leaves the header';
+    const outside = isBehind ? 'reaches into the encrypted data' : 'begins within the header';
+    const what = isWithin ? `overlaps that of slot ${other}` : outside;
     throw corrupt(
       'luks.key-material',
       `The key material of slot ${index} ${what}`,

@@ -3,6 +3,7 @@ import { readBytes, type Step } from '@diskfile/core';
 import { type SectorCipher, sectorCipher } from '../sector-cipher.ts';
 import { cipherSpecOf, type LuksBounds, type LuksHeader, parseLuksHeader } from './header.ts';
 import { type LuksPlace, unlock } from './key-slots.ts';
+import { checkNames } from './names.ts';
 import { LUKS_HEADER_BYTES } from './structs.ts';
 
 /** @throws DiskError `corrupt`, `unsupported`, `limit` */
@@ -20,6 +21,7 @@ export function* openLuks(
   header: LuksHeader,
   passphrase: Uint8Array,
 ): Step<SectorCipher> {
+  checkNames(header);
   const { masterKey } = yield* unlock(place, header, passphrase);
   return sectorCipher(place.provider, cipherSpecOf(header), masterKey);
 }

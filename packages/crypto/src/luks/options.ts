@@ -38,9 +38,6 @@ export function parseLuksOptions(values: LuksOptionValues): LuksOptions {
   const ivGenerator = choice(values, 'ivgen-alg', IV_GENERATORS, 'plain64');
   const ivHash = choice(values, 'ivgen-hash-alg', HASHES, 'sha256');
   const cipherBytes = CIPHERS[cipher]!;
-  if (mode === 'xts' && cipherBytes === 24) {
-    throw invalid('cipher-alg', 'AES in the mode xts has keys of 128 or 256 bits, not 192');
-  }
   const milliseconds = Number(values['iter-time'] ?? DEFAULT_MILLISECONDS);
   if (!Number.isSafeInteger(milliseconds) || milliseconds < 1) {
     throw invalid('iter-time', `${String(values['iter-time'])} is no number of milliseconds`);

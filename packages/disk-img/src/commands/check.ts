@@ -98,6 +98,7 @@ async function checkImage(
   { repair, forceShare, asQemu }: CheckRequest,
 ): Promise<CheckReport> {
   const how = { forceShare, asQemu, gate: OPEN_GATE, ...(repair === undefined ? {} : { repair }) };
+  if (program.isLookAlike) openBefore(program, source, forceShare);
   try {
     return await (source.graph === undefined ? checkPath(source, how) : checkGraph(source, how));
   } catch (error) {
@@ -111,6 +112,18 @@ async function checkImage(
       throw new Failure('This image format does not support checks', { exitCode, cause: error });
     }
     throw openFailure(source, error, { writable: repair !== undefined });
+  }
+}
+
+/** QEMU opens an image before it checks it: what is below has to be there, and the key. */
+function openBefore(program: Program, source: ImageSource, forceShare: boolean): void {
+  try {
+    openImage(program, { source, forceShare }).closeSync();
+  } catch (error) {
+    // Damage of the image itself is what the check is for.
+    if (!(error instanceof Failure) || !(error.cause instanceof DiskError)) throw error;
+    const { code, context } = error.cause;
+    if (code === 'wrong-key' || (context.depth ?? 0) > 0) throw error;
   }
 }
 

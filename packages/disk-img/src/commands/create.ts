@@ -1,5 +1,5 @@
 /** `create`: makes a new image. */
-import { formatName, Interrupted } from '@diskfile/command';
+import { formatName, Interrupted, shownFrom } from '@diskfile/command';
 import {
   createDiskFile,
   DiskError,
@@ -230,7 +230,8 @@ async function make(
     );
   } catch (error) {
     if (error instanceof Interrupted) throw error;
-    throw refuse(creationWords(error, { format, filename, values }), { cause: error });
+    const words = creationWords(error, { format, filename, values });
+    throw refuse(shownFrom(filename, words), { cause: error });
   }
 }
 

@@ -1,8 +1,8 @@
 /** Opening the image that a command works on, with the refusals of qemu-img. */
-import { repairUnclosed } from '@diskfile/command';
+import { checkEncryption, keyFirst, repairUnclosed } from '@diskfile/command';
 import { DiskError, type DiskFile, openDiskFileSync, openGraphSync } from 'diskfile';
 import { Failure, type Program } from '../program.ts';
-import { missingKeyWords, wordsOf } from '../words/disk-words.ts';
+import { wordsOf } from '../words/disk-words.ts';
 import { openFailure } from '../words/open-failure.ts';
 import type { ImageSource } from './image-source.ts';
 
@@ -33,26 +33,30 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
     gate: OPEN_GATE,
     ...(snapshot === undefined ? {} : { snapshot }),
   };
+  const wantsKey = request.withoutKey !== true;
   if (writable && program.isLookAlike && source.path !== undefined) {
     repairUnclosed(source.path, source.format, (line) => program.rawError(`${line}\n`));
   }
   try {
     const disk = openSource(source, how);
-    if (program.isLookAlike && request.withoutKey !== true) checkKey(disk);
+    if (program.isLookAlike) refuseAsQemu(disk, wantsKey);
     if (writable && source.format === undefined) warnOfProbing(program, source, disk);
     return disk;
   } catch (error) {
-    throw openFailure(source, error, { exitCode: request.exitCode, writable });
+    const isKeyless = source.graph === undefined && source.passphrase === undefined;
+    const reason = program.isLookAlike && wantsKey && isKeyless ? keyFirst(error) : error;
+    throw openFailure(source, reason, { exitCode: request.exitCode, writable });
   }
 }
 
 /** QEMU wants the key when it opens an image, whatever is done with it then. */
-function checkKey(disk: DiskFile): void {
-  const { format, details } = disk.info()[0]!;
-  const encryption = details['encryption'] as { readonly locked?: boolean } | undefined;
-  if (encryption?.locked !== true) return;
-  closeQuietly(disk);
-  throw new DiskError('wrong-key', 'open.no-secret', missingKeyWords(format));
+function refuseAsQemu(disk: DiskFile, wantsKey: boolean): void {
+  try {
+    checkEncryption(disk.info()[0]!, wantsKey);
+  } catch (error) {
+    closeQuietly(disk);
+    throw error;
+  }
 }
 
 type HowToOpen = Parameters<typeof openDiskFileSync>[1] & Parameters<typeof openGraphSync>[1];

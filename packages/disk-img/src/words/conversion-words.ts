@@ -1,11 +1,11 @@
 /** Why a conversion came to nothing, in the words of qemu-img. */
-import { hostErrorText } from '@diskfile/command';
+import { hostErrorText, shownFrom } from '@diskfile/command';
 import { DiskError } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
 import { Failure } from '../program.ts';
 import { creationWords } from './creation-words.ts';
 import { wordsOf, wordsOfWriting } from './disk-words.ts';
-import { openReason, shownFrom } from './open-failure.ts';
+import { openReason } from './open-failure.ts';
 
 export interface ConversionTarget {
   readonly target: string;
@@ -41,7 +41,8 @@ export function conversionWords(
     return new Failure(`error while writing at byte ${offset ?? 0}: ${reason}`, { cause: error });
   }
   if (op === 'read' && error.code !== 'invalid-argument') {
-    return new Failure(`error while reading at byte ${offset ?? 0}: ${hostErrorText('EIO')}`, {
+    const errno = error.detail === 'vmdk.parent-cid' ? 'EINVAL' : 'EIO';
+    return new Failure(`error while reading at byte ${offset ?? 0}: ${hostErrorText(errno)}`, {
       cause: error,
     });
   }

@@ -1,5 +1,5 @@
 /** Images that cannot be opened, and why. */
-import { isAbsolute, sep } from 'node:path';
+import { shownFrom } from '@diskfile/command';
 import type { DiskError } from 'diskfile';
 import { Failure } from '../program.ts';
 import { wordsOf, wordsOfWriting } from './disk-words.ts';
@@ -12,13 +12,6 @@ export function openFailure(
 ): Failure {
   const reason = shownFrom(filename, openReason(error, writable));
   return new Failure(`Could not open '${filename}': ${reason}`, { exitCode, cause: error });
-}
-
-/** Whoever names an image from where he stands is told of the files beside it likewise. */
-export function shownFrom(filename: string, reason: string): string {
-  if (isAbsolute(filename)) return reason;
-  const short = reason.replaceAll(`'${process.cwd()}${sep}`, "'");
-  return filename.startsWith('./') ? short : short.replaceAll("'./", "'");
 }
 
 /**

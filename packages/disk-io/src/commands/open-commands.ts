@@ -1,5 +1,5 @@
 /** Commands that open and close disks. */
-import { repairUnclosed } from '@diskfile/command';
+import { repairUnclosed, shownFrom } from '@diskfile/command';
 import { BlockOptions, parseKeyval } from 'diskfile';
 import type { GivenArguments } from '../program/getopt.ts';
 import { AIO_MODES, cacheMode, discardMode, NO_CACHE } from '../program/modes.ts';
@@ -114,7 +114,8 @@ export async function open(session: Session, request: OpenRequest): Promise<Outc
     return 'done';
   } catch (error) {
     const device = request.name === undefined ? '' : ` device ${request.name}`;
-    console.error(`can't open${device}: ${openReason(error, request.writable)}`);
+    const reason = shownFrom(request.name ?? '', openReason(error, request.writable));
+    console.error(`can't open${device}: ${reason}`);
     return 'failed';
   }
 }

@@ -1,4 +1,5 @@
 /** Opens what commands work on. */
+import { checkEncryption, keyFirst } from '@diskfile/command';
 import {
   BlockOptions,
   DiskError,
@@ -65,28 +66,27 @@ export async function openDisk(request: OpenRequest, objects: UserObjects): Prom
     );
   }
   const graph = copyOnRead ? copyingOnRead(plain) : plain;
-  const disk = await openGraph(graph, {
-    readOnly: !writable,
-    forceShare,
-    discards,
-    temporary,
-    objects,
-    gate: { allow: 'any' },
-  });
-  if (!isLocked(disk)) return disk;
-  await disk.close();
-  const option = disk.format === 'luks' ? 'key-secret' : 'encrypt.key-secret';
-  throw new DiskError(
-    'wrong-key',
-    'graph.no-secret',
-    `Parameter '${option}' is required for cipher`,
-  );
-}
-
-/** Whether the image is encrypted and nobody has said with what. */
-function isLocked(disk: DiskFile): boolean {
-  const { encryption } = disk.info()[0]!.details;
-  return (encryption as { readonly locked?: boolean } | undefined)?.locked === true;
+  const isKeyless = plain.copy().takeText('key-secret') === undefined;
+  let disk: DiskFile;
+  try {
+    disk = await openGraph(graph, {
+      readOnly: !writable,
+      forceShare,
+      discards,
+      temporary,
+      objects,
+      gate: { allow: 'any' },
+    });
+  } catch (error) {
+    throw isKeyless ? keyFirst(error) : error;
+  }
+  try {
+    checkEncryption(disk.info()[0]!, true);
+  } catch (error) {
+    await disk.close();
+    throw error;
+  }
+  return disk;
 }
 
 /** A name together with options: these say what else there is to say of the node. */

@@ -13,6 +13,7 @@ const REQUEST_ERRNO: Readonly<Record<string, string>> = {
 /** What a request that failed is reported with. @throws what is no failure of a disk */
 export function requestReason(error: unknown): string {
   if (!(error instanceof DiskError)) throw error;
+  if (error.detail === 'vmdk.parent-cid') return hostErrorText('EINVAL');
   const errno = error.errno === 'EFBIG' ? error.errno : (REQUEST_ERRNO[error.code] ?? error.errno);
   return hostErrorText(errno);
 }
@@ -23,7 +24,6 @@ const FILE_DETAILS: ReadonlySet<string> = new Set([
   'storage.read-only',
   'storage.name-too-long',
   'storage.symlink-loop',
-  'gate.not-found',
 ]);
 
 /** Why an image could not be opened. @throws what is no failure of a disk */

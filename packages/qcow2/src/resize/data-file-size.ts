@@ -2,6 +2,7 @@
 import { alignUp } from '@diskfile/bytes';
 import {
   allocateSpace,
+  growStorage,
   type Preallocation,
   type Step,
   truncateStorage,
@@ -25,7 +26,7 @@ export function* growDataFile(
   const newBytes = alignUp(sizeBytes, unitBytes);
   const leftBytes = Math.min(dataFile.sizeBytes, newBytes) - oldBytes;
   if (leftBytes > 0) yield* makeZeros(dataFile, oldBytes, leftBytes);
-  if (dataFile.sizeBytes < newBytes) yield* truncateStorage(dataFile, newBytes);
+  if (dataFile.sizeBytes < newBytes) yield* growStorage(dataFile, newBytes);
   if (preallocation === 'full') yield* writeZeros(dataFile, oldBytes, newBytes - oldBytes);
   if (preallocation === 'falloc') yield* allocateSpace(dataFile, oldBytes, newBytes - oldBytes);
 }

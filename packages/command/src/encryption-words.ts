@@ -1,0 +1,30 @@
+/** What keeps QEMU from opening an encrypted image that the library still tells of. */
+import { DiskError, type ImageInfo } from 'diskfile';
+import { missingKeyWords } from './disk-words.ts';
+
+interface EncryptionDetails {
+  readonly locked?: boolean;
+  readonly unsupported?: string;
+}
+
+/**
+ * @param wantsKey whether the image is to be more than looked at
+ * @throws DiskError `wrong-key`, or `unsupported` for a header that nobody can do anything with
+ */
+export function checkEncryption({ format, details }: ImageInfo, wantsKey: boolean): void {
+  const encryption = details['encryption'] as EncryptionDetails | undefined;
+  if (wantsKey && encryption?.locked === true) throw noKey(format);
+  const fault = encryption?.unsupported ?? (details as EncryptionDetails).unsupported;
+  if (fault !== undefined) throw new DiskError('unsupported', 'luks.names', fault);
+}
+
+/** QEMU asks for the key of a LUKS disk before it looks at the header. */
+export function keyFirst(error: unknown): unknown {
+  if (!(error instanceof DiskError) || error.code === 'wrong-key') return error;
+  const { depth = 0 } = error.context;
+  return depth === 0 && error.detail.startsWith('luks.') ? noKey('luks') : error;
+}
+
+function noKey(format: string): DiskError {
+  return new DiskError('wrong-key', 'open.no-secret', missingKeyWords(format));
+}
