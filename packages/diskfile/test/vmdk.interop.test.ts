@@ -256,6 +256,11 @@ describe('a disk over another', () => {
       expect(bytesOf(name).equals(theirBytes(name))).toBe(true);
     }
     qemu.io('parent.vmdk', ['write -P 1 0 512']);
-    expect(() => openDiskFileSync(qemu.file('ours.vmdk'))).toThrow(/parent has changed/);
+    const disk = openDiskFileSync(qemu.file('ours.vmdk'));
+    const bytes = new Uint8Array(1000);
+    disk.readSync(bytes, MIB + 10);
+    expect(bytes.every((byte) => byte === 6)).toBe(true);
+    expect(() => disk.readSync(bytes, 2 * MIB)).toThrow(/parent has changed/);
+    disk.closeSync();
   });
 });
