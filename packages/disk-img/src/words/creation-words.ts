@@ -45,6 +45,9 @@ export function creationWords(error: unknown, target: CreationTarget): string {
   return wordsOfWriting(error);
 }
 
+/** Those that QEMU has names for, and the platforms have not. */
+const CIPHERS_OF_QEMU = /^(?:3?des|cast5-128|(?:serpent|twofish)-(?:128|192|256))$/;
+
 /** Of a choice that does not exist, the one that has no such name is told. */
 function encryptionWords({ detail, message }: DiskError, values: OptionValues): string | undefined {
   const format = values.get('encrypt.format')?.text;
@@ -53,6 +56,9 @@ function encryptionWords({ detail, message }: DiskError, values: OptionValues): 
   }
   const [, parameter, value] = /^([a-z-]+): "([^"]*)" is not available$/.exec(message) ?? [];
   if (parameter === undefined) return undefined;
+  if (parameter === 'cipher-alg' && CIPHERS_OF_QEMU.test(value!)) {
+    return `Algorithm '${value}' not supported`;
+  }
   return `Parameter '${parameter}' does not accept value '${value}'`;
 }
 
@@ -69,7 +75,8 @@ function isTooLarge({ detail, errno }: DiskError): boolean {
 
 function tooLargeWords({ format, values }: CreationTarget): string {
   if (format === 'vdi') {
-    const size = BigInt(values.get('size')!.text).toString(16);
+    const sectors = (BigInt(values.get('size')!.text) + 511n) / 512n;
+    const size = (sectors * 512n).toString(16);
     return `Unsupported VDI image size (size is 0x${size}, max supported is 0x1fffff8000000)`;
   }
   if (format === 'vhdx') return 'Image size too large; max of 64TB';
