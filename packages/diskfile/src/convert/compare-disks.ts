@@ -5,7 +5,6 @@ import {
   checkOptions,
   type DiskFile,
   type OptionKinds,
-  ParallelCalls,
   runAsync,
   runSync,
   type Step,
@@ -13,8 +12,7 @@ import {
 import type { ChainProgress } from '../chain/chain-options.ts';
 import { nextStatus } from '../chain/disk-steps.ts';
 import { refuseAborted } from '../workers/aborted.ts';
-
-const CHUNK_BYTES = 2 * 1024 * 1024;
+import { ComparisonRun } from './comparison-run.ts';
 
 export interface CompareDisksOptions {
   /** Disks of different sizes, and ranges that only one has allocated, count as different. */
@@ -82,34 +80,23 @@ function* compare(
     sizesDiffer,
   });
   if (strict && sizesDiffer) return differs('size', commonBytes);
-  const buffers = [new Uint8Array(CHUNK_BYTES), new Uint8Array(CHUNK_BYTES)] as const;
-  for (let at = 0; at < commonBytes;) {
-    refuseAborted(signal, first.name);
-    onProgress?.({ doneBytes: at, totalBytes });
-    const one = yield* nextStatus(first, at, commonBytes - at);
-    const other = yield* nextStatus(second, at, Math.min(one.lengthBytes, commonBytes - at));
-    const lengthBytes = Math.min(one.lengthBytes, other.lengthBytes);
-    if (strict && one.allocated !== other.allocated) return differs('allocation', at);
-    if (one.zero && other.zero) {
-      at += lengthBytes;
-      continue;
-    }
-    const length = Math.min(lengthBytes, CHUNK_BYTES);
-    const [left, right] = buffers.map((buffer) => buffer.subarray(0, length));
-    yield new ParallelCalls([
-      { runSync: () => first.readSync(left!, at), run: () => first.read(left!, at) },
-      { runSync: () => second.readSync(right!, at), run: () => second.read(right!, at) },
-    ]);
-    const difference = firstDifference(left!, right!);
-    if (difference !== -1) return differs('content', at + difference);
-    at += length;
-  }
+  const run = new ComparisonRun([first, second], commonBytes, {
+    strict,
+    reached: (doneBytes) => {
+      refuseAborted(signal, first.name);
+      onProgress?.({ doneBytes, totalBytes });
+    },
+  });
+  const difference = yield* run.firstDifference();
+  if (difference !== undefined) return differs(difference.kind, difference.guestOffset);
   const longer = first.sizeBytes > second.sizeBytes ? first : second;
   const dataAt = yield* firstNonZero(longer, commonBytes, options);
   onProgress?.({ doneBytes: totalBytes, totalBytes });
   if (dataAt !== undefined) return differs('content', dataAt);
   return { identical: true, guestOffset: undefined, kind: undefined, sizesDiffer };
 }
+
+const CHUNK_BYTES = 2 * 1024 * 1024;
 
 function* firstNonZero(
   disk: DiskFile,
@@ -131,10 +118,4 @@ function* firstNonZero(
     at += chunk.length;
   }
   return undefined;
-}
-
-/** First byte that differs; -1 for none, as it nearly always is: memory is compared at once first. */
-function firstDifference(left: Uint8Array, right: Uint8Array): number {
-  if (Buffer.compare(left, right) === 0) return -1;
-  return left.findIndex((byte, at) => byte !== right[at]);
 }

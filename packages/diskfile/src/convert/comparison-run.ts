@@ -1,0 +1,157 @@
+/**
+ * Looks for the first difference of two disks. Lanes take pieces in turn, in the order of the disk,
+ * so that the host reads for some while another is looked at.
+ */
+import { type DiskFile, ParallelCalls, type Step, stepCall } from '@diskfile/core';
+import { nextStatus } from '../chain/disk-steps.ts';
+import { TurnGate } from './turn-gate.ts';
+
+const PIECE_BYTES = 1024 * 1024;
+const LANES = 4;
+/** Before everything on the disk: what was thrown by the caller's own function comes first. */
+const CALLED_OFF = -1;
+
+export interface Difference {
+  /** With `strict`, ranges that only one disk has allocated differ as well. */
+  readonly kind: 'content' | 'allocation';
+  readonly guestOffset: number;
+}
+
+export interface ComparisonRunOptions {
+  readonly strict: boolean;
+  /** Called with the bytes gone through so far; may throw to call the work off. */
+  readonly reached: (doneBytes: number) => void;
+}
+
+/** What keeps the run from going on behind an offset. */
+type Ending = { readonly guestOffset: number } & (
+  | { readonly difference: Difference }
+  | { readonly error: unknown }
+);
+
+interface Piece {
+  readonly guestOffset: number;
+  readonly lengthBytes: number;
+}
+
+export class ComparisonRun {
+  readonly #disks: readonly [DiskFile, DiskFile];
+  readonly #endBytes: number;
+  readonly #options: ComparisonRunOptions;
+  readonly #planning = new TurnGate();
+  #tickets = 0;
+  #at = 0;
+  /** The one that is first on the disk. */
+  #ending: Ending | undefined;
+
+  constructor(
+    disks: readonly [DiskFile, DiskFile],
+    endBytes: number,
+    options: ComparisonRunOptions,
+  ) {
+    this.#disks = disks;
+    this.#endBytes = endBytes;
+    this.#options = options;
+  }
+
+  /**
+   * The first difference before `endBytes`; undefined where there is none. What cannot be read is
+   * thrown, unless there is a difference before it.
+   */
+  *firstDifference(): Step<Difference | undefined> {
+    const lanes = Array.from({ length: LANES }, () => stepCall(() => this.#lane()));
+    yield new ParallelCalls(lanes);
+    const ending = this.#ending;
+    if (ending === undefined) return undefined;
+    if ('error' in ending) throw ending.error;
+    return ending.difference;
+  }
+
+  #end(ending: Ending): void {
+    if (this.#ending === undefined || ending.guestOffset < this.#ending.guestOffset) {
+      this.#ending = ending;
+    }
+  }
+
+  *#lane(): Step<void> {
+    let buffers: readonly [Uint8Array, Uint8Array] | undefined;
+    for (;;) {
+      yield this.#planning.enter(this.#tickets++);
+      const piece = yield* this.#nextPiece();
+      this.#planning.leave();
+      if (piece === undefined) return;
+      buffers ??= [new Uint8Array(PIECE_BYTES), new Uint8Array(PIECE_BYTES)];
+      yield* this.#compare(piece, buffers);
+    }
+  }
+
+  /** The next piece that has to be read; undefined at the end of the run. One call at a time. */
+  *#nextPiece(): Step<Piece | undefined> {
+    try {
+      while (this.#ending === undefined && this.#at < this.#endBytes) {
+        const piece = yield* this.#take();
+        if (piece !== undefined) return piece;
+      }
+    } catch (error) {
+      this.#end({ guestOffset: this.#at, error });
+    }
+    return undefined;
+  }
+
+  /** Goes on to the end of a range; undefined for one that need not be read. */
+  *#take(): Step<Piece | undefined> {
+    const guestOffset = this.#at;
+    try {
+      this.#options.reached(guestOffset);
+    } catch (error) {
+      this.#end({ guestOffset: CALLED_OFF, error });
+      return undefined;
+    }
+    const [first, second] = this.#disks;
+    const left = this.#endBytes - guestOffset;
+    const one = yield* nextStatus(first, guestOffset, left);
+    const other = yield* nextStatus(second, guestOffset, Math.min(one.lengthBytes, left));
+    if (this.#options.strict && one.allocated !== other.allocated) {
+      this.#end({ guestOffset, difference: { kind: 'allocation', guestOffset } });
+      return undefined;
+    }
+    const isZero = one.zero && other.zero;
+    const bothBytes = Math.min(one.lengthBytes, other.lengthBytes);
+    const lengthBytes = isZero ? bothBytes : Math.min(bothBytes, PIECE_BYTES);
+    this.#at += lengthBytes;
+    return isZero ? undefined : { guestOffset, lengthBytes };
+  }
+
+  *#compare(
+    { guestOffset, lengthBytes }: Piece,
+    buffers: readonly [Uint8Array, Uint8Array],
+  ): Step<void> {
+    const [first, second] = this.#disks;
+    const one = buffers[0].subarray(0, lengthBytes);
+    const other = buffers[1].subarray(0, lengthBytes);
+    try {
+      yield new ParallelCalls([
+        {
+          runSync: () => first.readSync(one, guestOffset),
+          run: () => first.read(one, guestOffset),
+        },
+        {
+          runSync: () => second.readSync(other, guestOffset),
+          run: () => second.read(other, guestOffset),
+        },
+      ]);
+    } catch (error) {
+      return this.#end({ guestOffset, error });
+    }
+    const at = firstDifference(one, other);
+    if (at === -1) return;
+    const difference = { kind: 'content', guestOffset: guestOffset + at } as const;
+    this.#end({ guestOffset, difference });
+  }
+}
+
+/** First byte that differs; -1 for none, as it nearly always is: memory is compared at once first. */
+function firstDifference(left: Uint8Array, right: Uint8Array): number {
+  if (Buffer.compare(left, right) === 0) return -1;
+  return left.findIndex((byte, at) => byte !== right[at]);
+}
