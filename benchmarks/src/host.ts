@@ -1,6 +1,15 @@
 /** The machine that the benchmark runs on: its programs, and places for files. */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
@@ -36,6 +45,25 @@ export function scratchDirectory(): string {
 function made(directory: string): string {
   mkdirSync(directory, { recursive: true });
   return directory;
+}
+
+const MEMORY_CHUNK = Buffer.alloc(4 * 1024 * 1024, 1);
+
+/**
+ * Takes as much memory and gives it back. The host of a virtual machine reclaims what is free, and
+ * whoever uses it next waits for it: several times as long as for all else that copying a file takes.
+ */
+export function claimMemory(directory: string, lengthBytes: number): void {
+  const path = join(directory, 'claimed');
+  const fd = openSync(path, 'w');
+  try {
+    for (let done = 0; done < lengthBytes; done += MEMORY_CHUNK.length) {
+      writeSync(fd, MEMORY_CHUNK);
+    }
+  } finally {
+    closeSync(fd);
+    rmSync(path);
+  }
 }
 
 /** Runs a program to its end. @throws Error with what it wrote to stderr when it fails */

@@ -82,6 +82,8 @@ export async function runTimed(
 ): Promise<Finished> {
   const start = performance.now();
   const child = spawn(program, args, {
+    // Certificates that are named there are read at each start of Node.
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: undefined },
     stdio: ['ignore', options.discardOutput === true ? 'ignore' : 'pipe', 'pipe'],
   });
   const output: Buffer[] = [];

@@ -1,8 +1,8 @@
 /** Conversions, comparisons and checks, process start included, against qemu-img at its best. */
-import { rmSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { command, DISK_IMG, qemuCommand } from '../commands.ts';
-import { runProgram } from '../host.ts';
+import { claimMemory, runProgram } from '../host.ts';
 import { type Contender, medianRatio, medianTime, peakMemory, takeTurns } from '../measure.ts';
 import { formatMebibytes, formatMilliseconds, type Row, type Section } from '../table.ts';
 import type { Bench } from './suite.ts';
@@ -51,6 +51,9 @@ const GUEST_KINDS: readonly Kind[] = [
   kind('VDI', 'vdi', { read: 1, written: 1 }),
 ];
 
+/** Unit of `blocks` in the status of a file. */
+const BLOCK_BYTES = 512;
+
 /** Twice the time of qemu-img, for what depends on nothing but the size of a disk. */
 const EMPTY_TARGET = 0.5;
 
@@ -90,12 +93,21 @@ async function bothWays(
   add: (row: Promise<Row>) => Promise<void>,
 ): Promise<void> {
   const stored = join(bench.scratch, 'convert-source');
+  const dataBytes = statSync(source).blocks * BLOCK_BYTES;
   for (const each of kinds) {
     runProgram(bench.images.qemuImg, ['convert', ...convertArguments(RAW, source, each, stored)]);
     await add(
-      converted(bench, content, { from: each, source: stored, to: RAW, target: each.read }),
+      converted(bench, content, {
+        from: each,
+        source: stored,
+        to: RAW,
+        target: each.read,
+        dataBytes,
+      }),
     );
-    await add(converted(bench, content, { from: RAW, source, to: each, target: each.written }));
+    await add(
+      converted(bench, content, { from: RAW, source, to: each, target: each.written, dataBytes }),
+    );
     if (each === PLAIN || each === DEFLATE) {
       const label = `${content}: compare ${each.label} with raw`;
       const formats = ['-f', 'raw', '-F', each.format];
@@ -110,17 +122,19 @@ interface Conversion {
   readonly source: string;
   readonly to: Kind;
   readonly target: number | undefined;
+  /** Most that is written. */
+  readonly dataBytes?: number;
 }
 
 function converted(
   bench: Bench,
   content: string,
-  { from, source, to, target }: Conversion,
+  { from, source, to, target, dataBytes }: Conversion,
 ): Promise<Row> {
   const made = join(bench.scratch, 'convert-target');
   const args = ['convert', ...convertArguments(from, source, to, made)];
   const label = `${content === '' ? '' : `${content}: `}${from.label} → ${to.label}`;
-  return compared(bench, label, args, { target, made });
+  return compared(bench, label, args, { target, made, dataBytes });
 }
 
 /** The same for both: what qemu-img is fastest with. */
@@ -135,6 +149,8 @@ interface Comparison {
   readonly target: number | undefined;
   /** A file that is made, and removed before each turn. */
   readonly made?: string;
+  /** Most that is written to it. */
+  readonly dataBytes?: number | undefined;
 }
 
 /** One row: the same arguments for both commands. */
@@ -142,10 +158,11 @@ async function compared(
   bench: Bench,
   benchmark: string,
   args: readonly string[],
-  { target, made }: Comparison,
+  { target, made, dataBytes = 0 }: Comparison,
 ): Promise<Row> {
   const prepare = (): void => {
     if (made !== undefined) rmSync(made, { force: true });
+    claimMemory(bench.scratch, dataBytes);
   };
   const options = { prepare, discardOutput: true };
   const contenders: Contender[] = [
