@@ -132,4 +132,20 @@ describe('existing targets', () => {
     await convertDiskFile(file('deflate.qcow2'), file('ours'), { format, intoExisting: true });
     qemu.img('compare', '-f', format, '-F', format, 'ours', 'theirs');
   });
+
+  it.each(['raw', 'qcow2', 'vmdk', 'vhdx'])(
+    '%s is taken for zeros where that is said',
+    async (format) => {
+      for (const name of ['ours', 'theirs']) {
+        qemu.img('create', '-q', '-f', format, name, '30M');
+        // What is said is believed: this stays.
+        qemu.io(name, ['write -P 5 4M 1M'], '-f', format);
+      }
+      qemu.img('convert', '-n', '--target-is-zero', '-O', format, 'deflate.qcow2', 'theirs');
+      const options = { format, intoExisting: true, targetIsZero: true };
+      await convertDiskFile(file('deflate.qcow2'), file('ours'), options);
+      qemu.img('compare', '-f', format, '-F', format, 'ours', 'theirs');
+      qemu.io('ours', ['read -P 5 4M 512k', 'read -P 7 0 1M'], '-f', format);
+    },
+  );
 });
