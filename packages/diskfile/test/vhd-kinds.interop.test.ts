@@ -57,13 +57,14 @@ describe.skipIf(!haveTools('python3'))('VHD images', () => {
     if (!options.includes('table')) disks.expect7zip('alone.vhd', base);
   });
 
-  /** QEMU goes by the geometry of VirtualBox's disks, which VirtualBox does not; libvhdi never does. */
+  /** QEMU 7.2 goes by the geometry of disks of VirtualBox and Azure, which go by the size, as libvhdi does. */
   it.each([
     ['fixed', '--short-footer', 'QEMU'],
     ['dynamic', '--short-footer --block 65536', 'QEMU'],
     ['dynamic', '--creator vbox --block 65536', ''],
     ['fixed', '--creator vbox --geometry 9,4,17', ''],
     ['dynamic', '--creator vbox --geometry 0,0,0', ''],
+    ['fixed', '--creator wa --geometry 9,4,17', ''],
     ['fixed', '--creator mine --geometry 0,0,0', ''],
     ['fixed', '--creator tap --geometry 9,4,17', 'QEMU'],
     ['dynamic', '--creator CTXS --geometry 0,0,0', 'QEMU'],

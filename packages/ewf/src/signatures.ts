@@ -7,9 +7,9 @@ export const SIGNATURE = `EVF\x09${LATER_BYTES}`;
 
 /** Kinds that are known and not read. */
 const OTHER_KINDS: Readonly<Record<string, string>> = {
-  [`LVF\x09${LATER_BYTES}`]: 'logical evidence file (EWF-L01), which holds files and no disk',
-  'EVF2\x0d\x0a\x81\0': 'EWF version 2 image (Ex01)',
-  'LEF2\x0d\x0a\x81\0': 'logical evidence file (Lx01), which holds files and no disk',
+  [`LVF\x09${LATER_BYTES}`]: 'a logical evidence file (EWF-L01), which holds files and no disk',
+  'EVF2\x0d\x0a\x81\0': 'an EWF version 2 image (Ex01)',
+  'LEF2\x0d\x0a\x81\0': 'a logical evidence file (Lx01), which holds files and no disk',
 };
 
 export function signatureOf(head: Uint8Array): string {
@@ -32,7 +32,7 @@ export function refuseOtherKinds(head: Uint8Array, path: string): void {
   throw new DiskError(
     'unsupported',
     'ewf.kind',
-    `The file is an ${OTHER_KINDS[signature]}; that is not read`,
+    `The file is ${OTHER_KINDS[signature]}; that is not read`,
     { path, hint: 'Export it as E01 or raw with the program that made it.' },
   );
 }

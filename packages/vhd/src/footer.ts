@@ -34,7 +34,7 @@ const TYPES: Readonly<Record<number, VhdType>> = {
   [DISK_TYPE.differencing]: 'differencing',
 };
 /** Programs whose images have the size that they state; to others it is that of the geometry. */
-const EXACT_CREATORS = new Set(['win ', 'qem2', 'd2v ', 'tap\0', 'CTXS', 'vbox']);
+const EXACT_CREATORS = new Set(['win ', 'qem2', 'd2v ', 'tap\0', 'CTXS', 'wa\0\0', 'vbox']);
 const MAX_DISK_BYTES = 2 ** 63;
 
 /**
@@ -108,7 +108,8 @@ function headerOffsetOf(raw: ReturnType<typeof hardDiskFooter.decode>): number {
 
 /**
  * Virtual PC goes by the geometry, Hyper-V by the size; which of them made the image is told by
- * the creator, as far as that is known. VirtualBox goes by the size too, though QEMU has it otherwise. Disks beyond the largest geometry have their size only.
+ * the creator, as far as that is known. Azure and VirtualBox go by the size too, though QEMU 7.2 has
+ * it otherwise. Disks beyond the largest geometry have their size only.
  */
 function guestSizeOf(footer: Omit<VhdFooter, 'sizeBytes'>, stated: SizeSource): number {
   const sectors = sectorsOf(footer.geometry);
