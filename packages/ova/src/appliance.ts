@@ -10,6 +10,7 @@ import {
   type Storage,
 } from '@diskfile/core';
 import { type OvfDisk, parseOvf } from './ovf.ts';
+import { MemberMap } from './member-map.ts';
 import { broken, type Member, plainName, readMembers } from './tar.ts';
 
 const MAX_DESCRIPTOR_BYTES = 4 * 1024 * 1024;
@@ -51,13 +52,7 @@ export class Appliance {
         : (disks.find(({ id, file }) => id === wanted || file === wanted) ??
           disks.find((_, index) => String(index) === wanted));
     if (chosen === undefined) throw this.#noSuchDisk(wanted);
-    if (!chosen.isChunked) return chosen;
-    throw new DiskError(
-      'unsupported',
-      'ova.chunked',
-      `The disk ${quote(chosen.id)} is cut into several members of the archive`,
-      { hint: 'Unpack the archive and join the parts.' },
-    );
+    return chosen;
   }
 
   #noSuchDisk(wanted: string | undefined): DiskError {
@@ -72,23 +67,30 @@ export class Appliance {
 
   /** A file of the archive, as storage; what is beside the archive is out of reach. */
   open(filename: string): Storage {
-    const wanted = new Set([plainName(filename), plainName(decodedUri(filename))]);
-    const member = this.members.find(({ name }) => wanted.has(name));
-    if (member === undefined) {
+    const names = new Set([plainName(filename), plainName(decodedUri(filename))]);
+    const member = this.members.find(({ name }) => names.has(name));
+    const parts = member === undefined ? this.#chunksOf(names) : [member];
+    if (parts.length === 0) {
       const message = `The archive has no member ${quote(filename)}`;
       throw new DiskError('not-found', 'ova.no-member', message, { path: this.storage.name });
     }
-    const { storage } = this;
-    const { offset, sizeBytes } = member;
-    const map: Parameters<typeof mappedStorage>[1] = {
-      sizeBytes,
-      lookup(guestOffset, lengthBytes, extent) {
-        extent.setData(storage, offset + guestOffset, lengthBytes);
-        return true;
-      },
-      *load() {},
-    };
-    return mappedStorage(storage, map, { limits: this.#limits, startOffset: offset });
+    const place = parts.length === 1 ? { startOffset: parts[0]!.offset } : {};
+    const map = new MemberMap(this.storage, parts);
+    return mappedStorage(this.storage, map, { limits: this.#limits, ...place });
+  }
+
+  /** DSP0243, section 7.1: a large file may be cut into members, numbered from 000000000 on. */
+  #chunksOf(names: ReadonlySet<string>): Member[] {
+    for (const name of names) {
+      const chunks = this.members
+        .filter((member) => isChunkOf(member.name, name))
+        .toSorted((one, other) => (one.name < other.name ? -1 : 1));
+      const wanted = (index: number) => `${name}.${String(index).padStart(9, '0')}`;
+      const missing = chunks.findIndex((chunk, index) => chunk.name !== wanted(index));
+      if (missing >= 0) throw broken(`The archive lacks the member ${quote(wanted(missing))}`, 0);
+      if (chunks.length > 0) return chunks;
+    }
+    return [];
   }
 
   *openNamed({ filename, offset, lengthBytes }: NamedFile): Step<Storage> {
@@ -99,6 +101,10 @@ export class Appliance {
       `A disk of the appliance names a part of ${quote(filename)}`,
     );
   }
+}
+
+function isChunkOf(memberName: string, name: string): boolean {
+  return memberName.startsWith(`${name}.`) && /^\d{9}$/.test(memberName.slice(name.length + 1));
 }
 
 /** Names in a descriptor are URIs, though few programs write them so. */

@@ -7,7 +7,6 @@ export interface OvfDisk {
   readonly capacityBytes: number | undefined;
   /** URI of the disk's format. */
   readonly format: string | undefined;
-  readonly isChunked: boolean;
 }
 
 type Attributes = ReadonlyMap<string, string>;
@@ -39,7 +38,6 @@ export function parseOvf(xml: string): OvfDisk[] {
       file: href,
       capacityBytes: capacityOf(disk),
       format: disk.get('format'),
-      isChunked: file!.has('chunkSize'),
     };
   });
 }

@@ -133,8 +133,9 @@ function parsePax(bytes: Uint8Array): Override {
 }
 
 /**
- * Whether a file begins as an archive whose first file is called as an OVF descriptor is. Its
- * manifest and certificate may come before it, where somebody has put the archive together by hand.
+ * Whether a file begins as an archive whose first file is called as an OVF descriptor is. Where tar
+ * alone has put the archive together, its manifest and certificate may come before it, or a disk,
+ * behind which nothing more is seen.
  */
 export function beginsWithOvf(head: Uint8Array): boolean {
   let longName: string | undefined;
@@ -146,7 +147,7 @@ export function beginsWithOvf(head: Uint8Array): boolean {
     else if (header.type === 'x') longName = parsePax(data).name ?? longName;
     else if (header.type !== '5' && header.type !== 'g') {
       const name = longName ?? header.name;
-      if (!/\.(mf|cert)$/i.test(name)) return /\.ovf$/i.test(name);
+      if (!/\.(mf|cert)$/i.test(name)) return /\.(ovf|vmdk)$/i.test(name);
       longName = undefined;
     }
     at += BLOCK_BYTES + Math.ceil(header.sizeBytes / BLOCK_BYTES) * BLOCK_BYTES;

@@ -56,6 +56,7 @@ describe('an appliance', () => {
     expect(probe(buildTar([manifest, { name: 'a', data: raw }, ovf('a')]))).toBe('no');
     expect(probe(buildTar([manifest]))).toBe('no');
     expect(probe(buildTar([{ name: 'a', data: raw }, ovf('a')]))).toBe('no');
+    expect(probe(buildTar([{ name: 'a.vmdk', data: raw }, ovf('a.vmdk')]))).toBe('yes');
     expect(probe(buildTar([]))).toBe('no');
     for (const length of [0, 1, 511, 512]) expect(probe(raw.subarray(0, length))).toBe('no');
   });
@@ -93,6 +94,28 @@ describe('an appliance', () => {
       ['&#x110000;&nbsp;', '&#x110000;&nbsp;'],
     ] as const) {
       expect(read(open(buildTar([ovf(href), { name, data: raw }]))).equals(raw)).toBe(true);
+    }
+  });
+
+  it('has disks that are cut into chunks', () => {
+    const content = Buffer.alloc(5000).map((_, at) => (at * 7) % 251);
+    const cut = (from: number, to: number, number: string): TarMember => {
+      return { name: `a b.raw.${number}`, data: content.subarray(from, to) };
+    };
+    const chunks = [
+      cut(0, 512, '000000000'),
+      cut(512, 700, '000000001'),
+      cut(700, 3072, '000000002'),
+    ];
+    const other = { name: 'other', data: raw };
+    for (const archive of [
+      buildTar([ovf('a b.raw'), ...chunks]),
+      buildTar([ovf('a%20b.raw'), chunks[2]!, other, chunks[0]!, chunks[1]!]),
+    ]) {
+      expect(read(open(archive)).equals(content.subarray(0, 3072))).toBe(true);
+    }
+    for (const left of [[chunks[0]!, chunks[2]!], [chunks[1]!]]) {
+      expect(refusalOf(() => open(buildTar([ovf('a b.raw'), ...left])))).toBe('corrupt ova.broken');
     }
   });
 
