@@ -59,6 +59,7 @@ const WORDS: Readonly<Record<string, Words>> = {
     'You can force-remove this extra metadata with qemu-img check -r all',
   'qcow2.snapshot-not-found': 'snapshot not found',
   'disk.snapshot-not-found': 'snapshot not found',
+  'qed.disk-too-large': 'Invalid image size specified',
   'qed.shrink': 'Shrinking images is currently not supported',
   'raw.preallocation': ({ message }) => `Unsupported preallocation mode: ${quotedIn(message)}`,
   'storage.host': fileReason,

@@ -27,6 +27,8 @@ export interface VmdkDetails extends FormatDetails {
     readonly sizeBytes: number;
     readonly filename: string | undefined;
   }[];
+  /** Whether grains of zeros need no space. */
+  readonly zeroedGrains: boolean;
   /** The disk data base of the descriptor. */
   readonly database: Readonly<Record<string, string>>;
 }
@@ -103,6 +105,9 @@ export class VmdkImage implements FormatImage {
       cid,
       parentCid,
       extents: extents.map(({ type, sizeBytes, filename }) => ({ type, sizeBytes, filename })),
+      zeroedGrains: this.#extents.placed.every(
+        ({ source }) => source.sparse?.header.zeroedGrains === true,
+      ),
       database,
     };
   }

@@ -305,6 +305,9 @@ function refuseUncompressible({ options, format }: Conversion, values: OptionVal
   if (!COMPRESSIBLE.has(format)) {
     throw new Failure('Compression not supported for this file format');
   }
+  if (format === 'vmdk' && values.get('subformat')?.text.endsWith('Flat') === true) {
+    throw new Failure('invalid cluster size');
+  }
   const preallocation = values.get('preallocation')?.text ?? 'off';
   if (preallocation !== 'off') {
     throw new Failure('Compression and preallocation not supported at the same time');

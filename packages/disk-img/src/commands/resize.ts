@@ -114,7 +114,8 @@ function resize(
   if (total < current && !shrink) throw shrinking();
   const { resizing } = disk.capabilities;
   if (resizing === undefined) throw notResizable();
-  refuseUnevenSize(disk, total);
+  if (disk.format === 'qed') refuseOfQed(total, preallocation);
+  if (disk.format === 'qcow2') refuseOfQcow2(total);
   try {
     resizing.resizeSync(Number(total), { shrink, preallocation });
   } catch (error) {
@@ -130,14 +131,16 @@ function shrinking(): Failure {
   ]);
 }
 
-/** Formats whose size is whole sectors. */
-const WHOLE_SECTOR_FORMATS: ReadonlySet<string> = new Set(['qcow2', 'qed']);
+/** Some drivers of QEMU word their refusals in ways of their own. */
+function refuseOfQed(total: bigint, preallocation: Preallocation): void {
+  if (preallocation !== 'off') {
+    throw new Failure(`Unsupported preallocation mode '${preallocation}'`);
+  }
+  if (total % 512n !== 0n) throw new Failure('Invalid image size specified');
+}
 
-function refuseUnevenSize({ format }: DiskFile, total: bigint): void {
-  if (WHOLE_SECTOR_FORMATS.has(format) && total % 512n !== 0n) {
-    throw new Failure('The new size must be a multiple of 512');
-  }
-  if (format === 'qcow2' && total > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw new Failure('Failed to grow the L1 table: File too large');
-  }
+function refuseOfQcow2(total: bigint): void {
+  if (total % 512n !== 0n) throw new Failure('The new size must be a multiple of 512');
+  if (total <= BigInt(Number.MAX_SAFE_INTEGER)) return;
+  throw new Failure('Failed to grow the L1 table: File too large');
 }

@@ -74,7 +74,7 @@ export const truncateCommand: Command = {
       await resize(session, size, mode);
       return 'done';
     } catch (error) {
-      console.error(changeReason(error));
+      console.error(changeReason(error, session.disk.format));
       return 'failed';
     }
   },

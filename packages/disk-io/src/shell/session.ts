@@ -98,6 +98,9 @@ export class Session {
       process.exit(1);
     }
     if (error instanceof DiskError && error.code === 'corrupt') this.#tellOfDamage(error);
+    if (error instanceof DiskError && error.detail === 'vmdk.grain-written') {
+      this.console.error('Could not write to allocated cluster for streamOptimized');
+    }
     return requestReason(error);
   }
 

@@ -26,7 +26,10 @@ export async function writeZeroes(
   const [{ backing, details }] = disk.info() as [ImageInfo];
   // The first version of qcow2 has no zero clusters: it leaves out what nothing lies below.
   const isOld = format === 'qcow2' && details['compat'] === '0.10';
-  const habit = isOld && backing !== undefined ? 'none' : zeroHabit(format);
+  const linksZeros =
+    details['zeroedGrains'] === true && details['createType'] !== 'streamOptimized';
+  const ofFormat = linksZeros ? 'clusters' : zeroHabit(format);
+  const habit = isOld && backing !== undefined ? 'none' : ofFormat;
   if (offset + length > disk.sizeBytes) throw outOfRange();
   if (noFallback && (isOld || habit !== 'any')) throw noWay();
   if (habit === 'any') {

@@ -14,6 +14,7 @@ const REQUEST_ERRNO: Readonly<Record<string, string>> = {
 export function requestReason(error: unknown): string {
   if (!(error instanceof DiskError)) throw error;
   if (error.detail === 'vmdk.parent-cid') return hostErrorText('EINVAL');
+  if (error.detail === 'vmdk.grain-written') return hostErrorText('EIO');
   const errno = error.errno === 'EFBIG' ? error.errno : (REQUEST_ERRNO[error.code] ?? error.errno);
   return hostErrorText(errno);
 }
@@ -65,11 +66,14 @@ export function hostReason(error: unknown): string {
 }
 
 /** Why an opened disk could not be changed. @throws what is no failure of a disk */
-export function changeReason(error: unknown): string {
+export function changeReason(error: unknown, format = ''): string {
   if (!(error instanceof DiskError)) throw error;
   if (error.detail === 'disk.preallocation') {
     const [, mode] = /preallocation (\S+) here/.exec(error.message) ?? [];
-    return mode === undefined ? error.message : `Unsupported preallocation mode: ${mode}`;
+    if (mode !== undefined) return `Unsupported preallocation mode: ${mode}`;
+    return format === 'qcow2'
+      ? "Preallocation can't be used for shrinking an image"
+      : 'Cannot use preallocation for shrinking files';
   }
   return CHANGE_WORDS[error.detail] ?? error.message;
 }
