@@ -9,6 +9,7 @@ const SECTOR_BYTES = 512;
 
 export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'bytes.integer-above-2^53': (error) => HUGE_FIELDS[hugeField(error)]?.(error) ?? error.message,
+  'bochs.magic': 'Image not in Bochs format',
   'luks.iterations': (error) =>
     error.code === 'corrupt' ? `${keyNameAt(error)} iteration count is zero` : error.message,
   'luks.key-bytes': (error) =>
@@ -58,6 +59,7 @@ const NO_L1_ENTRY = 'L1 entry size is invalid';
 const HUGE_FIELDS: Readonly<Record<string, (error: DiskError) => string>> = {
   cbDisk: (error) =>
     `Unsupported VDI image size (size is ${numberIn(error)}, max supported is 0x1fffff8000000)`,
+  grainSize: () => 'Invalid granularity, image may be corrupt',
   image_size: () => 'QED image size is invalid',
   l1_table_offset: () => 'QED table offset is invalid',
   nb_sectors: () => 'Could not refresh total sector count: File too large',

@@ -76,6 +76,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   'vdi.signature': ({ message }) =>
     `Image not in VDI format (bad signature ${/0x([0-9a-f]{8})/.exec(message)?.[1] ?? '00000000'})`,
   'vhd.no-footer': 'invalid VPC image',
+  'vhd.too-small': 'File too small for a VHD header',
   'vhd.subformat': choiceOf('subformat'),
   'vhdx.log-size-zero': 'Log size must be a multiple of 1 MB',
   'vhdx.metadata-item': fileReason,
@@ -96,6 +97,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   'vmdk.flat-backing': "Flat image can't have backing file",
   'vmdk.magic': 'invalid VMDK image descriptor',
   'vmdk.parent-format': 'backing_file must be a vmdk image',
+  'vmdk.too-small': 'File is too small, not a valid image',
   'vmdk.subformat': ({ message }) => `invalid parameter value: ${quotedIn(message)}`,
   'vmdk.zeroed-grain': "Flat image can't enable zeroed grain",
 };

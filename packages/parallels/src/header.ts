@@ -41,11 +41,10 @@ export function kindOf(head: Uint8Array): ParallelsHeader['kind'] | undefined {
  * @throws DiskError `corrupt`, `unsupported` or `limit`
  */
 export function parseHeader(head: Uint8Array, fileBytes: number, limits: Limits): ParallelsHeader {
-  const raw = parallelsHeader.decode(head);
   const kind = kindOf(head);
-  if (kind === undefined || raw.version !== VERSION) {
-    throw corrupt('parallels.magic', 'Image not in Parallels format', 0, 'State the right format.');
-  }
+  if (kind === undefined) throw notParallels();
+  const raw = parallelsHeader.decode(head);
+  if (raw.version !== VERSION) throw notParallels();
   if (raw.tracks === 0 || raw.tracks > MAX_CLUSTER_SECTORS) {
     throw badField('tracks', `Clusters of ${raw.tracks} sectors`);
   }
@@ -88,4 +87,8 @@ function checkTable({ nb_bat_entries }: Raw, fileBytes: number, limits: Limits):
 function badField(field: Parameters<typeof parallelsHeader.offsetOf>[0], what: string): DiskError {
   const offset = parallelsHeader.offsetOf(field);
   return corrupt(`parallels.${field.replaceAll('_', '-')}`, `${what} is not possible`, offset);
+}
+
+function notParallels(): DiskError {
+  return corrupt('parallels.magic', 'Image not in Parallels format', 0, 'State the right format.');
 }

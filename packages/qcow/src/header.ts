@@ -1,5 +1,5 @@
 /** The header of qcow version 1, parsed and checked. */
-import { DiskError, divideUp, joinU64, powerOfTwo } from '@diskfile/bytes';
+import { DiskError, divideUp, joinU64, powerOfTwo, readU32be } from '@diskfile/bytes';
 import type { Limits } from '@diskfile/core';
 import { corrupt, hex } from './errors.ts';
 import { CRYPT_METHOD, QCOW_MAGIC, qcowHeader } from './structs.ts';
@@ -29,15 +29,9 @@ export const MAX_BACKING_NAME_BYTES = 1023;
 
 /** @throws DiskError `corrupt`, `unsupported` or `limit`. */
 export function parseQcowHeader(head: Uint8Array, fileBytes: number, limits: Limits): QcowHeader {
+  if (readU32be(head, 0) !== QCOW_MAGIC) throw notQcow();
   const raw = qcowHeader.decode(head);
-  if (raw.magic !== QCOW_MAGIC || raw.version !== 1) {
-    throw corrupt(
-      'qcow.magic',
-      'The file does not begin with the magic number of qcow version 1',
-      0,
-      'State the right format, or let it be probed.',
-    );
-  }
+  if (raw.version !== 1) throw notQcow();
   checkRange('cluster_bits', raw.cluster_bits, 9, 16);
   checkRange('l2_bits', raw.l2_bits, 6, 13);
   if (raw.size < 2) throw corrupt('qcow.size', 'The disk has no size', 24);
@@ -102,5 +96,14 @@ function parseBackingName(
     'qcow.backing-name',
     `The backing file name, ${lengthBytes} bytes at ${hex(offset)}, is not within the file`,
     8,
+  );
+}
+
+function notQcow(): DiskError {
+  return corrupt(
+    'qcow.magic',
+    'The file does not begin with the magic number of qcow version 1',
+    0,
+    'State the right format, or let it be probed.',
   );
 }

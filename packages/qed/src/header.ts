@@ -1,5 +1,12 @@
 /** The header of a QED image: parsed, checked, and handed on as what the rest needs to know. */
-import { alignDown, clearBits, DiskError, hasAnyBit, isPowerOfTwo } from '@diskfile/bytes';
+import {
+  alignDown,
+  clearBits,
+  DiskError,
+  hasAnyBit,
+  isPowerOfTwo,
+  readU32le,
+} from '@diskfile/bytes';
 import type { Limits } from '@diskfile/core';
 import { corrupt, hex } from './errors.ts';
 import { FEATURE, QED_MAGIC, qedHeader } from './structs.ts';
@@ -61,10 +68,10 @@ export function maxDiskBytes(geometry: TableGeometry): number {
  * @throws DiskError `corrupt`, `unsupported` or `limit`
  */
 export function parseHeader(head: Uint8Array, fileBytes: number, limits: Limits): QedHeader {
-  const raw = qedHeader.decode(head);
-  if (raw.magic !== QED_MAGIC) {
+  if (readU32le(head, 0) !== QED_MAGIC) {
     throw corrupt('qed.magic', 'The file does not begin with the magic number of QED', 0);
   }
+  const raw = qedHeader.decode(head);
   refuseUnknownFeatures(raw.features_low, raw.features_high);
   if (!isClusterSize(raw.cluster_size)) {
     throw badField('cluster_size', `Clusters of ${raw.cluster_size} bytes`);

@@ -55,6 +55,9 @@ export function* readFooter(storage: Storage, sizeSource?: SizeSource): Step<Vhd
     found += 1;
     return readU32be(bytes, CHECKSUM_AT) === checksumOf(bytes, CHECKSUM_AT) ? bytes : undefined;
   };
+  if (sizeBytes < SECTOR_BYTES) {
+    throw corrupt('vhd.too-small', 'The file is too small for a VHD footer', 0);
+  }
   const endAt = sizeBytes - SECTOR_BYTES;
   const end = (yield* read(endAt)) ?? (yield* read(endAt + 1));
   const start = yield* read(0);

@@ -10,6 +10,9 @@ import { isDescriptor, isSparseMagic } from './signature.ts';
 import { readSparseHeader } from './sparse-extent.ts';
 import type { CidPlace } from './vmdk-writer.ts';
 
+/** Of any file of a disk. */
+const MAGIC_BYTES = 4;
+
 export interface DiskParts {
   readonly descriptor: Descriptor;
   /** One for each extent of the descriptor. */
@@ -70,6 +73,9 @@ function descriptorOfPart({ sizeBytes }: ExtentSource): Descriptor {
 function* openByDescriptor(context: PartsContext): Step<DiskParts> {
   const { storage } = context;
   if (storage.sizeBytes > MAX_DESCRIPTOR_BYTES) throw descriptorTooLong();
+  if (storage.sizeBytes < MAGIC_BYTES) {
+    throw corrupt('vmdk.too-small', 'The file is too small for a VMDK disk', 0);
+  }
   const text = yield* readBytes(storage, 0, storage.sizeBytes);
   if (!isDescriptor(text)) {
     throw corrupt('vmdk.magic', 'The file is neither a descriptor nor a sparse extent of VMDK', 0);

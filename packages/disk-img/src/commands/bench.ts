@@ -18,7 +18,8 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
       'flush-interval': 'flush-interval:',
       'no-drain': 'no-drain',
       'image-opts': 'image-opts',
-      object: 'object:',
+      // The genuine command knows of no secrets here.
+      ...(program.isLookAlike ? {} : { object: 'object:' }),
       'force-share': 'U',
     },
   });

@@ -109,6 +109,7 @@ function checkCombinations(options: CommandOptions, list: string): void {
   const has = (name: string): boolean => options.has(name);
   const rules: readonly (readonly [boolean, string])[] = [
     [has('image-opts') && has('f'), '--image-opts and --format are mutually exclusive'],
+    [has('target-image-opts') && has('O'), '--image-opts and --format are mutually exclusive'],
     [has('target-image-opts') && !has('n'), '--target-image-opts requires use of -n flag'],
     [has('n') && list !== '', '-o has no effect when skipping image creation'],
     [has('C') && has('c'), 'Cannot enable copy offloading when -c is used'],

@@ -104,7 +104,8 @@ async function copyBlocks(
       }),
     );
   } catch (error) {
-    throw conversionWords(error, { target: output!, format, values: new Map(), list: '' });
+    const purpose = { while: 'creating output image', values: new Map(), list: '' };
+    throw conversionWords(error, { target: output!, format, ...purpose });
   } finally {
     await part.close();
   }

@@ -12,12 +12,14 @@ export interface ConversionTarget {
   readonly format: string;
   readonly values: OptionValues;
   readonly list: string;
+  /** What the image is made for. */
+  readonly while?: string;
 }
 
 /** @throws what is no failure of a disk, and what a signal made of it */
 export function conversionWords(
   error: unknown,
-  { target, format, values }: ConversionTarget,
+  { target, format, values, while: purpose = `converting ${format}` }: ConversionTarget,
 ): Failure {
   if (error instanceof Failure) return error;
   if (!(error instanceof DiskError) || error.code === 'aborted') throw error;
@@ -28,7 +30,7 @@ export function conversionWords(
   }
   if (error.detail === 'graph.protocol') return new Failure(error.message, { cause: error });
   if (error.detail === 'storage.locked') {
-    return new Failure(`${target}: error while converting ${format}: ${wordsOfWriting(error)}`, {
+    return new Failure(`${target}: error while ${purpose}: ${wordsOfWriting(error)}`, {
       cause: error,
     });
   }
@@ -48,5 +50,5 @@ export function conversionWords(
   }
   if (values.size === 0 && op !== 'create') return new Failure(wordsOf(error), { cause: error });
   const words = creationWords(error, { format, filename: target, values });
-  return new Failure(`${target}: error while converting ${format}: ${words}`, { cause: error });
+  return new Failure(`${target}: error while ${purpose}: ${words}`, { cause: error });
 }
