@@ -2,15 +2,18 @@
 import { hostErrorText } from '@diskfile/command';
 import { convertDiskFile, type ConvertDiskFileOptions, type DiskFile, newFilePath } from 'diskfile';
 import {
+  checkCombinations,
+  type ConvertSettings,
+  readSettings,
+} from '../arguments/convert-settings.ts';
+import {
   asksForHelp,
   joinOptionLists,
   optionHelp,
   type OptionValues,
   readOptions,
 } from '../arguments/option-list.ts';
-import { checkSourceCache, CommandOptions, isCacheMode } from '../arguments/options.ts';
-import { sizeArgument } from '../arguments/sizes.ts';
-import { parseSnapshotParameter } from '../arguments/snapshot-parameter.ts';
+import { CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
 import { createOptionsOf, type FormatOption } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
@@ -60,76 +63,6 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   return target;
 }
 
-/** What the options say by themselves. */
-interface Settings {
-  readonly sparseBytes: number | undefined;
-  readonly bytesPerSecond: number | undefined;
-  readonly snapshot: string | undefined;
-  readonly durable: boolean;
-}
-
-const MAX_SPARSE_BYTES = 16 * 1024 * 1024;
-const SECTOR_BYTES = 512;
-
-function readSettings(options: CommandOptions): Settings {
-  const coroutines = options.value('m');
-  if (coroutines !== undefined && !/^\s*\+?(0*[1-9]|0*1[0-6])$/.test(coroutines)) {
-    throw new Failure(
-      'Invalid number of coroutines. Allowed number of coroutines is between 1 and 16',
-    );
-  }
-  const rate = options.value('r');
-  const bytesPerSecond =
-    rate === undefined ? undefined : Number(sizeArgument('rate limit', rate)) || undefined;
-  const parameters = options.values('l');
-  const snapshot = parameters.map(parseSnapshotParameter).at(-1);
-  const cache = options.value('t');
-  return {
-    sparseBytes: sparseOption(options.value('S')),
-    bytesPerSecond,
-    snapshot,
-    // By default, that the new image survives a loss of power is left to the host.
-    durable: cache !== undefined && cache !== 'unsafe',
-  };
-}
-
-function sparseOption(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const bytes = Number(sizeArgument('buffer size for sparse output', text));
-  if (bytes % SECTOR_BYTES === 0 && bytes <= MAX_SPARSE_BYTES) return bytes;
-  throw new Failure(
-    'Invalid buffer size for sparse output specified. Valid sizes are multiples of ' +
-      `${SECTOR_BYTES} up to ${MAX_SPARSE_BYTES}. Select 0 to disable sparse detection ` +
-      '(fully allocates output).',
-  );
-}
-
-/** Options that make no sense together; the first that is found is told of. */
-function checkCombinations(options: CommandOptions, list: string): void {
-  const has = (name: string): boolean => options.has(name);
-  const rules: readonly (readonly [boolean, string])[] = [
-    [has('image-opts') && has('f'), '--image-opts and --format are mutually exclusive'],
-    [has('target-image-opts') && has('O'), '--image-opts and --format are mutually exclusive'],
-    [has('target-image-opts') && !has('n'), '--target-image-opts requires use of -n flag'],
-    [has('n') && list !== '', '-o has no effect when skipping image creation'],
-    [has('C') && has('c'), 'Cannot enable copy offloading when -c is used'],
-    [has('C') && has('S'), 'Cannot enable copy offloading when -S is used'],
-    [has('C') && has('salvage'), 'Cannot use copy offloading in salvaging mode'],
-    [has('target-is-zero') && !has('n'), '--target-is-zero requires use of -n flag'],
-    [
-      has('skip-broken-bitmaps') && !has('bitmaps'),
-      'Use of --skip-broken-bitmaps requires --bitmaps',
-    ],
-  ];
-  const broken = rules.find(([applies]) => applies);
-  if (broken !== undefined) throw new Failure(broken[1]);
-  const cache = options.value('t');
-  if (cache !== undefined && !isCacheMode(cache)) {
-    throw new Failure(`Invalid cache option: ${cache}`);
-  }
-  checkSourceCache(options.value('T'));
-}
-
 function printOptions(program: Program, format: string, withFile: boolean): number {
   const known = knownOptions(format);
   program.output.text(withFile ? optionHelp('Supported options', known) : formatOptionHelp(format));
@@ -146,7 +79,7 @@ function knownOptions(format: string): readonly FormatOption[] {
 interface Conversion {
   readonly program: Program;
   readonly options: CommandOptions;
-  readonly settings: Settings;
+  readonly settings: ConvertSettings;
   readonly list: string;
   /** Of the target. */
   readonly format: string;
