@@ -133,13 +133,9 @@ export type {
   UnitFraming,
 } from './format/writer-capabilities.ts';
 export { type FileExtent, FileHandle } from './filesystem/file-handle.ts';
-export {
-  FileSystem,
-  type FileSystemOptions,
-  type PathOptions,
-  type ReadFileOptions,
-  type ReadStreamOptions,
-} from './filesystem/file-system.ts';
+export type { ReadStreamOptions } from './filesystem/file-stream.ts';
+export { FileSystem, type FileSystemOptions, type PathOptions } from './filesystem/file-system.ts';
+export type { ReadFileOptions } from './filesystem/whole-file.ts';
 export type { Mount } from './filesystem/mount-table.ts';
 export type { TreeEntry, WalkOptions } from './filesystem/tree-walk.ts';
 export type {
@@ -166,13 +162,9 @@ export {
   type JsonValue,
   parseLooseJson,
 } from './open/loose-json.ts';
-export {
-  type ImageBelow,
-  type ImageChain,
-  openChain,
-  type OpenChainOptions,
-  probeStorage,
-} from './open/open-chain.ts';
+export type { ImageBelow, OpenChainOptions } from './open/chain-options.ts';
+export { type ImageChain, openChain } from './open/open-chain.ts';
+export { probeStorage } from './open/probe.ts';
 export {
   type BackingReference,
   type FileRole,

@@ -7,15 +7,12 @@ import { checkOptions } from '../arguments.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import { runAsync, runSync, type Step } from '../step.ts';
 import { FileHandle } from './file-handle.ts';
+import { fileStream, type ReadStreamOptions } from './file-stream.ts';
 import { type Mount, MountTable } from './mount-table.ts';
 import { type ResolvedPath, resolvePath } from './path-walk.ts';
 import { type TreeEntry, TreeWalk, type WalkOptions } from './tree-walk.ts';
+import { checkReading, type ReadFileOptions, wholeFile } from './whole-file.ts';
 import type { DirectoryCursor, DirectoryEntry, FileStats, Volume, VolumeUsage } from './volume.ts';
-
-/** Bytes that a stream reads at a time. */
-const STREAM_CHUNK_BYTES = 512 * 1024;
-/** Largest file that `readFile` puts into one array unless the caller says otherwise. */
-const READ_FILE_MAX_BYTES = 1024 * 1024 * 1024;
 
 export interface FileSystemOptions {
   readonly limits?: Limits;
@@ -23,18 +20,6 @@ export interface FileSystemOptions {
   readonly synchronous: boolean;
   /** Releases what stands below; called once. */
   readonly close?: () => Step<void>;
-}
-
-export interface ReadFileOptions {
-  /** Refuse files longer than this. Default 1 GiB: a sparse file may claim any size. */
-  readonly maxBytes?: number;
-}
-
-export interface ReadStreamOptions {
-  /** First byte; default 0. */
-  readonly start?: number;
-  /** Last byte, itself included, as Node's file streams have it; default the end of the file. */
-  readonly end?: number;
 }
 
 export interface PathOptions {
@@ -203,23 +188,7 @@ export class FileSystem implements AsyncDisposable, Disposable {
    * `Readable.fromWeb`. Memory stays constant whatever the file's size.
    */
   createReadStream(path: string, options: ReadStreamOptions = {}): ReadableStream<Uint8Array> {
-    let handle: FileHandle | undefined;
-    checkOptions('createReadStream', options, { start: 'count', end: 'number' });
-    let offset = options.start ?? 0;
-    return new ReadableStream<Uint8Array>(
-      {
-        pull: async (controller) => {
-          handle ??= await this.open(path);
-          const end = Math.min((options.end ?? Infinity) + 1, handle.sizeBytes);
-          const chunk = new Uint8Array(Math.max(0, Math.min(STREAM_CHUNK_BYTES, end - offset)));
-          if (chunk.length === 0) return controller.close();
-          await handle.read(chunk, offset);
-          offset += chunk.length;
-          controller.enqueue(chunk);
-        },
-      },
-      { highWaterMark: 0 },
-    );
+    return fileStream(() => this.open(path), options);
   }
 
   /** Extended attributes by full name. Values are as `getxattr(2)` gives them. */
@@ -338,18 +307,4 @@ function isAbsent(error: unknown): boolean {
 
 function wrongType(detail: string, what: string): DiskError {
   return new DiskError('invalid-argument', `filesystem.${detail}`, `The guest path ${what}`);
-}
-
-function checkReading(options: ReadFileOptions): void {
-  checkOptions('readFile', options, { maxBytes: 'number' });
-}
-
-function wholeFile(handle: FileHandle, { maxBytes = READ_FILE_MAX_BYTES }: ReadFileOptions) {
-  if (handle.sizeBytes <= maxBytes) return new Uint8Array(handle.sizeBytes);
-  throw new DiskError(
-    'limit',
-    'filesystem.file-too-large',
-    `The file has ${handle.sizeBytes} bytes, more than the ${maxBytes} allowed in one array`,
-    { op: 'readFile', guestPath: handle.path, hint: 'Stream it, or raise maxBytes.' },
-  );
 }

@@ -1,56 +1,29 @@
 /** From one storage to a chain of images: probe, open, follow backing files through the gate. */
 import { DiskError } from '@diskfile/bytes';
-import type { DecoderSet } from '../decoder.ts';
 import {
   findDriver,
   type FormatDriver,
   type FormatTuning,
   type OpenContext,
-  PROBE_HEAD_BYTES,
-  PROBE_TAIL_BYTES,
 } from '../format/format-driver.ts';
 import type { DiskWarning } from '../format/disk-warning.ts';
 import type { FormatImage } from '../format/format-image.ts';
 import type { ImageWriter } from '../format/image-writer.ts';
 import type { Limits } from '../limits.ts';
-import { abandonStorages, readBytes, type Storage } from '../storage.ts';
+import { abandonStorages, type Storage } from '../storage.ts';
 import type { Step } from '../step.ts';
-import type { OpenGate } from './gate.ts';
-import { type BackingReference, type NamedFile, parseImageName, quote } from './reference.ts';
-
-export interface OpenChainOptions {
-  readonly drivers: readonly FormatDriver[];
-  readonly decoders: DecoderSet;
-  readonly gate: OpenGate;
-  readonly limits: Limits;
-  /** Format of the first image; probed when undefined, never overridden when given. */
-  readonly format: string | undefined;
-  readonly snapshot: string | undefined;
-  /** What the images are encrypted with, the first one's first. */
-  readonly passphrases?: readonly (Uint8Array | undefined)[];
-  /** Of the first image. */
-  readonly tuning?: FormatTuning | undefined;
-  /** Which disk of a file that holds several; the first one when left out. */
-  readonly disk?: string;
-  /** Whether the first image is to be written. */
-  readonly writable: boolean;
-  /** Depth of one image below it that is to be written as well; all others are only ever read. */
-  readonly writableDepth?: number;
-  /** False to open the first image alone, whatever backing file it names. */
-  readonly followBacking: boolean;
-  /** Goes before what the first image says of the one below it; null for none below it. */
-  readonly below?: ImageBelow | null | undefined;
-}
-
-/** An image that the caller puts below another one, whatever that one names. */
-export interface ImageBelow {
-  /** The chain owns the storage. `reference` is what the image above says, if anything. */
-  open(namedBy: Storage, reference: BackingReference | undefined): Step<Storage>;
-  /** As in {@link OpenChainOptions}. */
-  readonly format: string | undefined;
-  /** What lies below this one in turn. */
-  readonly below?: ImageBelow | null | undefined;
-}
+import type { OpenChainOptions } from './chain-options.ts';
+import {
+  chainCycle,
+  chainTooLong,
+  namesItself,
+  nestedTooDeeply,
+  noDisks,
+  notWritable,
+  unknownFormat,
+} from './chain-refusals.ts';
+import { probeStorage } from './probe.ts';
+import { type BackingReference, type NamedFile, parseImageName } from './reference.ts';
 
 /** An opened image and those below it, and every storage that has to be closed with them. */
 export interface ImageChain {
@@ -228,7 +201,7 @@ class ChainOpening {
       warn: (warning) => this.#warnings.push(warning),
       openNamed,
       openInner: (inner, options = {}) => {
-        if (nesting === MAX_NESTING) throw nestedTooDeeply();
+        if (nesting === MAX_NESTING) throw nestedTooDeeply(MAX_NESTING);
         const beside = options.openNamed;
         return this.#openInner(inner, {
           ...opening,
@@ -268,12 +241,7 @@ class ChainOpening {
     const opened = yield* this.#options.gate.open({ file, namedBy, writable });
     this.storages.push(opened);
     if (opened.identity !== undefined && opened.identity === namedBy.identity) {
-      throw new DiskError(
-        'corrupt',
-        'open.names-itself',
-        `The image names itself as its ${file.role}`,
-        { op: 'open', path: namedBy.name, hint: 'Rebase the image onto its true file.' },
-      );
+      throw namesItself(namedBy, file.role);
     }
     return opened;
   }
@@ -282,29 +250,13 @@ class ChainOpening {
     const { drivers } = this.#options;
     const driver = findDriver(drivers, format);
     if (driver !== undefined) return driver;
-    throw new DiskError(
-      'unsupported',
-      'open.unknown-format',
-      `There is no disk format ${quote(format)}`,
-      {
-        op: 'open',
-        path: storage.name,
-        hint: `Known formats: ${drivers.map(({ id }) => id).join(', ')}.`,
-      },
-    );
+    throw unknownFormat(storage, format, drivers);
   }
 
   #refuseCycle(storage: Storage, visited: Set<string>): void {
     const { identity } = storage;
     if (identity === undefined) return;
-    if (visited.has(identity)) {
-      throw new DiskError(
-        'corrupt',
-        'open.chain-cycle',
-        'The backing chain comes back to an image that it has passed already',
-        { op: 'open', path: storage.name, hint: 'Rebase the image onto its true backing file.' },
-      );
-    }
+    if (visited.has(identity)) throw chainCycle(storage);
     visited.add(identity);
   }
 
@@ -317,42 +269,8 @@ class ChainOpening {
 
   #refuseLongChain(storage: Storage): void {
     const { maxChainLength } = this.#options.limits;
-    if (this.#layers.length < maxChainLength) return;
-    throw new DiskError(
-      'limit',
-      'open.chain-too-long',
-      `The backing chain is longer than ${maxChainLength} images`,
-      {
-        op: 'open',
-        path: storage.name,
-        hint: 'Raise limits.maxChainLength, or flatten the chain.',
-      },
-    );
+    if (this.#layers.length >= maxChainLength) throw chainTooLong(storage, maxChainLength);
   }
-}
-
-function noDisks({ name }: Storage, format: string, disk: string): DiskError {
-  return new DiskError(
-    'invalid-argument',
-    'open.no-disks',
-    `A ${format} image is one disk, so there is none called ${quote(disk)} in it`,
-    { op: 'open', path: name, format },
-  );
-}
-
-function nestedTooDeeply(): DiskError {
-  return new DiskError(
-    'limit',
-    'open.nested-too-deeply',
-    `There are containers within containers, more than ${MAX_NESTING}`,
-    { hint: 'Unpack the outer ones first.' },
-  );
-}
-
-function notWritable(format: string): DiskError {
-  return new DiskError('unsupported', 'open.not-writable', `${format} images can only be read`, {
-    hint: 'Open it read-only, or convert it to a format that can be written.',
-  });
 }
 
 function withContext<T>(storage: Storage, format: string, parse: () => T): T {
@@ -362,28 +280,4 @@ function withContext<T>(storage: Storage, format: string, parse: () => T): T {
     if (error instanceof DiskError) error.addContext({ op: 'open', path: storage.name, format });
     throw error;
   }
-}
-
-/** The driver whose format a storage holds. @throws DiskError `unsupported` when none fits. */
-export function* probeStorage(
-  storage: Storage,
-  drivers: readonly FormatDriver[],
-): Step<FormatDriver> {
-  const { sizeBytes } = storage;
-  const head = yield* readBytes(storage, 0, Math.min(sizeBytes, PROBE_HEAD_BYTES));
-  const tailLength = Math.min(sizeBytes, PROBE_TAIL_BYTES);
-  const tail = yield* readBytes(storage, sizeBytes - tailLength, tailLength);
-  const input = { head, tail, sizeBytes };
-  let fallback: FormatDriver | undefined;
-  for (const driver of drivers) {
-    const verdict = driver.probe(input);
-    if (verdict === 'yes') return driver;
-    if (verdict === 'maybe') fallback ??= driver;
-  }
-  if (fallback !== undefined) return fallback;
-  throw new DiskError('unsupported', 'open.no-format', 'No known disk format fits the file', {
-    op: 'open',
-    path: storage.name,
-    hint: `State the format if you know it; known ones: ${drivers.map(({ id }) => id).join(', ')}.`,
-  });
 }
