@@ -103,11 +103,8 @@ export {
   type RebaseDiskFileOptions,
   rebaseDiskFileSync,
 } from './chain/rebase-disk-file.ts';
-export {
-  createDiskFile,
-  type CreateDiskFileOptions,
-  createDiskFileSync,
-} from './create/create-disk-file.ts';
+export { createDiskFile, createDiskFileSync } from './create/create-disk-file.ts';
+export type { CreateDiskFileOptions } from './create/create-options.ts';
 export { digest, type DigestOptions, type DigestProgress } from './digest/digest.ts';
 export {
   closeDevices,

@@ -1,7 +1,8 @@
 /** Converting disks from any format to any other. */
 import { checkDisk, type DiskFile, hostCall, runAsync, runSync, type Step } from '@diskfile/core';
 import { closeDisk } from '../chain/disk-steps.ts';
-import { checkBacking, createFilled } from '../create/create-disk-file.ts';
+import { createFilled } from '../create/create-disk-file.ts';
+import { checkBacking } from '../create/create-options.ts';
 import { hostPath } from '../open/image-target.ts';
 import {
   openDiskFile,

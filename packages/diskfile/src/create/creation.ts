@@ -1,0 +1,172 @@
+/** The making of a new image. */
+import { basename } from 'node:path';
+import { DiskError } from '@diskfile/bytes';
+import { decoders, encoders } from '@diskfile/codec';
+import {
+  type BackingReference,
+  checkOptions,
+  closeStorage,
+  createImageDisk,
+  type DiskFile,
+  type FormatDetails,
+  type FormatDriver,
+  type FormatImage,
+  hostCall,
+  type ImageChain,
+  type Limits,
+  openChain,
+  type OpenGate,
+  parseImageName,
+  type Step,
+} from '@diskfile/core';
+import { hostGate, type ImageLocking, type NewFile } from '@diskfile/storage';
+import { storedFormat } from '../chain/stored-format.ts';
+import { ALL_FORMATS } from '../formats.ts';
+import { checkedLimits } from '../open/limits.ts';
+import { passphraseBytes } from '../open/passphrases.ts';
+import { unlessAborted } from '../workers/aborted.ts';
+import { checkBacking, type CreateDiskFileOptions, CREATING_KINDS } from './create-options.ts';
+import { checkSize, creatingDriver, passphraseUnused, wholeSectors } from './creation-checks.ts';
+import { NewFiles } from './new-files.ts';
+
+/** Writes to a new image; `image` is the only one of the disk's chain that can be written. */
+export type FillNewDisk = (disk: DiskFile, image: FormatImage) => Step<void>;
+
+/** One new image, from what is asked for to its name. */
+export class Creation {
+  readonly #path: string;
+  readonly #fill: FillNewDisk | undefined;
+  readonly #options: CreateDiskFileOptions;
+  readonly #drivers: readonly FormatDriver[];
+  readonly #limits: Limits;
+  readonly #locking: ImageLocking;
+  readonly #files: NewFiles;
+
+  constructor(path: string, options: CreateDiskFileOptions, fill?: FillNewDisk) {
+    checkOptions('create', options, CREATING_KINDS, ['format']);
+    checkBacking('create', options.backing);
+    this.#path = path;
+    this.#fill = fill;
+    this.#options = options;
+    this.#drivers = options.formats ?? ALL_FORMATS;
+    this.#limits = checkedLimits(options.limits);
+    this.#locking = { forceShare: options.forceShare ?? false, warn: () => {} };
+    const { overwrite = false, durable = true } = options;
+    this.#files = new NewFiles(path, { overwrite, durable, locking: this.#locking });
+  }
+
+  *run(): Step<void> {
+    const { format, options = {}, passphrase } = this.#options;
+    const driver = creatingDriver(this.#path, this.#drivers, format);
+    checkSize(this.#path, this.#options);
+    try {
+      if (passphrase !== undefined && driver.encrypts?.(options) !== true) {
+        throw passphraseUnused(this.#path, this.#drivers, driver);
+      }
+      const image = yield* this.#files.begin(this.#path);
+      const { sizeBytes, backing } = yield* this.#sizeAndBacking(image);
+      const [bytes] = this.#passphrases;
+      const creation = driver.create({
+        storage: image.storage,
+        fileName: basename(this.#path),
+        sizeBytes: wholeSectors(this.#path, sizeBytes),
+        options,
+        backing,
+        ...(bytes === undefined ? {} : { passphrase: bytes }),
+        ...(backing === undefined ? {} : { describeBacking: () => this.#describeBacking(image) }),
+        createNamed: (file) => this.#files.beginNamed(file),
+      });
+      yield* unlessAborted(creation, this.#options.signal, this.#path);
+      if (this.#fill !== undefined) yield* this.#fillDisk(image, this.#fill);
+      yield* this.#files.publish();
+    } catch (error) {
+      yield* this.#files.discard();
+      throw this.#located(error);
+    }
+  }
+
+  *#fillDisk(image: NewFile, fill: FillNewDisk): Step<void> {
+    const chain = yield* openChain(image.storage, {
+      drivers: this.#drivers,
+      decoders: decoders(),
+      gate: this.#files.before(this.#gate()),
+      limits: this.#limits,
+      format: this.#options.format,
+      snapshot: undefined,
+      passphrases: this.#passphrases,
+      writable: true,
+      followBacking: true,
+    });
+    const disk = createImageDisk(chain, {
+      limits: this.#limits,
+      encoders: encoders(),
+      opening: undefined,
+    });
+    try {
+      yield* fill(disk, chain.layers[0]!);
+    } finally {
+      yield* hostCall(
+        () => disk.closeSync(),
+        () => disk.close(),
+      );
+    }
+  }
+
+  get #passphrases(): (Uint8Array | undefined)[] {
+    return passphraseBytes(this.#options.passphrase);
+  }
+
+  /** Looks into the backing image only for what the caller left out. */
+  *#sizeAndBacking(
+    image: NewFile,
+  ): Step<{ sizeBytes: number; backing: BackingReference | undefined }> {
+    const { sizeBytes, backing } = this.#options;
+    if (backing === undefined) return { sizeBytes: sizeBytes!, backing };
+    const { name, format } = backing;
+    yield* this.#files.refuseItselfBelow(image, name);
+    if (sizeBytes !== undefined && format !== undefined) {
+      return { sizeBytes, backing: { name, format } };
+    }
+    const chain = yield* this.#openBacking(image, backing);
+    const [below] = chain.layers;
+    for (const storage of chain.storages) yield* closeStorage(storage);
+    return {
+      sizeBytes: sizeBytes ?? below!.sizeBytes,
+      backing: { name, format: format ?? storedFormat(below!.format) },
+    };
+  }
+
+  *#describeBacking(image: NewFile): Step<FormatDetails> {
+    const { backing } = this.#options;
+    if (backing === undefined) throw new Error('assertion failed: there is no backing image');
+    const chain = yield* this.#openBacking(image, backing);
+    for (const storage of chain.storages) yield* closeStorage(storage);
+    return chain.layers[0]!.details();
+  }
+
+  *#openBacking(image: NewFile, backing: { name: string; format?: string }): Step<ImageChain> {
+    const gate = this.#gate();
+    const file = parseImageName(backing.name, 'backing');
+    const storage = yield* gate.open({ file, namedBy: image.storage, writable: false });
+    return yield* openChain(storage, {
+      drivers: this.#drivers,
+      decoders: decoders(),
+      gate,
+      limits: this.#limits,
+      format: file.format ?? backing.format,
+      snapshot: undefined,
+      writable: false,
+      followBacking: false,
+    });
+  }
+
+  #gate(): OpenGate {
+    const { gate = {} } = this.#options;
+    return 'open' in gate ? gate : hostGate(gate, { locking: this.#locking });
+  }
+
+  #located(error: unknown): unknown {
+    if (!(error instanceof DiskError)) return error;
+    return error.addContext({ op: 'create', path: this.#path, format: this.#options.format });
+  }
+}
