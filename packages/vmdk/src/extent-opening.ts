@@ -3,6 +3,7 @@ import { DiskError } from '@diskfile/bytes';
 import { foreignFileName, type Limits, type Step, type Storage } from '@diskfile/core';
 import type { ExtentLine } from './descriptor.ts';
 import {
+  closedExtent,
   type ExtentSource,
   flatExtent,
   openSparse,
@@ -40,13 +41,7 @@ export class ExtentOpening {
   }
 
   *open(line: ExtentLine): Step<ExtentSource> {
-    if (line.access === 'NOACCESS') {
-      throw unsupported(
-        'vmdk.no-access',
-        'An extent of the disk is marked as not to be read',
-        'Nobody can read it as it is.',
-      );
-    }
+    if (line.access === 'NOACCESS') return closedExtent(line.sizeBytes);
     if (line.type === 'ZERO') return zeroExtent(line.sizeBytes, this.#hasParent);
     if (FLAT_TYPES.has(line.type)) {
       return flatExtent(this.#context, yield* this.#file(line), line);

@@ -16,7 +16,7 @@ import {
 import type { ExtentLine } from './descriptor.ts';
 import { GrainStreamWriter } from './grain-stream-writer.ts';
 import { GrainTables } from './grain-tables.ts';
-import { corrupt } from './refusals.ts';
+import { corrupt, unsupported } from './refusals.ts';
 import { isSeSparseMagic, SeSparseExtent } from './se-sparse-extent.ts';
 import {
   findUsedEnd,
@@ -60,6 +60,20 @@ export function zeroExtent(sizeBytes: number, hasParent: boolean): ExtentSource 
     *load() {},
     writer: undefined,
     storage: undefined,
+  };
+}
+
+/** Part of the disk that is not to be read; the rest of it is. */
+export function closedExtent(sizeBytes: number): ExtentSource {
+  return {
+    ...zeroExtent(sizeBytes, false),
+    lookup() {
+      throw unsupported(
+        'vmdk.no-access',
+        'An extent of the disk is marked as not to be read',
+        'Read what lies outside of it.',
+      );
+    },
   };
 }
 

@@ -52,6 +52,19 @@ describe('a descriptor', () => {
     expect(Buffer.compare(folder.read('disk.vmdk'), expected)).toBe(0);
   });
 
+  it('is read around what is not to be read', () => {
+    const folder = folderOf(['RW 2 FLAT "a.bin"', 'NOACCESS 3 FLAT "none"', 'RW 1 FLAT "a.bin" 9']);
+    const flat = noise(10 * SECTOR);
+    folder.put('a.bin', flat);
+    const disk = folder.open('disk.vmdk', { writable: false });
+    expect(disk.sizeBytes).toBe(6 * SECTOR);
+    const sector = new Uint8Array(SECTOR);
+    disk.readSync(sector, 5 * SECTOR);
+    expect(Buffer.compare(sector, flat.subarray(9 * SECTOR))).toBe(0);
+    expect(detailOf(() => disk.readSync(sector, 2 * SECTOR))).toBe('vmdk.no-access');
+    expect(detailOf(() => folder.open('disk.vmdk'))).toBe('vmdk.not-writable');
+  });
+
   it('may name one file in thousands of lines, and it is opened once', () => {
     const lines = Array.from({ length: 5000 }, (_, index) => `RW 1 FLAT "a.bin" ${index % 10}`);
     const folder = folderOf(lines);
