@@ -32,7 +32,14 @@ export const MATCH_LENGTHS = lengths(
 
 /** One of the three kinds of codes. */
 export interface CodeKind extends TableLimits {
-  readonly usual: FseTable;
+  /** The table of blocks that describe none. */
+  usual(): FseTable;
+}
+
+/** Made when it is first asked for: most processes meet no such block. */
+function usualTable(probabilities: readonly number[], log: number): () => FseTable {
+  let table: FseTable | undefined;
+  return () => (table ??= buildFseTable(probabilities, log));
 }
 
 const times = (count: number, value: number): number[] =>
@@ -41,7 +48,7 @@ const times = (count: number, value: number): number[] =>
 export const LITERAL_LENGTH_CODES: CodeKind = {
   maxLog: 9,
   maxSymbol: 35,
-  usual: buildFseTable(
+  usual: usualTable(
     [4, 3, ...times(11, 2), 1, 1, 1, ...times(9, 2), 3, 2, ...times(5, 1), ...times(4, -1)],
     6,
   ),
@@ -49,10 +56,10 @@ export const LITERAL_LENGTH_CODES: CodeKind = {
 export const OFFSET_CODES: CodeKind = {
   maxLog: 8,
   maxSymbol: 31,
-  usual: buildFseTable([...times(6, 1), 2, 2, 2, ...times(15, 1), ...times(5, -1)], 5),
+  usual: usualTable([...times(6, 1), 2, 2, 2, ...times(15, 1), ...times(5, -1)], 5),
 };
 export const MATCH_LENGTH_CODES: CodeKind = {
   maxLog: 9,
   maxSymbol: 52,
-  usual: buildFseTable([1, 4, 3, ...times(6, 2), ...times(37, 1), ...times(7, -1)], 6),
+  usual: usualTable([1, 4, 3, ...times(6, 2), ...times(37, 1), ...times(7, -1)], 6),
 };

@@ -55,7 +55,7 @@ export class Sequences {
     if (start >= end || (modes & 3) !== 0) throw brokenZstd('the modes of a block are unknown');
     this.#tableEnd = start + 1;
     const read = (mode: number, kind: CodeKind, last: FseTable | undefined): FseTable => {
-      if (mode === MODE.usual) return kind.usual;
+      if (mode === MODE.usual) return kind.usual();
       if (mode === MODE.repeated) {
         if (last !== undefined) return last;
         throw brokenZstd('a block repeats a table that there is not');
