@@ -1,5 +1,6 @@
 /** What tests of several packages share. The fuzzer is a program of its own, `fuzz/main.ts`. */
 export { buildAsif, buildSparseImage } from './builders/apple.ts';
+export { buildSmallVhdx, type SmallVhdx, VHDX_PLACES } from './builders/small-vhdx.ts';
 export { buildBochs } from './builders/bochs.ts';
 export { buildCloop } from './builders/cloop.ts';
 export {

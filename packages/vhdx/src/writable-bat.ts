@@ -154,19 +154,55 @@ export function* findUsedEnd(bat: BlockAllocationTable, regions: readonly Region
     starts.push(place);
   }
   const blocks = Float64Array.from(starts).toSorted();
-  for (const [index, start] of blocks.entries()) {
-    const next = blocks[index + 1] ?? Infinity;
-    if (next < start + bat.blockBytes) throw overlap(start);
-  }
-  let end = blocks.length === 0 ? 0 : blocks.at(-1)! + bat.blockBytes;
+  refuseNeighbours(blocks, blockBytes);
+  const bitmaps = yield* bitmapPlaces(bat);
+  refuseNeighbours(bitmaps, MIB);
+  let end = 0;
+  if (blocks.length > 0) end = blocks.at(-1)! + blockBytes;
+  if (bitmaps.length > 0) end = Math.max(end, bitmaps.at(-1)! + MIB);
+  for (const start of bitmaps) refuseWithin(blocks, blockBytes, start, MIB);
   for (const { offset, lengthBytes } of regions) {
-    const overlaps = blocks.some(
-      (start) => start < offset + lengthBytes && offset < start + bat.blockBytes,
-    );
-    if (overlaps) throw overlap(offset);
+    refuseWithin(blocks, blockBytes, offset, lengthBytes);
+    refuseWithin(bitmaps, MIB, offset, lengthBytes);
     end = Math.max(end, offset + lengthBytes);
   }
   return end;
+}
+
+/** Where sector bitmaps are, in order. Those of a disk without a parent say nothing, but are there. */
+function* bitmapPlaces(bat: BlockAllocationTable): Step<Float64Array> {
+  const places: number[] = [];
+  for (let index = 0; index < bat.blockCount; index += bat.chunkRatio) {
+    const place = yield* bat.bitmapOffset(index);
+    if (place === undefined) continue;
+    if (place + MIB > bat.storage.sizeBytes) throw fileCut(index, bat.storage.sizeBytes);
+    places.push(place);
+  }
+  return Float64Array.from(places).toSorted();
+}
+
+/** @param starts in order, of pieces of that length */
+function refuseNeighbours(starts: Float64Array, lengthBytes: number): void {
+  for (let index = 1; index < starts.length; index++) {
+    if (starts[index]! < starts[index - 1]! + lengthBytes) throw overlap(starts[index]!);
+  }
+}
+
+/** Refuses bytes that any of some pieces, given as for {@link refuseNeighbours}, lies in. */
+function refuseWithin(
+  starts: Float64Array,
+  pieceBytes: number,
+  offset: number,
+  lengthBytes: number,
+): void {
+  let low = 0;
+  let high = starts.length;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (starts[middle]! + pieceBytes > offset) high = middle;
+    else low = middle + 1;
+  }
+  if (low < starts.length && starts[low]! < offset + lengthBytes) throw overlap(offset);
 }
 
 function overlap(hostOffset: number): DiskError {

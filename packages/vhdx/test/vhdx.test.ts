@@ -9,6 +9,7 @@ import {
   openChain,
   runSync,
 } from '@diskfile/core';
+import { buildSmallVhdx, detailOf, VHDX_PLACES } from '@diskfile/testkit';
 import { vhdxDriver } from '../src/index.ts';
 
 const KIB = 1024;
@@ -26,7 +27,7 @@ function create(options: Record<string, string | number | boolean> = {}): Memory
   return storage;
 }
 
-function open(storage: MemoryStorage, writable = true): DiskFile {
+function open(storage: MemoryStorage, writable = true, followBacking = true): DiskFile {
   const chain = runSync(
     openChain(storage, {
       drivers: [vhdxDriver],
@@ -36,7 +37,7 @@ function open(storage: MemoryStorage, writable = true): DiskFile {
       format: 'vhdx',
       snapshot: undefined,
       writable,
-      followBacking: true,
+      followBacking,
     }),
   );
   return createImageDisk(chain, { limits: DEFAULT_LIMITS, opening: undefined });
@@ -138,5 +139,38 @@ describe('a block of a VHDX disk', () => {
     expect(() => readByte(storage, MIB)).toThrowError(
       expect.objectContaining({ code: 'corrupt', detail: 'vhdx.block-state' }),
     );
+  });
+});
+
+describe('the sector bitmap of a differencing disk', () => {
+  const { bat, blocks } = VHDX_PLACES;
+  const differencing = (bitmapPlace: bigint) => {
+    const entries = Array.from({ length: 4097 }, () => 0n);
+    entries[0] = BigInt(blocks) + 7n;
+    entries[4096] = bitmapPlace + 6n;
+    const disk = { sizeBytes: 3 * MIB, entries, blocks: 2, parentName: 'base.vhdx' };
+    return new MemoryStorage(buildSmallVhdx(disk), 'image.vhdx');
+  };
+  const refusal = (storage: MemoryStorage) => detailOf(() => open(storage, true, false));
+
+  it.each([
+    ['at a block', BigInt(blocks), 'vhdx.overlap'],
+    ['at the table', BigInt(bat), 'vhdx.overlap'],
+    ['beyond the file', BigInt(blocks + 2 * MIB), 'vhdx.block-beyond-file'],
+    ['nowhere', 2n ** 63n + BigInt(blocks), 'vhdx.block-beyond-file'],
+  ])('keeps the disk from being written when it lies %s', (_, place, detail) => {
+    const storage = differencing(place);
+    const before = storage.bytes.slice();
+    expect(refusal(storage)).toBe(detail);
+    expect(Buffer.compare(storage.bytes, before)).toBe(0);
+  });
+
+  it('is where no block comes to lie', () => {
+    const storage = differencing(BigInt(blocks + MIB));
+    const bitmap = storage.bytes.slice(blocks + MIB, blocks + 2 * MIB);
+    const disk = open(storage, true, false);
+    disk.writeSync(new Uint8Array(MIB).fill(9), 2 * MIB);
+    disk.closeSync();
+    expect(Buffer.compare(storage.bytes.slice(blocks + MIB, blocks + 2 * MIB), bitmap)).toBe(0);
   });
 });

@@ -19,7 +19,7 @@ import { GrainTables } from './grain-tables.ts';
 import { corrupt, unsupported } from './refusals.ts';
 import { isSeSparseMagic, SeSparseExtent } from './se-sparse-extent.ts';
 import {
-  findUsedEnd,
+  findUsedSpace,
   hasAllTables,
   readSparseHeader,
   SparseExtent,
@@ -27,6 +27,7 @@ import {
 } from './sparse-extent.ts';
 import { StreamedGrainTables } from './streamed-grain-tables.ts';
 import { SECTOR_BYTES } from './structs.ts';
+import { checkTablePlaces } from './table-places.ts';
 import { WritableGrainTables } from './writable-grain-tables.ts';
 
 /** What opening and checking have in common. */
@@ -192,7 +193,7 @@ function* openWritableTables(
   if (header.hasFooter) {
     return new StreamedGrainTables(storage, header, header.overheadBytes, limits);
   }
-  const grainsEnd = yield* findUsedEnd(reading, header, limits);
+  const { endBytes, places } = yield* findUsedSpace(reading, header, limits);
   const { redundantOffset, compressed, grainBytes } = header;
   const redundant =
     redundantOffset === 0
@@ -202,12 +203,14 @@ function* openWritableTables(
           { ...header, directoryOffset: redundantOffset },
           limits,
         );
+  const tables = { directory, redundant, fileBytes: storage.sizeBytes };
+  checkTablePlaces(header, tables, places, limits);
   const fileEnd = alignUp(storage.sizeBytes, grainBytes);
   const parts = {
     directory,
     redundant,
     // What is behind the grains, of a write that was not flushed or tables, stays as it is.
-    usedEnd: Math.max(grainsEnd, fileEnd),
+    usedEnd: Math.max(endBytes, fileEnd),
     alignment: compressed ? SECTOR_BYTES : grainBytes,
   };
   return new WritableGrainTables(storage, header, parts, limits);

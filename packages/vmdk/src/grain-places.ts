@@ -45,6 +45,30 @@ export class GrainPlaces {
     }
   }
 
+  /** Whether a grain takes any of some bytes, once {@link overlaps} has found that none share any. */
+  touches(hostOffset: number, lengthBytes: number): boolean {
+    if (this.#skip === undefined) return false;
+    const end = hostOffset + lengthBytes;
+    const last = this.#numberOf(end - 1);
+    for (let number = Math.max(0, this.#numberOf(hostOffset)); number <= last; number++) {
+      if (this.#regular.has(number)) return true;
+    }
+    const next = this.#strays[this.#firstStrayBehind(hostOffset - this.#grainBytes)];
+    return next !== undefined && next < end;
+  }
+
+  /** Index of the first of the strays, which are in order, that begins behind an offset. */
+  #firstStrayBehind(hostOffset: number): number {
+    let low = 0;
+    let high = this.#strays.length;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.#strays[middle]! > hostOffset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
   /** Number of the last place of regular grains that begins at `hostOffset` or before; not below 0. */
   #numberOf(hostOffset: number): number {
     return Math.floor((hostOffset - this.#skip!) / this.#grainBytes) + 1;

@@ -244,26 +244,30 @@ export function hasAllTables(directory: Uint8Array, header: SparseHeader): boole
   return true;
 }
 
-/**
- * Behind the last grain, were none compressed.
- * @throws DiskError `corrupt` where two grains share a place: a write to one would change the other
- */
-export function* findUsedEnd(
+/** What grains take of a file. */
+export interface UsedSpace {
+  /** Behind the last grain, were none compressed. */
+  readonly endBytes: number;
+  readonly places: GrainPlaces;
+}
+
+/** @throws DiskError `corrupt` where two grains share a place: a write to one would change the other */
+export function* findUsedSpace(
   table: GrainTables,
   header: SparseHeader,
   limits: Limits,
-): Step<number> {
+): Step<UsedSpace> {
   const { grainBytes, overheadBytes, compressed } = header;
   // Of compressed grains only the start is known; they are not changed.
   const places = new GrainPlaces(compressed ? SECTOR_BYTES : grainBytes, limits);
-  let end = overheadBytes;
+  let endBytes = overheadBytes;
   yield* table.walk({
     grain(_, hostOffset) {
       if (hostOffset < overheadBytes) {
         throw corrupt('vmdk.grain-in-metadata', 'A grain lies where tables are', hostOffset);
       }
       if (!places.add(hostOffset)) throw grainTwice(hostOffset);
-      end = Math.max(end, hostOffset + grainBytes);
+      endBytes = Math.max(endBytes, hostOffset + grainBytes);
     },
     missingTable(tableIndex, hostOffset) {
       throw tableBeyondFile(tableIndex, hostOffset);
@@ -273,7 +277,7 @@ export function* findUsedEnd(
     },
   });
   for (const hostOffset of places.overlaps()) throw grainTwice(hostOffset);
-  return end;
+  return { endBytes, places };
 }
 
 function grainTwice(hostOffset: number): DiskError {

@@ -12,6 +12,8 @@ const SECTOR = 512;
 /** Of a disk with two tables, as it is laid out here. */
 const DIRECTORY = 30 * SECTOR;
 const TABLE = 31 * SECTOR;
+/** The directory of the copies of both. */
+const COPIES = 21 * SECTOR;
 
 function check(folder: Folder, name = 'disk.vmdk'): CheckReport {
   return runSync(
@@ -92,6 +94,25 @@ describe('a check', () => {
     expect(check(folder).findings.map(({ detail }) => detail)).toEqual(['vmdk.table-twice']);
     expect(detailOf(() => folder.open('disk.vmdk'))).toBe('vmdk.table-twice');
   });
+
+  it.each([
+    ['across the first one', DIRECTORY + 4, TABLE / SECTOR + 1],
+    ['across its copy', DIRECTORY + 4, 22 + 2],
+    ['beyond the file', COPIES + 4, 0x8000_0000 / SECTOR, 'vmdk.table-beyond-file'],
+    ['at the descriptor', COPIES + 4, 5],
+    ['at a directory', COPIES, 30],
+    ['at a grain', COPIES, 256],
+    ['at the end of a grain', COPIES, 383],
+  ])(
+    'keeps a disk from being written whose table lies %s',
+    (_, at, sector, detail = 'vmdk.table-place') => {
+      const folder = disk();
+      poke(folder, at, sector);
+      const before = folder.bytes('disk.vmdk').slice();
+      expect(detailOf(() => folder.open('disk.vmdk'))).toBe(detail);
+      expect(Buffer.compare(folder.bytes('disk.vmdk'), before)).toBe(0);
+    },
+  );
 
   it('finds that a flat extent has nothing', () => {
     const folder = disk({ subformat: 'monolithicFlat' });
