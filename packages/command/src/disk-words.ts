@@ -43,6 +43,10 @@ const WORDS: Readonly<Record<string, Words>> = {
   'qcow2.create.preallocation':
     'Backing file and preallocation can only be used at the same time if extended_l2 is on',
   'qcow2.create.refcount_bits': 'Refcount width must be a power of two and may not exceed 64 bits',
+  'qcow2.compression-bit': ({ message }) =>
+    'qcow2: Compression type incompatible feature bit must ' +
+    (message.startsWith('Compression type 0 ') ? 'not be set' : 'be set'),
+  'qcow2.incompatible-feature': unknownFeatures,
   'qcow2.data-file-name': "'data-file' is required for this image",
   'qcow2.magic': notInFormat,
   'qcow2.marked-corrupt': 'qcow2: Image is corrupt; cannot be opened read/write',
@@ -101,6 +105,19 @@ const WORDS: Readonly<Record<string, Words>> = {
   'vmdk.subformat': ({ message }) => `invalid parameter value: ${quotedIn(message)}`,
   'vmdk.zeroed-grain': "Flat image can't enable zeroed grain",
 };
+
+/** Features that the image has names for, and the bits of the others. */
+function unknownFeatures({ message }: DiskError): string {
+  const names = JSON.parse(`[${message.slice(message.indexOf('"'))}]`) as string[];
+  const bitOf = (name: string): string | undefined => /^unknown bit (\d+)$/.exec(name)?.[1];
+  const named = names.filter((name) => bitOf(name) === undefined);
+  const mask = names.reduce((sum, name) => {
+    const bit = bitOf(name);
+    return bit === undefined ? sum : sum + 2n ** BigInt(bit);
+  }, 0n);
+  const unnamed = mask === 0n ? [] : [`Unknown incompatible feature: ${mask.toString(16)}`];
+  return `Unsupported qcow2 feature(s): ${[...named, ...unnamed].join(', ')}`;
+}
 
 function lockWords({ context }: DiskError, lock: string): string {
   return `Failed to get ${lock} lock\nIs another process using the image [${context.path ?? ''}]?`;

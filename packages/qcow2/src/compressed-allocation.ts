@@ -1,15 +1,19 @@
 /** Host space for compressed clusters: packed one behind another, and how they become part of the disk. */
+import { alignUp } from '@diskfile/bytes';
 import {
   type CompressedWriter,
   during,
   type EncodedAllocation,
   type Step,
+  truncateStorage,
   type WritableStorage,
 } from '@diskfile/core';
 import { type ClusterEntry, setCompressed } from './cluster-entry.ts';
 import type { ClusterTables } from './cluster-tables.ts';
 import { CODEC_IDS } from './compressed-clusters.ts';
 import { compressedDescriptor, compressedEnd } from './l2-entry.ts';
+
+const SECTOR_BYTES = 512;
 
 export class CompressedClusterWriter implements CompressedWriter {
   readonly unitBytes: number;
@@ -40,6 +44,13 @@ export class CompressedClusterWriter implements CompressedWriter {
       throw error;
     }
     return allocation;
+  }
+
+  /** The file ends with a sector, as QEMU leaves it. */
+  *finish(): Step<void> {
+    const { storage } = this.#tables.metadata;
+    const end = alignUp(storage.sizeBytes, SECTOR_BYTES);
+    if (end > storage.sizeBytes) yield* truncateStorage(storage, end);
   }
 }
 

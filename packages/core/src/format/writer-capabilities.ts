@@ -120,6 +120,8 @@ export interface CompressedWriter {
    *   {@link unitBytes}, or of the whole frame
    */
   allocate(guestOffset: number, hostLengths: readonly number[]): Step<EncodedAllocation>;
+  /** Called when all of a new disk has been compressed. */
+  finish?(): Step<void>;
 }
 
 /**

@@ -2,13 +2,13 @@
 import { Failure } from '../program.ts';
 import { checkSourceCache, type CommandOptions, isCacheMode } from './options.ts';
 import { sizeArgument } from './sizes.ts';
-import { parseSnapshotParameter } from './snapshot-parameter.ts';
+import { parseSnapshotParameter, type SnapshotParameter } from './snapshot-parameter.ts';
 
 /** What the options say by themselves. */
 export interface ConvertSettings {
   readonly sparseBytes: number | undefined;
   readonly bytesPerSecond: number | undefined;
-  readonly snapshot: string | undefined;
+  readonly snapshot: SnapshotParameter | undefined;
   readonly durable: boolean;
 }
 

@@ -2,8 +2,13 @@
 import { Failure } from '../program.ts';
 import { parseOptionList } from './option-list.ts';
 
-/** @returns what to look for among ids and names. @throws Failure */
-export function parseSnapshotParameter(text: string): string {
+/** A snapshot by id, or by name, or by both; by a text that may be either. */
+export type SnapshotParameter =
+  | string
+  | { readonly id: string | undefined; readonly name: string | undefined };
+
+/** @throws Failure */
+export function parseSnapshotParameter(text: string): SnapshotParameter {
   if (!text.startsWith('snapshot.')) return text;
   let id: string | undefined;
   let name: string | undefined;
@@ -17,5 +22,5 @@ export function parseSnapshotParameter(text: string): string {
       ]);
     }
   }
-  return id ?? name ?? '';
+  return { id, name };
 }

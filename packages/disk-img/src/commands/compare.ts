@@ -50,23 +50,23 @@ async function compare(program: Program, args: readonly string[]): Promise<numbe
   const disks: DiskFile[] = [];
   const isQuiet = options.has('q');
   const progress = new QemuProgress(program, options.has('p') && !isQuiet);
-  let isDone = false;
   try {
     disks.push(open(firstName!, options.value('f')));
     disks.push(open(secondName!, options.value('F')));
     const strict = options.has('s');
     const result = await interruptible((signal) =>
-      compareDisks(disks[0]!, disks[1]!, { strict, signal, onProgress: progress.update }),
+      compareDisks(disks[0]!, disks[1]!, { strict, signal, onProgress: beforeTheEnd(progress) }),
     ).catch((error: unknown) => {
       throw new Failure(wordsOf(error), { cause: error });
     });
-    isDone = true;
     const commonBytes = Math.min(...disks.map(({ sizeBytes }) => sizeBytes));
     if (isJson) program.line(comparisonJson(result));
-    else if (!isQuiet) program.output.text(comparisonText(result, strict, commonBytes));
+    else if (!isQuiet) program.output.text(sizeWarning(result, strict, commonBytes));
+    if (result.identical) progress.update({ doneBytes: 1, totalBytes: 1 });
+    if (!isJson && !isQuiet) program.output.text(comparisonText(result));
     return result.identical ? 0 : 1;
   } finally {
-    progress.finish(isDone);
+    progress.finish(false);
     for (const disk of disks) closeQuietly(disk);
   }
 }
@@ -78,16 +78,24 @@ function comparisonJson({ identical, kind, guestOffset, sizesDiffer }: Compariso
   return jsonText({ identical, 'sizes-differ': sizesDiffer, kind, offset: guestOffset });
 }
 
-function comparisonText(result: Comparison, strict: boolean, commonBytes: number): string {
-  const { identical, kind, guestOffset = 0, sizesDiffer } = result;
-  if (kind === 'size') return 'Strict mode: Image size mismatch!\n';
-  // The end of the shorter one is only come to when all before it is the same.
+/** That all is done is shown once it has been said what has been found on the way. */
+function beforeTheEnd(progress: QemuProgress): QemuProgress['update'] {
+  return (at) => {
+    if (at.doneBytes < at.totalBytes) progress.update(at);
+  };
+}
+
+/** The end of the shorter one is only come to when all before it is the same. */
+function sizeWarning(result: Comparison, strict: boolean, commonBytes: number): string {
+  const { identical, guestOffset = 0, sizesDiffer } = result;
   const isPastEnd = identical || guestOffset >= commonBytes;
-  const warning = sizesDiffer && !strict && isPastEnd ? 'Warning: Image size mismatch!\n' : '';
-  if (identical) return `${warning}Images are identical.\n`;
-  if (kind === 'allocation') {
-    return `${warning}Strict mode: Offset ${guestOffset} block status mismatch!\n`;
-  }
+  return sizesDiffer && !strict && isPastEnd ? 'Warning: Image size mismatch!\n' : '';
+}
+
+function comparisonText({ identical, kind, guestOffset = 0 }: Comparison): string {
+  if (kind === 'size') return 'Strict mode: Image size mismatch!\n';
+  if (identical) return 'Images are identical.\n';
+  if (kind === 'allocation') return `Strict mode: Offset ${guestOffset} block status mismatch!\n`;
   const offset = Math.floor(guestOffset / SECTOR_BYTES) * SECTOR_BYTES;
-  return `${warning}Content mismatch at offset ${offset}!\n`;
+  return `Content mismatch at offset ${offset}!\n`;
 }

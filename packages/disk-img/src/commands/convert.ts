@@ -1,6 +1,12 @@
 /** `convert`: copies disks into an image of any format. */
 import { hostErrorText } from '@diskfile/command';
-import { convertDiskFile, type ConvertDiskFileOptions, type DiskFile, newFilePath } from 'diskfile';
+import {
+  type BitmapInfo,
+  convertDiskFile,
+  type ConvertDiskFileOptions,
+  type DiskFile,
+  newFilePath,
+} from 'diskfile';
 import {
   checkCombinations,
   type ConvertSettings,
@@ -19,7 +25,9 @@ import { createOptionsOf, type FormatOption } from '../formats/format-options.ts
 import { isKnownFormat } from '../formats/known-formats.ts';
 import { defineObjects, type ImageSource, imageSource } from '../images/image-source.ts';
 import { addBacking, backingOf, backingRefusal, newImage } from '../images/new-image.ts';
+import { copyBitmaps } from '../images/copy-bitmaps.ts';
 import { closeQuietly, OPEN_GATE, openImage } from '../images/open-image.ts';
+import { openAtSnapshot } from '../images/open-snapshot.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
@@ -105,7 +113,13 @@ async function convert(
   );
   const disks: DiskFile[] = [];
   try {
-    for (const source of sources) disks.push(openSource(conversion, source));
+    for (const source of sources) {
+      const request = { source, forceShare: options.has('U') };
+      disks.push(openAtSnapshot(program, request, settings.snapshot));
+    }
+    if (options.has('bitmaps') && disks.length > 1) {
+      throw new Failure('Copying bitmaps only possible with single source');
+    }
     return await interruptible((signal) =>
       options.has('n')
         ? intoExisting(conversion, disks, target, { progress, signal, objects })
@@ -113,18 +127,6 @@ async function convert(
     );
   } finally {
     for (const disk of disks) closeQuietly(disk);
-  }
-}
-
-function openSource({ program, options, settings }: Conversion, source: ImageSource): DiskFile {
-  const { snapshot } = settings;
-  try {
-    return openImage(program, { source, forceShare: options.has('U'), snapshot });
-  } catch (error) {
-    if (error instanceof Failure && error.message.endsWith(': snapshot not found')) {
-      throw new Failure("Failed to load snapshot: Can't find snapshot", { cause: error });
-    }
-    throw error;
   }
 }
 
@@ -179,7 +181,10 @@ async function intoNew(
     );
   }
   refuseUncompressible(conversion, values);
-  if (options.has('bitmaps') && format !== 'qcow2') {
+  if (options.has('bitmaps') && disks[0]!.capabilities.bitmaps === undefined) {
+    throw new Failure('Source lacks bitmap support');
+  }
+  if (options.has('bitmaps') && (format !== 'qcow2' || isVersion2(values))) {
     throw new Failure(`Format driver '${format}' does not support bitmaps`);
   }
   const lone = backing === undefined ? loneBackingFormat(format, values) : undefined;
@@ -196,15 +201,35 @@ async function intoNew(
       overwrite: true,
       ...(options.has('bitmaps') ? { bitmaps: skips ? 'usable' : 'all' } : {}),
     });
-    // QEMU has met them last to first.
-    for (const name of bitmapsSkipped.toReversed()) {
-      program.warn(`warning: Skipping inconsistent bitmap '${name}'`);
-    }
+    tellSkipped(program, bitmapsSkipped);
     tellUnreadable(program, unreadable);
     return imageSource(target, { format });
   } catch (error) {
     throw conversionWords(error, { target, format, values, list });
   }
+}
+
+/** QEMU has met them last to first. */
+function tellSkipped(program: Program, names: readonly string[]): void {
+  for (const name of names.toReversed()) {
+    program.warn(`warning: Skipping inconsistent bitmap '${name}'`);
+  }
+}
+
+/** For an image that is there; a new one has none that could be in the way. */
+function bitmapsToCopy({ options, format }: Conversion, disk: DiskFile, target: DiskFile) {
+  if (!options.has('bitmaps')) return { copied: [], skipped: [] };
+  if (disk.capabilities.bitmaps === undefined) throw new Failure('Source lacks bitmap support');
+  if (target.capabilities.bitmaps === undefined || target.info()[0]!.details['compat'] === '0.10') {
+    throw new Failure(`Format driver '${format}' does not support bitmaps`);
+  }
+  if (!options.has('skip-broken-bitmaps')) refuseBrokenBitmaps(disk);
+  const isBroken = ({ flags }: BitmapInfo): boolean => flags.includes('in-use');
+  const all = disk.capabilities.bitmaps.list();
+  return {
+    copied: all.filter((bitmap) => !isBroken(bitmap)),
+    skipped: all.filter(isBroken).map(({ name }) => name),
+  };
 }
 
 function refuseBrokenBitmaps(disk: DiskFile): void {
@@ -229,6 +254,10 @@ function readValues(
   const fault = addBacking(values, known, below);
   if (fault !== undefined) throw new Failure(backingRefusal(fault, format));
   return values;
+}
+
+function isVersion2(values: OptionValues): boolean {
+  return ['0.10', 'v2'].includes(values.get('compat')?.text ?? '');
 }
 
 /** Formats that hold compressed data. */
@@ -264,15 +293,27 @@ async function intoExisting(
   const target = openImage(program, { source, writable: true });
   let isClosed = false;
   try {
+    if (options.has('target-is-zero') && options.has('B')) {
+      // QEMU says so, does nothing, and ends well.
+      throw new Failure(
+        'Cannot use --target-is-zero when the destination image has a backing file',
+        {
+          exitCode: 0,
+        },
+      );
+    }
     const total = disks.reduce((sum, { sizeBytes }) => sum + Math.ceil(sizeBytes / 512) * 512, 0);
     if (target.sizeBytes < total) throw new Failure('output file is smaller than input file');
     if (options.has('c') && target.capabilities.compression === undefined) {
       throw new Failure('Compression not supported for this file format');
     }
+    const bitmaps = bitmapsToCopy(conversion, disks[0]!, target);
     const { unreadable } = await convertDiskFile(disks, target, {
       ...commonOptions(conversion, work),
       targetIsZero: options.has('target-is-zero'),
     });
+    copyBitmaps(disks[0]!, target, bitmaps.copied);
+    tellSkipped(program, bitmaps.skipped);
     isClosed = true;
     await target.close();
     tellUnreadable(program, unreadable);

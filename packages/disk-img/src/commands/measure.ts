@@ -9,7 +9,8 @@ import { createOptionsOf } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
 import { defineObjects, imageSource } from '../images/image-source.ts';
 import { newImage } from '../images/new-image.ts';
-import { openImage, withDisk } from '../images/open-image.ts';
+import { withDisk } from '../images/open-image.ts';
+import { openAtSnapshot } from '../images/open-snapshot.ts';
 import { Failure, type Program } from '../program.ts';
 import { creationWords } from '../words/creation-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
@@ -57,7 +58,7 @@ export function run(program: Program, args: readonly string[]): number {
   }
   const isOptions = options.has('image-opts');
   const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
-  const disk = openMeasured(program, { source, forceShare: options.has('U'), snapshot });
+  const disk = openAtSnapshot(program, { source, forceShare: options.has('U') }, snapshot);
   withDisk(disk, () => print(program, measure(disk), isJson));
   return 0;
 }
@@ -84,17 +85,6 @@ function readValues(format: string, list: string): OptionValues {
     throw new Failure([wordsOf(error), `Invalid options for file format '${format}'`], {
       cause: error,
     });
-  }
-}
-
-function openMeasured(program: Program, request: Parameters<typeof openImage>[1]) {
-  try {
-    return openImage(program, request);
-  } catch (error) {
-    if (error instanceof Failure && error.message.endsWith(': snapshot not found')) {
-      throw new Failure("Failed to load snapshot: Can't find snapshot", { cause: error });
-    }
-    throw error;
   }
 }
 

@@ -9,6 +9,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'qcow2.amend.lazy_refcounts':
     'Lazy refcounts only supported with compatibility level 1.1 and above ' +
     '(use compat=1.1 or greater)',
+  'qcow2.amend.size': 'The new size must be a multiple of 512',
   'qcow2.amend.data_file_raw': 'data-file-raw cannot be set on existing images',
 };
 

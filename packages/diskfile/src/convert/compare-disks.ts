@@ -89,6 +89,7 @@ function* compare(
   });
   const difference = yield* run.firstDifference();
   if (difference !== undefined) return differs(difference.kind, difference.guestOffset);
+  onProgress?.({ doneBytes: commonBytes, totalBytes });
   const longer = first.sizeBytes > second.sizeBytes ? first : second;
   const dataAt = yield* firstNonZero(longer, commonBytes, options);
   onProgress?.({ doneBytes: totalBytes, totalBytes });

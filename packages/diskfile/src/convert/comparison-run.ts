@@ -2,7 +2,13 @@
  * Looks for the first difference of two disks. Lanes take pieces in turn, in the order of the disk,
  * so that the host reads for some while another is looked at.
  */
-import { type DiskFile, ParallelCalls, type Step, stepCall } from '@diskfile/core';
+import {
+  type BlockStatus,
+  type DiskFile,
+  ParallelCalls,
+  type Step,
+  stepCall,
+} from '@diskfile/core';
 import { nextStatus } from '../chain/disk-steps.ts';
 import { TurnGate } from './turn-gate.ts';
 
@@ -12,7 +18,7 @@ const LANES = 4;
 const CALLED_OFF = -1;
 
 export interface Difference {
-  /** With `strict`, ranges that only one disk has allocated differ as well. */
+  /** With `strict`, ranges that are stored in other ways differ as well. */
   readonly kind: 'content' | 'allocation';
   readonly guestOffset: number;
 }
@@ -110,8 +116,10 @@ export class ComparisonRun {
     const [first, second] = this.#disks;
     const left = this.#endBytes - guestOffset;
     const one = yield* nextStatus(first, guestOffset, left);
-    const other = yield* nextStatus(second, guestOffset, Math.min(one.lengthBytes, left));
-    if (this.#options.strict && one.allocated !== other.allocated) {
+    const { strict } = this.#options;
+    const most = strict ? left : Math.min(one.lengthBytes, left);
+    const other = yield* nextStatus(second, guestOffset, most);
+    if (strict && !isSameStatus(one, other, this.#endBytes)) {
       this.#end({ guestOffset, difference: { kind: 'allocation', guestOffset } });
       return undefined;
     }
@@ -154,4 +162,21 @@ export class ComparisonRun {
 function firstDifference(left: Uint8Array, right: Uint8Array): number {
   if (Buffer.compare(left, right) === 0) return -1;
   return left.findIndex((byte, at) => byte !== right[at]);
+}
+
+/** What QEMU goes by: also whether there is a place in the host's file, and nothing else behind. */
+function isSameStatus(one: BlockStatus, other: BlockStatus, endBytes: number): boolean {
+  const isLast = ({ guestOffset, lengthBytes }: BlockStatus) =>
+    guestOffset + lengthBytes === endBytes;
+  return (
+    one.allocated === other.allocated &&
+    one.data === other.data &&
+    one.zero === other.zero &&
+    hasPlace(one) === hasPlace(other) &&
+    isLast(one) === isLast(other)
+  );
+}
+
+function hasPlace({ hostOffset, compressed }: BlockStatus): boolean {
+  return hostOffset !== undefined && !compressed;
 }

@@ -188,6 +188,8 @@ export class NewImageTarget implements CopyTarget {
     for (const [storage, end] of this.#ends) {
       if (storage.sizeBytes < end) yield* truncateStorage(storage, end);
     }
+    const last = this.#unitBytes === undefined ? undefined : this.#writer.compression?.finish?.();
+    if (last !== undefined) yield* last;
   }
 
   #writeHeader(unit: number, guestOffset: number, encodedBytes: number): void {
