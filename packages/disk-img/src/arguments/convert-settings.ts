@@ -1,6 +1,6 @@
 /** Options of `convert` that concern neither the source nor the format of the target. */
 import { Failure } from '../program.ts';
-import { checkSourceCache, type CommandOptions, isCacheMode } from './options.ts';
+import type { CommandOptions } from './options.ts';
 import { sizeArgument } from './sizes.ts';
 import { parseSnapshotParameter, type SnapshotParameter } from './snapshot-parameter.ts';
 
@@ -53,24 +53,17 @@ function sparseOption(text: string | undefined): number | undefined {
 export function checkCombinations(options: CommandOptions, list: string): void {
   const has = (name: string): boolean => options.has(name);
   const rules: readonly (readonly [boolean, string])[] = [
-    [has('image-opts') && has('f'), '--image-opts and --format are mutually exclusive'],
-    [has('target-image-opts') && has('O'), '--image-opts and --format are mutually exclusive'],
-    [has('target-image-opts') && !has('n'), '--target-image-opts requires use of -n flag'],
-    [has('n') && list !== '', '-o has no effect when skipping image creation'],
-    [has('C') && has('c'), 'Cannot enable copy offloading when -c is used'],
-    [has('C') && has('S'), 'Cannot enable copy offloading when -S is used'],
-    [has('C') && has('salvage'), 'Cannot use copy offloading in salvaging mode'],
-    [has('target-is-zero') && !has('n'), '--target-is-zero requires use of -n flag'],
     [
       has('skip-broken-bitmaps') && !has('bitmaps'),
       'Use of --skip-broken-bitmaps requires --bitmaps',
     ],
+    [has('C') && has('c'), 'Cannot enable copy offloading when -c is used'],
+    [has('C') && has('S'), 'Cannot enable copy offloading when -S is used'],
+    [has('C') && has('salvage'), 'Cannot use copy offloading in salvaging mode'],
+    [has('target-image-opts') && !has('n'), '--target-image-opts requires use of -n flag'],
+    [has('n') && list !== '', '-o has no effect when skipping image creation'],
+    [has('target-is-zero') && !has('n'), '--target-is-zero requires use of -n flag'],
   ];
   const broken = rules.find(([applies]) => applies);
   if (broken !== undefined) throw new Failure(broken[1]);
-  const cache = options.value('t');
-  if (cache !== undefined && !isCacheMode(cache)) {
-    throw new Failure(`Invalid cache option: ${cache}`);
-  }
-  checkSourceCache(options.value('T'));
 }

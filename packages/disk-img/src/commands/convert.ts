@@ -19,11 +19,16 @@ import {
   type OptionValues,
   readOptions,
 } from '../arguments/option-list.ts';
-import { CommandOptions } from '../arguments/options.ts';
+import { checkCache, checkSourceCache, CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
 import { createOptionsOf, type FormatOption } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
-import { defineObjects, type ImageSource, imageSource } from '../images/image-source.ts';
+import {
+  defineObjects,
+  type ImageSource,
+  imageSource,
+  takesImageOptions,
+} from '../images/image-source.ts';
 import { addBacking, backingOf, backingRefusal, newImage } from '../images/new-image.ts';
 import { copyBitmaps } from '../images/copy-bitmaps.ts';
 import { closeQuietly, OPEN_GATE, openImage } from '../images/open-image.ts';
@@ -57,7 +62,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   const list = joinOptionLists(options.values('o'));
   const format = options.value('O') ?? 'raw';
   checkCombinations(options, list);
-  if (asksForHelp(list)) return printOptions(program, format, names.length > 0);
+  if (asksForHelp(list)) return printOptions(program, format, names.length > 1);
   if (names.length < 2) throw new Failure('Must specify image file name');
   const isShown = options.has('p') && !options.has('q');
   const progress = new QemuProgress(program, isShown);
@@ -101,15 +106,13 @@ async function convert(
 ): Promise<ImageSource> {
   const { program, options, settings } = conversion;
   const objects = defineObjects(program, options);
+  checkSourceCache(options.value('T'));
+  const isOptions = takesImageOptions(options, 'f');
   if (settings.snapshot !== undefined && names.length > 1) {
     throw new Failure('No support for concatenating multiple snapshot');
   }
   const sources = names.map((name) =>
-    imageSource(name, {
-      format: options.value('f'),
-      isOptions: options.has('image-opts'),
-      objects,
-    }),
+    imageSource(name, { format: options.value('f'), isOptions, objects }),
   );
   const disks: DiskFile[] = [];
   try {
@@ -193,6 +196,7 @@ async function intoNew(
   }
   const skips = options.has('skip-broken-bitmaps');
   if (options.has('bitmaps') && !skips) refuseBrokenBitmaps(disks[0]!);
+  checkCache(options.value('t'));
   try {
     const { sizeBytes: _, ...image } = newImage(format, values, work.objects);
     const { unreadable, bitmapsSkipped } = await convertDiskFile(disks, newFilePath(target), {
@@ -284,7 +288,11 @@ async function intoExisting(
   work: Work,
 ): Promise<ImageSource> {
   const { program, options, format } = conversion;
+  checkCache(options.value('t'));
   const isOptions = options.has('target-image-opts');
+  if (isOptions && options.has('O')) {
+    throw new Failure('--image-opts and --format are mutually exclusive');
+  }
   const source = imageSource(name, {
     ...(isOptions ? {} : { format }),
     isOptions,
