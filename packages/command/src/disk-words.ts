@@ -61,6 +61,8 @@ const WORDS: Readonly<Record<string, Words>> = {
   'qcow2.snapshot-extra-data': ({ message }) =>
     `Too much extra metadata in snapshot table entry ${/^Snapshot (\d+)/.exec(message)?.[1] ?? 0}\n` +
     'You can force-remove this extra metadata with qemu-img check -r all',
+  'qcow2.refcount-table-unread': (error) =>
+    `Could not initialize refcount handling: ${hostReason(error)}`,
   'qcow2.snapshot-not-found': 'snapshot not found',
   'disk.snapshot-not-found': 'snapshot not found',
   'qed.disk-too-large': 'Invalid image size specified',

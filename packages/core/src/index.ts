@@ -188,6 +188,7 @@ export {
   abandonStorages,
   allocateSpace,
   announce,
+  announceFlush,
   type ByteSource,
   closeStorage,
   dataOf,
@@ -206,4 +207,5 @@ export {
   writableStorage,
   writeBytes,
 } from './storage.ts';
+export { discardRange, zeroRange } from './storage-ranges.ts';
 export { growStorage, writeZeros } from './zero-fill.ts';

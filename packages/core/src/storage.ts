@@ -77,6 +77,16 @@ export interface WritableStorage extends Storage {
   punchHoleSync(offset: number, lengthBytes: number): boolean;
   punchHole(offset: number, lengthBytes: number): Promise<boolean>;
   /**
+   * Makes a range read as zeros where that is something else than making a hole.
+   * @param mayUnmap whether its space may be given back
+   * @returns false, with nothing changed, where zeros have to be written
+   */
+  zeroSync?(offset: number, lengthBytes: number, mayUnmap: boolean): boolean;
+  zero?(offset: number, lengthBytes: number, mayUnmap: boolean): Promise<boolean>;
+  /** Gives up what a range holds, where that is something else than making a hole. */
+  discardSync?(offset: number, lengthBytes: number): void;
+  discard?(offset: number, lengthBytes: number): Promise<void>;
+  /**
    * Reserves space on the host for a range, growing the storage to hold it; what was there stays.
    * False, with nothing changed, where the host cannot do that.
    */
@@ -253,6 +263,12 @@ export function during(storage: WritableStorage, event: StorageEvent): WritableS
 export function during(storage: Storage, event: StorageEvent): Storage;
 export function during(storage: Storage, event: StorageEvent): Storage {
   return storage.events?.during(event) ?? storage;
+}
+
+/** Tells that all is to become durable, and sees to it, where somebody wants to be told. */
+export function* announceFlush(storage: WritableStorage): Step<void> {
+  if (storage.events === undefined) return;
+  yield* flushStorage(during(storage, 'flush_to_disk'));
 }
 
 /** A step that tells of a moment. */

@@ -6,10 +6,7 @@ import { haveTools } from '@diskfile/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Twins } from './support/twins.ts';
 
-/**
- * All but `l2_load`, where disk-io also flushes on closing, and `pwritev_zero`: QEMU makes zeros of a
- * new cluster before it writes into it.
- */
+/** All that such requests come to but `l2_load`, where disk-io also flushes on closing. */
 const EVENTS = [
   'l1_update',
   'l1_grow_alloc_table',
@@ -17,11 +14,13 @@ const EVENTS = [
   'l2_alloc_cow_read',
   'l2_alloc_write',
   'read_aio',
+  'read_backing_aio',
   'read_compressed',
   'write_aio',
   'write_compressed',
   'cow_read',
   'cow_write',
+  'reftable_load',
   'refblock_load',
   'refblock_update_part',
   'refblock_alloc',
@@ -31,7 +30,9 @@ const EVENTS = [
   'flush_to_os',
   'flush_to_disk',
   'pwritev',
+  'pwritev_zero',
   'pwritev_done',
+  'cluster_alloc_space',
   'none',
 ];
 

@@ -122,6 +122,7 @@ class ReadyUnits implements Allocation {
   readonly lengthBytes: number;
   readonly readsAsZero = false;
   readonly isReserved: boolean;
+  readonly tellsOfCopies = true;
   readonly #tables: ClusterTables;
   readonly #run: GuestRun;
 
@@ -156,6 +157,7 @@ class NewClusters implements Allocation {
   readonly isReserved: boolean;
   /** The data file has the same place for a cluster again and again. */
   readonly isUnread: boolean;
+  readonly tellsOfCopies = true;
   readonly #tables: ClusterTables;
   readonly #run: GuestRun;
   /** Where the first cluster begins. */

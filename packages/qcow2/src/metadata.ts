@@ -1,4 +1,5 @@
 /** The tables of an image that is written, and what keeps them together. */
+import { DiskError } from '@diskfile/bytes';
 import { during, type FormatTuning, type Step, type WritableStorage } from '@diskfile/core';
 import { ClusterAllocator } from './allocator.ts';
 import { corrupt, hex } from './errors.ts';
@@ -86,11 +87,7 @@ export function* openMetadata(parts: MetadataParts): Step<ImageMetadata> {
   const { headerWriter, storage, cacheBytes } = parts;
   const { header } = headerWriter;
   const { offset, clusters } = header.refcountTable;
-  const table = yield* RefcountTable.read(
-    during(storage, 'reftable_load'),
-    offset,
-    clusters * header.clusterBytes,
-  );
+  const table = yield* readTable(storage, offset, clusters * header.clusterBytes);
   const refcounts = new Refcounts(storage, table, header, cacheBytes * REFCOUNT_SHARE);
   const { l1Table, snapshotTable } = header;
   const { l1 } = parts.tables;
@@ -107,6 +104,22 @@ export function* openMetadata(parts: MetadataParts): Step<ImageMetadata> {
     map.addRegion('LUKS header', encryptionHeader.offset, encryptionHeader.lengthBytes);
   }
   return new ImageMetadata(parts, refcounts, map);
+}
+
+function* readTable(
+  storage: WritableStorage,
+  hostOffset: number,
+  lengthBytes: number,
+): Step<RefcountTable> {
+  try {
+    return yield* RefcountTable.read(during(storage, 'reftable_load'), hostOffset, lengthBytes);
+  } catch (cause) {
+    if (!(cause instanceof DiskError) || cause.code !== 'io') throw cause;
+    throw new DiskError('io', 'qcow2.refcount-table-unread', 'The refcount table cannot be read', {
+      offset: hostOffset,
+      cause,
+    });
+  }
 }
 
 /** Where the tables of an image lie. */

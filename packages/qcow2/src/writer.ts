@@ -3,6 +3,7 @@ import type { DiskError } from '@diskfile/bytes';
 import {
   type Allocation,
   announce,
+  announceFlush,
   type BackingWriter,
   type BitmapReader,
   type BitmapWriter,
@@ -195,7 +196,7 @@ export class Qcow2Writer implements ImageWriter {
     allocator.abandoned.clear();
     yield* this.#freeSpace.punch();
     yield* this.#writer.flush();
-    yield* announce(storage, 'flush_to_disk');
+    yield* announceFlush(storage);
   }
 
   /** Writes refcounts that were rebuilt, and clears the dirty bit. */

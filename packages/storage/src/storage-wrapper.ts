@@ -23,7 +23,7 @@ export class StorageWrapper implements WritableStorage {
   }
 
   /** The wrapped storage where it is to be written. */
-  get #target(): WritableStorage {
+  protected get target(): WritableStorage {
     if (isWritable(this.inner)) return this.inner;
     throw new DiskError('read-only', 'storage.wrapped-read-only', 'The storage can only be read', {
       path: this.name,
@@ -60,43 +60,43 @@ export class StorageWrapper implements WritableStorage {
   }
 
   writeSync(src: Uint8Array, offset: number): void {
-    this.#target.writeSync(src, offset);
+    this.target.writeSync(src, offset);
   }
 
   write(src: Uint8Array, offset: number): Promise<void> {
-    return this.#target.write(src, offset);
+    return this.target.write(src, offset);
   }
 
   flushSync(): void {
-    this.#target.flushSync();
+    this.target.flushSync();
   }
 
   flush(): Promise<void> {
-    return this.#target.flush();
+    return this.target.flush();
   }
 
   truncateSync(sizeBytes: number): void {
-    this.#target.truncateSync(sizeBytes);
+    this.target.truncateSync(sizeBytes);
   }
 
   truncate(sizeBytes: number): Promise<void> {
-    return this.#target.truncate(sizeBytes);
+    return this.target.truncate(sizeBytes);
   }
 
   punchHoleSync(offset: number, lengthBytes: number): boolean {
-    return this.#target.punchHoleSync(offset, lengthBytes);
+    return this.target.punchHoleSync(offset, lengthBytes);
   }
 
   punchHole(offset: number, lengthBytes: number): Promise<boolean> {
-    return this.#target.punchHole(offset, lengthBytes);
+    return this.target.punchHole(offset, lengthBytes);
   }
 
   allocateSync(offset: number, lengthBytes: number): boolean {
-    return this.#target.allocateSync(offset, lengthBytes);
+    return this.target.allocateSync(offset, lengthBytes);
   }
 
   allocate(offset: number, lengthBytes: number): Promise<boolean> {
-    return this.#target.allocate(offset, lengthBytes);
+    return this.target.allocate(offset, lengthBytes);
   }
 
   closeSync(): void {

@@ -3,7 +3,7 @@ import { alignDown, DiskError } from '@diskfile/bytes';
 import type { Extent } from '../engine/extent.ts';
 import type { Allocation, ImageWriter } from '../format/image-writer.ts';
 import type { Step } from '../step.ts';
-import { punchHole, type WritableStorage } from '../storage.ts';
+import { announce, announceFlush, punchHole, type WritableStorage } from '../storage.ts';
 import { BLOCK, lookupBlocks, type WritableBlockTable } from './block-table.ts';
 
 /** New blocks that one allocation takes at most, in bytes, unless the format knows better. */
@@ -100,7 +100,10 @@ export class BlockWriter implements ImageWriter {
   }
 
   *flush(): Step<void> {
+    const { storage } = this.#table;
+    yield* announce(storage, 'flush_to_os');
     yield* this.#table.flush();
+    yield* announceFlush(storage);
   }
 
   reclaim(): void {

@@ -2,14 +2,8 @@
 import type { Extent } from '../engine/extent.ts';
 import type { Allocation, ImageWriter } from '../format/image-writer.ts';
 import type { Step } from '../step.ts';
-import {
-  announce,
-  dataOf,
-  during,
-  flushStorage,
-  punchHole,
-  type WritableStorage,
-} from '../storage.ts';
+import { announce, dataOf, during, flushStorage, type WritableStorage } from '../storage.ts';
+import { discardRange, zeroRange } from '../storage-ranges.ts';
 
 export class FlatWriter implements ImageWriter {
   readonly unitBytes = 1;
@@ -34,20 +28,18 @@ export class FlatWriter implements ImageWriter {
 
   /** A hole reads as zeros; where none can be made, or space has to stay, the engine writes. */
   *writeZeroes(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<number> {
-    if (!mayUnmap) return 0;
     const storage = during(this.storage, 'pwritev_zero');
-    const done = yield* punchHole(storage, this.#startOffset + guestOffset, lengthBytes);
-    return done ? lengthBytes : 0;
+    const offset = this.#startOffset + guestOffset;
+    return (yield* zeroRange(storage, offset, lengthBytes, mayUnmap)) ? lengthBytes : 0;
   }
 
   *discard(guestOffset: number, lengthBytes: number): Step<void> {
-    yield* punchHole(this.storage, this.#startOffset + guestOffset, lengthBytes);
+    yield* discardRange(this.storage, this.#startOffset + guestOffset, lengthBytes);
   }
 
   *flush(): Step<void> {
     yield* announce(this.storage, 'flush_to_os');
-    yield* announce(this.storage, 'flush_to_disk');
-    yield* flushStorage(this.storage);
+    yield* flushStorage(during(this.storage, 'flush_to_disk'));
   }
 
   reclaim(): void {}

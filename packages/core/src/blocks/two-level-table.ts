@@ -4,7 +4,7 @@
  */
 import { joinU64 } from '@diskfile/bytes';
 import type { Step } from '../step.ts';
-import type { Storage } from '../storage.ts';
+import { dataOf, type Storage } from '../storage.ts';
 import { BLOCK, type BlockTable } from './block-table.ts';
 import { type TablePage, TablePages, type TablePlace } from './table-pages.ts';
 
@@ -47,7 +47,7 @@ export class TwoLevelTable implements BlockTable {
   constructor(storage: Storage, layout: TwoLevelLayout, entries: TableEntries) {
     const { l1, l2TableBytes, cacheBytes } = layout;
     this.blockBytes = layout.clusterBytes;
-    this.storage = storage;
+    this.storage = dataOf(storage);
     this.clustersPerTable = l2TableBytes / ENTRY_BYTES;
     this.layout = layout;
     this.entries = entries;

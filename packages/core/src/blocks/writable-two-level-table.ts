@@ -1,7 +1,7 @@
 /** Tables of two levels that can be changed: clusters and L2 tables only append. */
 import { alignUp, DiskError } from '@diskfile/bytes';
 import type { Step } from '../step.ts';
-import { flushStorage, truncateStorage, type WritableStorage } from '../storage.ts';
+import { during, flushStorage, truncateStorage, type WritableStorage } from '../storage.ts';
 import { writeZeros } from '../zero-fill.ts';
 import { AppendSpace } from './append-space.ts';
 import type { WritableBlockTable } from './block-table.ts';
@@ -152,9 +152,12 @@ export class WritableTwoLevelTable extends TwoLevelTable implements WritableBloc
     const { storage } = this;
     if (this.l2.isDirty || this.l1.isDirty) yield* this.#growFile();
     yield* flushStorage(storage);
-    for (const pages of [this.l2, this.l1]) {
+    for (const [pages, event] of [
+      [this.l2, 'l2_update'],
+      [this.l1, 'l1_update'],
+    ] as const) {
       if (!pages.isDirty) continue;
-      yield* pages.write(storage);
+      yield* pages.write(during(storage, event));
       yield* flushStorage(storage);
     }
     this.l2.markClean();

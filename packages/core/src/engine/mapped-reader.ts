@@ -6,6 +6,7 @@ import type { DiskError } from '@diskfile/bytes';
 import type { ExtentMap } from '../format/format-image.ts';
 import type { Limits } from '../limits.ts';
 import { runAsync, runSync, type Step } from '../step.ts';
+import { announce, type Storage } from '../storage.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { Extent } from './extent.ts';
 import { ReadBatch } from './read-batch.ts';
@@ -29,15 +30,21 @@ export class MappedReader {
    * overlap in time can share it.
    */
   readonly #extent = new Extent();
+  /** Files of the layers, from the top on, where one of them wants to be told of reads below it. */
+  readonly #watched: readonly Storage[] | undefined;
   /** The layer that could not answer, and how much of the range it was asked for. */
   readonly #miss = { depth: 0, lengthBytes: 0 };
 
   /** What is below this layer is not to be read. */
   readonly #fault: { readonly depth: number; readonly error: DiskError } | undefined;
 
-  /** @param maps the top layer first; what all of them call `backing` reads as zeros. */
-  constructor(maps: readonly ExtentMap[], limits: Limits) {
+  /**
+   * @param maps the top layer first; what all of them call `backing` reads as zeros.
+   * @param files of the layers, where those are images
+   */
+  constructor(maps: readonly ExtentMap[], limits: Limits, files: readonly Storage[] = []) {
     this.#maps = maps;
+    this.#watched = files.some(({ events }) => events !== undefined) ? files : undefined;
     this.#cache = new UnitCache(limits.decodedCacheBytes);
     const depth = maps.findIndex(({ belowFault }) => belowFault !== undefined);
     this.#fault = depth === -1 ? undefined : { depth, error: maps[depth]!.belowFault! };
@@ -56,7 +63,7 @@ export class MappedReader {
   readSync(dst: Uint8Array, guestOffset: number): void {
     if (dst.length === 0) return;
     const extent = this.#extent;
-    if (this.#tryResolve(guestOffset, dst.length) && extent.lengthBytes === dst.length) {
+    if (this.#isWhole(guestOffset, dst.length)) {
       this.#refuseBelowFault(extent);
       if (extent.kind === 'data') return extent.storage!.readSync(dst, extent.hostOffset);
       if (extent.kind === 'zero') return void dst.fill(0);
@@ -68,21 +75,27 @@ export class MappedReader {
   read(dst: Uint8Array, guestOffset: number): Promise<void> {
     if (dst.length === 0) return Promise.resolve();
     const extent = this.#extent;
-    const isFaulty = this.#fault !== undefined;
-    if (
-      !isFaulty &&
-      this.#tryResolve(guestOffset, dst.length) &&
-      extent.lengthBytes === dst.length
-    ) {
+    if (this.#fault === undefined && this.#isWhole(guestOffset, dst.length)) {
       if (extent.kind === 'data') return extent.storage!.read(dst, extent.hostOffset);
     }
     return runAsync(this.readStep(dst, guestOffset));
+  }
+
+  /** Whether one answer from memory is all that there is to a read. */
+  #isWhole(guestOffset: number, lengthBytes: number): boolean {
+    if (this.#watched !== undefined || !this.#tryResolve(guestOffset, lengthBytes)) return false;
+    return this.#extent.lengthBytes === lengthBytes;
   }
 
   *readStep(dst: Uint8Array, guestOffset: number): Step<void> {
     const batch = new ReadBatch(this.#pool, this.#cache);
     yield* this.#gather(batch, dst, guestOffset);
     yield* batch.run();
+  }
+
+  /** Each layer above the one that answers turns to the one below it. */
+  *#tellOfBacking(files: readonly Storage[], depth: number): Step<void> {
+    for (const file of files.slice(0, depth)) yield* announce(file, 'read_backing_aio');
   }
 
   /** Reads many ranges as one piece of host work. */
@@ -99,7 +112,9 @@ export class MappedReader {
       const extent = yield* this.resolve(guestOffset + at, dst.length - at);
       this.#refuseBelowFault(extent);
       const end = at + extent.lengthBytes;
+      const { depth } = extent;
       batch.add(extent, at === 0 && end === dst.length ? dst : dst.subarray(at, end));
+      if (this.#watched !== undefined) yield* this.#tellOfBacking(this.#watched, depth);
       at = end;
       if (batch.pendingBytes >= BATCH_BYTES) yield* batch.run();
     }

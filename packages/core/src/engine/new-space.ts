@@ -5,7 +5,7 @@
 import type { FormatImage } from '../format/format-image.ts';
 import type { Allocation } from '../format/image-writer.ts';
 import type { Step } from '../step.ts';
-import { announce, writeBytes } from '../storage.ts';
+import { announce, during, type WritableStorage, writeBytes } from '../storage.ts';
 import type { MappedReader } from './mapped-reader.ts';
 import { reserveZeros } from './reserve-zeros.ts';
 
@@ -31,8 +31,9 @@ export class NewSpace {
       return yield* writeBytes(storage, src, hostOffset + (guestOffset - start));
     }
     const mayLeaveOut = !isReserved && allocation.readsAsZero;
-    const before = yield* this.#currentBytes(start, guestOffset, mayLeaveOut);
-    const after = yield* this.#currentBytes(srcEnd, end, mayLeaveOut);
+    const around = { mayLeaveOut, tellsOfCopies: allocation.tellsOfCopies === true };
+    const before = yield* this.#currentBytes(around, start, guestOffset);
+    const after = yield* this.#currentBytes(around, srcEnd, end);
     const from = before === undefined ? guestOffset : start;
     const to = after === undefined ? srcEnd : end;
     if (to - from === src.length) {
@@ -42,7 +43,7 @@ export class NewSpace {
     if (before !== undefined) whole.set(before);
     whole.set(src, guestOffset - from);
     if (after !== undefined) whole.set(after, srcEnd - from);
-    yield* writeBytes(storage, whole, hostOffset + (from - start));
+    yield* writeBytes(yield* copying(storage), whole, hostOffset + (from - start));
   }
 
   /**
@@ -62,13 +63,24 @@ export class NewSpace {
    * What the disk reads from `start` to `end`, zeros past its end; undefined when nothing has to be
    * written there, because it is empty or zeros in space that reads as zeros.
    */
-  *#currentBytes(start: number, end: number, readsAsZero: boolean): Step<Uint8Array | undefined> {
+  *#currentBytes(
+    { mayLeaveOut, tellsOfCopies }: { mayLeaveOut: boolean; tellsOfCopies: boolean },
+    start: number,
+    end: number,
+  ): Step<Uint8Array | undefined> {
     if (start === end) return undefined;
     const onDisk = Math.max(0, Math.min(end, this.#image.sizeBytes) - start);
-    if (readsAsZero && (yield* this.#reader.isZero(start, onDisk))) return undefined;
+    if (mayLeaveOut && (yield* this.#reader.isZero(start, onDisk))) return undefined;
     const bytes = new Uint8Array(end - start);
-    yield* announce(this.#image.storages[0]!, 'cow_read');
+    if (tellsOfCopies) yield* announce(this.#image.storages[0]!, 'cow_read');
     if (onDisk > 0) yield* this.#reader.readStep(bytes.subarray(0, onDisk), start);
     return bytes;
   }
+}
+
+/** What is written in one is both guest data and a copy. */
+function* copying(storage: WritableStorage): Step<WritableStorage> {
+  if (storage.events === undefined) return storage;
+  yield* announce(storage, 'write_aio');
+  return during(storage, 'cow_write');
 }

@@ -25,7 +25,8 @@ export class SharedChain {
 
   constructor(chain: ImageChain, { limits, encoders }: SharedChainOptions) {
     this.chain = chain;
-    this.reader = new MappedReader(chain.layers, limits);
+    const files = chain.layers.map(({ storages }) => storages[0]!);
+    this.reader = new MappedReader(chain.layers, limits, files);
     const [top] = chain.layers;
     this.behindDisk = new BehindDisk(top!, limits);
     this.writer = top!.writer && new MappedWriter(top!, top!.writer, this.reader, encoders);

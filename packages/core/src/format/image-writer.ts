@@ -38,6 +38,8 @@ export interface Allocation {
    * False when left out; the engine then waits for reads of the range.
    */
   readonly isUnread?: boolean;
+  /** Whether storages with events are told what is read for copies. False when left out. */
+  readonly tellsOfCopies?: boolean;
   /**
    * Makes the space part of the disk. The engine has written every byte by then. Linking happens
    * in memory and reaches the host with {@link ImageWriter.flush}. Fails as a whole, the space

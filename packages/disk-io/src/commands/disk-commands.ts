@@ -4,7 +4,7 @@ import { type BlockStatus, DiskError, type Preallocation } from 'diskfile';
 import type { Command, Outcome } from '../shell/command.ts';
 import type { Session } from '../shell/session.ts';
 import { byteText } from '../text/byte-text.ts';
-import { hidesAllocation } from '../text/format-habits.ts';
+import { hidesAllocation, isProtocol } from '../text/format-habits.ts';
 import { changeReason, requestReason } from '../text/failure-words.ts';
 import { infoText } from '../text/info-text.ts';
 import { numberOf, Options, UsageFault } from './request-arguments.ts';
@@ -118,6 +118,8 @@ export const infoCommand: Command = {
     // What `-C` asks for is no node of its own.
     const format = opened!.request.copyOnRead ? image!.format : disk.format;
     console.out(`format name: ${formatName(format)}\n`);
+    // A protocol has a name as such, too.
+    if (isProtocol(format)) console.out(`format name: ${formatName(format)}\n`);
     const details = infoText(format, image!);
     if (details === undefined) return 'failed';
     console.out(details);

@@ -173,6 +173,8 @@ export const discardCommand: Command = {
     } catch (error) {
       session.console.out(`discard failed: ${session.reasonOf(error)}\n`);
       return 'failed';
+    } finally {
+      session.endWriting();
     }
     const milliseconds = performance.now() - startedAt;
     if (options.has('q')) return 'done';
@@ -236,10 +238,13 @@ async function write(
     session.beginWriting();
     await perform(session, request);
     dataDone();
-    await session.written(options.has('f'));
+    // QEMU's driver makes compressed clusters durable with whatever comes later.
+    if (!options.has('c')) await session.written(options.has('f'));
   } catch (error) {
     console.out(`${verb} failed: ${session.reasonOf(error)}\n`);
     return 'failed';
+  } finally {
+    session.endWriting();
   }
   const milliseconds = performance.now() - startedAt;
   if (options.has('q')) return 'done';

@@ -28,6 +28,9 @@ export class Session {
   #hasToldOfDamage = false;
   /** Whether something was written that may not be durable. */
   #isUnsaved = false;
+  /** Writes that have ended, and how many had when a flush last began: QEMU flushes for those alone. */
+  #ended = 0;
+  #flushed = 0;
   #before: Promise<unknown> = Promise.resolve();
 
   constructor(console: Console, objects: UserObjects) {
@@ -56,6 +59,8 @@ export class Session {
     this.opened = opened;
     this.#isLost = false;
     this.#hasToldOfDamage = false;
+    this.#ended = 0;
+    this.#flushed = 0;
     const { breakpoints, console } = this;
     if (breakpoints === undefined) return;
     breakpoints.listener = {
@@ -67,7 +72,13 @@ export class Session {
   /** Makes durable what was written, unless nobody wants that. */
   async flush(): Promise<void> {
     if (this.opened?.request.cache.unsafe === true) return;
+    const { breakpoints } = this;
+    const ended = this.#ended;
+    if (breakpoints !== undefined) {
+      breakpoints.skipped = ended === this.#flushed ? 'flush_to_disk' : undefined;
+    }
     await this.disk.flush();
+    this.#flushed = ended;
     if (this.isIdle) this.#isUnsaved = false;
   }
 
@@ -75,6 +86,11 @@ export class Session {
   beginWriting(): void {
     this.assertUsable();
     this.#isUnsaved = true;
+  }
+
+  /** Whether a write has failed or not; what it ends with belongs to it. */
+  endWriting(): void {
+    this.#ended += 1;
   }
 
   /** What a write ends with: by default it is durable before it counts as done. */

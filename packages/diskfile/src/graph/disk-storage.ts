@@ -97,6 +97,25 @@ export class DiskStorage extends StorageWrapper implements WritableStorage {
     return true;
   }
 
+  zeroSync(offset: number, lengthBytes: number, mayUnmap: boolean): boolean {
+    this.disk.writeZeroesSync(offset, this.#within(offset, lengthBytes), { mayUnmap });
+    return true;
+  }
+
+  async zero(offset: number, lengthBytes: number, mayUnmap: boolean): Promise<boolean> {
+    await this.disk.writeZeroes(offset, this.#within(offset, lengthBytes), { mayUnmap });
+    return true;
+  }
+
+  /** Unlike a hole, this leaves parts of clusters as they are. */
+  discardSync(offset: number, lengthBytes: number): void {
+    this.disk.discardSync(offset, this.#within(offset, lengthBytes));
+  }
+
+  async discard(offset: number, lengthBytes: number): Promise<void> {
+    await this.disk.discard(offset, this.#within(offset, lengthBytes));
+  }
+
   #within(offset: number, lengthBytes: number): number {
     return Math.max(0, Math.min(lengthBytes, this.sizeBytes - offset));
   }

@@ -12,6 +12,8 @@ import {
 import { decoders } from '@diskfile/codec';
 import { type ImageLocking, OverlayStorage } from '@diskfile/storage';
 import { abandonDisk } from '../chain/disk-steps.ts';
+import { DebugDisk } from './blkdebug/debug-disk.ts';
+import { DebugStorage } from './blkdebug/debug-storage.ts';
 import type { Breakpoints } from './blkdebug/fault-script.ts';
 import { type BlockOptions, type ChildOptions, invalid } from './block-options.ts';
 import { DiskFilter } from './disk-filter.ts';
@@ -23,6 +25,8 @@ import { findNodeDriver } from './node-drivers.ts';
 import { type NodeAccess, type NodeOptions, takeNodeOptions } from './node-options.ts';
 
 const MAX_DEPTH = 32;
+const UNALIGNED_SIZE =
+  "Cannot get 'write' permission without 'resize': Image size is not a multiple of request alignment";
 
 interface Opened {
   readonly node: OpenedNode;
@@ -106,7 +110,13 @@ export class GraphOpening implements NodeOpener {
     });
     const warnings = [...this.warnings.splice(0), ...chain.warnings];
     const disk = createImageDisk({ ...chain, warnings }, { limits, opening: undefined });
-    return withPolicies(name === 'raw' ? disk : new DiskFilter(disk, name!), access);
+    const { storage } = node;
+    const unit = storage instanceof DebugStorage ? storage.writeUnitBytes : 1;
+    if (access.writable && disk.sizeBytes % unit !== 0) {
+      yield* abandonDisk(disk);
+      throw invalid(UNALIGNED_SIZE);
+    }
+    return withPolicies(name === 'raw' ? disk : filterOver(disk, storage, name!), access);
   }
 
   *#openNode(options: BlockOptions, above: NodeAccess, isTop: boolean): Step<Opened> {
@@ -129,6 +139,13 @@ export class GraphOpening implements NodeOpener {
 
 function nameOf(node: OpenedNode, name: string | undefined): string {
   return name ?? ('disk' in node ? node.disk.format : 'file');
+}
+
+/** A disk that is the bytes of a node below. */
+function filterOver(disk: DiskFile, storage: Storage, name: string): DiskFile {
+  return storage instanceof DebugStorage && storage.inner instanceof DiskStorage
+    ? new DebugDisk(disk, storage, storage.inner.disk)
+    : new DiskFilter(disk, name);
 }
 
 function refuseReference({ reference }: ChildOptions): void {

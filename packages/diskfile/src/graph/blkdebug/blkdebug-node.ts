@@ -4,8 +4,9 @@ import { closeStorage, type Step } from '@diskfile/core';
 import { type BlockOptions, invalid } from '../block-options.ts';
 import { needChild } from '../need-child.ts';
 import type { NodeDriver, NodeRequest, OpenedNode } from '../node-driver.ts';
-import { type DebugLimits, DebugStorage } from './debug-storage.ts';
+import { DebugStorage } from './debug-storage.ts';
 import { FaultScript } from './fault-script.ts';
+import type { DebugLimits, PieceLimits } from './limited-requests.ts';
 import { takeRules } from './rule-parsing.ts';
 
 const MAX_ALIGN = 2 ** 31;
@@ -34,18 +35,22 @@ function takeLimits(options: BlockOptions): DebugLimits {
   }
   const unit = Math.max(align, 1);
   takeLimit(options, 'max-transfer', unit);
-  const zeroUnit = Math.max(unit, takeLimit(options, 'opt-write-zero', unit));
-  takeLimit(options, 'max-write-zero', zeroUnit);
-  const discardUnit = Math.max(unit, takeLimit(options, 'opt-discard', unit));
-  takeLimit(options, 'max-discard', discardUnit);
+  const zeroes = takePieceLimits(options, 'write-zero', unit);
+  const discards = takePieceLimits(options, 'discard', unit);
   // The kinds of nodes and permissions that only QEMU has.
   for (const permissions of ['take-child-perms', 'unshare-child-perms']) {
     options.takeBelow(`${permissions}.`);
   }
-  return { align: unit, discardUnit };
+  return { align: unit, zeroes, discards };
 }
 
-/** A limit that is a multiple of `unit`. How large requests may be makes no difference here. */
+function takePieceLimits(options: BlockOptions, name: string, align: number): PieceLimits {
+  const unit = Math.max(align, takeLimit(options, `opt-${name}`, align));
+  const most = takeLimit(options, `max-${name}`, unit);
+  return { unit, most: most === 0 ? Infinity : most };
+}
+
+/** A limit that is a multiple of `unit`; 0 for none. */
 function takeLimit(options: BlockOptions, name: string, unit: number): number {
   const limit = options.takeSize(name) ?? 0;
   if (limit < MAX_ALIGN && alignUp(limit, unit) === limit) return limit;

@@ -2,26 +2,31 @@
  * A storage that plays a host with faults: what QEMU's `blkdebug` is. Formats tell it what their
  * requests are for (`StorageEvents`); rules say which of them fail, and which wait.
  */
-import { alignDown, alignUp, DiskError } from '@diskfile/bytes';
-import type {
-  HostCall,
-  Storage,
-  StorageEvent,
-  StorageEvents,
-  WritableStorage,
+import { alignDown, alignUp, DiskError, isAligned } from '@diskfile/bytes';
+import {
+  allocateSpace,
+  flushStorage,
+  type HostCall,
+  runAsync,
+  runSync,
+  type Step,
+  type Storage,
+  type StorageEvent,
+  type StorageEvents,
+  type WritableStorage,
+  writeBytes,
+  zeroRange,
 } from '@diskfile/core';
 import { StorageWrapper } from '@diskfile/storage';
 import type { FaultScript } from './fault-script.ts';
+import {
+  type DebugLimits,
+  discardInPieces,
+  type LimitedTarget,
+  zeroInPieces,
+} from './limited-requests.ts';
 import { RequestQueue } from './request-queue.ts';
 import type { IoType } from './rule.ts';
-
-/** Limits that the host is to have, in bytes. */
-export interface DebugLimits {
-  /** Unit of writes; what is smaller is read, changed and written whole. 1 for none. */
-  readonly align: number;
-  /** Unit of discards; what is smaller is ignored. */
-  readonly discardUnit: number;
-}
 
 /** What a storage and its views for particular events share. */
 interface Shared {
@@ -29,6 +34,8 @@ interface Shared {
   readonly limits: DebugLimits;
   readonly queue: RequestQueue;
   readonly views: Map<string, DebugStorage>;
+  /** Whether something was written since the last flush; else none has to go on. */
+  isDirty: boolean;
 }
 
 export class DebugStorage extends StorageWrapper implements StorageEvents {
@@ -55,11 +62,17 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
       limits,
       queue: new RequestQueue(),
       views: new Map(),
+      isDirty: false,
     });
   }
 
   get events(): StorageEvents {
     return this;
+  }
+
+  /** Unit of writes. */
+  get writeUnitBytes(): number {
+    return this.#shared.limits.align;
   }
 
   get data(): WritableStorage {
@@ -81,6 +94,20 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
 
   announce(event: StorageEvent): HostCall {
     return { runSync: () => this.#fireSync(event), run: () => this.#fire(event) };
+  }
+
+  /** Writes what was read from below, as one request. */
+  *writeCopied(src: Uint8Array, offset: number): Step<void> {
+    yield this.announce('cor_write');
+    this.#check('write', offset, src.length);
+    yield* writeBytes(this.target, src, offset);
+  }
+
+  /** As {@link writeCopied}, of zeros. */
+  *zeroCopied(offset: number, lengthBytes: number): Step<void> {
+    yield this.announce('cor_write');
+    this.#check('write-zeroes', offset, lengthBytes);
+    yield* zeroRange(this.target, offset, lengthBytes, true);
   }
 
   async #fire(event: StorageEvent | undefined): Promise<void> {
@@ -140,6 +167,7 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
       bytes.set(src, offset - start);
     }
     this.#fireSync('pwritev');
+    this.#shared.isDirty = true;
     this.#check('write', start, bytes.length);
     super.writeSync(bytes, start);
     this.#fireSync('pwritev_done');
@@ -161,6 +189,7 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
     await this.#shared.queue.run({ start, end, isAlone: !isWhole }, async () => {
       const bytes = isWhole ? src : await this.#completed(src, offset, { start, end });
       await this.#fire('pwritev');
+      this.#shared.isDirty = true;
       this.#check('write', start, bytes.length);
       await super.write(bytes, start);
       await this.#fire('pwritev_done');
@@ -196,61 +225,92 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
   }
 
   override flushSync(): void {
-    this.#check('flush', 0, 0);
-    super.flushSync();
+    runSync(this.#flushing());
   }
 
   override async flush(): Promise<void> {
+    await runAsync(this.#flushing());
+  }
+
+  *#flushing(): Step<void> {
+    // A format that tells of its flush has left all of it to this one, for QEMU.
+    const isTold = this.#writeEvent === 'flush_to_disk';
+    if (isTold) yield this.announce('flush_to_disk');
+    if (!isTold && !this.#shared.isDirty) return;
     this.#check('flush', 0, 0);
-    await super.flush();
+    this.#shared.isDirty = false;
+    yield* flushStorage(this.target);
   }
 
   override punchHoleSync(offset: number, lengthBytes: number): boolean {
-    this.#fireSync(this.#zeroEvent);
-    const range = this.#punched(offset, lengthBytes);
-    if (range === undefined) return false;
-    return range.lengthBytes === 0 || super.punchHoleSync(range.offset, range.lengthBytes);
+    return runSync(this.#punching(offset, lengthBytes));
   }
 
   override async punchHole(offset: number, lengthBytes: number): Promise<boolean> {
-    await this.#fire(this.#zeroEvent);
-    const range = this.#punched(offset, lengthBytes);
-    if (range === undefined) return false;
-    return range.lengthBytes === 0 || (await super.punchHole(range.offset, range.lengthBytes));
+    return await runAsync(this.#punching(offset, lengthBytes));
   }
 
-  /** Space that is set aside is zeros; whoever sets it aside for data says so by their event. */
   override allocateSync(offset: number, lengthBytes: number): boolean {
-    this.#fireSync(this.#zeroEvent);
-    if (this.#zeroEvent !== undefined) this.#check('write-zeroes', offset, lengthBytes);
-    return super.allocateSync(offset, lengthBytes);
+    return runSync(this.#allocating(offset, lengthBytes));
   }
 
   override async allocate(offset: number, lengthBytes: number): Promise<boolean> {
-    await this.#fire(this.#zeroEvent);
-    if (this.#zeroEvent !== undefined) this.#check('write-zeroes', offset, lengthBytes);
-    return await super.allocate(offset, lengthBytes);
+    return await runAsync(this.#allocating(offset, lengthBytes));
+  }
+
+  /** Space that is set aside is zeros; whoever sets it aside for data says so by their event. */
+  *#allocating(offset: number, lengthBytes: number): Step<boolean> {
+    if (this.#writeEvent === 'pwritev_zero') {
+      yield this.announce('pwritev_zero');
+      this.#check('write-zeroes', offset, lengthBytes);
+    }
+    return yield* allocateSpace(this.target, offset, lengthBytes);
   }
 
   /** Zeros are asked for by their event; else it is a discard. */
-  get #zeroEvent(): 'pwritev_zero' | undefined {
-    return this.#writeEvent === 'pwritev_zero' ? 'pwritev_zero' : undefined;
+  *#punching(offset: number, lengthBytes: number): Step<boolean> {
+    if (this.#writeEvent === 'pwritev_zero') return yield* this.#zeroing(offset, lengthBytes, true);
+    yield* this.#discarding(offset, lengthBytes);
+    return true;
   }
 
-  /** The part that is punched: of a discard, whole units. Undefined where none can be. */
-  #punched(
-    offset: number,
-    lengthBytes: number,
-  ): { offset: number; lengthBytes: number } | undefined {
-    const isZero = this.#zeroEvent !== undefined;
-    this.#check(isZero ? 'write-zeroes' : 'discard', offset, lengthBytes);
-    const { align, discardUnit } = this.#shared.limits;
-    const unit = isZero ? align : Math.max(align, discardUnit);
-    const start = alignUp(offset, unit);
-    const end = alignDown(offset + lengthBytes, unit);
-    // What is left of zeros would have to be written.
-    if (isZero && (start !== offset || end !== offset + lengthBytes)) return undefined;
-    return { offset: start, lengthBytes: Math.max(0, end - start) };
+  zeroSync(offset: number, lengthBytes: number, mayUnmap: boolean): boolean {
+    return runSync(this.#zeroing(offset, lengthBytes, mayUnmap));
+  }
+
+  async zero(offset: number, lengthBytes: number, mayUnmap: boolean): Promise<boolean> {
+    return await runAsync(this.#zeroing(offset, lengthBytes, mayUnmap));
+  }
+
+  *#zeroing(offset: number, lengthBytes: number, mayUnmap: boolean): Step<boolean> {
+    const { align } = this.#shared.limits;
+    if (!isAligned(offset, align) || !isAligned(lengthBytes, align)) return false;
+    this.#shared.isDirty = true;
+    yield this.announce('pwritev_zero');
+    yield* zeroInPieces(this.#limitedTarget, { offset, lengthBytes }, mayUnmap);
+    yield this.announce('pwritev_done');
+    return true;
+  }
+
+  discardSync(offset: number, lengthBytes: number): void {
+    runSync(this.#discarding(offset, lengthBytes));
+  }
+
+  async discard(offset: number, lengthBytes: number): Promise<void> {
+    await runAsync(this.#discarding(offset, lengthBytes));
+  }
+
+  *#discarding(offset: number, lengthBytes: number): Step<void> {
+    this.#shared.isDirty = true;
+    yield* discardInPieces(this.#limitedTarget, { offset, lengthBytes });
+  }
+
+  get #limitedTarget(): LimitedTarget {
+    return {
+      storage: this.target,
+      limits: this.#shared.limits,
+      check: (ioType, { offset, lengthBytes }) => this.#check(ioType, offset, lengthBytes),
+    };
   }
 }
 

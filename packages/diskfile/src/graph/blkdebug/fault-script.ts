@@ -32,6 +32,8 @@ export interface StopListener {
 /** Breakpoints, and the requests that wait at them. */
 export interface Breakpoints {
   listener: StopListener | undefined;
+  /** A moment that nobody is told of for now. */
+  skipped: StorageEvent | undefined;
   /** Stops the next request that comes to the event. False for an event that there is not. */
   add(event: string, tag: string): boolean;
   /** Takes breakpoints back, and lets requests go on. False where there is no such breakpoint. */
@@ -47,6 +49,7 @@ export interface Breakpoints {
 
 export class FaultScript implements Breakpoints {
   listener: StopListener | undefined;
+  skipped: StorageEvent | undefined;
   readonly #path: string;
   #rules: Rule[];
   /** Failures in force, the one to be tried first at the front. */
@@ -62,7 +65,7 @@ export class FaultScript implements Breakpoints {
 
   /** Performs the rules for an event. @returns tags under which the request has to wait */
   fire(event: StorageEvent): readonly string[] {
-    if (this.#rules.length === 0) return [];
+    if (this.#rules.length === 0 || event === this.skipped) return [];
     const tags: string[] = [];
     const stops: Rule[] = [];
     const failures: FailRule[] = [];
