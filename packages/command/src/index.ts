@@ -1,5 +1,6 @@
 /** What commands have in common: standard output, terminals, how they end early, and QEMU's words. */
 export { BrokenPipe, Interrupted } from './ended.ts';
+export { damageOf } from './corruption-words.ts';
 export { missingKeyWords, wordsOf, wordsOfWriting } from './disk-words.ts';
 export { checkEncryption, keyFirst } from './encryption-words.ts';
 export { formatName } from './format-names.ts';

@@ -1,7 +1,7 @@
 /** `map`: which bytes of the disk lie where. */
-import { formatName } from '@diskfile/command';
+import { damageOf, formatName, hostErrorText } from '@diskfile/command';
 import { dirname, resolve } from 'node:path';
-import type { BlockStatus, DiskFile, ImageInfo } from 'diskfile';
+import { type BlockStatus, DiskError, type DiskFile, type ImageInfo } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { MAX_INT64, sizeArgument } from '../arguments/sizes.ts';
 import { backingPath } from '../images/backing-path.ts';
@@ -35,8 +35,28 @@ export function run(program: Program, args: readonly string[]): number {
     source: imageSource(filename, { format: options.value('f'), isOptions, objects }),
     forceShare: options.has('U'),
   });
-  withDisk(disk, () => print(program, mappedRanges(disk, filename, range), isJson));
+  withDisk(disk, () => {
+    try {
+      print(program, mappedRanges(disk, filename, range), isJson);
+    } catch (error) {
+      throw unreadable(program, disk, error);
+    }
+  });
   return 0;
+}
+
+/** Tables that cannot be read, or say what cannot be. */
+function unreadable(program: Program, disk: DiskFile, error: unknown): unknown {
+  if (!(error instanceof DiskError)) return error;
+  program.output.flush();
+  const damage = damageOf(error, disk.topology.clusterBytes);
+  if (damage !== undefined) {
+    program.rawError(
+      `qcow2: Image is corrupt: ${damage}; further non-fatal corruption events will be suppressed\n`,
+    );
+  }
+  const reason = hostErrorText(error.code === 'corrupt' ? 'EIO' : error.errno);
+  return new Failure(`Could not read file metadata: ${reason}`, { cause: error });
 }
 
 function offsetOption(options: CommandOptions, name: string, what: string): bigint | undefined {
@@ -169,7 +189,8 @@ function print(program: Program, ranges: Iterable<MappedRange>, isJson: boolean)
 }
 
 function printJson(program: Program, ranges: Iterable<MappedRange>): void {
-  let separator = '[';
+  program.output.text('[');
+  let separator = '';
   for (const { start, length, depth, present, zero, data, offset } of ranges) {
     const place = offset === undefined ? '' : `, "offset": ${offset}`;
     program.output.text(
@@ -178,7 +199,7 @@ function printJson(program: Program, ranges: Iterable<MappedRange>): void {
     );
     separator = ',\n';
   }
-  program.line(separator === '[' ? '[]' : ']');
+  program.line(']');
 }
 
 function printTable(program: Program, ranges: Iterable<MappedRange>): void {
