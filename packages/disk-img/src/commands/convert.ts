@@ -1,12 +1,6 @@
 /** `convert`: copies disks into an image of any format. */
 import { hostErrorText } from '@diskfile/command';
-import {
-  type BitmapInfo,
-  convertDiskFile,
-  type ConvertDiskFileOptions,
-  type DiskFile,
-  newFilePath,
-} from 'diskfile';
+import { convertDiskFile, type ConvertDiskFileOptions, type DiskFile, newFilePath } from 'diskfile';
 import {
   checkCombinations,
   type ConvertSettings,
@@ -30,7 +24,7 @@ import {
   takesImageOptions,
 } from '../images/image-source.ts';
 import { addBacking, backingOf, backingRefusal, newImage } from '../images/new-image.ts';
-import { copyBitmaps } from '../images/copy-bitmaps.ts';
+import { bitmapsToCopy, copyBitmaps, refuseBrokenBitmaps } from '../images/copy-bitmaps.ts';
 import { closeQuietly, OPEN_GATE, openImage } from '../images/open-image.ts';
 import { openAtSnapshot } from '../images/open-snapshot.ts';
 import { interruptible } from '../interrupts.ts';
@@ -218,30 +212,6 @@ function tellSkipped(program: Program, names: readonly string[]): void {
   for (const name of names.toReversed()) {
     program.warn(`warning: Skipping inconsistent bitmap '${name}'`);
   }
-}
-
-/** For an image that is there; a new one has none that could be in the way. */
-function bitmapsToCopy({ options, format }: Conversion, disk: DiskFile, target: DiskFile) {
-  if (!options.has('bitmaps')) return { copied: [], skipped: [] };
-  if (disk.capabilities.bitmaps === undefined) throw new Failure('Source lacks bitmap support');
-  if (target.capabilities.bitmaps === undefined || target.info()[0]!.details['compat'] === '0.10') {
-    throw new Failure(`Format driver '${format}' does not support bitmaps`);
-  }
-  if (!options.has('skip-broken-bitmaps')) refuseBrokenBitmaps(disk);
-  const isBroken = ({ flags }: BitmapInfo): boolean => flags.includes('in-use');
-  const all = disk.capabilities.bitmaps.list();
-  return {
-    copied: all.filter((bitmap) => !isBroken(bitmap)),
-    skipped: all.filter(isBroken).map(({ name }) => name),
-  };
-}
-
-function refuseBrokenBitmaps(disk: DiskFile): void {
-  const broken = disk.info()[0]!.bitmaps.findLast(({ flags }) => flags.includes('in-use'));
-  if (broken === undefined) return;
-  throw new Failure(`Cannot copy inconsistent bitmap '${broken.name}'`, {
-    tail: "Try --skip-broken-bitmaps, or use 'qemu-img bitmap --remove' to delete it\n",
-  });
 }
 
 function readValues(

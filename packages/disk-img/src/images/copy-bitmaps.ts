@@ -1,6 +1,38 @@
 /** Takes bitmaps over to an image that was there already. */
 import type { BitmapInfo, DiskFile } from 'diskfile';
+import type { CommandOptions } from '../arguments/options.ts';
 import { Failure } from '../program.ts';
+
+interface Conversion {
+  readonly options: CommandOptions;
+  /** Of the target. */
+  readonly format: string;
+}
+
+/** For an image that is there; a new one has none that could be in the way. */
+export function bitmapsToCopy({ options, format }: Conversion, disk: DiskFile, target: DiskFile) {
+  if (!options.has('bitmaps')) return { copied: [], skipped: [] };
+  if (disk.capabilities.bitmaps === undefined) throw new Failure('Source lacks bitmap support');
+  if (target.capabilities.bitmaps === undefined || target.info()[0]!.details['compat'] === '0.10') {
+    throw new Failure(`Format driver '${format}' does not support bitmaps`);
+  }
+  if (!options.has('skip-broken-bitmaps')) refuseBrokenBitmaps(disk);
+  const isBroken = ({ flags }: BitmapInfo): boolean => flags.includes('in-use');
+  const all = disk.capabilities.bitmaps.list();
+  return {
+    copied: all.filter((bitmap) => !isBroken(bitmap)),
+    skipped: all.filter(isBroken).map(({ name }) => name),
+  };
+}
+
+/** @throws Failure for a bitmap that says nothing any more */
+export function refuseBrokenBitmaps(disk: DiskFile): void {
+  const broken = disk.info()[0]!.bitmaps.findLast(({ flags }) => flags.includes('in-use'));
+  if (broken === undefined) return;
+  throw new Failure(`Cannot copy inconsistent bitmap '${broken.name}'`, {
+    tail: "Try --skip-broken-bitmaps, or use 'qemu-img bitmap --remove' to delete it\n",
+  });
+}
 
 /** As qemu-img, which goes from last to first, and no further than to one that cannot be made. */
 export function copyBitmaps(
