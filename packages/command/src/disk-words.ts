@@ -22,6 +22,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   ...DAMAGE_WORDS,
   'chain.not-amendable': ({ context }) =>
     `Format driver '${formatName(context.format ?? '')}' does not support option amendment`,
+  'chain.base-too-short': 'Block job failed: Operation not supported',
   'chain.stands-alone': 'Image does not have a backing file',
   'check.unknown-format': unknownDriver,
   'create.size': 'Image creation needs a size parameter',

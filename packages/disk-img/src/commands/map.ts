@@ -1,5 +1,5 @@
 /** `map`: which bytes of the disk lie where. */
-import { damageOf, formatName, hostErrorText } from '@diskfile/command';
+import { damageOf, formatName, requestReason } from '@diskfile/command';
 import { dirname, resolve } from 'node:path';
 import { type BlockStatus, DiskError, type DiskFile, type ImageInfo } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
@@ -55,7 +55,7 @@ function unreadable(program: Program, disk: DiskFile, error: unknown): unknown {
       `qcow2: Image is corrupt: ${damage}; further non-fatal corruption events will be suppressed\n`,
     );
   }
-  const reason = hostErrorText(error.code === 'corrupt' ? 'EIO' : error.errno);
+  const reason = requestReason(error);
   return new Failure(`Could not read file metadata: ${reason}`, { cause: error });
 }
 

@@ -1,5 +1,5 @@
 /** What commands share: the disk that is open, requests under way, and how it all ends. */
-import { damageOf } from '@diskfile/command';
+import { damageOf, requestReason } from '@diskfile/command';
 import {
   type Breakpoints,
   breakpointsOf,
@@ -10,7 +10,6 @@ import {
 } from 'diskfile';
 import type { Console } from '../program/console.ts';
 import { requestOrder } from '../text/format-habits.ts';
-import { requestReason } from '../text/failure-words.ts';
 import type { OpenRequest } from './open-disk.ts';
 
 export interface OpenedDisk {

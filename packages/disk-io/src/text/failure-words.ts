@@ -2,23 +2,6 @@
 import { hostErrorText, wordsOf } from '@diskfile/command';
 import { DiskError } from 'diskfile';
 
-/** Reasons that a request has for QEMU, where the library knows them better. */
-const REQUEST_ERRNO: Readonly<Record<string, string>> = {
-  'out-of-range': 'EIO',
-  corrupt: 'EIO',
-  limit: 'EIO',
-  'read-only': 'EPERM',
-};
-
-/** What a request that failed is reported with. @throws what is no failure of a disk */
-export function requestReason(error: unknown): string {
-  if (!(error instanceof DiskError)) throw error;
-  if (error.detail === 'vmdk.parent-cid') return hostErrorText('EINVAL');
-  if (error.detail === 'vmdk.grain-written') return hostErrorText('EIO');
-  const errno = error.errno === 'EFBIG' ? error.errno : (REQUEST_ERRNO[error.code] ?? error.errno);
-  return hostErrorText(errno);
-}
-
 const FILE_DETAILS: ReadonlySet<string> = new Set([
   'storage.not-found',
   'storage.permission',
