@@ -56,6 +56,7 @@ function readChange({ objects }: ImageSource, values: OptionValues, prefix: stri
   const newPassphrase = secret('new-secret');
   const oldPassphrase = secret('old-secret');
   const slot = values.get(`${prefix}keyslot`)?.value as number | undefined;
+  if (slot !== undefined && slot < 0) throw new Failure(noSuchSlot(slot));
   const time = values.get(`${prefix}iter-time`)?.value as number | undefined;
   return {
     state,
@@ -64,4 +65,9 @@ function readChange({ objects }: ImageSource, values: OptionValues, prefix: stri
     ...(slot === undefined ? {} : { slotIndex: slot }),
     ...(time === undefined ? {} : { iterationMilliseconds: time }),
   };
+}
+
+/** QEMU counts them without a sign. */
+function noSuchSlot(slot: number): string {
+  return `Invalid keyslot ${slot + 2 ** 32} specified, must be between 0 and 7`;
 }

@@ -29,6 +29,5 @@ export function keySlotWords(
   { detail }: DiskError,
   { slotIndex = 0 }: { readonly slotIndex?: number },
 ): string | undefined {
-  const shown = slotIndex < 0 ? slotIndex + 2 ** 32 : slotIndex;
-  return WORDS[detail]?.replace('#', String(shown));
+  return WORDS[detail]?.replace('#', String(slotIndex));
 }
