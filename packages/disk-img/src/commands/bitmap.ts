@@ -47,7 +47,8 @@ export function run(program: Program, args: readonly string[]): Outcome {
   const isOptions = takesImageOptions(options, 'f');
   const objects = defineObjects(program, options);
   const source = imageSource(filename!, { format: options.value('f'), isOptions, objects });
-  const disk = openImage(program, { source, writable: true });
+  // Bitmaps are the image's own, whatever has become of those below.
+  const disk = openImage(program, { source, writable: true, backing: false });
   withDisk(disk, () => {
     const other = openOther(program, options);
     try {

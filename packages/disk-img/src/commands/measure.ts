@@ -40,9 +40,8 @@ export function run(program: Program, args: readonly string[]): number {
   checkOperands(options, size);
   const format = options.value('O') ?? 'raw';
   if (!isKnownFormat(format)) throw new Failure(`Unknown file format '${format}'`);
-  if (!MEASURED.has(format)) {
-    throw new Failure(`Block driver '${format}' does not support size measurement`);
-  }
+  const [filename] = options.operands;
+  if (filename === undefined) refuseUnmeasured(format);
   const values = readValues(format, list);
   const { sizeBytes: _, backing, ...image } = newImage(format, values, objects);
   if (format === 'luks' && image.passphrase === undefined) {
@@ -51,7 +50,6 @@ export function run(program: Program, args: readonly string[]): number {
   const wanted = { format, hasBacking: backing !== undefined, ...image };
   const measure = (of: Parameters<typeof measureDiskFileSync>[0]): Measurement =>
     measureIt(of, wanted, values);
-  const [filename] = options.operands;
   if (filename === undefined) {
     print(program, measure(checkedSize(size!, format)), isJson);
     return 0;
@@ -59,8 +57,16 @@ export function run(program: Program, args: readonly string[]): number {
   const isOptions = options.has('image-opts');
   const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
   const disk = openAtSnapshot(program, { source, forceShare: options.has('U') }, snapshot);
-  withDisk(disk, () => print(program, measure(disk), isJson));
+  withDisk(disk, () => {
+    refuseUnmeasured(format);
+    print(program, measure(disk), isJson);
+  });
   return 0;
+}
+
+function refuseUnmeasured(format: string): void {
+  if (MEASURED.has(format)) return;
+  throw new Failure(`Block driver '${format}' does not support size measurement`);
 }
 
 function checkOperands(options: CommandOptions, size: bigint | undefined): void {

@@ -1,6 +1,6 @@
 /** Commands that ask for the disk's state, or change its size. */
 import { formatName, requestReason } from '@diskfile/command';
-import { type BlockStatus, DiskError, type Preallocation } from 'diskfile';
+import { type BlockStatus, DiskError, type DiskFile, type Preallocation } from 'diskfile';
 import type { Command, Outcome } from '../shell/command.ts';
 import type { Session } from '../shell/session.ts';
 import { byteText } from '../text/byte-text.ts';
@@ -140,10 +140,11 @@ export const allocCommand: Command = {
     const asked = operands[1] === undefined ? SECTOR_BYTES : numberOf(operands[1]);
     const count = Math.max(0, Math.min(asked, disk.sizeBytes - start));
     let allocated = 0;
+    const isAllocated = allocationOf(disk);
     if (count > 0) {
       try {
         for await (const status of disk.blockStatus(start, count)) {
-          if (isAllocated(disk.format, status)) allocated += status.lengthBytes;
+          if (isAllocated(status)) allocated += status.lengthBytes;
         }
       } catch (error) {
         console.out(`is_allocated failed: ${session.reasonOf(error)}\n`);
@@ -170,9 +171,10 @@ export const mapCommand: Command = {
       const word = area.allocated ? '    allocated' : 'not allocated';
       console.out(`${inBoth(length)} bytes ${word} at offset ${inBoth(area.start)}\n`);
     };
+    const isAllocated = allocationOf(disk);
     try {
       for await (const status of disk.blockStatus()) {
-        const allocated = isAllocated(disk.format, status);
+        const allocated = isAllocated(status);
         if (allocated !== area.allocated) {
           tell();
           area = { start: status.guestOffset, end: status.guestOffset, allocated };
@@ -193,7 +195,9 @@ function inBoth(bytes: number): string {
   return `${byteText(bytes)} (0x${bytes.toString(16)})`;
 }
 
-/** Whether the uppermost image says what is there. */
-function isAllocated(format: string, { allocated, depth }: BlockStatus): boolean {
-  return hidesAllocation(format) || (allocated && depth === 0);
+/** Whether the uppermost image says what is there, for each status of a disk. */
+function allocationOf(disk: DiskFile): (status: BlockStatus) => boolean {
+  // Of the image, whatever filters lie over it.
+  const hides = hidesAllocation(disk.info()[0]!.format);
+  return ({ allocated, depth }) => hides || (allocated && depth === 0);
 }
