@@ -1,7 +1,8 @@
 import { DiskError } from 'diskfile';
 import { describe, expect, it } from 'vitest';
 import { byteText, parseNumber, parsePattern } from '../src/text/byte-text.ts';
-import { openReason, requestReason } from '../src/text/failure-words.ts';
+import { requestReason } from '@diskfile/command';
+import { openReason } from '../src/text/failure-words.ts';
 import { hexDump } from '../src/text/hex-dump.ts';
 
 describe('numbers', () => {
