@@ -27,6 +27,7 @@ export class FreeSpace {
 
   /** Clusters that are free, and that no read can be looking at. */
   add(runs: ClusterRuns): void {
+    if (this.#metadata.keepsFreedSpace) return;
     for (const run of runs) {
       this.#runs.add(run);
       if (this.#freedRuns === MAX_FREED_RUNS) continue;

@@ -70,6 +70,11 @@ export class ImageMetadata {
     return this.#openedWithBacking || this.header.backingName !== undefined;
   }
 
+  /** Whether the host gets nothing back. */
+  get keepsFreedSpace(): boolean {
+    return this.#tuning.keepsFreedSpace === true;
+  }
+
   /** Whether refcounts may be behind; version 2 has no mark for that. */
   get lazyRefcounts(): boolean {
     const { header } = this;

@@ -38,6 +38,8 @@ export interface FormatTuning {
    * Undefined for all that is known without reading more.
    */
   readonly overlapChecks?: ReadonlySet<string>;
+  /** Whether clusters that a qcow2 image gives up keep their space on the host. */
+  readonly keepsFreedSpace?: boolean;
 }
 
 export interface OpenContext {

@@ -3,7 +3,7 @@ import { isAllZero } from '@diskfile/bytes';
 import { checkAccess, type DiskFile, type ZeroOptions } from '@diskfile/core';
 import { DiskFilter } from './disk-filter.ts';
 
-/** A disk that keeps what it is told to give up. */
+/** A disk that keeps what it is told to give up, but for zeros that may be holes. */
 class DiscardIgnoringDisk extends DiskFilter {
   protected override over(disk: DiskFile): DiskFilter {
     return new DiscardIgnoringDisk(disk, this.format);
@@ -12,18 +12,6 @@ class DiscardIgnoringDisk extends DiskFilter {
   override discardSync(): void {}
 
   override async discard(): Promise<void> {}
-
-  override writeZeroesSync(guestOffset: number, lengthBytes: number, options?: ZeroOptions): void {
-    this.disk.writeZeroesSync(guestOffset, lengthBytes, { ...options, mayUnmap: false });
-  }
-
-  override async writeZeroes(
-    guestOffset: number,
-    lengthBytes: number,
-    options?: ZeroOptions,
-  ): Promise<void> {
-    await this.disk.writeZeroes(guestOffset, lengthBytes, { ...options, mayUnmap: false });
-  }
 }
 
 /** A disk that writes zeros as such, where all of a write is zeros. */

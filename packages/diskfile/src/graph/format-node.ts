@@ -64,7 +64,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   const secret = takeSecret(name, options);
   const below = belowOf(options.takeChild('backing'), opener, access);
   const passphrase = passphraseOf(opener, secret.id);
-  const tuning = peekTuning(options);
+  const tuning = peekTuning(options, access.discards);
   const storage = yield* opener.openStorage(file, access);
   const gate = new DataFileGate(opener, access, { storage, dataFile });
   const chain = yield* openChain(storage, {

@@ -43,16 +43,21 @@ const SIZE_SOURCES: Readonly<Record<string, NonNullable<FormatTuning['sizeSource
   current_size: 'footer',
 };
 
-/** What the format has to know before it opens the image. */
-export function peekTuning(options: BlockOptions): FormatTuning {
+/**
+ * What the format has to know before it opens the image.
+ * @param discards whether discards reach the host, unless the options say so
+ */
+export function peekTuning(options: BlockOptions, discards: boolean): FormatTuning {
   const looked = options.copy();
   const lazyRefcounts = looked.takeFlag('lazy-refcounts');
   const sizeSource = SIZE_SOURCES[looked.takeText('force_size_calc') ?? ''];
   const overlapChecks = peekOverlapChecks(looked);
+  const passesDiscards = looked.takeFlag('pass-discard-request') ?? discards;
   return {
     ...(lazyRefcounts === undefined ? {} : { lazyRefcounts }),
     ...(sizeSource === undefined ? {} : { sizeSource }),
     ...(overlapChecks === undefined ? {} : { overlapChecks }),
+    ...(passesDiscards ? {} : { keepsFreedSpace: true }),
   };
 }
 

@@ -81,5 +81,8 @@ function refuseOtherLimits(options: BlockOptions): void {
     if (!THROTTLE_LIMIT.test(name)) throw invalid(`Parameter '${name}' is unexpected`);
     const value = options.takeText(name);
     if (!/^-?\d+$/.test(value ?? '')) throw invalid(`Parameter '${name}' expects integer`);
+    if (name.startsWith('x-') && value!.startsWith('-')) {
+      throw invalid('Property values cannot be negative');
+    }
   }
 }
