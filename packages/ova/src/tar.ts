@@ -118,7 +118,8 @@ function parsePax(bytes: Uint8Array): Override {
   const found: Override = {};
   for (let at = 0; at < bytes.length;) {
     const space = bytes.indexOf(0x20, at);
-    const length = space < 0 ? 0 : Number(decodeName(bytes.subarray(at, space)));
+    if (space < 0) break;
+    const length = Number(decodeName(bytes.subarray(at, space)));
     if (!Number.isSafeInteger(length) || length <= space - at || at + length > bytes.length) break;
     const record = decodeName(bytes.subarray(space + 1, at + length - 1));
     const equals = record.indexOf('=');

@@ -61,6 +61,17 @@ describe('an appliance', () => {
     for (const length of [0, 1, 511, 512]) expect(probe(raw.subarray(0, length))).toBe('no');
   });
 
+  it.each(['', '\0'.repeat(39), '39', '0 path=a\n', '-3 path=a\n', '3 ', '99 path=a\n'])(
+    'goes on behind a pax header that makes no sense: %j',
+    (records) => {
+      const pax = { name: 'x', data: Buffer.from(records), type: 'x' };
+      const archive = buildTar([ovf('a'), pax, { name: 'a', data: raw }]);
+      expect(read(open(archive))).toEqual(raw);
+      const first = buildTar([pax, ovf('a'), { name: 'a', data: raw }]);
+      expect(ovaDriver.probe({ head: first, tail: first, sizeBytes: first.length })).toBe('yes');
+    },
+  );
+
   it('has members under long names and with sizes in base 256', () => {
     const name = `${'long/'.repeat(40)}a.raw`;
     const size = Buffer.alloc(12);
