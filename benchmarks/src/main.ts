@@ -1,4 +1,4 @@
-/** `npm run bench [-- NAME…] [--quick] [--json]`: diskfile and its peers side by side. */
+/** `npm run bench [-- NAME…] [--quick] [--rounds COUNT] [--json]`: diskfile and its peers side by side. */
 import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -34,6 +34,7 @@ const { values, positionals } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
   },
 });
 
@@ -45,6 +46,9 @@ async function main(): Promise<void> {
       `There is no benchmark ${unknown}; there are ${Object.keys(SUITES).join(', ')}`,
     );
   }
+  if (values.rounds !== undefined && !/^[1-9]\d?$/.test(values.rounds)) {
+    throw new Error('--rounds wants a number from 1 to 99');
+  }
   const qemuImg = findProgram('qemu-img');
   if (qemuImg === undefined) {
     throw new Error('qemu-img makes the images and is the peer: install it (Debian: qemu-utils)');
@@ -53,7 +57,7 @@ async function main(): Promise<void> {
   const bench: Bench = {
     images: new Images(qemuImg, values.quick ? QUICK_SIZES : FULL_SIZES),
     scratch,
-    rounds: values.quick ? 3 : 5,
+    rounds: Number(values.rounds ?? (values.quick ? 3 : 5)),
     writeBytes: values.quick ? QUICK_WRITE_BYTES : FULL_WRITE_BYTES,
     blockReads: values.quick ? 20_000 : 100_000,
   };
