@@ -8,6 +8,7 @@ import {
 } from 'diskfile';
 import type { CommandOptions } from '../arguments/options.ts';
 import { isFormat } from '../formats/known-formats.ts';
+import { isKnownFormat } from '../formats/known-formats.ts';
 import { Failure, type Program } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
 
@@ -37,6 +38,10 @@ export function imageSource(
   filename: string,
   { format, isOptions = false, objects = new UserObjects(), exitCode = 1 }: SourceOptions = {},
 ): ImageSource {
+  // That comes before any look at the file.
+  if (format !== undefined && format !== 'file' && !isKnownFormat(format)) {
+    throw new Failure(`Could not open '${filename}': Unknown driver '${format}'`, { exitCode });
+  }
   const path = isOptions ? undefined : plainPath(filename);
   const source = { filename, path, format, objects };
   if (path !== undefined) return { ...source, graph: undefined };
