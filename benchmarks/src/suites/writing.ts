@@ -19,7 +19,8 @@ const MIB = 1024 * 1024;
 const JOB = fileURLToPath(new URL('../write-job.js', import.meta.url));
 const SEQUENTIAL_DEPTH = 4;
 const CLUSTER_BYTES = 65_536;
-const NEW_CLUSTERS = 80_000;
+/** A size of which the step is no simple fraction, so that each hop meets another cluster. */
+const NEW_CLUSTERS = 30_021;
 /** No slower than that, whatever the machine. */
 const FLOOR = 0.5;
 
