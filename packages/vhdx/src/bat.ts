@@ -28,6 +28,8 @@ export class BlockAllocationTable implements BlockTable {
   /** Payload blocks that share a sector bitmap. */
   readonly chunkRatio: number;
   readonly blockCount: number;
+  /** Payload blocks that the table has entries for, those behind the end of the disk included. */
+  readonly storedBlockCount: number;
   /** Bytes of the table that are in use. */
   readonly lengthBytes: number;
   protected readonly pages: TablePages;
@@ -44,6 +46,7 @@ export class BlockAllocationTable implements BlockTable {
     const entries = hasParent
       ? chunks * (this.chunkRatio + 1)
       : this.blockCount + Math.max(0, chunks - 1);
+    this.storedBlockCount = hasParent ? chunks * this.chunkRatio : this.blockCount;
     const lengthBytes = entries * ENTRY_BYTES;
     if (lengthBytes > region.lengthBytes || region.offset + lengthBytes > storage.sizeBytes) {
       throw corrupt(
@@ -83,7 +86,11 @@ export class BlockAllocationTable implements BlockTable {
   }
 
   find(blockIndex: number): number {
-    if (blockIndex >= this.blockCount) return BLOCK.none;
+    return blockIndex < this.blockCount ? this.findStored(blockIndex) : BLOCK.none;
+  }
+
+  /** As {@link find}, also for a block behind the end of the disk that has an entry. */
+  findStored(blockIndex: number): number {
     const at = this.payloadAt(blockIndex);
     const page = this.pages.find(at);
     if (page === undefined) return BLOCK.unknown;
@@ -124,7 +131,12 @@ export class BlockAllocationTable implements BlockTable {
   }
 
   *load(blockIndex: number): Step<void> {
-    if (blockIndex < this.blockCount) yield* this.pages.load(this.payloadAt(blockIndex));
+    if (blockIndex < this.blockCount) yield* this.loadStored(blockIndex);
+  }
+
+  /** For {@link findStored}. */
+  *loadStored(blockIndex: number): Step<void> {
+    yield* this.pages.load(this.payloadAt(blockIndex));
   }
 
   /** Where the sector bitmap of a block's chunk begins; undefined when there is none. */

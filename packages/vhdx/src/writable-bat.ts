@@ -144,12 +144,13 @@ export class WholeBlocks implements WritableBlockTable {
 export function* findUsedEnd(bat: BlockAllocationTable, regions: readonly Region[]): Step<number> {
   const starts: number[] = [];
   const { blockBytes, blockCount, metadata, storage } = bat;
-  for (let index = 0; index < blockCount; index++) {
-    if (bat.find(index) === BLOCK.unknown) yield* bat.load(index);
-    const place = bat.find(index);
+  for (let index = 0; index < bat.storedBlockCount; index++) {
+    if (bat.findStored(index) === BLOCK.unknown) yield* bat.loadStored(index);
+    const place = bat.findStored(index);
     if (place < 0) continue;
     // What the last block has beyond the end of the disk need not be there.
-    const lengthBytes = Math.min(blockBytes, metadata.sizeBytes - index * blockBytes);
+    const lengthBytes =
+      index === blockCount - 1 ? metadata.sizeBytes - index * blockBytes : blockBytes;
     if (place + lengthBytes > storage.sizeBytes) throw fileCut(index, storage.sizeBytes);
     starts.push(place);
   }

@@ -165,6 +165,21 @@ describe('the sector bitmap of a differencing disk', () => {
     expect(Buffer.compare(storage.bytes, before)).toBe(0);
   });
 
+  it.each([
+    ['lies nowhere', 2n ** 63n + 6n, 'vhdx.block-beyond-file'],
+    ['lies at another', BigInt(blocks) + 6n, 'vhdx.overlap'],
+    ['is in no state', 4n, 'vhdx.block-state'],
+  ])(
+    'and a block behind the end of the disk that %s keep it from being written',
+    (_, entry, detail) => {
+      const storage = differencing(BigInt(blocks + MIB));
+      const bytes = new Uint8Array(8);
+      new DataView(bytes.buffer).setBigUint64(0, entry, true);
+      storage.writeSync(bytes, bat + 7 * 8);
+      expect(refusal(storage)).toBe(detail);
+    },
+  );
+
   it('is where no block comes to lie', () => {
     const storage = differencing(BigInt(blocks + MIB));
     const bitmap = storage.bytes.slice(blocks + MIB, blocks + 2 * MIB);
