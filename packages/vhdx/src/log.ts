@@ -7,7 +7,7 @@ import { readBytes, type Step, type Storage } from '@diskfile/core';
 import { checksumOf, type VhdxHeader } from './header.ts';
 import { type LogChange, settleChanges } from './log-changes.ts';
 import { corrupt } from './refusals.ts';
-import { LOG_SECTOR_BYTES, logDescriptor, logEntryHeader } from './structs.ts';
+import { LOG_SECTOR_BYTES, logDescriptor, logEntryHeader, PLACES } from './structs.ts';
 
 export interface LogReplay {
   /** Apart from each other, in the order of the file. */
@@ -73,7 +73,13 @@ export function* readLog(storage: Storage, header: VhdxHeader): Step<LogReplay |
     for (const change of found) changes.push(change);
     if (changes.length > MAX_CHANGES) throw tooMany(changes.length, logOffset);
   }
-  return { changes: settleChanges(changes), fileBytes: head.lastFileOffset };
+  const settled = settleChanges(changes);
+  const [first] = settled;
+  // Headers and region tables take turns at two places instead (2.2).
+  if (first !== undefined && first.fileOffset < PLACES.end) {
+    throw corrupt('vhdx.log-place', 'The log changes the headers', first.fileOffset);
+  }
+  return { changes: settled, fileBytes: head.lastFileOffset };
 }
 
 /** The part of the file that the log takes, whose end is followed by its start. */

@@ -89,6 +89,22 @@ describe('the log of a VHDX disk', () => {
   });
 });
 
+describe('a log that changes the headers', () => {
+  it.each([0, 64 * KIB, MIB - 4 * KIB])(
+    'at %d is refused, and nothing is changed',
+    (fileOffset) => {
+      const zeros = { at: 0, tail: 0, number: 5, changes: [[fileOffset, 4 * KIB]] as const };
+      const shape = { sizeBytes: 3 * MIB, entries: [2n], blocks: 1 };
+      const storage = new MemoryStorage(buildSmallVhdx({ ...shape, log: [zeros] }), 'image.vhdx');
+      const before = storage.bytes.slice();
+      for (const writable of [false, true]) {
+        expect(detailOf(() => open(storage, writable))).toBe('vhdx.log-place');
+      }
+      expect(Buffer.compare(storage.bytes, before)).toBe(0);
+    },
+  );
+});
+
 describe('the headers of a VHDX disk', () => {
   it.each(HEADERS_AT)('may be damaged at %d', (at) => {
     const storage = create();
