@@ -78,7 +78,7 @@ export function parseDescriptor(bytes: Uint8Array): Descriptor {
 function decodeText(bytes: Uint8Array): string {
   const text = decodeName(bytes);
   if (!/[\udc80-\udcff]/.test(text)) return text;
-  const [, encoding] = /^\s*encoding\s*=\s*"?([\w.:-]{1,40})/im.exec(text) ?? [];
+  const [, encoding] = /^[ \t]*encoding[ \t]*=[ \t]*"?([\w.:-]{1,40})/im.exec(text) ?? [];
   if (encoding === undefined || /^utf-?8$/i.test(encoding)) return text;
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes);
