@@ -1,6 +1,7 @@
 /** Bytes of disk formats: structs, checked integers, checksums, text, and the error class. */
 export { adler32 } from './adler32.ts';
 export { alignDown, alignUp, divideUp, isAligned, isPowerOfTwo, powerOfTwo } from './alignment.ts';
+export { countUpTo } from './ascending.ts';
 export {
   addBitmap,
   clearBitmapBits,

@@ -2,7 +2,7 @@
  * Where the chunks lie. Each table covers the next few thousand chunks of the medium; the tables
  * are read as they are needed, and a table that is damaged is replaced by its mirror, "table2".
  */
-import { adler32, DiskError, readU32le } from '@diskfile/bytes';
+import { adler32, countUpTo, DiskError, readU32le } from '@diskfile/bytes';
 import { type Limits, readBytes, type Step, type Storage } from '@diskfile/core';
 import { corrupt, isIntact } from './errors.ts';
 import type { Section } from './sections.ts';
@@ -185,14 +185,7 @@ export class ChunkTables {
 
   /** The last table that begins at or before a chunk. */
   #tableOf(chunk: number): number {
-    let low = 0;
-    let high = this.#places.length;
-    while (high - low > 1) {
-      const middle = Math.floor((low + high) / 2);
-      if (this.#firstChunks[middle]! <= chunk) low = middle;
-      else high = middle;
-    }
-    return low;
+    return countUpTo(this.#firstChunks, chunk) - 1;
   }
 
   *#read(place: TablePlace): Step<LoadedTable> {

@@ -5,7 +5,7 @@
 import { readdir } from 'node:fs/promises';
 import { readdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { DiskError } from '@diskfile/bytes';
+import { countUpTo, DiskError } from '@diskfile/bytes';
 import { closeStorage, hostCall, type HostRange, type Step, type Storage } from '@diskfile/core';
 import type { ImageLocking } from './image-lock.ts';
 import { openFileStorage } from './open-file.ts';
@@ -203,14 +203,7 @@ export class SplitStorage implements Storage {
 
   /** The last part that begins at or before `offset`. */
   #partIndex(offset: number): number {
-    let low = 0;
-    let high = this.#starts.length;
-    while (high - low > 1) {
-      const middle = Math.floor((low + high) / 2);
-      if (this.#starts[middle]! <= offset) low = middle;
-      else high = middle;
-    }
-    return low;
+    return countUpTo(this.#starts, offset) - 1;
   }
 
   #partEnd(index: number): number {

@@ -1,4 +1,5 @@
 /** What a log does to its file: changes in the order of their time, and what comes of them. */
+import { countUpTo } from '@diskfile/bytes';
 
 /** One change of the file. */
 export type LogChange =
@@ -41,14 +42,7 @@ function sortedBounds(changes: readonly LogChange[]): Float64Array {
 
 /** Index of the first bound that is not less than `offset`. */
 function placeOf(bounds: Float64Array, offset: number): number {
-  let low = 0;
-  let high = bounds.length;
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if (bounds[middle]! < offset) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return countUpTo(bounds, offset - 1);
 }
 
 /** Parts that no change has taken yet; each taken one leads on to the next that may be free. */

@@ -1,5 +1,5 @@
 /** The block allocation table of a disk that is written. New blocks lie behind all that is there. */
-import { DiskError } from '@diskfile/bytes';
+import { countUpTo, DiskError } from '@diskfile/bytes';
 import {
   AppendSpace,
   BLOCK,
@@ -196,14 +196,8 @@ function refuseWithin(
   offset: number,
   lengthBytes: number,
 ): void {
-  let low = 0;
-  let high = starts.length;
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if (starts[middle]! + pieceBytes > offset) high = middle;
-    else low = middle + 1;
-  }
-  if (low < starts.length && starts[low]! < offset + lengthBytes) throw overlap(offset);
+  const next = starts[countUpTo(starts, offset - pieceBytes)];
+  if (next !== undefined && next < offset + lengthBytes) throw overlap(offset);
 }
 
 function overlap(hostOffset: number): DiskError {

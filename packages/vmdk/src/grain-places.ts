@@ -1,5 +1,5 @@
 /** Which parts of a file grains of a disk take, to notice when two want the same. */
-import { DiskError } from '@diskfile/bytes';
+import { countUpTo, DiskError } from '@diskfile/bytes';
 import { ClusterSet, type Limits } from '@diskfile/core';
 
 const NUMBER_BYTES = 8;
@@ -53,20 +53,9 @@ export class GrainPlaces {
     for (let number = Math.max(0, this.#numberOf(hostOffset)); number <= last; number++) {
       if (this.#regular.has(number)) return true;
     }
-    const next = this.#strays[this.#firstStrayBehind(hostOffset - this.#grainBytes)];
+    // Overlaps have left them in order.
+    const next = this.#strays[countUpTo(this.#strays, hostOffset - this.#grainBytes)];
     return next !== undefined && next < end;
-  }
-
-  /** Index of the first of the strays, which are in order, that begins behind an offset. */
-  #firstStrayBehind(hostOffset: number): number {
-    let low = 0;
-    let high = this.#strays.length;
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2);
-      if (this.#strays[middle]! > hostOffset) high = middle;
-      else low = middle + 1;
-    }
-    return low;
   }
 
   /** Number of the last place of regular grains that begins at `hostOffset` or before; not below 0. */

@@ -2,7 +2,7 @@
  * The blocks of an xz file (".xz file format" 1.1.0), found from its end: footer and index of each
  * stream, the last one first.
  */
-import { alignUp, crc32, DiskError, readU32le } from '@diskfile/bytes';
+import { alignUp, countUpTo, crc32, DiskError, readU32le } from '@diskfile/bytes';
 import { type Limits, readBytes, type Step, type Storage } from '@diskfile/core';
 import { UnitTable } from '../unit-table.ts';
 
@@ -55,20 +55,9 @@ export function* readBlocks(storage: Storage, limits: Limits): Step<XzBlocks> {
   }
   return {
     units,
-    streamStartOf: (index) => streams[lastAtOrBefore(firstUnits, index)]!.start,
+    streamStartOf: (index) => streams[countUpTo(firstUnits, index) - 1]!.start,
     streamCount: streams.length,
   };
-}
-
-function lastAtOrBefore(ascending: readonly number[], value: number): number {
-  let low = 0;
-  let high = ascending.length;
-  while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2);
-    if (ascending[middle]! <= value) low = middle;
-    else high = middle;
-  }
-  return low;
 }
 
 function* readStreams(storage: Storage, limits: Limits): Step<Stream[]> {

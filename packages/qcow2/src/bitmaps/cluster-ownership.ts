@@ -3,7 +3,7 @@
  * that is given back although something else uses it would be overwritten some day. Those count as
  * a bitmap's own that lie where nothing else is known to be, and that refcounts call used.
  */
-import { divideUp } from '@diskfile/bytes';
+import { countUpTo, divideUp } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
 import type { ImageMetadata } from '../metadata.ts';
 import type { RefcountBlock } from '../refcounts/refcount-block.ts';
@@ -97,12 +97,5 @@ function sortedClusters(tables: readonly BitmapTable[], clusterBytes: number): F
 
 /** @param sorted in ascending order */
 function includes(sorted: Float64Array, wanted: number): boolean {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if (sorted[middle]! < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return sorted[low] === wanted;
+  return sorted[countUpTo(sorted, wanted) - 1] === wanted;
 }
