@@ -72,6 +72,7 @@ export { type GuestRead, MappedReader } from './engine/mapped-reader.ts';
 export { checkOperations, rangeOf } from './engine/disk-batch.ts';
 export { checkAccess, checkRange } from './engine/range.ts';
 export { reserveZeros } from './engine/reserve-zeros.ts';
+export { type FilePiece, joinedStorage } from './engine/joined-storage.ts';
 export { mappedStorage, type MappedStorageOptions } from './engine/mapped-storage.ts';
 export { sliceDisk, type SliceOptions } from './engine/slice-disk.ts';
 export type {

@@ -4,10 +4,8 @@
  */
 import { DiskError } from '@diskfile/bytes';
 import {
-  type Extent,
-  type ExtentMap,
+  joinedStorage,
   type Limits,
-  mappedStorage,
   type NamedFile,
   quote,
   type Step,
@@ -79,42 +77,6 @@ function segmentName(firstName: string, index: number): string {
 
 /** The data forks of all segments as one storage. */
 export function joinedForks(segments: readonly Segment[], limits: Limits): Storage {
-  return mappedStorage(segments[0]!.storage, new ForkMap(segments), { limits });
-}
-
-class ForkMap implements ExtentMap {
-  readonly sizeBytes: number;
-  readonly #segments: readonly Segment[];
-  /** Where each begins in the whole. */
-  readonly #starts: readonly number[];
-
-  constructor(segments: readonly Segment[]) {
-    let reached = 0;
-    this.#starts = segments.map(({ trailer }) => {
-      const start = reached;
-      reached += trailer.dataFork.lengthBytes;
-      return start;
-    });
-    this.sizeBytes = reached;
-    this.#segments = segments;
-  }
-
-  lookup(offset: number, lengthBytes: number, extent: Extent): boolean {
-    let low = 0;
-    let high = this.#starts.length - 1;
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if (this.#starts[middle]! <= offset) low = middle;
-      else high = middle - 1;
-    }
-    const { storage, trailer } = this.#segments[low]!;
-    const { dataFork } = trailer;
-    const skip = offset - this.#starts[low]!;
-    const length = Math.min(lengthBytes, dataFork.lengthBytes - skip);
-    extent.setData(storage, dataFork.offset + skip, length);
-    return true;
-  }
-
-  /** All is in memory. */
-  *load(): Step<void> {}
+  const forks = segments.map(({ storage, trailer }) => ({ storage, ...trailer.dataFork }));
+  return joinedStorage(forks, limits);
 }

@@ -1,8 +1,8 @@
 /** An appliance in one file: a tar archive of an OVF descriptor and disks. */
 import { decodeName, DiskError } from '@diskfile/bytes';
 import {
+  joinedStorage,
   type Limits,
-  mappedStorage,
   type NamedFile,
   quote,
   readBytes,
@@ -10,7 +10,6 @@ import {
   type Storage,
 } from '@diskfile/core';
 import { type OvfDisk, parseOvf } from './ovf.ts';
-import { MemberMap } from './member-map.ts';
 import { broken, type Member, plainName, readMembers } from './tar.ts';
 
 const MAX_DESCRIPTOR_BYTES = 4 * 1024 * 1024;
@@ -67,30 +66,34 @@ export class Appliance {
 
   /** A file of the archive, as storage; what is beside the archive is out of reach. */
   open(filename: string): Storage {
-    const names = new Set([plainName(filename), plainName(decodedUri(filename))]);
-    const member = this.members.find(({ name }) => names.has(name));
-    const parts = member === undefined ? this.#chunksOf(names) : [member];
-    if (parts.length === 0) {
-      const message = `The archive has no member ${quote(filename)}`;
-      throw new DiskError('not-found', 'ova.no-member', message, { path: this.storage.name });
+    const { storage } = this;
+    // A member that is called so goes before one that the URI stands for.
+    for (const name of new Set([plainName(filename), plainName(decodedUri(filename))])) {
+      const parts = this.#partsOf(name);
+      if (parts.length > 0) {
+        const pieces = parts.map(({ offset, sizeBytes }) => ({
+          storage,
+          offset,
+          lengthBytes: sizeBytes,
+        }));
+        return joinedStorage(pieces, this.#limits);
+      }
     }
-    const place = parts.length === 1 ? { startOffset: parts[0]!.offset } : {};
-    const map = new MemberMap(this.storage, parts);
-    return mappedStorage(this.storage, map, { limits: this.#limits, ...place });
+    const message = `The archive has no member ${quote(filename)}`;
+    throw new DiskError('not-found', 'ova.no-member', message, { path: storage.name });
   }
 
   /** DSP0243, section 7.1: a large file may be cut into members, numbered from 000000000 on. */
-  #chunksOf(names: ReadonlySet<string>): Member[] {
-    for (const name of names) {
-      const chunks = this.members
-        .filter((member) => isChunkOf(member.name, name))
-        .toSorted((one, other) => (one.name < other.name ? -1 : 1));
-      const wanted = (index: number) => `${name}.${String(index).padStart(9, '0')}`;
-      const missing = chunks.findIndex((chunk, index) => chunk.name !== wanted(index));
-      if (missing >= 0) throw broken(`The archive lacks the member ${quote(wanted(missing))}`, 0);
-      if (chunks.length > 0) return chunks;
-    }
-    return [];
+  #partsOf(name: string): Member[] {
+    const whole = this.members.find((member) => member.name === name);
+    if (whole !== undefined) return [whole];
+    const chunks = this.members
+      .filter((member) => isChunkOf(member.name, name))
+      .toSorted((one, other) => (one.name < other.name ? -1 : 1));
+    const wanted = (index: number) => `${name}.${String(index).padStart(9, '0')}`;
+    const missing = chunks.findIndex((chunk, index) => chunk.name !== wanted(index));
+    if (missing >= 0) throw broken(`The archive lacks the member ${quote(wanted(missing))}`, 0);
+    return chunks;
   }
 
   *openNamed({ filename, offset, lengthBytes }: NamedFile): Step<Storage> {

@@ -108,6 +108,12 @@ describe('an appliance', () => {
     }
   });
 
+  it('has the disk that is called as a URI is before the one that the URI stands for', () => {
+    const other = { name: 'a b', data: Buffer.alloc(1024, 'other') };
+    const archive = buildTar([ovf('a%20b'), other, { name: 'a%20b', data: raw }]);
+    expect(read(open(archive)).equals(raw)).toBe(true);
+  });
+
   it('has disks that are cut into chunks', () => {
     const content = Buffer.alloc(5000).map((_, at) => (at * 7) % 251);
     const cut = (from: number, to: number, number: string): TarMember => {
