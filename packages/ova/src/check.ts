@@ -11,7 +11,7 @@ import {
   type Step,
 } from '@diskfile/core';
 import { Appliance } from './appliance.ts';
-import { type Member, plainName } from './tar.ts';
+import { broken, type Member, plainName } from './tar.ts';
 
 const MAX_MANIFEST_BYTES = 1024 * 1024;
 const PIECE_BYTES = 1024 * 1024;
@@ -34,13 +34,20 @@ export function* checkOva(context: CheckContext): Step<CheckReport> {
   };
   const manifest = appliance.members.find(({ name }) => /\.mf$/i.test(name));
   if (manifest !== undefined) {
+    // Of members that are called alike the first one counts.
+    const members = new Map(appliance.members.toReversed().map((each) => [each.name, each]));
+    // A manifest may name a file over and over.
+    const digests = new Map<string, string>();
     for (const { algorithm, name, digest } of yield* readManifest(context, manifest)) {
-      const member = appliance.members.find((each) => each.name === plainName(name));
+      const member = members.get(plainName(name));
       if (member === undefined) {
         report('ova.no-member', `The manifest names ${quote(name)}, which is missing`, 0);
         continue;
       }
-      if ((yield* digestOf(context, member, algorithm)) === digest) continue;
+      const key = `${algorithm} ${member.offset}`;
+      const found = digests.get(key) ?? (yield* digestOf(context, member, algorithm));
+      digests.set(key, found);
+      if (found === digest) continue;
       report('ova.digest', `${quote(name)} is not what the manifest says`, member.offset);
     }
   }
@@ -68,8 +75,9 @@ interface ManifestLine {
 }
 
 function* readManifest({ storage }: CheckContext, member: Member): Step<ManifestLine[]> {
-  const lengthBytes = Math.min(member.sizeBytes, MAX_MANIFEST_BYTES);
-  const text = decodeName(yield* readBytes(storage, member.offset, lengthBytes));
+  const { offset, sizeBytes } = member;
+  if (sizeBytes > MAX_MANIFEST_BYTES) throw broken('The manifest is too long', offset);
+  const text = decodeName(yield* readBytes(storage, offset, sizeBytes));
   return text.split(/\r?\n/).flatMap((line) => {
     const [, word, name, digest] = /^(SHA\d+) ?\((.*)\) ?= ?([0-9a-fA-F]+)\s*$/.exec(line) ?? [];
     const algorithm = word === undefined ? undefined : ALGORITHMS[word];

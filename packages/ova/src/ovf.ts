@@ -13,13 +13,13 @@ type Attributes = ReadonlyMap<string, string>;
 
 /** Tags that are longer hold nothing that is looked for. */
 const MAX_TAG_LENGTH = 4096;
-const ENTITIES: Readonly<Record<string, string>> = {
-  amp: '&',
-  lt: '<',
-  gt: '>',
-  quot: '"',
-  apos: "'",
-};
+const ENTITIES: ReadonlyMap<string, string> = new Map([
+  ['amp', '&'],
+  ['lt', '<'],
+  ['gt', '>'],
+  ['quot', '"'],
+  ['apos', "'"],
+]);
 
 /** Disks that have a file, in the order in which they stand. */
 export function parseOvf(xml: string): OvfDisk[] {
@@ -61,7 +61,7 @@ function* tags(xml: string): Iterable<{ name: string; attributes: Attributes }> 
 function attributesOf(tag: string): Attributes {
   const found = new Map<string, string>();
   for (const [, name, double, single] of tag.matchAll(
-    /([\w.-]+)\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')/g,
+    /(?<![\w.-])([\w.-]+)\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')/g,
   )) {
     found.set(name!, unescape(double ?? single ?? ''));
   }
@@ -72,7 +72,7 @@ function unescape(value: string): string {
   return value.replace(/&(#?\w{1,8});/g, (whole, name: string) => {
     const [, hexadecimal, decimal] = /^#(?:x([0-9a-f]{1,6})|(\d{1,7}))$/i.exec(name) ?? [];
     const code = hexadecimal === undefined ? Number(decimal) : Number.parseInt(hexadecimal, 16);
-    return code <= 0x10_ffff ? String.fromCodePoint(code) : (ENTITIES[name] ?? whole);
+    return code <= 0x10_ffff ? String.fromCodePoint(code) : (ENTITIES.get(name) ?? whole);
   });
 }
 

@@ -146,9 +146,10 @@ export function beginsWithOvf(head: Uint8Array): boolean {
     const data = head.subarray(at + BLOCK_BYTES, at + BLOCK_BYTES + header.sizeBytes);
     if (header.type === 'L') longName = text(data);
     else if (header.type === 'x') longName = parsePax(data).name ?? longName;
-    else if (header.type !== '5' && header.type !== 'g') {
+    else if (header.type !== 'g') {
       const name = longName ?? header.name;
-      if (!/\.(mf|cert)$/i.test(name)) return /\.(ovf|vmdk)$/i.test(name);
+      const isFolder = header.type === '5';
+      if (!isFolder && !/\.(mf|cert)$/i.test(name)) return /\.(ovf|vmdk)$/i.test(name);
       longName = undefined;
     }
     at += BLOCK_BYTES + Math.ceil(header.sizeBytes / BLOCK_BYTES) * BLOCK_BYTES;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import {
   closedGate,
@@ -57,6 +58,8 @@ describe('an appliance', () => {
     expect(probe(buildTar([manifest]))).toBe('no');
     expect(probe(buildTar([{ name: 'a', data: raw }, ovf('a')]))).toBe('no');
     expect(probe(buildTar([{ name: 'a.vmdk', data: raw }, ovf('a.vmdk')]))).toBe('yes');
+    const long = { name: 'x', data: Buffer.from('deep/'.repeat(40)), type: 'L' };
+    expect(probe(buildTar([long, folder, ovf('a')]))).toBe('yes');
     expect(probe(buildTar([]))).toBe('no');
     for (const length of [0, 1, 511, 512]) expect(probe(raw.subarray(0, length))).toBe('no');
   });
@@ -103,6 +106,7 @@ describe('an appliance', () => {
       ['gr&#xFC;n.raw', 'grün.raw'],
       ['gr&#252;n&amp;.raw', 'grün&.raw'],
       ['&#x110000;&nbsp;', '&#x110000;&nbsp;'],
+      ['&toString;', '&toString;'],
     ] as const) {
       expect(read(open(buildTar([ovf(href), { name, data: raw }]))).equals(raw)).toBe(true);
     }
@@ -165,9 +169,58 @@ describe('an appliance', () => {
   });
 
   it('takes no time over a descriptor that is none', () => {
-    const data = Buffer.from(`<File ${'a = '.repeat(400_000)}${'<File'.repeat(100_000)}`);
-    expect(refusalOf(() => open(buildTar([{ name: 'x.ovf', data }])))).toBe(
-      'not-found ova.no-disk',
+    const noTags = `<File ${'a = '.repeat(400_000)}${'<File'.repeat(100_000)}`;
+    const longNames = `<File ${'a'.repeat(4000)}>`.repeat(900);
+    for (const text of [noTags, longNames]) {
+      const archive = buildTar([{ name: 'x.ovf', data: Buffer.from(text) }]);
+      const began = performance.now();
+      expect(refusalOf(() => open(archive))).toBe('not-found ova.no-disk');
+      expect(performance.now() - began).toBeLessThan(4000);
+    }
+  });
+});
+
+describe('a check of an appliance', () => {
+  function check(manifest: string) {
+    const members = [ovf('a'), { name: 'a', data: raw }];
+    const archive = buildTar([...members, { name: 'box.mf', data: Buffer.from(manifest) }]);
+    let hashedBytes = 0;
+    const report = runSync(
+      ovaDriver.check!({
+        storage: new MemoryStorage(archive, 'box.ova'),
+        decoders: noDecoders,
+        makeHash(algorithm) {
+          const hash = createHash(algorithm);
+          return {
+            update(bytes) {
+              hashedBytes += bytes.length;
+              hash.update(bytes);
+            },
+            digest: () => hash.digest(),
+          };
+        },
+        limits: DEFAULT_LIMITS,
+        repair: undefined,
+        warn() {},
+        openNamed() {
+          throw new Error('The manifest is all that is looked at');
+        },
+        onProgress() {},
+      }),
     );
+    return { ...report, hashedBytes };
+  }
+
+  it('reads a file once for a digest, however often the manifest names it', () => {
+    const digest = createHash('sha256').update(raw).digest('hex');
+    const manifest = `SHA256(a)= ${digest}\nSHA256(./a)= ${'0'.repeat(64)}\nSHA1(b)= 0\n`;
+    const { corruptions, findings, hashedBytes } = check(manifest.repeat(5000));
+    expect(corruptions).toBe(10_000);
+    expect(findings.slice(0, 2).map(({ detail }) => detail)).toEqual([
+      'ova.digest',
+      'ova.no-member',
+    ]);
+    expect(hashedBytes).toBe(raw.length);
+    expect(refusalOf(() => check('\n'.repeat(1024 * 1024 + 1)))).toBe('corrupt ova.broken');
   });
 });
