@@ -2,7 +2,7 @@
  * Branches of machines whose instructions are aligned (".xz file format", section 5.3.2): their
  * targets, which were made absolute, are made relative again.
  */
-import { readU32be, readU32le, writeU32le } from '@diskfile/bytes';
+import { readU32be, readU32le, writeU32be, writeU32le } from '@diskfile/bytes';
 import type { Filter } from './filter.ts';
 
 /** @param position where the instruction at `at` lies, modulo 2^32. @returns how far to go on */
@@ -34,50 +34,50 @@ export class BranchFilter implements Filter {
   }
 }
 
-function writeU32be(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
+interface WordOrder {
+  readonly read: (bytes: Uint8Array, at: number) => number;
+  readonly write: (bytes: Uint8Array, at: number, word: number) => void;
 }
 
-const powerPc: BranchKind = {
-  alignment: 4,
-  lengthBytes: 4,
-  decodeOne(bytes, at, position) {
-    const word = readU32be(bytes, at);
-    if ((word & 0xfc00_0003) >>> 0 !== 0x4800_0001) return 4;
-    const target = ((word & 0x03ff_fffc) - position) & 0x03ff_fffc;
-    writeU32be(bytes, at, 0x4800_0001 | target);
-    return 4;
-  },
-};
+const BIG_ENDIAN: WordOrder = { read: readU32be, write: writeU32be };
+const LITTLE_ENDIAN: WordOrder = { read: readU32le, write: writeU32le };
 
-const sparc: BranchKind = {
-  alignment: 4,
-  lengthBytes: 4,
-  decodeOne(bytes, at, position) {
-    const word = readU32be(bytes, at);
-    // A call whose upper bits all equal its sign.
-    const upper = word >>> 22;
-    if (upper !== 0x100 && upper !== 0x1ff) return 4;
-    const target = ((word << 2) - position) >>> 2;
-    const sign = (target & 0x0040_0000) === 0 ? 0 : 0x3fc0_0000;
-    writeU32be(bytes, at, 0x4000_0000 | sign | (target & 0x003f_ffff));
-    return 4;
-  },
-};
+/** Instructions of a word each. @param decodeWord gives back as it is what is no branch */
+function wordBranches(
+  { read, write }: WordOrder,
+  decodeWord: (word: number, position: number) => number,
+): BranchKind {
+  return {
+    alignment: 4,
+    lengthBytes: 4,
+    decodeOne(bytes, at, position) {
+      const word = read(bytes, at);
+      const decoded = decodeWord(word, position);
+      if (decoded !== word) write(bytes, at, decoded);
+      return 4;
+    },
+  };
+}
 
-const arm: BranchKind = {
-  alignment: 4,
-  lengthBytes: 4,
-  decodeOne(bytes, at, position) {
-    if (bytes[at + 3] !== 0xeb) return 4;
-    const target = ((readU32le(bytes, at) << 2) - (position + 8)) >>> 2;
-    writeU32le(bytes, at, ((target & 0x00ff_ffff) | 0xeb00_0000) >>> 0);
-    return 4;
-  },
-};
+const powerPc = wordBranches(BIG_ENDIAN, (word, position) => {
+  if ((word & 0xfc00_0003) >>> 0 !== 0x4800_0001) return word;
+  return 0x4800_0001 | (((word & 0x03ff_fffc) - position) & 0x03ff_fffc);
+});
+
+const sparc = wordBranches(BIG_ENDIAN, (word, position) => {
+  // A call whose upper bits all equal its sign.
+  const upper = word >>> 22;
+  if (upper !== 0x100 && upper !== 0x1ff) return word;
+  const target = ((word << 2) - position) >>> 2;
+  const sign = (target & 0x0040_0000) === 0 ? 0 : 0x3fc0_0000;
+  return 0x4000_0000 | sign | (target & 0x003f_ffff);
+});
+
+const arm = wordBranches(LITTLE_ENDIAN, (word, position) => {
+  if (word >>> 24 !== 0xeb) return word;
+  const target = ((word << 2) - (position + 8)) >>> 2;
+  return 0xeb00_0000 | (target & 0x00ff_ffff);
+});
 
 /** A long branch is a pair of halfwords. */
 const armThumb: BranchKind = {
@@ -96,26 +96,16 @@ const armThumb: BranchKind = {
   },
 };
 
-const arm64: BranchKind = {
-  alignment: 4,
-  lengthBytes: 4,
-  decodeOne(bytes, at, position) {
-    const word = readU32le(bytes, at);
-    if (word >>> 26 === 0x25) {
-      const target = (word - (position >>> 2)) & 0x03ff_ffff;
-      writeU32le(bytes, at, (0x9400_0000 | target) >>> 0);
-    } else if ((word & 0x9f00_0000) >>> 0 === 0x9000_0000) {
-      const page = ((word >>> 29) & 3) | ((word >>> 3) & 0x001f_fffc);
-      // Pages that are more than 512 MiB away are as they were.
-      if (((page + 0x0002_0000) & 0x001c_0000) !== 0) return 4;
-      const target = page - (position >>> 12);
-      const sign = (target & 0x0002_0000) === 0 ? 0 : 0x00e0_0000;
-      const fields = ((target & 3) << 29) | ((target & 0x0003_fffc) << 3) | sign;
-      writeU32le(bytes, at, ((word & 0x9000_001f) | fields) >>> 0);
-    }
-    return 4;
-  },
-};
+const arm64 = wordBranches(LITTLE_ENDIAN, (word, position) => {
+  if (word >>> 26 === 0x25) return 0x9400_0000 | ((word - (position >>> 2)) & 0x03ff_ffff);
+  if ((word & 0x9f00_0000) >>> 0 !== 0x9000_0000) return word;
+  const page = ((word >>> 29) & 3) | ((word >>> 3) & 0x001f_fffc);
+  // Pages that are more than 512 MiB away are as they were.
+  if (((page + 0x0002_0000) & 0x001c_0000) !== 0) return word;
+  const target = page - (position >>> 12);
+  const sign = (target & 0x0002_0000) === 0 ? 0 : 0x00e0_0000;
+  return (word & 0x9000_001f) | ((target & 3) << 29) | ((target & 0x0003_fffc) << 3) | sign;
+});
 
 const BUNDLE_BYTES = 16;
 /** By the template of a bundle: a bit for each of its three slots that may hold a branch. */

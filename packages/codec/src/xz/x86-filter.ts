@@ -10,8 +10,8 @@ const JUMP = 0xe9;
 const INSTRUCTION_BYTES = 5;
 /** Of the three bytes before an instruction: for each set of those that look like one, may it be one? */
 const MAY_FOLLOW = [true, true, true, false, true, false, false, false] as const;
-/** And which byte of the target the last of them has its own last byte in. */
-const SHARED_BYTE = [0, 1, 2, 2, 3, 3, 3, 3] as const;
+/** For those that may be one: up to which bit of the target the last of them has its own. */
+const SHARED_BITS: readonly number[] = [0, 24, 16, 0, 8];
 
 /** Targets are at most 16 MiB away, one way or the other. */
 function isNear(lastByte: number): boolean {
@@ -69,18 +69,18 @@ export class X86Filter implements Filter {
     return INSTRUCTION_BYTES;
   }
 
-  /** Where a byte before would make the target look near, the encoder went another way around. */
+  /**
+   * Where the target would look near to the instruction before, the encoder went another way around:
+   * then all bits up to the shared byte are turned over. That does not look near once more, since
+   * what comes out has the shared byte of `absolute` turned over, and that is not near.
+   */
   #relative(absolute: number, next: number): number {
     const nextAddress = (next % 2 ** 32) | 0;
-    let target = (absolute - nextAddress) | 0;
-    while (this.#left !== 0) {
-      const shared = SHARED_BYTE[(this.#left >>> 1) & 7]! * 8;
-      if (!isNear((target >>> (24 - shared)) & 0xff)) break;
-      // All bits below those of the shared byte are turned over.
-      const below = shared === 0 ? -1 : (1 << (32 - shared)) - 1;
-      target = ((target ^ below) - nextAddress) | 0;
-    }
-    return target;
+    const target = (absolute - nextAddress) | 0;
+    if (this.#left === 0) return target;
+    const sharedBits = SHARED_BITS[this.#left >>> 1]!;
+    if (!isNear((target >>> (sharedBits - 8)) & 0xff)) return target;
+    return ((target ^ ((1 << sharedBits) - 1)) - nextAddress) | 0;
   }
 }
 
