@@ -8,6 +8,8 @@ import { SECTOR_BYTES } from './structs.ts';
 
 /** Nobody writes one that is nearly as long; a disk of 62 TiB in parts of 2 GiB takes 2 MiB. */
 export const MAX_DESCRIPTOR_BYTES = 4 * 1024 * 1024;
+/** Of a line that errors show; those that programs write are shorter. */
+const MAX_SHOWN_LENGTH = 1024;
 const MAX_EXTENTS = 32_768;
 
 export interface ExtentLine {
@@ -127,5 +129,5 @@ function hasItsOffset(type: string, offset: string | undefined): boolean {
 }
 
 function invalidLine(line: string): DiskError {
-  return corrupt('vmdk.extent-line', `Invalid extent line: ${line}`, 0);
+  return corrupt('vmdk.extent-line', `Invalid extent line: ${line.slice(0, MAX_SHOWN_LENGTH)}`, 0);
 }

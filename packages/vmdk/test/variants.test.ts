@@ -104,6 +104,22 @@ describe('a descriptor', () => {
     expect(performance.now() - began).toBeLessThan(4000);
   });
 
+  it.each([
+    ['a flat extent before its file', 'RW 8 FLAT "a" -1'],
+    ['a sparse extent within its file', 'RW 8 SPARSE "a" 0'],
+    ['a line that is very long', `RW 8 VMFS "a" 0${' '.repeat(5000)}`],
+  ])('is refused for %s', (_, line) => {
+    const folder = new Folder();
+    const text = USUAL.replace('RW 8 FLAT "disk-flat.vmdk" 0', line);
+    folder.put('disk.vmdk', new Uint8Array(Buffer.from(text)));
+    expect(() => folder.read('disk.vmdk')).toThrowError(
+      expect.objectContaining({
+        detail: 'vmdk.extent-line',
+        message: `Invalid extent line: ${line.slice(0, 1024)}`,
+      }),
+    );
+  });
+
   it('that names a file elsewhere is refused under that name', () => {
     const folder = new Folder();
     const text = USUAL.replace('disk-flat', '/elsewhere/other');
