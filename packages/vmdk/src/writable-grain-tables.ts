@@ -117,7 +117,7 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
   }
 
   *flush(): Step<void> {
-    if (this.#holdsWholeGrains) yield* this.#fillLastGrain();
+    if (this.#holdsWholeGrains && this.#dirtyCount > 0) yield* this.#fillLastGrain();
     yield* flushStorage(this.storage);
     if (this.#dirtyCount === 0) return;
     const dirty = [...this.tables.values()].filter((table) => table.dirty);

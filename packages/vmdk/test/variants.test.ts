@@ -152,6 +152,22 @@ describe('a sparse extent', () => {
     expect(folder.read('disk-s001.vmdk')).toEqual(new Uint8Array(64 * KIB));
   });
 
+  it('may end within its last grain, and is as it was where nothing is written', () => {
+    const folder = new Folder();
+    folder.create('disk.vmdk', 100 * KIB);
+    const made = folder.open('disk.vmdk');
+    made.writeSync(noise(100 * KIB), 0);
+    made.closeSync();
+    const whole = folder.bytes('disk.vmdk');
+    const cut = whole.subarray(0, whole.length - 20 * KIB);
+    folder.put('disk.vmdk', cut.slice());
+    const disk = folder.open('disk.vmdk');
+    disk.readSync(new Uint8Array(SECTOR), 0);
+    disk.flushSync();
+    disk.closeSync();
+    expect(Buffer.compare(folder.bytes('disk.vmdk'), cut)).toBe(0);
+  });
+
   it('may be there for its descriptor alone', () => {
     const folder = new Folder();
     const bytes = header({ capacity: 0, directory: 0 });
