@@ -41,6 +41,7 @@ describe('a LUKS header', () => {
   it.each([
     {},
     { 'cipher-alg': 'aes-128' },
+    { 'cipher-alg': 'aes-192' },
     { 'cipher-mode': 'cbc', 'ivgen-alg': 'essiv' },
     { 'cipher-mode': 'cbc', 'cipher-alg': 'aes-192', 'ivgen-alg': 'plain' },
     { 'cipher-mode': 'ctr' },
@@ -76,6 +77,17 @@ describe('a LUKS header', () => {
       payloadOffset: 1_052_672,
       slots: Array.from({ length: 8 }, (_, at) => ({ active: at === 0 })),
     });
+  });
+
+  it.each(['constructor', '__proto__', 'toString'])('with a cipher called %s says so', (name) => {
+    const storage = newHeader(native);
+    storage.writeSync(text(name.padEnd(32, '\0')), 8);
+    const header = runSync(readLuksHeader({ storage, hostOffset: 0 }, boundsOf(storage)));
+    const fault = `Algorithm '${name}' with key size 32 bytes not supported`;
+    expect(describeLuks(header)).toMatchObject({ unsupported: fault });
+    expect(() => open(storage, native, 'open sesame')).toThrow(
+      expect.objectContaining({ detail: 'luks.names', message: expect.stringContaining(fault) }),
+    );
   });
 
   it('is refused or opened, whatever is damaged, and in bounded time', () => {

@@ -1,5 +1,6 @@
 /** How a new LUKS header is to encrypt, from options under the names of `qemu-img create -o`. */
 import { DiskError } from '@diskfile/bytes';
+import { HASHES, IV_GENERATORS, MODES } from './names.ts';
 
 export interface LuksOptions {
   readonly cipherName: string;
@@ -25,9 +26,6 @@ export type LuksOptionName = (typeof LUKS_OPTION_NAMES)[number];
 export type LuksOptionValues = Readonly<Partial<Record<LuksOptionName, unknown>>>;
 
 const CIPHERS: Readonly<Record<string, number>> = { 'aes-128': 16, 'aes-192': 24, 'aes-256': 32 };
-const MODES = ['xts', 'cbc', 'ctr', 'ecb'];
-const IV_GENERATORS = ['plain', 'plain64', 'essiv'];
-const HASHES = ['md5', 'sha1', 'sha224', 'sha256', 'sha384', 'sha512', 'ripemd160'];
 /** How long a passphrase is stretched, as with QEMU and cryptsetup. */
 const DEFAULT_MILLISECONDS = 2000;
 
