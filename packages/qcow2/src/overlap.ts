@@ -41,8 +41,6 @@ export class MetadataMap {
   #regions: Region[] = [];
   /** Furthest end of a region up to each place in {@link #regions}, since they may overlap. */
   #furthestEnds: number[] = [];
-  /** The same clusters without overlaps, sorted: an image may pile very many tables up. */
-  #pieces: Region[] = [];
   /** L2 tables and refcount blocks, which take one cluster each. */
   readonly #clusters = new Map<number, MetadataKind>();
   /** L2 tables of snapshots, where somebody wants writes to be kept off them. */
@@ -128,14 +126,7 @@ export class MetadataMap {
   #setRegions(regions: Region[]): void {
     this.#regions = regions.toSorted((a, b) => a.start - b.start);
     let furthest = 0;
-    this.#pieces = [];
-    this.#furthestEnds = this.#regions.map(({ kind, start, end }) => {
-      if (end > furthest) {
-        this.#pieces.push({ kind, start: Math.max(start, furthest), end });
-        furthest = end;
-      }
-      return furthest;
-    });
+    this.#furthestEnds = this.#regions.map(({ end }) => (furthest = Math.max(furthest, end)));
   }
 
   addCluster(kind: 'L2 table' | 'refcount block', clusterIndex: number): void {
@@ -166,8 +157,10 @@ export class MetadataMap {
 
   #kindsIn(start: number, end: number): Set<MetadataKind> {
     const kinds = new Set<MetadataKind>();
-    for (const region of this.#regions) {
-      if (region.start < end && start < region.end) kinds.add(region.kind);
+    for (let at = this.#firstReachingBehind(start); at < this.#regions.length; at++) {
+      const region = this.#regions[at]!;
+      if (region.start >= end) break;
+      if (start < region.end) kinds.add(region.kind);
     }
     for (let index = start; index < end; index++) {
       const kind = this.#clusters.get(index);
@@ -188,17 +181,17 @@ export class MetadataMap {
 
   /** As {@link find}, for what takes more than one cluster. */
   findRegion(start: number, end: number): MetadataKind | undefined {
-    const piece = this.#pieces[this.#firstEndingBehind(start)];
-    return piece !== undefined && piece.start < end ? piece.kind : undefined;
+    const region = this.#regions[this.#firstReachingBehind(start)];
+    return region !== undefined && region.start < end ? region.kind : undefined;
   }
 
-  /** Index of the first piece that ends behind `clusterIndex`. */
-  #firstEndingBehind(clusterIndex: number): number {
+  /** Index of the first region that ends behind the start of `clusterIndex`. */
+  #firstReachingBehind(clusterIndex: number): number {
     let low = 0;
-    let high = this.#pieces.length;
+    let high = this.#furthestEnds.length;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      if (this.#pieces[middle]!.end <= clusterIndex) low = middle + 1;
+      if (this.#furthestEnds[middle]! <= clusterIndex) low = middle + 1;
       else high = middle;
     }
     return low;
