@@ -57,8 +57,8 @@ export class FlatResizer implements ImageResizer {
   *#grow({ sizeBytes, preallocation }: ResizeRequest): Step<void> {
     const fileBytes = this.#storage.sizeBytes;
     const end = this.#startOffset + sizeBytes;
-    yield* growStorage(this.#storage, end);
     try {
+      yield* growStorage(this.#storage, end);
       yield* this.#reserve(fileBytes, end, preallocation);
     } catch (error) {
       yield* this.#takeBack(fileBytes);

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { DiskError } from '@diskfile/bytes';
+import { FlatResizer, MemoryStorage, runSync } from '../src/index.ts';
+
+/** A host without room: files get longer there, and nothing is written. */
+class FullStorage extends MemoryStorage {
+  override writeSync(): void {
+    throw new DiskError('io', 'test.full', 'There is no space left');
+  }
+}
+
+describe('a disk whose every byte has its place in a file', () => {
+  it.each([
+    { bytes: 0, preallocation: 'off' },
+    { bytes: 0, preallocation: 'full' },
+    { bytes: 512, preallocation: 'full' },
+  ] as const)('stays as long as it was where there is no room: %o', ({ bytes, preallocation }) => {
+    const storage = new FullStorage(new Uint8Array(bytes));
+    const size = { sizeBytes: bytes };
+    const resizer = new FlatResizer(storage, size);
+    const nothing = function* () {};
+    const growing = resizer.resize({
+      sizeBytes: 1024 * 1024,
+      preallocation,
+      backingBytes: 0,
+      writeZeros: nothing,
+      readsEnded: nothing,
+    });
+    expect(() => runSync(growing)).toThrow(expect.objectContaining({ detail: 'test.full' }));
+    expect([size.sizeBytes, storage.sizeBytes]).toEqual([bytes, bytes]);
+  });
+});
