@@ -8,7 +8,6 @@ import type { Qcow2Header, TableReference } from './header.ts';
 import type { L1Table } from './l1-table.ts';
 import type { MappingTables } from './mapping-tables.ts';
 import { type MetadataKind, MetadataMap } from './overlap.ts';
-import { readInactiveTables } from './snapshots/inactive-tables.ts';
 import { RefcountTable } from './refcounts/refcount-table.ts';
 import { Refcounts } from './refcounts/refcounts.ts';
 import type { SnapshotTable } from './snapshots.ts';
@@ -99,11 +98,7 @@ export function* openMetadata(parts: MetadataParts): Step<ImageMetadata> {
   const places = { l1Table, l1, refcountTable: table, snapshotTable, snapshots: parts.snapshots };
   const { encryptionHeader } = headerWriter.extensions;
   refuseTooManyTables(parts.tables.l1, Math.ceil(storage.sizeBytes / header.clusterBytes));
-  const checks = parts.tuning?.overlapChecks;
-  const map = mapMetadata(places, header.clusterBytes, checks);
-  if (checks?.has('inactive-l2') === true) {
-    map.setInactiveTables(yield* readInactiveTables(storage, header, parts.snapshots));
-  }
+  const map = mapMetadata(places, header.clusterBytes, parts.tuning?.overlapChecks);
   if (encryptionHeader !== undefined) {
     // Without it, nobody reads the disk again.
     map.addRegion('LUKS header', encryptionHeader.offset, encryptionHeader.lengthBytes);

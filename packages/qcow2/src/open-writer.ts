@@ -17,6 +17,7 @@ import type { HostClusters } from './host-clusters.ts';
 import type { MappingTables } from './mapping-tables.ts';
 import { openMetadata } from './metadata.ts';
 import { rebuildRefcounts } from './refcounts/rebuild.ts';
+import { readInactiveTables } from './snapshots/inactive-tables.ts';
 import type { SnapshotTable } from './snapshots.ts';
 import { Qcow2Writer } from './writer.ts';
 
@@ -65,6 +66,12 @@ export function* openWriter(context: OpenContext, parts: WritableImageParts): St
   const { tuning } = context;
   const places = { storage, dataFile, cacheBytes, tuning };
   const metadata = yield* openMetadata({ ...parts, ...places, headerWriter });
+  if (tuning?.overlapChecks?.has('inactive-l2') === true) {
+    const { maxStructureBytes } = context.limits;
+    metadata.map.setInactiveTables(
+      yield* readInactiveTables(storage, header.clusterBytes, parts.snapshots, maxStructureBytes),
+    );
+  }
   yield* headerWriter.clearAutoclear(parts.bitmaps.state === 'none' ? [] : [AUTOCLEAR.bitmaps]);
   const writer = new Qcow2Writer(metadata, parts.clusters, context.limits);
   if (header.features.incompatible.has(INCOMPATIBLE.dirty)) {

@@ -43,8 +43,8 @@ export class MetadataMap {
   #furthestEnds: number[] = [];
   /** L2 tables and refcount blocks, which take one cluster each. */
   readonly #clusters = new Map<number, MetadataKind>();
-  /** L2 tables of snapshots, where somebody wants writes to be kept off them. */
-  #inactiveTables: ReadonlySet<number> = new Set();
+  /** Clusters of L2 tables of snapshots, sorted, where somebody wants writes to be kept off them. */
+  #inactiveTables: Float64Array = new Float64Array(0);
   /** What writes are kept off, in the order in which it is named. */
   readonly #guarded: readonly MetadataKind[];
 
@@ -116,10 +116,11 @@ export class MetadataMap {
       if (kinds.has(kind)) this.#clusters.set(clusterIndex, kind);
     }
     // They were those of the snapshots of before.
-    this.#inactiveTables = new Set();
+    this.#inactiveTables = new Float64Array(0);
   }
 
-  setInactiveTables(clusters: ReadonlySet<number>): void {
+  /** @param clusters sorted */
+  setInactiveTables(clusters: Float64Array): void {
     this.#inactiveTables = clusters;
   }
 
@@ -149,15 +150,13 @@ export class MetadataMap {
   }
 
   #hasInactive(start: number, end: number): boolean {
-    for (let index = start; index < end && this.#inactiveTables.size > 0; index++) {
-      if (this.#inactiveTables.has(index)) return true;
-    }
-    return false;
+    const next = this.#inactiveTables[firstAbove(this.#inactiveTables, start - 1)];
+    return next !== undefined && next < end;
   }
 
   #kindsIn(start: number, end: number): Set<MetadataKind> {
     const kinds = new Set<MetadataKind>();
-    for (let at = this.#firstReachingBehind(start); at < this.#regions.length; at++) {
+    for (let at = firstAbove(this.#furthestEnds, start); at < this.#regions.length; at++) {
       const region = this.#regions[at]!;
       if (region.start >= end) break;
       if (start < region.end) kinds.add(region.kind);
@@ -165,8 +164,8 @@ export class MetadataMap {
     for (let index = start; index < end; index++) {
       const kind = this.#clusters.get(index);
       if (kind !== undefined) kinds.add(kind);
-      if (this.#inactiveTables.has(index)) kinds.add("snapshot's L2 table");
     }
+    if (this.#hasInactive(start, end)) kinds.add("snapshot's L2 table");
     return kinds;
   }
 
@@ -181,19 +180,19 @@ export class MetadataMap {
 
   /** As {@link find}, for what takes more than one cluster. */
   findRegion(start: number, end: number): MetadataKind | undefined {
-    const region = this.#regions[this.#firstReachingBehind(start)];
+    const region = this.#regions[firstAbove(this.#furthestEnds, start)];
     return region !== undefined && region.start < end ? region.kind : undefined;
   }
+}
 
-  /** Index of the first region that ends behind the start of `clusterIndex`. */
-  #firstReachingBehind(clusterIndex: number): number {
-    let low = 0;
-    let high = this.#furthestEnds.length;
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2);
-      if (this.#furthestEnds[middle]! <= clusterIndex) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+/** Index of the first number above `value`. */
+function firstAbove(sorted: ArrayLike<number>, value: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (sorted[middle]! <= value) low = middle + 1;
+    else high = middle;
   }
+  return low;
 }

@@ -49,7 +49,7 @@ describe('a map of metadata', () => {
       { kind: 'L1 table', hostOffset: 4 * CLUSTER, lengthBytes: 1 },
     ]);
     map.addCluster('L2 table', 3);
-    map.setInactiveTables(new Set([3, 5]));
+    map.setInactiveTables(Float64Array.of(3, 5));
     expect(map.findGuarded(3, 4)).toBe('L2 table');
     expect(map.findGuarded(3, 4, 'L2 table')).toBe('refcount table');
     expect(map.findGuarded(3, 5)).toBe('L1 table');
