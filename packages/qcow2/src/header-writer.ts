@@ -102,11 +102,15 @@ export class HeaderWriter {
     yield* this.#replace(change(this.#content), 'anywhere');
   }
 
-  /** The same, with all of the header in the form in which QEMU writes it. */
+  /**
+   * The same, with all of the header in the form in which QEMU writes it; where nothing but its own
+   * form leaves the header in the file whole until then, in that.
+   */
   *rewrite(change: (content: HeaderContent) => HeaderContent): Step<void> {
     const { clusterBytes } = this.#header;
-    yield* this.#replace(asRewritten(change(this.#inOrder()), clusterBytes), 'packed');
-    this.#isInOrder = true;
+    const asItIs = change(this.#content);
+    yield* this.#replace(asRewritten(change(this.#inOrder()), clusterBytes), 'packed', asItIs);
+    this.#isInOrder ||= this.#content !== asItIs;
   }
 
   /** QEMU finds extensions that it does not know in the reverse of their order, and keeps that. */
@@ -117,15 +121,20 @@ export class HeaderWriter {
   /**
    * @param place of the backing name: right behind the extensions, or also where it is, or behind
    *   all that the header in the file uses
+   * @param asItIs says the same and takes its place where that alone is safe
    */
-  *#replace(content: HeaderContent, place: 'packed' | 'anywhere'): Step<void> {
+  *#replace(
+    content: HeaderContent,
+    place: 'packed' | 'anywhere',
+    asItIs: HeaderContent = content,
+  ): Step<void> {
     const keepsCurrent = (layout: HeaderLayout) => this.#keepsCurrent(layout);
     const direct = this.#layouts(content, place).find(keepsCurrent);
     if (direct !== undefined) return yield* this.#switchTo(content, direct);
-    const all = [content, withoutFeatureNames(content)].flatMap((each) =>
-      this.#layouts(each, 'anywhere').map((layout) => ({ content: each, layout })),
-    );
-    const safe = all.filter(({ layout }) => this.#keepsCurrent(layout));
+    const laidOut = (form: HeaderContent) =>
+      this.#layouts(form, 'anywhere').map((layout) => ({ content: form, layout }));
+    const all = [content, withoutFeatureNames(content)].flatMap(laidOut);
+    const safe = [...all, ...laidOut(asItIs)].filter(({ layout }) => keepsCurrent(layout));
     const short = safe.findLast(({ layout }) => layout.bytes.length <= SECTOR_BYTES);
     const next = short ?? safe[0] ?? all.at(-1);
     if (next === undefined) throw namesTooLong(this.#header.clusterBytes);

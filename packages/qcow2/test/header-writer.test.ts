@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryStorage, runSync } from '@diskfile/core';
+import { decodeHeaderContent, extensionsEndOf, layOutHeader } from '../src/header-content.ts';
 import { withExtension } from '../src/header-forms.ts';
 import { EXTENSION_TYPE } from '../src/header-extensions.ts';
 import { HeaderWriter } from '../src/header-writer.ts';
@@ -79,6 +80,32 @@ describe('HeaderWriter', () => {
       before = name;
     }
     expect(states).toBeGreaterThan(400);
+  });
+
+  it('keeps extensions that nobody knows whole, whatever a crash leaves', () => {
+    const random = randomFrom(7);
+    const cluster = headerCluster();
+    const plain = decodeHeaderContent(cluster);
+    const unknown = [300, 500].map((length, index) => ({
+      type: 0x1111_1111 * (index + 1),
+      data: new Uint8Array(length).fill(index + 1),
+    }));
+    const content = { ...plain, extensions: [...plain.extensions, ...unknown] };
+    cluster.set(layOutHeader(content, extensionsEndOf(content)).bytes);
+    const storage = new CrashStorage(cluster.slice(), 'image');
+    const writer = new HeaderWriter(storage, cluster);
+    let states = 0;
+    storage.onOperation = () => {
+      for (const share of [0, 0.5, 1, random()]) {
+        const { extensions } = decodeHeaderContent(storage.crashed(() => random() < share));
+        expect(extensions).toEqual(expect.arrayContaining(unknown));
+        states += 1;
+      }
+    };
+    runSync(writer.setDirty(true));
+    runSync(writer.setDirty(false));
+    expect(writer.isDirty).toBe(false);
+    expect(states).toBeGreaterThan(10);
   });
 
   it('writes the header again in the form that it had, whatever was in between', () => {
