@@ -2,7 +2,6 @@
 import { DiskError } from '@diskfile/bytes';
 import type { Encoder, EncoderSet, Step } from '@diskfile/core';
 import {
-  DEFAULT_DEFLATE_LEVEL,
   DEFLATE_RAW,
   type DeflateKind,
   nativeDeflate,
@@ -42,7 +41,7 @@ function recipes(native: boolean): Record<EncoderId, () => Recipe> {
 function deflateRecipe(zlib: NodeZlib | undefined, kind: DeflateKind): Recipe {
   return {
     implementation: zlib === undefined ? 'pako' : 'node:zlib',
-    defaultLevel: DEFAULT_DEFLATE_LEVEL,
+    defaultLevel: kind.defaultLevel,
     maxLevel: 9,
     *load(level) {
       if (zlib !== undefined) return nativeDeflate(zlib, kind, level);
