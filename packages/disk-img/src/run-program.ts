@@ -2,7 +2,7 @@
 import { DiskError } from '@diskfile/bytes';
 import { BrokenPipe, Interrupted } from '@diskfile/command';
 import { parseArguments } from './arguments/getopt.ts';
-import { HelpWanted } from './arguments/options.ts';
+import { HelpWanted, seemsToAskForJson } from './arguments/options.ts';
 import type { Command, Outcome } from './command.ts';
 import { Failure, type Program, usage } from './program.ts';
 
@@ -76,7 +76,10 @@ async function dispatch(program: Program, args: readonly string[]): Promise<numb
   }
   const [command, ...rest] = operands;
   if (command === undefined) throw usage('Not enough arguments');
-  if (!Object.hasOwn(COMMANDS, command)) throw usage(`Command not found: ${command}`);
+  if (!Object.hasOwn(COMMANDS, command)) {
+    program.isJson = seemsToAskForJson(program, rest);
+    throw usage(`Command not found: ${command}`);
+  }
   const { run } = await COMMANDS[command]!();
   return await exitCodeOfOutcome(program, await run(program, ownOptions(program, rest)));
 }

@@ -1,7 +1,8 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { openDiskFileSync } from 'diskfile';
 import { Program } from '../src/program.ts';
 import { COMMANDS, runProgram } from '../src/run-program.ts';
 
@@ -217,18 +218,49 @@ describe('--output=json', () => {
   it('may stand behind the size', async () => {
     await prepare([IMAGE]);
     expect(await document('resize ./a +1M --output=json')).toEqual(await info('./a'));
+    expect(await document('resize ./a +1M --output json')).toEqual(await info('./a'));
     expect(await run('qemu-img', 'resize ./a +1M --output=json')).toMatchObject({ code: 1 });
+  });
+});
+
+function jsonLines(text: string): object[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as object);
+}
+
+describe('--json-lines', () => {
+  const END = { doneBytes: 2 ** 20, totalBytes: 2 ** 20 };
+  it.each([
+    'amend -o compat=0.10 ./b',
+    'commit ./b',
+    'compare ./a ./b',
+    'convert -O vdi ./a ./c',
+    'dd if=./a of=./c',
+    'diff ./a ./b',
+    'digest ./a',
+    'flatten ./b',
+    'rebase -b  ./b',
+  ])('tells of the end, in bytes: %s', async (line) => {
+    await prepare([IMAGE, OVERLAY]);
+    const { code, stderr } = await run('disk-img', line.replace(' ', ' --json-lines '));
+    // What a change of options takes is not counted.
+    const end = line.startsWith('amend') ? { doneBytes: 0, totalBytes: 0 } : END;
+    expect([code, jsonLines(stderr).at(-1)]).toEqual([0, end]);
+  });
+
+  it('tells of no end that there was not', async () => {
+    await prepare([IMAGE]);
+    const { code, stderr } = await run('disk-img', 'amend --json-lines -o compat=nope ./a');
+    expect([code, stderr]).toEqual([1, 'disk-img: Unknown compatibility level nope\n']);
   });
 });
 
 async function failure(line: string): Promise<{ code: number; error: unknown }> {
   const { code, stdout, stderr } = await run('disk-img', asJson(line));
   expect(stdout).toBe('');
-  const lines = stderr
-    .trimEnd()
-    .split('\n')
-    .map((each) => JSON.parse(each) as object);
-  const { error } = lines.at(-1) as { error: unknown };
+  const { error } = jsonLines(stderr).at(-1) as { error: unknown };
   return { code, error };
 }
 
@@ -265,11 +297,7 @@ describe('a failure as JSON', () => {
   it('stands behind the warnings, which are lines as well', async () => {
     writeFileSync(join(directory, 'raw'), new Uint8Array(512));
     const { stderr } = await run('disk-img', asJson('snapshot -c x ./raw'));
-    const lines = stderr
-      .trimEnd()
-      .split('\n')
-      .map((each) => JSON.parse(each) as object);
-    expect(lines).toEqual([
+    expect(jsonLines(stderr)).toEqual([
       { warning: { message: expect.stringMatching(/^WARNING: Image format was not/) } },
       { error: expect.objectContaining({ code: 'unsupported' }) },
     ]);
@@ -279,9 +307,38 @@ describe('a failure as JSON', () => {
     );
   });
 
+  it('stands behind what QEMU would say of damaged tables', async () => {
+    await prepare([IMAGE]);
+    const image = openDiskFileSync(join(directory, 'a'), { readOnly: false });
+    image.writeSync(new Uint8Array(512).fill(1), 0);
+    image.closeSync();
+    const bytes = readFileSync(join(directory, 'a'));
+    const l1TableOffset = Number(bytes.readBigUInt64BE(40));
+    bytes.writeUInt8(2, l1TableOffset + 6);
+    writeFileSync(join(directory, 'a'), bytes);
+    const { code, stderr } = await run('disk-img', asJson('map ./a'));
+    expect(code).toBe(1);
+    expect(jsonLines(stderr)).toEqual([
+      { warning: { message: expect.stringMatching(/^qcow2: Image is corrupt: L2 table offset/) } },
+      { error: expect.objectContaining({ code: 'corrupt', detail: 'qcow2.l2-table-unaligned' }) },
+    ]);
+  });
+
+  it('comes with an exit code that says so, where qemu-img has another', async () => {
+    await prepare([IMAGE, OVERLAY]);
+    const line = 'convert -n --target-is-zero -B ./a -O qcow2 ./a ./b';
+    const message = expect.stringMatching(/^Cannot use --target-is-zero when /);
+    expect(await failure(line)).toEqual({ code: 1, error: { message } });
+    expect(await run('qemu-img', line)).toMatchObject({ code: 0 });
+  });
+
   it('is there for arguments that make no sense, wherever they stand', async () => {
     const message = "unrecognized option '--nope'";
     expect(await failure('info --nope ./a')).toEqual({ code: 1, error: { message } });
+    expect(await failure('nope ./a')).toEqual({
+      code: 1,
+      error: { message: 'Command not found: nope' },
+    });
     expect((await run('disk-img', 'info --nope --outp json ./a')).stderr).toContain('{"error":');
     expect((await run('disk-img', 'info --nope ./a')).stderr).toContain('disk-img: unrec');
     expect((await run('disk-img', 'create --object help --output=json ./a 1')).stderr).toBe('');

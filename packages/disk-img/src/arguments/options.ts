@@ -29,7 +29,7 @@ export class CommandOptions {
     const own = program.isLookAlike ? {} : OWN_LONG;
     const shapes = { short: `h${short}`, long: { ...COMMON_LONG, ...own, ...long } };
     // Until all is understood, and where it never is, what they seem to ask for counts.
-    program.isJson = !program.isLookAlike && seemsToAskForJson(args);
+    program.isJson = seemsToAskForJson(program, args);
     const { options, operands } = parseArguments(command, args, shapes);
     this.operands = operands;
     this.given = options;
@@ -70,7 +70,9 @@ export class CommandOptions {
   }
 }
 
-function seemsToAskForJson(args: readonly string[]): boolean {
+/** For arguments that nobody has made sense of. */
+export function seemsToAskForJson(program: Program, args: readonly string[]): boolean {
+  if (program.isLookAlike) return false;
   return args.some((arg, index) => {
     const [name, value = args[index + 1]] = arg.split('=');
     return name!.startsWith(SHORTEST_OUTPUT) && `--${OUTPUT}`.startsWith(name!) && value === 'json';

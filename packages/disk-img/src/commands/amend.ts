@@ -53,7 +53,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
     isDone = true;
   } catch (error) {
     // As far as it gets, qemu-img has then done all.
-    progress.update({ doneBytes: 1, totalBytes: 1 });
+    if (program.isLookAlike) progress.complete();
     if (error instanceof DiskError) throw amendmentWords(error, values);
     throw error;
   } finally {

@@ -62,7 +62,7 @@ async function compare(program: Program, args: readonly string[]): Promise<numbe
     const commonBytes = Math.min(...disks.map(({ sizeBytes }) => sizeBytes));
     if (isJson) program.line(comparisonJson(result));
     else if (!isQuiet) program.output.text(sizeWarning(result, strict, commonBytes));
-    if (result.identical) progress.update({ doneBytes: 1, totalBytes: 1 });
+    if (result.identical) progress.complete();
     if (!isJson && !isQuiet) program.output.text(comparisonText(result));
     return result.identical ? 0 : 1;
   } finally {

@@ -272,13 +272,9 @@ async function intoExisting(
   let isClosed = false;
   try {
     if (options.has('target-is-zero') && options.has('B')) {
+      const words = 'Cannot use --target-is-zero when the destination image has a backing file';
       // QEMU says so, does nothing, and ends well.
-      throw new Failure(
-        'Cannot use --target-is-zero when the destination image has a backing file',
-        {
-          exitCode: 0,
-        },
-      );
+      throw new Failure(words, { exitCode: program.isLookAlike ? 0 : 1 });
     }
     const total = disks.reduce((sum, { sizeBytes }) => sum + Math.ceil(sizeBytes / 512) * 512, 0);
     if (target.sizeBytes < total) throw new Failure('output file is smaller than input file');

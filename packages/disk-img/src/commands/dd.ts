@@ -9,6 +9,7 @@ import { defineObjects, imageSource } from '../images/image-source.ts';
 import { OPEN_GATE, openImage } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
+import { QemuProgress } from '../report/qemu-progress.ts';
 import { conversionWords } from '../words/conversion-words.ts';
 
 const MAX_BLOCK_BYTES = 2n ** 31n - 1n;
@@ -92,6 +93,9 @@ async function copyBlocks(
   if (skipped > whole) program.warn(`${input}: cannot skip to specified offset`);
   const startBytes = Number(skipped < end ? skipped : end);
   const part = sliceDisk(disk, { startBytes, lengthBytes: Number(end) - startBytes });
+  const progress = new QemuProgress(program, false);
+  const onProgress = progress.update;
+  let isDone = false;
   try {
     await interruptible((signal) =>
       convertDiskFile(part, newFilePath(output!), {
@@ -101,12 +105,15 @@ async function copyBlocks(
         durable: false,
         gate: OPEN_GATE,
         signal,
+        onProgress,
       }),
     );
+    isDone = true;
   } catch (error) {
     const purpose = { while: 'creating output image', values: new Map(), list: '' };
     throw conversionWords(error, { target: output!, format, ...purpose });
   } finally {
+    progress.finish(isDone);
     await part.close();
   }
 }

@@ -6,6 +6,7 @@ import { defineObjects, imageSource, takesImageOptions } from '../images/image-s
 import { openImage } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
 import type { Program } from '../program.ts';
+import { QemuProgress } from '../report/qemu-progress.ts';
 
 export async function run(program: Program, args: readonly string[]): Promise<number> {
   const options = new CommandOptions(program, 'digest', args, {
@@ -24,10 +25,15 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   const objects = defineObjects(program, options);
   const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
   const disk = openImage(program, { source, forceShare: options.has('U') });
+  const progress = new QemuProgress(program, false);
+  const onProgress = progress.update;
+  let isDone = false;
   try {
-    const value = await interruptible((signal) => digest(disk, { signal }));
+    const value = await interruptible((signal) => digest(disk, { signal, onProgress }));
+    isDone = true;
     program.line(isJson ? jsonText({ filename, digest: value }) : `${value}  ${filename}`);
   } finally {
+    progress.finish(isDone);
     await disk.close();
   }
   return 0;

@@ -51,7 +51,7 @@ function unreadable(program: Program, disk: DiskFile, error: unknown): unknown {
   program.output.flush();
   const damage = damageOf(error, disk.topology.clusterBytes);
   if (damage !== undefined) {
-    program.rawError(
+    program.rawWarning(
       `qcow2: Image is corrupt: ${damage}; further non-fatal corruption events will be suppressed\n`,
     );
   }

@@ -39,10 +39,13 @@ export function run(program: Program, given: readonly string[]): Outcome {
   return source;
 }
 
-/** An option that is ours may stand behind the size as well. */
+/** An option that is ours may stand behind the size as well, in one word or in two. */
 function sizeLast(args: readonly string[]): readonly string[] {
-  const last = args.at(-1);
-  return last?.startsWith('--output=') === true ? [last, ...args.slice(0, -1)] : args;
+  let words = 0;
+  if (args.at(-1)?.startsWith('--output=') === true) words = 1;
+  else if (args.at(-2) === '--output' && args.length > 3) words = 2;
+  const end = args.length - words;
+  return [...args.slice(end), ...args.slice(0, end)];
 }
 
 /** Formats that are only read are not resized either. */

@@ -7,8 +7,7 @@ import {
   UserObjects,
 } from 'diskfile';
 import type { CommandOptions } from '../arguments/options.ts';
-import { isFormat } from '../formats/known-formats.ts';
-import { isKnownFormat } from '../formats/known-formats.ts';
+import { isFormat, isKnownFormat } from '../formats/known-formats.ts';
 import { Failure, type Program } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
 

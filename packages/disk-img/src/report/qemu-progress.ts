@@ -12,6 +12,8 @@ export class QemuProgress {
   readonly #isShown: boolean;
   /** Shows it in another form than qemu-img's. */
   readonly #other: ProgressBar | ProgressLines | undefined;
+  /** Of the work, once the library has told. */
+  #totalBytes: number | undefined;
   #percent = 0;
   #shown = 0;
   /** Whether a signal has asked since the last report. */
@@ -32,6 +34,7 @@ export class QemuProgress {
   /** What the library calls. */
   readonly update = (progress: ChainProgress): void => {
     const { doneBytes, totalBytes } = progress;
+    this.#totalBytes = totalBytes;
     this.#other?.update(progress);
     this.#percent = totalBytes === 0 ? 100 : Math.min(100, (doneBytes * 100) / totalBytes);
     const isDue =
@@ -39,10 +42,16 @@ export class QemuProgress {
     if (isDue || this.#isAsked) this.#report();
   };
 
+  /** All is done, whether the library has told or not. */
+  complete(): void {
+    const totalBytes = this.#totalBytes ?? 0;
+    this.update({ doneBytes: totalBytes, totalBytes });
+  }
+
   /** The work is done, or has failed. */
   finish(isDone: boolean): void {
     process.off('SIGUSR1', this.#ask);
-    if (isDone && this.#other === undefined) this.update({ doneBytes: 1, totalBytes: 1 });
+    if (isDone) this.complete();
     if (this.#other instanceof ProgressBar) this.#other.finish();
     if (this.#isShown) this.#program.output.text('\n');
     this.#program.output.flush();
