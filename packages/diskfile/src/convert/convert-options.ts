@@ -67,7 +67,8 @@ export interface ConvertDiskFileOptions extends ConvertAccess {
   readonly outOfOrder?: boolean;
   /**
    * Worker threads that do the work. By default one for each core, up to four, from when there is
-   * something to decompress, decrypt or compress; none for little data. Without any, and for disks that were not opened by path, the calling thread does it.
+   * something to decompress, decrypt or compress; none for little data. Without any, and for disks
+   * that were not opened by path, the calling thread does it.
    */
   readonly workers?: number;
   /** Whether a file that is there may be replaced. It stays as it was if converting fails. */
