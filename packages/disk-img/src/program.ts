@@ -6,6 +6,7 @@ import { failureJson, warningJson } from './words/error-json.ts';
 import { hintOf } from './words/hints.ts';
 
 const STDERR = 2;
+const WIPE_LINE = '\r\u001b[K';
 
 /** The name by which scripts know the program whose language this one speaks. */
 const LOOK_ALIKE = 'qemu-img';
@@ -73,6 +74,8 @@ export class Program {
   isJson = false;
   readonly output: Streams['output'];
   readonly #streams: Streams;
+  /** Whether the line of the terminal is drawn on. */
+  #isDrawn = false;
 
   constructor(path: string, streams = PROCESS_STREAMS) {
     this.output = streams.output;
@@ -82,6 +85,7 @@ export class Program {
   }
 
   line(text: string): void {
+    this.#wipe();
     this.output.text(`${text}\n`);
   }
 
@@ -101,8 +105,26 @@ export class Program {
     this.rawError(this.isJson ? warningJson(lines) : lines);
   }
 
+  /** Draws on the current line of the terminal, in the place of what was drawn there. */
+  draw(text: string): void {
+    this.#streams.writeError(`${this.#isDrawn ? WIPE_LINE : ''}${text}`);
+    this.#isDrawn = true;
+  }
+
+  /** What is drawn stays; other text comes below. */
+  endDrawing(): void {
+    if (this.#isDrawn) this.#streams.writeError('\n');
+    this.#isDrawn = false;
+  }
+
+  #wipe(): void {
+    if (this.#isDrawn) this.#streams.writeError(WIPE_LINE);
+    this.#isDrawn = false;
+  }
+
   /** Text on standard error as it is; what was printed before comes first. */
   rawError(text: string): void {
+    this.#wipe();
     // Into a pipe or a file, QEMU prints what goes to standard output when it ends.
     if (!this.isLookAlike || this.output.isTerminal) this.output.flush();
     this.#streams.writeError(text);

@@ -35,6 +35,24 @@ async function run(name: string, line: string): Promise<Result> {
   return { code, stdout, stderr };
 }
 
+it('wipes a bar away where text comes', async () => {
+  let told = '';
+  const output = {
+    isTerminal: true,
+    text: (text: string) => void (told += text),
+    bytes: () => undefined,
+    flush: () => undefined,
+  };
+  const program = new Program('disk-img', { output, writeError: (text) => void (told += text) });
+  const images = ['a', 'b'].map((name) => join(directory, name));
+  await prepare(['create -q ./a 1M', 'create -q ./b 2M']);
+  await runProgram(program, ['compare', '-p', '-f', 'raw', '-F', 'raw', ...images]);
+  const wipe = '\r\u001b[K';
+  expect(told).toMatch(/^.* 0 %/);
+  expect(told).toContain(`${wipe}Warning: Image size mismatch!\n`);
+  expect(told.slice(told.lastIndexOf(wipe))).toBe(`${wipe}Images are identical.\n`);
+});
+
 async function prepare(lines: readonly string[]): Promise<void> {
   for (const line of lines) expect(await run('disk-img', line)).toMatchObject({ code: 0 });
 }

@@ -1,6 +1,6 @@
 /** `compare`: whether two disks hold the same. */
 import { jsonText } from '@diskfile/command';
-import { compareDisks, type Comparison, type DiskFile } from 'diskfile';
+import { type ChainProgress, compareDisks, type Comparison, type DiskFile } from 'diskfile';
 import { CommandOptions, isCacheMode } from '../arguments/options.ts';
 import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { closeQuietly, openImage } from '../images/open-image.ts';
@@ -54,16 +54,23 @@ async function compare(program: Program, args: readonly string[]): Promise<numbe
     disks.push(open(firstName!, options.value('f')));
     disks.push(open(secondName!, options.value('F')));
     const strict = options.has('s');
+    const ends = new Set(disks.map(({ sizeBytes }) => sizeBytes));
+    let warnsOfSize = ends.size > 1 && !strict && !isJson && !isQuiet;
+    const onProgress = (at: ChainProgress): void => {
+      // That all is done is shown once it has been said what has been found on the way.
+      if (at.doneBytes < at.totalBytes) progress.update(at);
+      if (!warnsOfSize || at.doneBytes < Math.min(...ends)) return;
+      warnsOfSize = false;
+      program.line('Warning: Image size mismatch!');
+    };
     const result = await interruptible((signal) =>
-      compareDisks(disks[0]!, disks[1]!, { strict, signal, onProgress: beforeTheEnd(progress) }),
+      compareDisks(disks[0]!, disks[1]!, { strict, signal, onProgress }),
     ).catch((error: unknown) => {
       throw new Failure(wordsOf(error), { cause: error });
     });
-    const commonBytes = Math.min(...disks.map(({ sizeBytes }) => sizeBytes));
     if (isJson) program.line(comparisonJson(result));
-    else if (!isQuiet) program.output.text(sizeWarning(result, strict, commonBytes));
     if (result.identical) progress.complete();
-    if (!isJson && !isQuiet) program.output.text(comparisonText(result));
+    if (!isJson && !isQuiet) program.line(comparisonText(result));
     return result.identical ? 0 : 1;
   } finally {
     progress.finish(false);
@@ -78,24 +85,10 @@ function comparisonJson({ identical, kind, guestOffset, sizesDiffer }: Compariso
   return jsonText({ identical, 'sizes-differ': sizesDiffer, kind, offset: guestOffset });
 }
 
-/** That all is done is shown once it has been said what has been found on the way. */
-function beforeTheEnd(progress: QemuProgress): QemuProgress['update'] {
-  return (at) => {
-    if (at.doneBytes < at.totalBytes) progress.update(at);
-  };
-}
-
-/** The end of the shorter one is only come to when all before it is the same. */
-function sizeWarning(result: Comparison, strict: boolean, commonBytes: number): string {
-  const { identical, guestOffset = 0, sizesDiffer } = result;
-  const isPastEnd = identical || guestOffset >= commonBytes;
-  return sizesDiffer && !strict && isPastEnd ? 'Warning: Image size mismatch!\n' : '';
-}
-
 function comparisonText({ identical, kind, guestOffset = 0 }: Comparison): string {
-  if (kind === 'size') return 'Strict mode: Image size mismatch!\n';
-  if (identical) return 'Images are identical.\n';
-  if (kind === 'allocation') return `Strict mode: Offset ${guestOffset} block status mismatch!\n`;
+  if (kind === 'size') return 'Strict mode: Image size mismatch!';
+  if (identical) return 'Images are identical.';
+  if (kind === 'allocation') return `Strict mode: Offset ${guestOffset} block status mismatch!`;
   const offset = Math.floor(guestOffset / SECTOR_BYTES) * SECTOR_BYTES;
-  return `Content mismatch at offset ${offset}!\n`;
+  return `Content mismatch at offset ${offset}!`;
 }

@@ -6,7 +6,6 @@ import { sizeText } from './size.ts';
 /** Milliseconds between two reports. */
 const INTERVAL = 200;
 const BAR_WIDTH = 24;
-const CLEAR_TO_END = '\u001b[K';
 
 /** How far a piece of work has come, and how fast it goes. */
 export class ProgressBar {
@@ -22,11 +21,11 @@ export class ProgressBar {
     const now = performance.now();
     if (now - this.#last < INTERVAL && progress.doneBytes < progress.totalBytes) return;
     this.#last = now;
-    this.#program.rawError(`\r${barText(progress, now - this.#start)}${CLEAR_TO_END}`);
+    this.#program.draw(barText(progress, now - this.#start));
   }
 
   finish(): void {
-    this.#program.rawError('\n');
+    this.#program.endDrawing();
   }
 }
 

@@ -14,8 +14,11 @@ import { nextStatus } from '../chain/disk-steps.ts';
 import { refuseAborted } from '../workers/aborted.ts';
 import { ComparisonRun } from './comparison-run.ts';
 
+/** Read at a time of what only one of the disks has. */
+const CHUNK_BYTES = 2 * 1024 * 1024;
+
 export interface CompareDisksOptions {
-  /** Disks of different sizes, and ranges that only one has allocated, count as different. */
+  /** Disks of different sizes, and ranges that are not stored alike, count as different. */
   readonly strict?: boolean;
   readonly onProgress?: (progress: ChainProgress) => void;
   readonly signal?: AbortSignal;
@@ -35,7 +38,10 @@ export interface Comparison {
    * sizes differ from the end of the shorter one on, and what they have in common is not looked at.
    */
   readonly guestOffset: number | undefined;
-  /** What differs there: the bytes; with `strict` also whether they are allocated, and the size. */
+  /**
+   * What differs there: the bytes; with `strict` also how they are stored (whether in the image itself,
+   * as data or as zeros, at a place in its file), and the size.
+   */
   readonly kind: 'content' | 'allocation' | 'size' | undefined;
   readonly sizesDiffer: boolean;
 }
@@ -80,43 +86,40 @@ function* compare(
     sizesDiffer,
   });
   if (strict && sizesDiffer) return differs('size', commonBytes);
-  const run = new ComparisonRun([first, second], commonBytes, {
-    strict,
-    reached: (doneBytes) => {
-      refuseAborted(signal, first.name);
-      onProgress?.({ doneBytes, totalBytes });
-    },
-  });
+  const reached = (doneBytes: number): void => {
+    refuseAborted(signal, first.name);
+    onProgress?.({ doneBytes, totalBytes });
+  };
+  const run = new ComparisonRun([first, second], commonBytes, { strict, reached });
   const difference = yield* run.firstDifference();
   if (difference !== undefined) return differs(difference.kind, difference.guestOffset);
-  onProgress?.({ doneBytes: commonBytes, totalBytes });
   const longer = first.sizeBytes > second.sizeBytes ? first : second;
-  const dataAt = yield* firstNonZero(longer, commonBytes, options);
-  onProgress?.({ doneBytes: totalBytes, totalBytes });
+  const dataAt = yield* firstNonZero(longer, commonBytes, reached);
   if (dataAt !== undefined) return differs('content', dataAt);
   return { identical: true, guestOffset: undefined, kind: undefined, sizesDiffer };
 }
 
-const CHUNK_BYTES = 2 * 1024 * 1024;
-
+/** @param reached called with each offset that is come to; may throw to call the work off */
 function* firstNonZero(
   disk: DiskFile,
   start: number,
-  { signal }: CompareDisksOptions,
+  reached: (doneBytes: number) => void,
 ): Step<number | undefined> {
-  const buffer = new Uint8Array(CHUNK_BYTES);
+  let buffer: Uint8Array | undefined;
   for (let at = start; at < disk.sizeBytes;) {
-    refuseAborted(signal, disk.name);
+    reached(at);
     const status = yield* nextStatus(disk, at, disk.sizeBytes - at);
     if (status.zero) {
       at += status.lengthBytes;
       continue;
     }
     const offset = at;
+    buffer ??= new Uint8Array(CHUNK_BYTES);
     const chunk = buffer.subarray(0, Math.min(status.lengthBytes, CHUNK_BYTES));
     yield { runSync: () => disk.readSync(chunk, offset), run: () => disk.read(chunk, offset) };
     if (!isAllZero(chunk)) return at + chunk.findIndex((byte) => byte !== 0);
     at += chunk.length;
   }
+  reached(disk.sizeBytes);
   return undefined;
 }
