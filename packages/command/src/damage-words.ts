@@ -42,14 +42,18 @@ export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'vhd.header-cookie': 'Invalid header magic',
   'vhd.footer-checksum': 'Incorrect header checksum',
   'vhd.table-too-small': 'Page table too small',
+  'vmdk.create-type': ({ message }) => `Unsupported image type ${/'[^]*'$/.exec(message)?.[0]}`,
   'vmdk.no-create-type': 'invalid VMDK image descriptor',
   'vmdk.directory-size': 'L1 size too big',
   'vmdk.grain-size': (error) =>
     numberIn(error) === '0' ? NO_L1_ENTRY : 'Invalid granularity, image may be corrupt',
   'vmdk.table-size': (error) => (numberIn(error) === '0' ? NO_L1_ENTRY : 'L2 table size too big'),
+  'vmdk.se-sparse-read-only': 'No write support for seSparse images available',
   'vmdk.sparse-magic': 'Image not in VMDK format',
   'vmdk.truncated': ({ message }) =>
     `File truncated, expecting at least ${/\d+$/.exec(message)?.[0] ?? ''} bytes`,
+  'vmdk.no-footer': 'Invalid footer',
+  'vmdk.version-read-only': 'VMDK version 3 must be read only',
   'vmdk.version': (error) => `Unsupported VMDK version ${numberIn(error)}`,
 };
 
@@ -57,12 +61,17 @@ const NO_L1_ENTRY = 'L1 entry size is invalid';
 
 /** By the field of 64 bits that says more than any file holds. */
 const HUGE_FIELDS: Readonly<Record<string, (error: DiskError) => string>> = {
+  capacity: () => 'Could not refresh total sector count: File too large',
   cbDisk: (error) =>
     `Unsupported VDI image size (size is ${numberIn(error)}, max supported is 0x1fffff8000000)`,
   grainSize: () => 'Invalid granularity, image may be corrupt',
   image_size: () => 'QED image size is invalid',
   l1_table_offset: () => 'QED table offset is invalid',
   nb_sectors: () => 'Could not refresh total sector count: File too large',
+  overHead: (error) => {
+    const bytes = BigInt.asIntN(64, BigInt(numberIn(error)) * BigInt(SECTOR_BYTES));
+    return `File truncated, expecting at least ${bytes} bytes`;
+  },
   tableOffset: () => 'Error reading pagetable',
 };
 

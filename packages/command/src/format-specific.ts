@@ -114,6 +114,7 @@ interface VmdkExtent {
   readonly sizeBytes: number;
   /** Undefined for one that is the image. */
   readonly filename: string | undefined;
+  readonly grainBytes: number;
 }
 
 /** A file that the image at `path` names, seen from where that path is. */
@@ -121,7 +122,7 @@ function beside(path: string, filename: string): string {
   return filename.startsWith('/') ? filename : path.slice(0, path.lastIndexOf('/') + 1) + filename;
 }
 
-function vmdkData({ details, clusterBytes, path }: ImageInfo): JsonValue {
+function vmdkData({ details, path }: ImageInfo): JsonValue {
   const extents = details['extents'] as readonly VmdkExtent[];
   const createType = details['createType'] as string;
   const isSingle = createType === 'monolithicSparse' || createType === 'streamOptimized';
@@ -129,12 +130,12 @@ function vmdkData({ details, clusterBytes, path }: ImageInfo): JsonValue {
     'create-type': createType,
     cid: Number.parseInt(details['cid'] as string, 16),
     'parent-cid': Number.parseInt((details['parentCid'] as string | undefined) ?? 'ffffffff', 16),
-    extents: extents.map(({ type, sizeBytes, filename }) => ({
+    extents: extents.map(({ type, sizeBytes, filename, grainBytes }) => ({
       filename: isSingle || filename === undefined ? path : beside(path, filename),
       // An extent that is its own descriptor has no need to say what it is.
       format: isSingle ? '' : type,
       'virtual-size': sizeBytes,
-      'cluster-size': type === 'FLAT' ? undefined : clusterBytes,
+      'cluster-size': grainBytes === 1 ? undefined : grainBytes,
       compressed: createType === 'streamOptimized' ? true : undefined,
     })),
   };

@@ -3,7 +3,7 @@
  * section "The Descriptor File"). It stands alone in a file, or within a sparse extent.
  */
 import { decodeName, type DiskError } from '@diskfile/bytes';
-import { corrupt } from './refusals.ts';
+import { corrupt, unsupported } from './refusals.ts';
 import { SECTOR_BYTES } from './structs.ts';
 
 /** Nobody writes one that is nearly as long; a disk of 62 TiB in parts of 2 GiB takes 2 MiB. */
@@ -35,6 +35,28 @@ export interface Descriptor {
 }
 
 const NO_PARENT = 'ffffffff';
+/** Section "The Header", and what VMware's programs have written since. */
+const CREATE_TYPES: ReadonlySet<string> = new Set([
+  'monolithicSparse',
+  'monolithicFlat',
+  'twoGbMaxExtentSparse',
+  'twoGbMaxExtentFlat',
+  'streamOptimized',
+  'fullDevice',
+  'partitionedDevice',
+  'custom',
+  'vmfs',
+  'vmfsSparse',
+  'vmfsThin',
+  'vmfsEagerZeroedThick',
+  'vmfsPreallocated',
+  'vmfsRaw',
+  'vmfsRDM',
+  'vmfsRDMP',
+  'vmfsRawDeviceMap',
+  'vmfsPassthroughRawDeviceMap',
+  'seSparse',
+]);
 
 /** @param bytes the text, up to its end or to the first NUL */
 export function parseDescriptor(bytes: Uint8Array): Descriptor {
@@ -60,6 +82,13 @@ export function parseDescriptor(bytes: Uint8Array): Descriptor {
       'vmdk.no-create-type',
       'The descriptor does not say of which type the disk is',
       0,
+    );
+  }
+  if (!CREATE_TYPES.has(createType)) {
+    throw unsupported(
+      'vmdk.create-type',
+      `The disk is of the unknown type '${createType.slice(0, MAX_SHOWN_LENGTH)}'`,
+      'Set createType in the descriptor to what its extents are.',
     );
   }
   const parentCid = cidOf(values.get('parentcid') ?? NO_PARENT);
@@ -105,12 +134,16 @@ function parseValueLine(line: string, values: Map<string, string>): void {
 
 function parseExtentLine(line: string): ExtentLine | undefined {
   const match =
-    /^\s*(RW|RDONLY|NOACCESS)\s+(\d{1,16})\s+([A-Z]\w*)(?:\s+"([^"]*)"(?:\s+(-?\d{1,16}))?)?/.exec(
+    /^\s*(RW|RDONLY|NOACCESS)\s+(\d{1,16})\s+([A-Z]\w*)(?:\s+"([^"]*)("?)(?:\s+(-?\d{1,16}))?)?/.exec(
       line,
     );
   if (match === null) return undefined;
-  const [, access, sectors, type, filename, givenOffset] = match;
-  if (filename !== undefined && !hasItsOffset(type!, givenOffset)) throw invalidLine(line);
+  const [, access, sectors, type, filename, closingQuote, givenOffset] = match;
+  if (filename !== undefined) {
+    if (closingQuote === '' || (access === 'RW' && !hasItsOffset(type!, givenOffset))) {
+      throw invalidLine(line);
+    }
+  }
   const offset = givenOffset ?? '0';
   const extent: ExtentLine = {
     access: access as ExtentLine['access'],
@@ -125,7 +158,8 @@ function parseExtentLine(line: string): ExtentLine | undefined {
 
 /** A flat extent lies somewhere in its file; all others are files of their own. */
 function hasItsOffset(type: string, offset: string | undefined): boolean {
-  return offset === undefined || (type === 'FLAT' && !offset.startsWith('-'));
+  if (type === 'FLAT') return offset !== undefined && !offset.startsWith('-');
+  return offset === undefined;
 }
 
 function invalidLine(line: string): DiskError {

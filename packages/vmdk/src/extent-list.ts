@@ -11,6 +11,9 @@ export interface PlacedExtent {
 }
 
 export class ExtentList {
+  /** As the descriptor has them. */
+  readonly sources: readonly ExtentSource[];
+  /** Those that hold anything. */
   readonly placed: readonly PlacedExtent[];
   readonly sizeBytes: number;
   /** Where the last lookup was, since neighbours follow. */
@@ -24,6 +27,7 @@ export class ExtentList {
       if (source.sizeBytes > 0) placed.push({ source, start, end });
       start = end;
     }
+    this.sources = sources;
     this.placed = placed;
     this.sizeBytes = alignUp(start, SECTOR_BYTES);
   }

@@ -1,5 +1,5 @@
 /** The extents of a disk one behind the other, each a map of its own bytes. */
-import { alignUp, isAllZero } from '@diskfile/bytes';
+import { alignUp, type DiskError, isAllZero } from '@diskfile/bytes';
 import {
   BlockWriter,
   type Extent,
@@ -116,6 +116,7 @@ export function* openSparse(
   const { decoders } = context;
   const head = yield* readBytes(storage, 0, 8);
   if (isSeSparseMagic(head)) {
+    if (context.writable) throw onlyRead('vmdk.se-sparse-read-only', 'A seSparse extent');
     const extent = yield* SeSparseExtent.open(storage, limits);
     checkSize(sizeBytes, extent.sizeBytes);
     return {
@@ -129,6 +130,9 @@ export function* openSparse(
   }
   const header = yield* readSparseHeader(storage);
   checkSize(sizeBytes, header.sizeBytes);
+  if (context.writable && header.version > 2 && !header.compressed) {
+    throw onlyRead('vmdk.version-read-only', `An extent of version ${header.version}`);
+  }
   if (header.uncleanShutdown) {
     context.warn({
       detail: 'vmdk.unclean',
@@ -164,6 +168,14 @@ export function* openSparse(
   };
 }
 
+function onlyRead(detail: string, what: string): DiskError {
+  return unsupported(
+    detail,
+    `${what} can only be read`,
+    'Open it read-only, or convert it to monolithicSparse.',
+  );
+}
+
 function checkSize(wanted: number | undefined, sizeBytes: number): void {
   if (wanted === undefined || wanted <= sizeBytes) return;
   throw corrupt(
@@ -175,11 +187,11 @@ function checkSize(wanted: number | undefined, sizeBytes: number): void {
 
 /** @param standsAlone whether the file is the whole disk */
 function canBeWritten(header: SparseHeader, directory: Uint8Array, standsAlone: boolean): boolean {
-  const { compressed, hasFooter, grainBytes, version, isEsx, markerBytes } = header;
+  const { compressed, hasFooter, grainBytes, isEsx, markerBytes } = header;
   // In an empty one grains are added, and the end is written anew.
   if (hasFooter && !isAllZero(directory)) return false;
   if (isEsx || (!hasFooter && !hasAllTables(directory, header))) return false;
-  if (!compressed) return version < 3;
+  if (!compressed) return true;
   return standsAlone && markerBytes > 0 && grainBytes <= MAX_STREAM_GRAIN_BYTES;
 }
 

@@ -26,6 +26,8 @@ export interface VmdkDetails extends FormatDetails {
     readonly type: string;
     readonly sizeBytes: number;
     readonly filename: string | undefined;
+    /** Of one byte where the bytes lie as they are. */
+    readonly grainBytes: number;
   }[];
   /** Whether grains of zeros need no space. */
   readonly zeroedGrains: boolean;
@@ -104,7 +106,10 @@ export class VmdkImage implements FormatImage {
       createType,
       cid,
       parentCid,
-      extents: extents.map(({ type, sizeBytes, filename }) => ({ type, sizeBytes, filename })),
+      extents: this.#extents.sources.map(({ sizeBytes, grainBytes }, index) => {
+        const { type = 'SPARSE', filename } = extents[index] ?? {};
+        return { type, sizeBytes, filename, grainBytes };
+      }),
       zeroedGrains: this.#extents.placed.every(
         ({ source }) => source.sparse?.header.zeroedGrains === true,
       ),

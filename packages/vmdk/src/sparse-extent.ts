@@ -97,11 +97,17 @@ function parseSparse(bytes: Uint8Array): SparseHeader {
       'Versions 1 to 3 can be read.',
     );
   }
-  const compressed = hasAnyBit(raw.flags, FLAG.compressed);
-  if (compressed && raw.compressAlgorithm !== COMPRESSION.deflate) {
+  const { compressAlgorithm } = raw;
+  // The flag alone says nothing of how, and other programs go by the algorithm.
+  const compressed = compressAlgorithm === COMPRESSION.deflate;
+  if (
+    hasAnyBit(raw.flags, FLAG.compressed) &&
+    compressAlgorithm !== COMPRESSION.none &&
+    !compressed
+  ) {
     throw unsupported(
       'vmdk.compression',
-      `The extent is compressed by the unknown algorithm ${raw.compressAlgorithm}`,
+      `The extent is compressed by the unknown algorithm ${compressAlgorithm}`,
       'Only deflate is known.',
     );
   }

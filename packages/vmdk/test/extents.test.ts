@@ -53,7 +53,11 @@ describe('a descriptor', () => {
   });
 
   it('is read around what is not to be read', () => {
-    const folder = folderOf(['RW 2 FLAT "a.bin"', 'NOACCESS 3 FLAT "none"', 'RW 1 FLAT "a.bin" 9']);
+    const folder = folderOf([
+      'RW 2 FLAT "a.bin" 0',
+      'NOACCESS 3 FLAT "none"',
+      'RW 1 FLAT "a.bin" 9',
+    ]);
     const flat = noise(10 * SECTOR);
     folder.put('a.bin', flat);
     const disk = folder.open('disk.vmdk', { writable: false });
@@ -78,10 +82,10 @@ describe('a descriptor', () => {
     ['an extent without a name', ['RW 1 FLAT'], 'vmdk.extent-name'],
     ['a device', ['RW 1 PHYSDRIVE "a.bin"'], 'vmdk.extent-type'],
     ['an extent that is not to be read', ['NOACCESS 1 FLAT "a.bin"'], 'vmdk.no-access'],
-    ['an extent as long as no disk', ['RW 9999999999999999 FLAT "a.bin"'], 'vmdk.extent-size'],
+    ['an extent as long as no disk', ['RW 9999999999999999 FLAT "a.bin" 0'], 'vmdk.extent-size'],
     ['more than its part holds', ['RW 4096 SPARSE "part.vmdk"'], 'vmdk.extent-too-small'],
     ['what is no sparse extent', ['RW 1 SPARSE "a.bin"'], 'vmdk.sparse-magic'],
-    ['a file that is not there', ['RW 1 FLAT "b.bin"'], 'test.no-file'],
+    ['a file that is not there', ['RW 1 FLAT "b.bin" 0'], 'test.no-file'],
     ['too many extents', Array.from({ length: 40_000 }, () => 'RW 1 ZERO'), 'vmdk.extent-count'],
   ])('with %s is refused', (_, lines, detail) => {
     const folder = folderOf(lines);

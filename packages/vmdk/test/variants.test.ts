@@ -106,6 +106,8 @@ describe('a descriptor', () => {
 
   it.each([
     ['a flat extent before its file', 'RW 8 FLAT "a" -1'],
+    ['a flat extent of which nobody says where it begins', 'RW 8 FLAT "a"'],
+    ['a name without an end', 'RW 8 FLAT "a 0'],
     ['a sparse extent within its file', 'RW 8 SPARSE "a" 0'],
     ['a line that is very long', `RW 8 VMFS "a" 0${' '.repeat(5000)}`],
   ])('is refused for %s', (_, line) => {
@@ -117,6 +119,15 @@ describe('a descriptor', () => {
         detail: 'vmdk.extent-line',
         message: `Invalid extent line: ${line.slice(0, 1024)}`,
       }),
+    );
+  });
+
+  it('is refused for a type that nobody knows', () => {
+    const folder = new Folder();
+    const text = USUAL.replace('monolithicFlat', 'monolithicflat');
+    folder.put('disk.vmdk', new Uint8Array(Buffer.from(text)));
+    expect(() => folder.read('disk.vmdk')).toThrowError(
+      expect.objectContaining({ detail: 'vmdk.create-type' }),
     );
   });
 

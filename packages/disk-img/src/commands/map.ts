@@ -144,11 +144,12 @@ function shownPath(
   return `${directory}${name.slice(fullDirectory.length)}`;
 }
 
-/** Whether the disk lies in its file as it is; QEMU takes all of that for data. */
+/** Whether parts of the disk lie in their files as they are; QEMU takes all of those for data. */
 function isFlat({ format, details }: ImageInfo): boolean {
-  const { type, createType } = details;
-  if (format === 'vhd') return type === 'fixed';
-  return format === 'vmdk' && typeof createType === 'string' && createType.endsWith('Flat');
+  if (format === 'vhd') return details['type'] === 'fixed';
+  if (format !== 'vmdk') return false;
+  const extents = details['extents'] as readonly { readonly grainBytes: number }[];
+  return extents.some(({ grainBytes }) => grainBytes === 1);
 }
 
 function mappedRange(status: BlockStatus, images: readonly MappedImage[]): MappedRange {
@@ -163,7 +164,7 @@ function mappedRange(status: BlockStatus, images: readonly MappedImage[]): Mappe
     depth,
     present: allocated || isUnmapped || ALWAYS_PRESENT_FORMATS.has(format),
     zero: isUnmapped ? false : zero,
-    data: isUnmapped || data || image.isFlat,
+    data: isUnmapped || data || (image.isFlat && status.hostOffset !== undefined),
     offset: hasPlace ? status.hostOffset : undefined,
     filename: hasPlace ? shownPath(image, status.storageName) : undefined,
   };
