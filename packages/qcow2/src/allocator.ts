@@ -219,6 +219,18 @@ export class ClusterAllocator {
     return old;
   }
 
+  /** Finds neighbouring free clusters and takes none of them. @returns the first */
+  *findUnused(count: number): Step<number> {
+    const searchedFrom = this.#next;
+    try {
+      const start = yield* this.#findFree(count);
+      yield* this.#refuseMetadata({ start, count });
+      return start;
+    } finally {
+      this.#next = searchedFrom;
+    }
+  }
+
   /**
    * Finds a place for much data at once (`preallocation=falloc`), with a refcount table and the
    * blocks for all that follows: data clusters, and tables that are not placed yet. Nothing is taken;

@@ -2,11 +2,13 @@
  * Bits of an L2 entry, given as two 32-bit halves (specification, "Cluster mapping": "Standard
  * Cluster Descriptor" and "Compressed Clusters Descriptor").
  */
-import { bitField, clearBits, maskBits, powerOfTwo, testBit } from '@diskfile/bytes';
+import { bitField, clearBits, maskBits, powerOfTwo, setBits, testBit } from '@diskfile/bytes';
 import type { OffsetMask } from './l1-table.ts';
 
 const TWO_32 = 0x1_0000_0000;
 const SECTOR_BYTES = 512;
+/** Bit 63. */
+const COPIED_HIGH = 0x8000_0000;
 /** Bit 62. */
 const COMPRESSED_HIGH = 0x4000_0000;
 
@@ -26,6 +28,14 @@ export function isCompressed(high: number): boolean {
 /** Bit 63: the refcount of the cluster is exactly one. */
 export function isCopied(high: number): boolean {
   return testBit(high, 31);
+}
+
+/** Sets or clears bit 63 of the entry at `at`. @returns whether it was different */
+export function setCopied(entries: DataView, at: number, copied: boolean): boolean {
+  const high = entries.getUint32(at);
+  if (isCopied(high) === copied) return false;
+  entries.setUint32(at, copied ? setBits(high, COPIED_HIGH) : clearBits(high, COPIED_HIGH));
+  return true;
 }
 
 /** Bit 0 of a standard descriptor, where entries are not extended. */

@@ -207,6 +207,13 @@ export class MappingTables {
     this.#version += 1;
   }
 
+  /** Forgets all tables, and reads the upper one anew from where it lies in the image file. */
+  *readAgain(storage: Storage): Step<void> {
+    const { hostOffset, entries } = this.#l1;
+    this.#l1 = yield* L1Table.readWhole(storage, hostOffset, entries, OFFSET_MASK);
+    this.forgetSlices();
+  }
+
   /** Host offset of an L2 table; 0 for none. @throws DiskError `corrupt` where none can be */
   l2TableOffset(l1Index: number): number {
     const offset = this.#l1.l2TableOffset(l1Index);

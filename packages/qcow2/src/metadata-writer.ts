@@ -42,8 +42,12 @@ export class MetadataWriter {
     this.#metadata = metadata;
   }
 
-  /** Writes tables out early when those that are dirty take too much memory. */
+  /**
+   * Comes before each change: writes tables out early when those that are dirty take too much
+   * memory.
+   */
   *makeRoom(): Step<void> {
+    yield* this.#metadata.settle();
     const { tables, refcounts, allocator, cacheBytes } = this.#metadata;
     const unlinkedBytes = allocator.freed.unlinkedRuns * RUN_BYTES;
     const dirtyBytes = tables.dirtyBytes + refcounts.dirtyBytes + unlinkedBytes;
@@ -85,7 +89,7 @@ export class MetadataWriter {
 
   *#writeInOrder(withRefcounts: boolean, { becomesDirty = true } = {}): Step<void> {
     const { lazyRefcounts, headerWriter, tables, allocator } = this.#metadata;
-    yield* headerWriter.settle();
+    yield* this.#metadata.settle();
     const lazy =
       lazyRefcounts && becomesDirty && (tables.dirtyBytes > 0 || !tables.l1.dirty.isEmpty);
     if (lazy && !headerWriter.isDirty) yield* headerWriter.setDirty(true);

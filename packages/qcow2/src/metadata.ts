@@ -41,6 +41,9 @@ export class ImageMetadata {
   snapshots: SnapshotTable;
   readonly #openedWithBacking: boolean;
   readonly #tuning: FormatTuning;
+  /** Makes the tables in the file right again, after a change to them that failed half way. */
+  #recovery: (() => Step<void>) | undefined;
+  #isRecovering = false;
 
   constructor(
     parts: MetadataParts,
@@ -78,6 +81,33 @@ export class ImageMetadata {
   get lazyRefcounts(): boolean {
     const { header } = this;
     return header.version === 3 && (this.#tuning.lazyRefcounts ?? header.lazyRefcounts);
+  }
+
+  /** Whether the file may say something else than memory does: until {@link settle}. */
+  get isUnsettled(): boolean {
+    return this.headerWriter.isUncertain || this.#recovery !== undefined;
+  }
+
+  /**
+   * Notes that counts and COPIED flags in the file are not what they have to be. Until they are,
+   * nothing may be allocated, freed, or overwritten where it lies.
+   */
+  unsettle(recovery: () => Step<void>): void {
+    this.#recovery = recovery;
+  }
+
+  /** Makes header and tables in the file what they have to be, after changes that failed. */
+  *settle(): Step<void> {
+    if (this.#isRecovering) return;
+    yield* this.headerWriter.settle();
+    if (this.#recovery === undefined) return;
+    this.#isRecovering = true;
+    try {
+      yield* this.#recovery();
+      this.#recovery = undefined;
+    } finally {
+      this.#isRecovering = false;
+    }
   }
 
   /** The header as it is now: it changes with the image. */

@@ -92,12 +92,7 @@ export class Qcow2Writer implements ImageWriter {
       follower: new BitmapResizing(this.#bitmaps),
     });
     if (metadata.dataFile === undefined) {
-      this.snapshots = new Qcow2SnapshotWriter(
-        metadata,
-        this.#writer,
-        this.state,
-        limits.maxStructureBytes,
-      );
+      this.snapshots = new Qcow2SnapshotWriter(metadata, this.#writer, this.state, limits);
     }
     if (clusters.encryption !== undefined) this.sectorBytes = SECTOR_BYTES;
     // QEMU has no clusters that are both.
@@ -127,16 +122,16 @@ export class Qcow2Writer implements ImageWriter {
   }
 
   lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
-    const { tables, headerWriter } = this.metadata;
+    const { tables, headerWriter, isUnsettled } = this.metadata;
     const slice = tables.find(guestOffset);
     if (slice === undefined) {
       const empty = tables.unallocatedBytes(guestOffset, lengthBytes);
       if (empty > 0) extent.setBacking(empty);
       return empty > 0;
     }
-    const { isCorrupt, isUncertain } = headerWriter;
-    // While the file may have a header that calls clusters shared, allocate() has to settle that.
-    const own = tables.l1.isCopied(tables.l1IndexOf(guestOffset)) && !isCorrupt && !isUncertain;
+    // While the file may call clusters shared, allocate() has to settle that.
+    const mayOverwrite = !headerWriter.isCorrupt && !isUnsettled;
+    const own = mayOverwrite && tables.l1.isCopied(tables.l1IndexOf(guestOffset));
     const { unitBytes } = this.#tables;
     const end = Math.min(guestOffset + lengthBytes, slice.endGuestOffset);
     const hostOffset = own ? this.#inPlaceAt(slice, guestOffset) : undefined;
@@ -172,7 +167,6 @@ export class Qcow2Writer implements ImageWriter {
   /** Comes before every allocation. */
   *#prepare(): Step<void> {
     this.#tables.refuseWhenCorrupt();
-    yield* this.metadata.headerWriter.settle();
     yield* this.#writer.makeRoom();
   }
 

@@ -61,6 +61,17 @@ describe('an image that was left dirty', () => {
     expect(firstDifference(opened(damaged, cacheBytes), image)).toBe(-1);
   });
 
+  it('gets the COPIED flags that it should have', () => {
+    const image = opened(imageWithSnapshots());
+    const damaged = dirty(image);
+    for (const table of [l1Table(image), l2Table(image)]) {
+      for (let at = table; at < table + CLUSTER; at += 8) {
+        if (damaged.subarray(at, at + 8).some((byte) => byte !== 0)) damaged[at]! += 0x80;
+      }
+    }
+    expect(firstDifference(opened(damaged), image)).toBe(-1);
+  });
+
   it('gets its missing refcount block', () => {
     const image = opened(imageWithSnapshots());
     const damaged = dirty(image);

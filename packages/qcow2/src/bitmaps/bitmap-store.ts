@@ -55,6 +55,7 @@ export class BitmapStore {
     change: HeaderChange = (content) => content,
   ): Step<void> {
     const { allocator, headerWriter } = this.#metadata;
+    yield* this.#metadata.settle();
     const clusters = new NewClusters(allocator);
     let mayBeNamed = false;
     try {

@@ -1,21 +1,23 @@
-/** Sets the refcounts of an image that was left dirty to what a check has counted. */
+/** Sets refcounts and COPIED flags of an image that was left dirty to what a check has counted. */
 import type { Limits, Step } from '@diskfile/core';
 import { Inspection } from '../check/inspection.ts';
 import { corrupt } from '../errors.ts';
 import { MetadataWriter } from '../metadata-writer.ts';
 import type { ImageMetadata } from '../metadata.ts';
+import { repairFlags } from './flag-repair.ts';
 import type { ReferenceTally } from './reference-tally.ts';
 import type { ClusterRun } from './refcounts.ts';
 
 /**
- * Rebuilds the refcounts of an image that was left dirty (specification, "Header": dirty bit). Some
- * of them may be written; the dirty bit stays until all are.
+ * Rebuilds the refcounts of an image that was left dirty (specification, "Header": dirty bit), and
+ * the flags that go with them. Some of both may be written; the dirty bit stays until all are.
  * @throws DiskError `corrupt` where more is wrong than refcounts, with nothing changed
  */
 export function* rebuildRefcounts(metadata: ImageMetadata, limits: Limits): Step<void> {
   const { storage } = metadata;
   const context = { storage, limits, repair: undefined, onProgress: () => {} };
-  const { findings, blockPlaces, references } = yield* Inspection.run(context);
+  const inspection = yield* Inspection.run(context);
+  const { findings, blockPlaces, references } = inspection;
   if (!findings.areReferencesSound || blockPlaces.isBroken) {
     const { message, hostOffset } = findings.firstDamage ?? findings.listed[0]!;
     throw corrupt(
@@ -25,6 +27,8 @@ export function* rebuildRefcounts(metadata: ImageMetadata, limits: Limits): Step
     );
   }
   yield* applyTally(metadata, references.tally);
+  yield* repairFlags(storage, inspection);
+  yield* metadata.tables.readAgain(storage);
 }
 
 /** Sets the counts: first in the blocks that there are, so that free clusters are known. */

@@ -128,14 +128,20 @@ export class Refcounts {
     return block;
   }
 
+  /** Forgets all blocks, with what of them the file does not have. */
+  forget(): void {
+    this.#blocks.clear();
+    this.#last = undefined;
+    this.#dirtyCount = 0;
+  }
+
   /**
    * Goes on with other blocks: those that `bytes`, the refcount table at `hostOffset`, names. The
    * file has them and all changes of before.
    */
   replaceTable(hostOffset: number, bytes: Uint8Array): void {
     if (this.#dirtyCount > 0) throw new Error('assertion failed: refcounts that are not written');
-    this.#blocks.clear();
-    this.#last = undefined;
+    this.forget();
     this.table.replace(hostOffset, bytes);
   }
 

@@ -53,6 +53,7 @@ export class Qcow2Resizer implements ImageResizer {
     this.#refuseVersion2Snapshots();
     this.#refuseTooLarge(sizeBytes);
     follower.beforeResize(sizeBytes);
+    yield* tables.metadata.settle();
     if (sizeBytes > tables.metadata.header.sizeBytes) yield* this.#grow(request);
     else yield* this.#shrink(request);
   }

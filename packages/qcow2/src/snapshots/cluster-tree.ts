@@ -49,6 +49,11 @@ export class ClusterTree {
     return tree;
   }
 
+  /** A copy of the L1 table. */
+  copyL1(): Uint8Array {
+    return new Uint8Array(this.#l1.buffer.slice(0));
+  }
+
   #offsetAt(index: number): number {
     return clusterOffset(this.#l1.getUint32(index * 8), this.#l1.getUint32(index * 8 + 4));
   }
@@ -100,17 +105,26 @@ export class ClusterTree {
     }
   }
 
-  /** Calls back with the content of each L2 table and its position. */
-  *visitTables(visit: (l2: DataView, position: number) => void): Step<void> {
+  /** Positions of the tables that `isWanted`, which is given their host clusters. */
+  positions(isWanted: (cluster: number) => boolean = () => true): number[] {
+    const all = Array.from(this.#indexes, (_, position) => position);
+    return all.filter((position) => isWanted(this.clusterOf(position)));
+  }
+
+  /** Calls back with the content of L2 tables and their positions. */
+  *visitTables(
+    visit: (l2: DataView, position: number) => void,
+    positions: readonly number[] = this.positions(),
+  ): Step<void> {
     const clusterBytes = this.#clusterBytes;
-    const batch = Math.min(batchClusters(clusterBytes), this.tableCount);
+    const batch = Math.min(batchClusters(clusterBytes), positions.length);
     const buffer = new Uint8Array(batch * clusterBytes);
-    for (let start = 0; start < this.tableCount; start += batch) {
-      const count = Math.min(batch, this.tableCount - start);
-      const clusters = Array.from({ length: count }, (_, at) => this.clusterOf(start + at));
+    for (let start = 0; start < positions.length; start += batch) {
+      const some = positions.slice(start, start + batch);
+      const clusters = some.map((position) => this.clusterOf(position));
       yield* readClusters(this.#storage, clusters, buffer, clusterBytes);
-      for (let at = 0; at < count; at++) {
-        visit(new DataView(buffer.buffer, at * clusterBytes, clusterBytes), start + at);
+      for (const [at, position] of some.entries()) {
+        visit(new DataView(buffer.buffer, at * clusterBytes, clusterBytes), position);
       }
     }
   }

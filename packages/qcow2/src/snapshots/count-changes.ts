@@ -159,9 +159,14 @@ export class CountChanges {
     return this.#fates.get(clusterIndex) === FATE.single;
   }
 
+  /** Whether the count of a cluster comes down to none. */
+  becomesUnused(clusterIndex: number): boolean {
+    return this.#fates.get(clusterIndex) === FATE.unused;
+  }
+
   /** @throws DiskError `corrupt` when nothing would count what is in use */
   refuseUnused(clusterIndex: number): void {
-    if (this.#fates.get(clusterIndex) !== FATE.unused) return;
+    if (!this.becomesUnused(clusterIndex)) return;
     throw this.#refcounts.notInUse(clusterIndex, this.lowered.get(clusterIndex));
   }
 }

@@ -4,7 +4,7 @@ import { type Step, writeBytes } from '@diskfile/core';
 import type { ImageMetadata } from '../metadata.ts';
 import type { ClusterRun } from '../refcounts/refcounts.ts';
 import { batchClusters, readClusters } from './cluster-tree.ts';
-import type { ImagePlan } from './image-plan.ts';
+import type { ShadowPlan } from './shadow-plan.ts';
 import { encodeSnapshotTable } from './snapshot-entry.ts';
 
 const ENTRY_BYTES = 8;
@@ -21,7 +21,7 @@ export class NewTables {
   /** All clusters that were taken. */
   readonly taken: ClusterRun[] = [];
   readonly #metadata: ImageMetadata;
-  readonly #plan: ImagePlan;
+  readonly #plan: ShadowPlan;
   readonly #clusterBytes: number;
   readonly #snapshotBytes: Uint8Array;
   #copies: readonly ClusterRun[] = [];
@@ -30,7 +30,7 @@ export class NewTables {
   #snapshotOffset = 0;
   #refcountTableOffset = 0;
 
-  constructor(metadata: ImageMetadata, plan: ImagePlan) {
+  constructor(metadata: ImageMetadata, plan: ShadowPlan) {
     this.#metadata = metadata;
     this.#plan = plan;
     this.#clusterBytes = metadata.header.clusterBytes;

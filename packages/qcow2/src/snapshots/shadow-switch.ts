@@ -1,8 +1,8 @@
 /**
  * Changes what is active, which snapshots there are, and refcounts, all at one instant.
  *
- * Refcounts and the COPIED flags of the active tables have to agree at any time, so neither can be
- * changed where it lies. What changes is written anew beside what there is: L1 table, L2 tables,
+ * Refcounts and the COPIED flags of the active tables have to agree at any time where there is no
+ * dirty bit, so neither can be changed where it lies. What changes is written anew beside what there is: L1 table, L2 tables,
  * refcount blocks and the table of them, snapshot table. Until the header names it, it is counted
  * and not used: leaks, if power goes. One write of the header's first sector makes it count, and
  * what was in its place is given up.
@@ -18,7 +18,7 @@ import type { MetadataWriter } from '../metadata-writer.ts';
 import type { MetadataMap } from '../overlap.ts';
 import { RefcountTable } from '../refcounts/refcount-table.ts';
 import type { ClusterRun } from '../refcounts/refcounts.ts';
-import type { ImagePlan } from './image-plan.ts';
+import type { ShadowPlan } from './shadow-plan.ts';
 import { type NewTable, NewTables } from './new-tables.ts';
 
 const TWO_32 = 0x1_0000_0000;
@@ -37,7 +37,7 @@ interface NewPlaces {
 export function* switchImage(
   metadata: ImageMetadata,
   writer: MetadataWriter,
-  plan: ImagePlan,
+  plan: ShadowPlan,
 ): Step<void> {
   const tables = new NewTables(metadata, plan);
   try {
@@ -62,7 +62,7 @@ export function* switchImage(
 
 function newHeader(
   metadata: ImageMetadata,
-  plan: ImagePlan,
+  plan: ShadowPlan,
   { l1, snapshotTable, refcountTable }: NewPlaces,
   content: HeaderContent,
 ): HeaderContent {
@@ -86,7 +86,7 @@ function newHeader(
 }
 
 /** Returns what brings memory to the new state; it cannot fail, as the file is there by then. */
-function prepareMemory(metadata: ImageMetadata, plan: ImagePlan, places: NewPlaces): () => void {
+function prepareMemory(metadata: ImageMetadata, plan: ShadowPlan, places: NewPlaces): () => void {
   const { header, tables, refcounts, map, allocator } = metadata;
   const { l1, refcountTable } = places;
   const heldEntries = Math.min(plan.l1Entries, neededL1Entries(header, plan.sizeBytes));
@@ -108,7 +108,7 @@ function prepareMemory(metadata: ImageMetadata, plan: ImagePlan, places: NewPlac
 
 function mapNew(
   { header, refcounts }: ImageMetadata,
-  plan: ImagePlan,
+  plan: ShadowPlan,
   { l1, snapshotTable, refcountTable }: NewPlaces,
   newL1: L1Table,
 ): MetadataMap {
@@ -130,7 +130,7 @@ function mapNew(
 /** Snapshot table and refcount structures that have new ones in their place. */
 function replacedTables(
   { header, snapshots, refcounts }: ImageMetadata,
-  { changes }: ImagePlan,
+  { changes }: ShadowPlan,
   refcountTable: NewTable | undefined,
 ): ClusterRun[] {
   const { clusterBytes, snapshotTable } = header;

@@ -10,10 +10,13 @@ interface PendingWrite {
 export class TableRewriting {
   readonly #storage: WritableStorage;
   readonly #tableBytes: number;
+  readonly #written: WritableStorage;
 
-  constructor(storage: WritableStorage, tableBytes: number) {
+  /** @param written the same storage, as it is told what is written to it */
+  constructor(storage: WritableStorage, tableBytes: number, written = storage) {
     this.#storage = storage;
     this.#tableBytes = tableBytes;
+    this.#written = written;
   }
 
   /**
@@ -24,7 +27,7 @@ export class TableRewriting {
     hostOffsets: ArrayLike<number>,
     change: (entries: DataView, index: number, changed: DirtyRange) => void,
   ): Step<void> {
-    const storage = this.#storage;
+    const written = this.#written;
     let pending: PendingWrite[] = [];
     const visit = (entries: DataView, index: number) => {
       const changed = new DirtyRange();
@@ -34,8 +37,8 @@ export class TableRewriting {
       const bytes = new Uint8Array(buffer, byteOffset + changed.from, changed.to - changed.from);
       pending.push({ hostOffset: hostOffsets[index]! + changed.from, bytes: bytes.slice() });
     };
-    yield* new TableReader(storage, this.#tableBytes).each(hostOffsets, visit, function* () {
-      for (const { hostOffset, bytes } of pending) yield* writeBytes(storage, bytes, hostOffset);
+    yield* new TableReader(this.#storage, this.#tableBytes).each(hostOffsets, visit, function* () {
+      for (const { hostOffset, bytes } of pending) yield* writeBytes(written, bytes, hostOffset);
       pending = [];
     });
   }

@@ -1,10 +1,10 @@
-/** What an operation on snapshots makes of an image, worked out before anything is written. */
+/** What an operation on snapshots writes beside what there is, worked out before it is written. */
 import type { ClusterRun } from '../refcounts/refcounts.ts';
 import type { Snapshot } from '../snapshots.ts';
 import type { ClusterTree } from './cluster-tree.ts';
 import type { CountChanges } from './count-changes.ts';
 
-export interface ImagePlan {
+export interface ShadowPlan {
   readonly sizeBytes: number;
   readonly changes: CountChanges;
   /** What becomes active. Its L2 tables are used where they are, but for {@link copies}. */
