@@ -20,7 +20,9 @@ import {
 import { type CopySettings, LocalHand, type UnitEncoding, type UnitFrame } from './copy-hand.ts';
 import { CopyPlan } from './copy-plan.ts';
 import { CopyRun, type Lane } from './copy-run.ts';
-import { type CopyTarget, DiskTarget, NewImageTarget } from './copy-target.ts';
+import type { CopyTarget } from './copy-target.ts';
+import { DiskTarget } from './disk-target.ts';
+import { NewImageTarget } from './new-image-target.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { UnreadableRange } from './salvage.ts';
 import type { SourceParts } from './source-parts.ts';
