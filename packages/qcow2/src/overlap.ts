@@ -29,6 +29,10 @@ const OPTION_NAMES: ReadonlyMap<MetadataKind, string> = new Map([
   ['bitmap directory', 'bitmap-directory'],
 ]);
 
+/** Kinds of metadata that take one cluster each. */
+const CLUSTER_KINDS = ['L2 table', 'refcount block'] as const;
+type ClusterKind = (typeof CLUSTER_KINDS)[number];
+
 interface Region {
   readonly kind: MetadataKind;
   readonly start: number;
@@ -130,7 +134,7 @@ export class MetadataMap {
     this.#furthestEnds = this.#regions.map(({ end }) => (furthest = Math.max(furthest, end)));
   }
 
-  addCluster(kind: 'L2 table' | 'refcount block', clusterIndex: number): void {
+  addCluster(kind: ClusterKind, clusterIndex: number): void {
     // Where an image says both, its L2 table has the refcount block's place and is refused.
     if (!this.#clusters.has(clusterIndex)) this.#clusters.set(clusterIndex, kind);
   }
@@ -161,9 +165,8 @@ export class MetadataMap {
       if (region.start >= end) break;
       if (start < region.end) kinds.add(region.kind);
     }
-    for (let index = start; index < end; index++) {
-      const kind = this.#clusters.get(index);
-      if (kind !== undefined) kinds.add(kind);
+    for (const kind of CLUSTER_KINDS) {
+      if (this.#findCluster(start, end, kind) !== undefined) kinds.add(kind);
     }
     if (this.#hasInactive(start, end)) kinds.add("snapshot's L2 table");
     return kinds;
@@ -171,11 +174,23 @@ export class MetadataMap {
 
   /** What metadata the clusters from `start` to before `end` hold; undefined for none. */
   find(start: number, end: number): MetadataKind | undefined {
-    for (let index = start; index < end && this.#clusters.size > 0; index++) {
-      const kind = this.#clusters.get(index);
-      if (kind !== undefined) return kind;
+    return this.#findCluster(start, end) ?? this.findRegion(start, end);
+  }
+
+  /** As {@link find}, for what takes one cluster, of any kind or of one. */
+  #findCluster(start: number, end: number, wanted?: MetadataKind): MetadataKind | undefined {
+    const isWanted = (kind: MetadataKind): boolean => wanted === undefined || kind === wanted;
+    if (end - start > this.#clusters.size) {
+      for (const [index, kind] of this.#clusters) {
+        if (index >= start && index < end && isWanted(kind)) return kind;
+      }
+      return undefined;
     }
-    return this.findRegion(start, end);
+    for (let index = start; index < end; index++) {
+      const kind = this.#clusters.get(index);
+      if (kind !== undefined && isWanted(kind)) return kind;
+    }
+    return undefined;
   }
 
   /** As {@link find}, for what takes more than one cluster. */

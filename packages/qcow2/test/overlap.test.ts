@@ -107,3 +107,14 @@ describe('a map of metadata', () => {
     expect(performance.now() - began).toBeLessThan(5000);
   });
 });
+
+it('finds a table anywhere in a range without going through all of its clusters', () => {
+  const map = new MetadataMap(65536);
+  map.addCluster('L2 table', 2 ** 30);
+  map.addCluster('refcount block', 2 ** 40);
+  expect(map.find(1, 2 ** 45)).toBeDefined();
+  expect(map.find(2 ** 30 + 1, 2 ** 40)).toBeUndefined();
+  expect(map.findGuarded(1, 2 ** 45, 'L2 table')).toBe('refcount block');
+  expect(map.findGuarded(1, 2 ** 40, 'L2 table')).toBeUndefined();
+  expect(map.findGuarded(2 ** 30, 2 ** 30 + 1)).toBe('L2 table');
+});
