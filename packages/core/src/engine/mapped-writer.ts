@@ -4,7 +4,7 @@
  * the engine fills it (the new bytes, and around them what the disk reads now), and only then is
  * it linked in.
  */
-import { alignDown, alignUp, DiskError, isAllZero } from '@diskfile/bytes';
+import { alignDown, alignUp, DiskError } from '@diskfile/bytes';
 import type { ZeroOptions } from '../disk-file.ts';
 import type { EncoderSet } from '../encoder.ts';
 import type { FormatImage } from '../format/format-image.ts';
@@ -13,6 +13,7 @@ import type { Step } from '../step.ts';
 import { isWritable, writeBytes } from '../storage.ts';
 import { cancelAllocation } from './cancel-allocation.ts';
 import { CompressingWriter } from './compressed-writer.ts';
+import { CopyUp } from './copy-up.ts';
 import { Extent } from './extent.ts';
 import type { MappedReader } from './mapped-reader.ts';
 import { NewSpace } from './new-space.ts';
@@ -22,11 +23,8 @@ import type { GuardedTurn, ReadGuard } from './read-guard.ts';
 import type { LockRange } from './write-lock.ts';
 import { reachOf, WriteTeams } from './write-teams.ts';
 import { WriteTurns } from './write-turns.ts';
+import { ZeroWriter } from './zero-writer.ts';
 
-/** Zeros written at a time where a format cannot express them. */
-const ZERO_CHUNK_BYTES = 1024 * 1024;
-/** Copied at a time from the images below. */
-const COPY_CHUNK_BYTES = 1024 * 1024;
 /** Lookups of one offset that may miss before that counts as an endless loop. */
 const MAX_MISSES = 1000;
 
@@ -40,7 +38,8 @@ export class MappedWriter {
   readonly #sectorBytes: number;
   readonly #extent = new Extent();
   readonly #compressing: CompressingWriter | undefined;
-  readonly #zeros = new Uint8Array(ZERO_CHUNK_BYTES);
+  readonly #zeros: ZeroWriter;
+  readonly #copyUp: CopyUp;
 
   constructor(
     image: FormatImage,
@@ -61,6 +60,10 @@ export class MappedWriter {
       writeAlone: (src, guestOffset) => this.#writeAlone(src, guestOffset),
     });
     this.#compressing = encoders && this.#makeCompressing(encoders);
+    const writeData = this.#writeAlone.bind(this);
+    const { guard } = this.#turns;
+    this.#zeros = new ZeroWriter({ image, writer, reader, guard, writeData });
+    this.#copyUp = new CopyUp(reader, this.#zeros, writeData);
   }
 
   get canCompress(): boolean {
@@ -105,24 +108,7 @@ export class MappedWriter {
 
   /** Waits for the reads that are under way behind `guestOffset`. Part of a {@link changeStep}. */
   *readsEndedStep(guestOffset: number): Step<void> {
-    yield* this.#apart(guestOffset, Infinity, function* () {});
-  }
-
-  /** Runs what makes a range zeros, or gives it up. */
-  #zeroing<T>(start: number, end: number, body: () => Step<T>): Step<T> {
-    return this.#writer.zeroesInPlace ? this.#apart(start, end, body) : body();
-  }
-
-  /** Runs what changes bytes where they lie, when no read of them is under way. */
-  *#apart<T>(start: number, end: number, body: () => Step<T>): Step<T> {
-    const { guard } = this.#turns;
-    const turn = guard.enterChange(start, end);
-    try {
-      if (turn.waitsFor > 0) yield* guard.turn(turn);
-      return yield* body();
-    } finally {
-      guard.leave(turn);
-    }
+    yield* this.guard.change(guestOffset, Infinity, function* () {});
   }
 
   /** Whether the image holds nothing but encoded units. */
@@ -263,7 +249,7 @@ export class MappedWriter {
     const fill = () => this.#newSpace.fill(allocation, src, guestOffset);
     if (allocation.isUnread) return yield* fill();
     const start = allocation.guestOffset;
-    yield* this.#apart(start, start + allocation.lengthBytes, fill);
+    yield* this.guard.change(start, start + allocation.lengthBytes, fill);
   }
 
   *#resolve(guestOffset: number, lengthBytes: number): Step<Extent> {
@@ -281,59 +267,15 @@ export class MappedWriter {
       () => {
         this.#checkRange('writeZeroes', guestOffset, lengthBytes);
         this.#writer.bitmaps?.markWritten(guestOffset, lengthBytes);
-        return this.#zeroAlone(guestOffset, lengthBytes, options);
+        return this.#zeros.write(guestOffset, lengthBytes, options);
       },
       rangeOf(guestOffset, lengthBytes),
     );
   }
 
-  *#zeroAlone(guestOffset: number, lengthBytes: number, options: ZeroOptions): Step<void> {
-    const { unitBytes } = this.#writer;
-    const { mayUnmap = true, tablesOnly = false } = options;
-    const end = guestOffset + lengthBytes;
-    for (let at = guestOffset; at < end;) {
-      const start = at;
-      const done = yield* this.#zeroing(start, end, () =>
-        this.#writer.writeZeroes(start, end - start, mayUnmap),
-      );
-      at += done;
-      if (done > 0) continue;
-      const unitEnd = unitBytes === 1 ? end : alignDown(at, unitBytes) + unitBytes;
-      const stop = Math.min(end, unitEnd);
-      if (!(yield* this.#zeroAround(at, stop, mayUnmap))) {
-        if (tablesOnly) throw needsData(this.#image.format);
-        yield* this.#zeroByBytes(at, stop - at);
-      }
-      at = stop;
-    }
-  }
-
-  /** Makes zeros of a unit whose rest is zeros already; false where that is not so. */
-  *#zeroAround(start: number, stop: number, mayUnmap: boolean): Step<boolean> {
-    const { unitBytes, zeroesAround = false } = this.#writer;
-    if (!zeroesAround) return false;
-    const unitStart = alignDown(start, unitBytes);
-    const unitEnd = Math.min(unitStart + unitBytes, this.#image.sizeBytes);
-    if (stop > unitEnd || !(yield* this.#reader.isZero(unitStart, start - unitStart))) return false;
-    if (!(yield* this.#reader.isZero(stop, unitEnd - stop))) return false;
-    const done = yield* this.#zeroing(unitStart, unitEnd, () =>
-      this.#writer.writeZeroes(unitStart, unitEnd - unitStart, mayUnmap),
-    );
-    return done > 0;
-  }
-
-  *#zeroByBytes(guestOffset: number, lengthBytes: number): Step<void> {
-    if (yield* this.#reader.isZero(guestOffset, lengthBytes)) return;
-    yield* this.zeroBytesStep(guestOffset, lengthBytes);
-  }
-
   /** Writes zeros as bytes. Part of a {@link changeStep}; the range may leave the disk. */
-  *zeroBytesStep(guestOffset: number, lengthBytes: number): Step<void> {
-    for (let done = 0; done < lengthBytes;) {
-      const zeros = part(this.#zeros, 0, Math.min(ZERO_CHUNK_BYTES, lengthBytes - done));
-      yield* this.#writeAlone(zeros, guestOffset + done);
-      done += zeros.length;
-    }
+  zeroBytesStep(guestOffset: number, lengthBytes: number): Step<void> {
+    return this.#zeros.writeBytes(guestOffset, lengthBytes);
   }
 
   *discardStep(guestOffset: number, lengthBytes: number): Step<void> {
@@ -342,9 +284,7 @@ export class MappedWriter {
       () => {
         this.#checkRange('discard', guestOffset, lengthBytes);
         this.#writer.bitmaps?.markWritten(guestOffset, lengthBytes);
-        return this.#zeroing(guestOffset, guestOffset + lengthBytes, () =>
-          this.#writer.discard(guestOffset, lengthBytes),
-        );
+        return this.#zeros.discard(guestOffset, lengthBytes);
       },
       rangeOf(guestOffset, lengthBytes),
     );
@@ -352,52 +292,14 @@ export class MappedWriter {
 
   /** Copies into the image what the images below it hold of a range, once its turn has come. */
   *copyUpStep(guestOffset: number, lengthBytes: number): Step<void> {
-    if ((yield* this.#heldBytes(guestOffset, lengthBytes)) === lengthBytes) return;
+    if (yield* this.#copyUp.isHeld(guestOffset, lengthBytes)) return;
     yield* this.#turns.exclusive(
       () => {
         this.#checkRange('copyUp', guestOffset, lengthBytes);
-        return this.#copyUpAlone(guestOffset, lengthBytes);
+        return this.#copyUp.copy(guestOffset, lengthBytes);
       },
       rangeOf(guestOffset, lengthBytes),
     );
-  }
-
-  /** Bitmaps are not told of it: the disk reads the same. */
-  *#copyUpAlone(guestOffset: number, lengthBytes: number): Step<void> {
-    for (let done = 0; done < lengthBytes;) {
-      done += yield* this.#heldBytes(guestOffset + done, lengthBytes - done);
-      if (done === lengthBytes) return;
-      const at = guestOffset + done;
-      const most = Math.min(lengthBytes - done, COPY_CHUNK_BYTES);
-      const bytes = new Uint8Array(yield* this.#missingBytes(at, most));
-      yield* this.#reader.readStep(bytes, at);
-      // Zeros take no space where the format can tell of them.
-      if (isAllZero(bytes)) yield* this.#zeroAlone(at, bytes.length, { mayUnmap: false });
-      if ((yield* this.#heldBytes(at, bytes.length)) < bytes.length) {
-        yield* this.#writeAlone(bytes, at);
-      }
-      done += bytes.length;
-    }
-  }
-
-  /** How much of a range from its start on the image itself does not hold. */
-  *#missingBytes(guestOffset: number, lengthBytes: number): Step<number> {
-    for (let done = 0; done < lengthBytes;) {
-      const extent = yield* this.#reader.resolve(guestOffset + done, lengthBytes - done);
-      if (extent.depth === 0 && extent.allocated) return done;
-      done += extent.lengthBytes;
-    }
-    return lengthBytes;
-  }
-
-  /** How much of a range from its start on the image itself holds. */
-  *#heldBytes(guestOffset: number, lengthBytes: number): Step<number> {
-    for (let done = 0; done < lengthBytes;) {
-      const extent = yield* this.#reader.resolve(guestOffset + done, lengthBytes - done);
-      if (extent.depth > 0 || !extent.allocated) return done;
-      done += extent.lengthBytes;
-    }
-    return lengthBytes;
   }
 
   /** Returns once everything written before is durable. */
@@ -432,13 +334,6 @@ function part(bytes: Uint8Array, start: number, lengthBytes: number): Uint8Array
 
 function rangeOf(guestOffset: number, lengthBytes: number): LockRange {
   return { start: guestOffset, end: guestOffset + lengthBytes };
-}
-
-function needsData(format: string): DiskError {
-  const message = `${format}: zeros would have to be written as data`;
-  return new DiskError('unsupported', 'disk.zeros-need-data', message, {
-    hint: 'Leave out tablesOnly to have them written.',
-  });
 }
 
 function notCapable(format: string): DiskError {

@@ -64,6 +64,17 @@ export class ReadGuard {
     }
   }
 
+  /** Runs what changes bytes where they lie, when no read of them is under way. */
+  *change<T>(start: number, end: number, body: () => Step<T>): Step<T> {
+    const turn = this.enterChange(start, end);
+    try {
+      if (turn.waitsFor > 0) yield* this.turn(turn);
+      return yield* body();
+    } finally {
+      this.leave(turn);
+    }
+  }
+
   /**
    * For a read that is over before anything else can run, and so need not enter.
    * @throws DiskError `busy` while an asynchronous change of the range is under way
