@@ -23,6 +23,7 @@ export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
     return `Keyslot ${slot} is corrupted (stripes ${BigInt.asIntN(32, BigInt(stripes!))} != ${wanted})`;
   },
   'luks.version': (error) => `LUKS version ${numberIn(error)} is not supported`,
+  'parallels.not-closed': 'parallels: Image was not closed correctly; cannot be opened read/write',
   'parallels.tracks': (error) =>
     `Invalid image: ${numberIn(error) === '0' ? 'Zero sectors per track' : 'Too big cluster'}`,
   'parallels.nb-bat-entries': 'Catalog too large',
