@@ -10,6 +10,7 @@ const ERRNO_OF_CODE: Readonly<Record<string, string>> = {
   'read-only': 'EPERM',
 };
 const ERRNO_OF_DETAIL: Readonly<Record<string, string>> = {
+  'graph.probed-raw-start': 'EPERM',
   'vmdk.grain-written': 'EIO',
   'vmdk.parent-cid': 'EINVAL',
 };

@@ -27,6 +27,7 @@ import {
 import type { NodeDriver, NodeOpener, NodeRequest } from './node-driver.ts';
 import { findNodeDriver } from './node-drivers.ts';
 import { type NodeAccess, takeNodeOptions } from './node-options.ts';
+import { ProbedRawDisk } from './probed-raw-disk.ts';
 
 export const formatNodeDriver: NodeDriver = {
   kind: 'format',
@@ -82,7 +83,8 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   });
   const { format } = chain.layers[0]!;
   const warnings = [...opener.warnings.splice(0), ...chain.warnings];
-  if (name === undefined && format === 'raw' && access.writable) warnings.push(probedRaw(storage));
+  const isProbedRaw = name === undefined && format === 'raw' && access.writable;
+  if (isProbedRaw) warnings.push(probedRaw(storage));
   const { limits } = settings;
   const disk = createImageDisk(
     { ...chain, warnings },
@@ -97,7 +99,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
     yield* abandonDisk(disk);
     throw error;
   }
-  return disk;
+  return isProbedRaw ? new ProbedRawDisk(disk, settings.formats) : disk;
 }
 
 function refuseLeftOver(format = 'qcow2', { leftOver }: BlockOptions): void {
