@@ -7,6 +7,7 @@ import {
   allocateSpace,
   flushStorage,
   type HostCall,
+  readInto,
   runAsync,
   runSync,
   type Step,
@@ -36,6 +37,12 @@ interface Shared {
   readonly views: Map<string, DebugStorage>;
   /** Whether something was written since the last flush; else none has to go on. */
   isDirty: boolean;
+}
+
+/** A range that begins and ends at multiples of the unit of writes. */
+interface Units {
+  readonly start: number;
+  readonly end: number;
 }
 
 export class DebugStorage extends StorageWrapper implements StorageEvents {
@@ -159,67 +166,48 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
 
   override writeSync(src: Uint8Array, offset: number): void {
     this.#fireSync(this.#writeEvent);
-    const { start, end } = this.#whole(offset, src.length);
-    const bytes = end - start === src.length ? src : new Uint8Array(end - start);
-    if (bytes !== src) {
-      if (start < offset) this.#readPartSync(bytes, start, 'head');
-      if (end > offset + src.length) this.#readPartSync(bytes, start, 'tail');
-      bytes.set(src, offset - start);
-    }
-    this.#fireSync('pwritev');
-    this.#shared.isDirty = true;
-    this.#check('write', start, bytes.length);
-    super.writeSync(bytes, start);
-    this.#fireSync('pwritev_done');
-  }
-
-  #readPartSync(bytes: Uint8Array, start: number, part: 'head' | 'tail'): void {
-    const { align } = this.#shared.limits;
-    this.#fireSync(`pwritev_rmw_${part}`);
-    const at = part === 'head' ? 0 : bytes.length - align;
-    this.#check('read', start + at, align);
-    super.readSync(bytes.subarray(at, at + align), start + at);
-    this.#fireSync(`pwritev_rmw_after_${part}`);
+    runSync(this.#writing(src, offset, this.#whole(offset, src.length)));
   }
 
   override async write(src: Uint8Array, offset: number): Promise<void> {
     await this.#fire(this.#writeEvent);
-    const { start, end } = this.#whole(offset, src.length);
+    const whole = this.#whole(offset, src.length);
+    const isAlone = whole.end - whole.start > src.length;
+    await this.#shared.queue.run({ ...whole, isAlone }, () =>
+      runAsync(this.#writing(src, offset, whole)),
+    );
+  }
+
+  *#writing(src: Uint8Array, offset: number, { start, end }: Units): Step<void> {
     const isWhole = end - start === src.length;
-    await this.#shared.queue.run({ start, end, isAlone: !isWhole }, async () => {
-      const bytes = isWhole ? src : await this.#completed(src, offset, { start, end });
-      await this.#fire('pwritev');
-      this.#shared.isDirty = true;
-      this.#check('write', start, bytes.length);
-      await super.write(bytes, start);
-      await this.#fire('pwritev_done');
-    });
+    const bytes = isWhole ? src : yield* this.#completed(src, offset, { start, end });
+    yield this.announce('pwritev');
+    this.#shared.isDirty = true;
+    this.#check('write', start, bytes.length);
+    yield* writeBytes(this.target, bytes, start);
+    yield this.announce('pwritev_done');
   }
 
   /** The units that a write touches, as they are to be. */
-  async #completed(
-    src: Uint8Array,
-    offset: number,
-    { start, end }: { start: number; end: number },
-  ): Promise<Uint8Array> {
+  *#completed(src: Uint8Array, offset: number, { start, end }: Units): Step<Uint8Array> {
     const bytes = new Uint8Array(end - start);
-    if (start < offset) await this.#readPart(bytes, start, 'head');
-    if (end > offset + src.length) await this.#readPart(bytes, start, 'tail');
+    if (start < offset) yield* this.#readPart(bytes, start, 'head');
+    if (end > offset + src.length) yield* this.#readPart(bytes, start, 'tail');
     bytes.set(src, offset - start);
     return bytes;
   }
 
-  async #readPart(bytes: Uint8Array, start: number, part: 'head' | 'tail'): Promise<void> {
+  *#readPart(bytes: Uint8Array, start: number, part: 'head' | 'tail'): Step<void> {
     const { align } = this.#shared.limits;
-    await this.#fire(`pwritev_rmw_${part}`);
+    yield this.announce(`pwritev_rmw_${part}`);
     const at = part === 'head' ? 0 : bytes.length - align;
     this.#check('read', start + at, align);
-    await super.read(bytes.subarray(at, at + align), start + at);
-    await this.#fire(`pwritev_rmw_after_${part}`);
+    yield* readInto(this.inner, bytes.subarray(at, at + align), start + at);
+    yield this.announce(`pwritev_rmw_after_${part}`);
   }
 
   /** The units that a range touches. */
-  #whole(offset: number, lengthBytes: number): { start: number; end: number } {
+  #whole(offset: number, lengthBytes: number): Units {
     const { align } = this.#shared.limits;
     return { start: alignDown(offset, align), end: alignUp(offset + lengthBytes, align) };
   }
