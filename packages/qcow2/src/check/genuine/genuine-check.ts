@@ -3,27 +3,22 @@
  * places, for those who compare line by line. It follows every reference one by one, so it is for
  * images of which it is known already that something is wrong.
  */
-import { divideUp, readU32be } from '@diskfile/bytes';
-import { type CheckContext, isWritable, readBytes, type Step, type Storage } from '@diskfile/core';
-import { clusterOffset } from '../../l2-entry.ts';
-import { BitmapReferences, vouchesForBitmaps } from '../bitmap-references.ts';
-import { type CheckedHeader, readCheckedHeader } from '../checked-header.ts';
-import { Findings } from '../findings.ts';
-import { References } from '../references.ts';
+import { divideUp } from '@diskfile/bytes';
+import { type CheckContext, isWritable, type Step, type Storage } from '@diskfile/core';
 import { INCOMPATIBLE } from '../../features.ts';
-import { ReferenceTally } from '../../refcounts/reference-tally.ts';
+import { type CheckedHeader, readCheckedHeader } from '../checked-header.ts';
 import { HeaderRepair } from '../repair/header-repair.ts';
+import type { CheckedImage } from './checked-image.ts';
 import { checkCopiedFlags } from './copied-flag-words.ts';
 import { Counting } from './counting.ts';
-import { type MetadataPlace, MetadataPlaces } from './metadata-places.ts';
+import { knownPlaces } from './known-places.ts';
+import { MetadataPlaces } from './metadata-places.ts';
 import { OrderedRebuild } from './refcount-rebuild-in-order.ts';
 import { RefcountFile } from './refcount-file.ts';
-import { type NamedSnapshot, SnapshotTableCheck } from './snapshot-table-check.ts';
-import { CheckStopped, hexOffset, Transcript } from './transcript.ts';
+import { ReferenceWalk } from './reference-walk.ts';
+import { SnapshotTableCheck } from './snapshot-table-check.ts';
+import { CheckStopped, Transcript } from './transcript.ts';
 import { WorkBudget } from './work-budget.ts';
-
-/** QEMU's own bound on an L1 table. */
-const MAX_L1_ENTRIES = (32 * 1024 * 1024) / 8;
 
 export interface GenuineResult {
   readonly transcript: Transcript;
@@ -53,8 +48,7 @@ class GenuineCheck {
   readonly #mendsLeaks: boolean;
   readonly #mendsErrors: boolean;
   #counting: Counting;
-  #snapshots: readonly NamedSnapshot[] = [];
-  #snapshotTableBytes = 0;
+  #image: CheckedImage;
   #needsRebuild = false;
   #highestCluster = 0;
 
@@ -75,6 +69,10 @@ class GenuineCheck {
     const { maxStructureBytes } = context.limits;
     this.#places = new MetadataPlaces(this.#storage, checked.header, budget, maxStructureBytes);
     this.#counting = this.#newCounting(false);
+    const { limits, storage } = context;
+    const external = this.#external;
+    const noSnapshots = { snapshots: [], snapshotTableBytes: 0 };
+    this.#image = { storage, checked, refcounts, external, limits, ...noSnapshots };
   }
 
   *run(): Step<GenuineResult> {
@@ -98,9 +96,9 @@ class GenuineCheck {
     const transcript = this.#transcript;
     const table = new SnapshotTableCheck(this.#storage, this.#checked, this.#mendsErrors);
     yield* table.read(transcript);
-    this.#snapshots = table.snapshots;
-    this.#snapshotTableBytes = table.lengthBytes;
-    if (this.#mendsLeaks) yield* this.#notePlaces();
+    const { snapshots, lengthBytes: snapshotTableBytes } = table;
+    this.#image = { ...this.#image, snapshots, snapshotTableBytes };
+    if (this.#mendsLeaks) this.#places.set(yield* knownPlaces(this.#image));
     yield* this.#checkRefcounts();
     if (this.#mendsErrors) yield* table.write(transcript, this.#refcounts);
     transcript.corruptions += table.corruptions;
@@ -155,121 +153,6 @@ class GenuineCheck {
     });
   }
 
-  *#countAll(mends: boolean): Step<void> {
-    const { header, extensions, snapshotsOffset } = this.#checked;
-    const transcript = this.#transcript;
-    transcript.allocatedClusters = 0;
-    transcript.compressedClusters = 0;
-    transcript.fragmentedClusters = 0;
-    const counting = this.#counting;
-    counting.add(0, header.clusterBytes);
-    const { offset, entries } = header.l1Table;
-    yield* counting.addL1({ hostOffset: offset, entries, isActive: true });
-    yield* this.#countSnapshots();
-    counting.add(snapshotsOffset, this.#snapshotTableBytes);
-    counting.add(this.#refcounts.tableOffset, this.#refcounts.tableClusters * header.clusterBytes);
-    const { encryptionHeader } = extensions;
-    if (encryptionHeader !== undefined) {
-      counting.add(encryptionHeader.offset, encryptionHeader.lengthBytes);
-    }
-    yield* this.#countBitmaps();
-    yield* this.#countBlocks(mends);
-  }
-
-  *#countSnapshots(): Step<void> {
-    const { clusterBytes } = this.#checked.header;
-    const transcript = this.#transcript;
-    if (this.#external && this.#snapshots.length > 0) {
-      transcript.corruption(`ERROR ${this.#snapshots.length} snapshots in image with data file`);
-      return;
-    }
-    for (const { id, name, l1Offset, l1Entries } of this.#snapshots) {
-      const what = `ERROR snapshot ${id} (${name})`;
-      if (l1Offset % clusterBytes !== 0) {
-        transcript.corruption(
-          `${what} l1_offset=0x${hexOffset(l1Offset)}: L1 table is not cluster aligned; snapshot table entry corrupted`,
-        );
-      } else if (l1Entries > MAX_L1_ENTRIES) {
-        transcript.corruption(
-          `${what} l1_size=0x${l1Entries.toString(16)}: L1 table is too large; snapshot table entry corrupted`,
-        );
-      } else {
-        const table = { hostOffset: l1Offset, entries: l1Entries, isActive: false };
-        yield* this.#counting.addL1(table);
-      }
-    }
-  }
-
-  /** QEMU says nothing of what is wrong with bitmaps. */
-  *#countBitmaps(): Step<void> {
-    const { header, extensions } = this.#checked;
-    if (!vouchesForBitmaps(this.#checked) || extensions.bitmaps === undefined) return;
-    const { limits } = this.#context;
-    const { clusterBytes } = header;
-    const findings = new Findings();
-    const tally = new ReferenceTally(limits.maxStructureBytes);
-    const fileBytes = this.#storage.sizeBytes;
-    const bounds = { clusterBytes, fileBytes, countMax: this.#refcounts.width.max };
-    const references = new References(bounds, tally, findings);
-    yield* new BitmapReferences(this.#storage, clusterBytes, limits, references, findings).add(
-      extensions.bitmaps,
-    );
-    this.#transcript.corruptions += findings.corruptions;
-    for (const { start, count } of tally.runs()) {
-      for (let index = start; index < start + count; index++) {
-        for (let times = tally.get(index); times > 0; times--) {
-          this.#counting.add(index * clusterBytes, clusterBytes);
-        }
-      }
-    }
-  }
-
-  *#countBlocks(mends: boolean): Step<void> {
-    const { clusterBytes } = this.#checked.header;
-    const refcounts = this.#refcounts;
-    const counting = this.#counting;
-    const transcript = this.#transcript;
-    for (let index = 0; index < refcounts.blocks; index++) {
-      const offset = refcounts.blockOffset(index);
-      if (refcounts.hasReservedBits(index)) {
-        transcript.corruption(`ERROR refcount table entry ${index} has reserved bits set`);
-        this.#needsRebuild = true;
-      } else if (offset % clusterBytes !== 0) {
-        transcript.corruption(
-          `ERROR refcount block ${index} is not cluster aligned; refcount table entry corrupted`,
-        );
-        this.#needsRebuild = true;
-      } else if (offset / clusterBytes >= counting.clusters) {
-        yield* this.#blockOutside(index, offset, mends);
-      } else if (offset !== 0) {
-        counting.add(offset, clusterBytes);
-        const count = counting.count(offset / clusterBytes);
-        if (count === 1) continue;
-        transcript.corruption(`ERROR refcount block ${index} refcount=${count}`);
-        this.#needsRebuild = true;
-      }
-    }
-  }
-
-  /** A file that was cut has the block again, empty, when it is made longer. */
-  *#blockOutside(index: number, offset: number, mends: boolean): Step<void> {
-    const transcript = this.#transcript;
-    const { clusterBytes } = this.#checked.header;
-    const verb = mends ? 'Repairing' : 'ERROR';
-    transcript.corruption(`${verb} refcount block ${index} is outside image`);
-    if (!mends) return;
-    try {
-      yield* this.#refcounts.extendTo(offset + clusterBytes);
-    } catch {
-      this.#needsRebuild = true;
-      transcript.say('ERROR could not resize image: File too large');
-      return;
-    }
-    transcript.corruptions -= 1;
-    transcript.corruptionsFixed += 1;
-    this.#counting.add(offset, clusterBytes);
-  }
-
   *#compare(mendsLeaks: boolean, mendsErrors: boolean): Step<void> {
     const transcript = this.#transcript;
     this.#highestCluster = 0;
@@ -320,6 +203,12 @@ class GenuineCheck {
     );
   }
 
+  /** Counts all references anew. */
+  *#countAll(mends: boolean): Step<void> {
+    const walk = new ReferenceWalk(this.#image, this.#counting, this.#transcript);
+    if (yield* walk.run(mends)) this.#needsRebuild = true;
+  }
+
   *#rebuild(): Step<void> {
     const { storage } = this.#context;
     const transcript = this.#transcript;
@@ -340,7 +229,7 @@ class GenuineCheck {
     transcript.corruptions = 0;
     transcript.leaks = 0;
     this.#needsRebuild = false;
-    yield* this.#notePlaces();
+    this.#places.set(yield* knownPlaces(this.#image));
     this.#counting = this.#newCounting(false);
     yield* this.#countAll(false);
     const { leaks, leaksFixed, corruptions } = transcript;
@@ -352,45 +241,5 @@ class GenuineCheck {
     transcript.corruptions = Math.max(corruptions, transcript.corruptions);
     transcript.corruptionsFixed += Math.max(0, before.corruptions - transcript.corruptions);
     transcript.leaksFixed += Math.max(0, before.leaks - transcript.leaks);
-  }
-
-  /** In the order in which QEMU looks for what would be overwritten. */
-  *#notePlaces(): Step<void> {
-    const { header, snapshotsOffset } = this.#checked;
-    const { clusterBytes, l1Table } = header;
-    const refcounts = this.#refcounts;
-    const l1 = yield* readBytes(this.#storage, l1Table.offset, l1Table.entries * 8);
-    const l2Tables = Array.from({ length: l1Table.entries }, (_, index) => ({
-      what: 'active L2 table',
-      hostOffset: clusterOffset(readU32be(l1, index * 8), readU32be(l1, index * 8 + 4)),
-      lengthBytes: clusterBytes,
-    }));
-    const blocks = Array.from({ length: refcounts.blocks }, (_, index) => ({
-      what: 'refcount block',
-      hostOffset: refcounts.blockOffset(index),
-      lengthBytes: clusterBytes,
-    }));
-    const isUsed = ({ hostOffset }: MetadataPlace): boolean => hostOffset !== 0;
-    this.#places.set([
-      { what: 'qcow2_header', hostOffset: 0, lengthBytes: clusterBytes },
-      { what: 'active L1 table', hostOffset: l1Table.offset, lengthBytes: l1Table.entries * 8 },
-      ...l2Tables.filter(isUsed),
-      {
-        what: 'refcount table',
-        hostOffset: refcounts.tableOffset,
-        lengthBytes: refcounts.tableClusters * clusterBytes,
-      },
-      {
-        what: 'snapshot table',
-        hostOffset: snapshotsOffset,
-        lengthBytes: this.#snapshotTableBytes,
-      },
-      ...this.#snapshots.map(({ l1Offset, l1Entries }) => ({
-        what: 'inactive L1 table',
-        hostOffset: l1Offset,
-        lengthBytes: l1Entries * 8,
-      })),
-      ...blocks.filter(isUsed),
-    ]);
   }
 }
