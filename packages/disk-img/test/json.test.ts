@@ -17,36 +17,30 @@ interface Result {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** As it comes on a terminal. */
+  readonly both: string;
 }
 
 /** Words of the form `./name` are files of the test's directory. */
-async function run(name: string, line: string): Promise<Result> {
+async function run(name: string, line: string, isTerminal = false): Promise<Result> {
   let stdout = '';
   let stderr = '';
+  let both = '';
   const output = {
-    isTerminal: false,
-    text: (text: string) => void (stdout += text),
+    isTerminal,
+    text: (text: string) => void ([stdout, both] = [stdout + text, both + text]),
     bytes: () => undefined,
     flush: () => undefined,
   };
-  const writeError = (text: string) => void (stderr += text);
+  const writeError = (text: string) => void ([stderr, both] = [stderr + text, both + text]);
   const args = line.split(' ').map((word) => word.replaceAll('./', `${directory}/`));
   const code = await runProgram(new Program(name, { output, writeError }), args);
-  return { code, stdout, stderr };
+  return { code, stdout, stderr, both };
 }
 
 it('wipes a bar away where text comes', async () => {
-  let told = '';
-  const output = {
-    isTerminal: true,
-    text: (text: string) => void (told += text),
-    bytes: () => undefined,
-    flush: () => undefined,
-  };
-  const program = new Program('disk-img', { output, writeError: (text) => void (told += text) });
-  const images = ['a', 'b'].map((name) => join(directory, name));
   await prepare(['create -q ./a 1M', 'create -q ./b 2M']);
-  await runProgram(program, ['compare', '-p', '-f', 'raw', '-F', 'raw', ...images]);
+  const { both: told } = await run('disk-img', 'compare -p -f raw -F raw ./a ./b', true);
   const wipe = '\r\u001b[K';
   expect(told).toMatch(/^.* 0 %/);
   expect(told).toContain(`${wipe}Warning: Image size mismatch!\n`);

@@ -2,7 +2,7 @@
  * Which host clusters hold metadata. Nothing may be written over them but what they are for: an
  * image whose refcounts call such a cluster free is broken, and writing on would destroy it.
  */
-import { divideUp } from '@diskfile/bytes';
+import { countUpTo, divideUp } from '@diskfile/bytes';
 
 export type MetadataKind =
   | 'header'
@@ -154,13 +154,13 @@ export class MetadataMap {
   }
 
   #hasInactive(start: number, end: number): boolean {
-    const next = this.#inactiveTables[firstAbove(this.#inactiveTables, start - 1)];
+    const next = this.#inactiveTables[countUpTo(this.#inactiveTables, start - 1)];
     return next !== undefined && next < end;
   }
 
   #kindsIn(start: number, end: number): Set<MetadataKind> {
     const kinds = new Set<MetadataKind>();
-    for (let at = firstAbove(this.#furthestEnds, start); at < this.#regions.length; at++) {
+    for (let at = countUpTo(this.#furthestEnds, start); at < this.#regions.length; at++) {
       const region = this.#regions[at]!;
       if (region.start >= end) break;
       if (start < region.end) kinds.add(region.kind);
@@ -195,19 +195,7 @@ export class MetadataMap {
 
   /** As {@link find}, for what takes more than one cluster. */
   findRegion(start: number, end: number): MetadataKind | undefined {
-    const region = this.#regions[firstAbove(this.#furthestEnds, start)];
+    const region = this.#regions[countUpTo(this.#furthestEnds, start)];
     return region !== undefined && region.start < end ? region.kind : undefined;
   }
-}
-
-/** Index of the first number above `value`. */
-function firstAbove(sorted: ArrayLike<number>, value: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if (sorted[middle]! <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
