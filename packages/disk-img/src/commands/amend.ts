@@ -12,6 +12,7 @@ import {
 import { checkCache, CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
 import { AMEND_OPTIONS, CREATE_OPTIONS } from '../formats/format-options.ts';
+import { isKnownFormat } from '../formats/known-formats.ts';
 import { chainTarget, inspect } from '../images/chain-target.ts';
 import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { Failure, type Program, usage } from '../program.ts';
@@ -63,6 +64,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
 }
 
 function printOptions(program: Program, format: string): number {
+  if (!isKnownFormat(format)) throw new Failure(`Unknown file format '${format}'`);
   refuseUnamendable(format);
   program.output.text(optionHelp(`Amend options for '${format}'`, AMEND_OPTIONS[format]!));
   return 0;

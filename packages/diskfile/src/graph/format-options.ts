@@ -38,10 +38,10 @@ export function checkEncryption(stated: string | undefined, found: string | unde
 }
 
 /** Values of `force_size_calc`. */
-const SIZE_SOURCES: Readonly<Record<string, NonNullable<FormatTuning['sizeSource']>>> = {
-  chs: 'geometry',
-  current_size: 'footer',
-};
+const SIZE_SOURCES: ReadonlyMap<string, NonNullable<FormatTuning['sizeSource']>> = new Map([
+  ['chs', 'geometry'],
+  ['current_size', 'footer'],
+]);
 
 /**
  * What the format has to know before it opens the image.
@@ -50,7 +50,7 @@ const SIZE_SOURCES: Readonly<Record<string, NonNullable<FormatTuning['sizeSource
 export function peekTuning(options: BlockOptions, discards: boolean): FormatTuning {
   const looked = options.copy();
   const lazyRefcounts = looked.takeFlag('lazy-refcounts');
-  const sizeSource = SIZE_SOURCES[looked.takeText('force_size_calc') ?? ''];
+  const sizeSource = SIZE_SOURCES.get(looked.takeText('force_size_calc') ?? '');
   const overlapChecks = peekOverlapChecks(looked);
   const passesDiscards = looked.takeFlag('pass-discard-request') ?? discards;
   return {
@@ -77,8 +77,10 @@ export function refuseTuning({ lazyRefcounts }: FormatTuning, disk: DiskFile): v
   throw invalid('Lazy refcounts require a qcow2 image with at least qemu 1.1 compatibility level');
 }
 
-/** Takes what the format knows; what is left is no option of it. */
-/** @param clusterBytes of the image; that of new images where nobody has looked into it */
+/**
+ * Takes what the format knows; what is left is no option of it.
+ * @param clusterBytes of the image; that of new images where nobody has looked into it
+ */
 export function takeFormatOptions(
   format: string,
   options: BlockOptions,
@@ -143,6 +145,6 @@ function refuseConflictingSizes({ all, l2, refcounts }: CacheSizes): void {
 
 function takeSizeCalculation(options: BlockOptions): void {
   const calculation = options.takeText('force_size_calc');
-  if (calculation === undefined || Object.hasOwn(SIZE_SOURCES, calculation)) return;
+  if (calculation === undefined || SIZE_SOURCES.has(calculation)) return;
   throw invalid(`Invalid size calculation mode: '${calculation}'`);
 }
