@@ -15,3 +15,4 @@ export { repairUnclosed } from './repair-unclosed.ts';
 export { requestReason } from './request-words.ts';
 export { shownFrom } from './shown-from.ts';
 export { writeFailure } from './write-failure.ts';
+export { hostCode, writeError, writeFully } from './write-fully.ts';

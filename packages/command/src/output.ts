@@ -1,15 +1,13 @@
 /** Standard output, written synchronously: no stream between the image and the pipe. */
-import { writeSync } from 'node:fs';
 import { encodeName } from '@diskfile/bytes';
 import { BrokenPipe } from './ended.ts';
 import { isTerminal } from './is-terminal.ts';
 import { printable } from './printable.ts';
 import { writeFailure } from './write-failure.ts';
+import { hostCode, writeFully } from './write-fully.ts';
 
 const STDOUT = 1;
 const TEXT_BUFFER_BYTES = 64 * 1024;
-/** Pause before another try when a non-blocking pipe is full. */
-const RETRY_MILLISECONDS = 0.5;
 
 export class Output {
   readonly isTerminal = isTerminal(STDOUT);
@@ -29,7 +27,7 @@ export class Output {
   /** Bytes, right now; the buffer is free again afterwards. */
   bytes(bytes: Uint8Array): void {
     this.flush();
-    writeFully(bytes);
+    writeOut(bytes);
   }
 
   /** Hands over all text. @throws BrokenPipe when nobody reads any more. */
@@ -37,20 +35,16 @@ export class Output {
     if (this.#text === '') return;
     const bytes = encodeName(this.#text);
     this.#text = '';
-    writeFully(bytes);
+    writeOut(bytes);
   }
 }
 
-function writeFully(bytes: Uint8Array): void {
-  for (let written = 0; written < bytes.length;) {
-    try {
-      written += writeSync(STDOUT, bytes, written);
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
-      if (code === 'EPIPE' || code === 'EOF') throw new BrokenPipe('', { cause: error });
-      // Whoever started us may share a pipe that does not block, and be slower than we are.
-      if (code !== 'EAGAIN') throw writeFailure(error, 'standard output');
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MILLISECONDS);
-    }
+function writeOut(bytes: Uint8Array): void {
+  try {
+    writeFully(STDOUT, bytes);
+  } catch (error) {
+    const code = hostCode(error);
+    if (code === 'EPIPE' || code === 'EOF') throw new BrokenPipe('', { cause: error });
+    throw writeFailure(error, 'standard output');
   }
 }

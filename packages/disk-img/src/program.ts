@@ -1,11 +1,9 @@
 /** The running program: its name, what it says, and how it ends. */
-import { writeSync } from 'node:fs';
 import { basename } from 'node:path';
-import { Output } from '@diskfile/command';
+import { Output, writeError } from '@diskfile/command';
 import { failureJson, warningJson } from './words/error-json.ts';
 import { hintOf } from './words/hints.ts';
 
-const STDERR = 2;
 const WIPE_LINE = '\r\u001b[K';
 
 /** The name by which scripts know the program whose language this one speaks. */
@@ -57,7 +55,7 @@ export interface Streams {
 
 const PROCESS_STREAMS: Streams = {
   output: new Output(),
-  writeError: (text) => void writeSync(STDERR, text),
+  writeError,
 };
 
 export class Program {
@@ -107,6 +105,7 @@ export class Program {
 
   /** Draws on the current line of the terminal, in the place of what was drawn there. */
   draw(text: string): void {
+    this.output.flush();
     this.#streams.writeError(`${this.#isDrawn ? WIPE_LINE : ''}${text}`);
     this.#isDrawn = true;
   }

@@ -290,6 +290,15 @@ it('tells of its progress in lines of JSON, and of each command what it takes', 
   expect(ours('convert', '--json-lines', 'p.raw', 'p').stderr).toContain("'--json-lines'");
 });
 
+it('does its work whether or not anybody listens to what it says beside it', () => {
+  const raw = randomBytes(MIB);
+  writeFileSync(join(scratch, 'unheard.raw'), raw);
+  const line = `'${process.execPath}' '${COMMAND}' convert --json-lines -f raw unheard.raw made.raw`;
+  const { status } = spawnSync(`${line} 2> >(exit 0)`, { cwd: scratch, shell: '/bin/bash' });
+  expect(status).toBe(0);
+  expect(readFileSync(join(scratch, 'made.raw')).equals(raw)).toBe(true);
+});
+
 it('has a digest that does not depend on the format', () => {
   ours('create', '-q', '-f', 'qcow2', 'a.qcow2', '4M');
   ours('convert', '-O', 'vdi', 'a.qcow2', 'a.vdi');

@@ -1,7 +1,6 @@
 /** Progress on standard error, for jobs that take a while: a bar, or lines of JSON. */
-import { isTerminal, ProgressLines } from '@diskfile/command';
+import { isTerminal, ProgressLines, writeError } from '@diskfile/command';
 import type { Command } from 'commander';
-import { writeError } from './report.ts';
 import { humanSize } from './sizes.ts';
 
 export interface Progress {

@@ -1,12 +1,10 @@
 /** Standard error: what went wrong and what is worth knowing, for people or as JSON lines. */
-import { writeSync } from 'node:fs';
-import { printable } from '@diskfile/command';
+import { printable, writeError } from '@diskfile/command';
 import { DiskError } from 'diskfile';
 import { UsageError } from './failure.ts';
 import { hintOf } from './hints.ts';
 import { toJsonText } from './json.ts';
 
-const STDERR = 2;
 /** A damaged filesystem can have a warning for every block of it. */
 const MAX_WARNINGS = 50;
 
@@ -130,14 +128,4 @@ function toJson(error: unknown, verbose: boolean): Record<string, unknown> {
 
 function writeLine(line: string): void {
   writeError(`${line}\n`);
-}
-
-/** Text on standard error. Nobody may listen; that is no reason to fail. */
-export function writeError(text: string): void {
-  const bytes = Buffer.from(text);
-  try {
-    for (let written = 0; written < bytes.length;) written += writeSync(STDERR, bytes, written);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-  }
 }

@@ -1,11 +1,10 @@
 /** What the program says: standard output as the C library buffers it, and standard error at once. */
-import { fstatSync, writeSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
+import { hostCode, writeError, writeFully } from '@diskfile/command';
 
 const STDOUT = 1;
-const STDERR = 2;
 /** Where both streams lead to one file, this decides what stands before what. */
 const BLOCK_BYTES = 4096;
-const RETRY_MILLISECONDS = 0.5;
 
 export class Console {
   /** Name under which the program was called. */
@@ -32,7 +31,7 @@ export class Console {
   }
 
   err(text: string): void {
-    writeFully(STDERR, Buffer.from(text));
+    writeError(text);
   }
 
   /** A message behind the program's name. */
@@ -44,20 +43,15 @@ export class Console {
     if (length === 0) return;
     const ready = this.#pending.subarray(0, length);
     this.#pending = this.#pending.subarray(length);
-    writeFully(STDOUT, ready);
+    writeOut(ready);
   }
 }
 
 /** A reader that is gone takes no interest in the rest. */
-function writeFully(fd: number, bytes: Uint8Array): void {
-  for (let written = 0; written < bytes.length;) {
-    try {
-      written += writeSync(fd, bytes, written);
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
-      // Whoever started us may share a pipe that does not block, and be slower than we are.
-      if (code !== 'EAGAIN') return;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MILLISECONDS);
-    }
+function writeOut(bytes: Uint8Array): void {
+  try {
+    writeFully(STDOUT, bytes);
+  } catch (error) {
+    if (hostCode(error) === undefined) throw error;
   }
 }
