@@ -28,6 +28,8 @@ const WORDS: Readonly<Record<string, Words>> = {
   'create.size': 'Image creation needs a size parameter',
   'create.names-itself':
     'Error: Trying to create an image with the same filename as the backing file',
+  'graph.secret-file': (error) =>
+    `${error.message}: Failed to open file “${error.context.path ?? ''}”: ${hostErrorText(error.errno)}`,
   'open.names-itself': ({ context }) =>
     `Backing file '${context.path ?? ''}' creates an infinite loop.`,
   'open.unknown-format': unknownDriver,

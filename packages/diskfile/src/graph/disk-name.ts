@@ -7,21 +7,36 @@ import { checkArgument, isJsonObject, parseLooseJson } from '@diskfile/core';
 import { BlockOptions, invalid } from './block-options.ts';
 
 const MAX_NESTING = 16;
+/** Drivers that are given the name, where others are given the node that it stands for. */
+const PROTOCOLS = new Set(['file', 'host_device', 'null-co', 'null-aio', 'blkdebug']);
 /** Drivers that name a file or device of the host and strip their own name from it. */
 const HOST_PREFIXES = new Set(['file', 'host_device']);
 
 /**
  * The options of the node that a name stands for.
+ * @param driver that of the node, where it is known
  * @returns for all but `json:`, a node whose `file` is what the name says, of a format that is yet to
  *   be found out
  * @throws DiskError `invalid-argument`; `unsupported` for a protocol that is not known
  */
-export function parseDiskName(name: string): BlockOptions {
+export function parseDiskName(name: string, driver?: string): BlockOptions {
   checkArgument('open', 'name', name, 'text');
+  if (driver !== undefined) checkArgument('open', 'driver', driver, 'text');
   if (name.startsWith('json:')) return parseJsonName(name.slice('json:'.length));
   const options = new BlockOptions();
-  describeFile(name, 'file.', options);
+  if (driver !== undefined && PROTOCOLS.has(driver)) describeProtocol(name, driver, options);
+  else describeFile(name, 'file.', options);
+  if (driver !== undefined) options.set('driver', driver);
   return options;
+}
+
+/** Has a driver that reads names do so, also where the name does not begin with its own. */
+function describeProtocol(name: string, driver: string, options: BlockOptions): void {
+  const isNamed = protocolOf(name) === driver;
+  if (HOST_PREFIXES.has(driver)) options.set('filename', isNamed ? hostPath(name, driver) : name);
+  else if (isNamed) describeFile(name, '', options);
+  else if (driver === 'blkdebug') describeFile(name, 'image.', options);
+  else throw invalid(`The only allowed filename for this driver is '${driver}://'`);
 }
 
 function parseJsonName(text: string): BlockOptions {

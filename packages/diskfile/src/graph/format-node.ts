@@ -93,6 +93,9 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   try {
     gate.refuseUnused();
     checkEncryption(secret.method, encryptionOf(disk));
+    if (secret.id !== undefined && disk.info()[0]!.details['encryption'] !== undefined) {
+      settings.objects.secret(secret.id);
+    }
     refuseTuning(tuning, disk);
     takeFormatOptions(format, options, disk.topology.clusterBytes);
   } catch (error) {
@@ -107,8 +110,10 @@ function refuseLeftOver(format = 'qcow2', { leftOver }: BlockOptions): void {
   throw invalid(`Block format '${format}' does not support the option '${leftOver}'`);
 }
 
+/** Undefined also for a secret that there is not: only an encrypted image asks for it. */
 function passphraseOf(opener: NodeOpener, id: string | undefined): Uint8Array | undefined {
-  return id === undefined ? undefined : opener.settings.objects.secret(id);
+  const { objects } = opener.settings;
+  return id !== undefined && objects.hasSecret(id) ? objects.secret(id) : undefined;
 }
 
 function noSuchNode(name: string): DiskError {
@@ -146,6 +151,7 @@ function belowOf(
 ): DescribedBelow | null | undefined {
   if (child === undefined) return undefined;
   const { reference, options } = child;
+  if (reference === '') opener.warnings.push(EMPTY_BACKING);
   if (reference === null || reference === '') return null;
   if (reference !== undefined) {
     throw invalid(
@@ -176,13 +182,15 @@ function describedBelow(
     };
   }
   options.take('driver');
-  if (format !== undefined) refuseUnknownFormat(format, opener.settings.formats);
-  const access = takeNodeOptions(options, above);
+  if (format !== undefined) inBacking(() => refuseUnknownFormat(format, opener.settings.formats));
+  const access = inBacking(() => takeNodeOptions(options, above));
   const file = options.takeChild('file');
   const below = belowOf(options.takeChild('backing'), opener, access);
   const passphrase = passphraseOf(opener, takeSecret(format, options).id);
-  takeFormatOptions(format ?? 'qcow2', options);
-  refuseLeftOver(format, options);
+  inBacking(() => {
+    takeFormatOptions(format ?? 'qcow2', options);
+    refuseLeftOver(format, options);
+  });
   return {
     format,
     below,
@@ -195,6 +203,16 @@ function describedBelow(
       return yield* gate.open({ file: named, namedBy, writable: false });
     },
   };
+}
+
+/** Says of what is wrong with a description that it is that of the image below. */
+function inBacking<T>(judge: () => T): T {
+  try {
+    return judge();
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    throw invalid(`Could not open backing file: ${error.message}`);
+  }
 }
 
 /** Opens what only some requests of the disk come to; no breakpoint is meant for it. */
@@ -240,6 +258,11 @@ class DataFileGate implements OpenGate {
     throw invalid("'data-file' can only be set for images with an external data file");
   }
 }
+
+const EMPTY_BACKING: DiskWarning = {
+  detail: 'graph.empty-backing',
+  message: 'Use of "backing": "" is deprecated; use "backing": null instead',
+};
 
 function probedRaw({ name }: Storage): DiskWarning {
   return {

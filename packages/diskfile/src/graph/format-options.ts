@@ -22,7 +22,9 @@ export function takeSecret(
   if (format === 'luks') return { id: options.takeText('key-secret'), method: undefined };
   if (format !== undefined && format !== 'qcow2' && format !== 'qcow') return NO_SECRET;
   const id = options.takeText('encrypt.key-secret');
-  return { id: id ?? options.takeText('key-secret'), method: options.takeText('encrypt.format') };
+  const method = options.takeText('encrypt.format');
+  // What turns out to be a LUKS volume has a name of its own for it.
+  return { id: format === undefined ? (id ?? options.takeText('key-secret')) : id, method };
 }
 
 const NO_SECRET = { id: undefined, method: undefined };

@@ -40,6 +40,7 @@ export class GraphOpening implements NodeOpener {
   readonly warnings: DiskWarning[] = [];
   readonly breakpoints: Breakpoints[] = [];
   readonly onceOpened: (() => void)[] = [];
+  readonly #names = new Set<string>();
   #depth = 0;
 
   constructor(settings: GraphSettings) {
@@ -91,7 +92,12 @@ export class GraphOpening implements NodeOpener {
   /** A disk that takes writes which `disk` never sees, and owns that. */
   *temporaryCopy(disk: DiskFile, access: NodeAccess): Step<DiskFile> {
     const storage = new OverlayStorage(new DiskStorage(disk));
-    const policies = { ...access, autoReadOnly: false, detectZeroes: 'off' } as const;
+    const policies = {
+      ...access,
+      autoReadOnly: false,
+      detectZeroes: 'off',
+      nodeName: undefined,
+    } as const;
     return yield* this.#diskOf({ node: { storage }, name: disk.format, access: policies });
   }
 
@@ -119,6 +125,12 @@ export class GraphOpening implements NodeOpener {
     return withPolicies(name === 'raw' ? disk : filterOver(disk, storage, name!), access);
   }
 
+  #addName(name: string | undefined): void {
+    if (name === undefined) return;
+    if (this.#names.has(name)) throw invalid(`Duplicate nodes with node-name='${name}'`);
+    this.#names.add(name);
+  }
+
   *#openNode(options: BlockOptions, above: NodeAccess, isTop: boolean): Step<Opened> {
     this.#depth += 1;
     if (this.#depth > MAX_DEPTH) throw invalid('The block graph is nested too deeply');
@@ -126,6 +138,7 @@ export class GraphOpening implements NodeOpener {
       const name = options.takeText('driver');
       const driver = (name === undefined ? undefined : findNodeDriver(name)) ?? formatNodeDriver;
       const access = takeNodeOptions(options, above);
+      this.#addName(access.nodeName);
       const node = yield* driver.open({ name, isTop, options, access, opener: this });
       const { leftOver } = options;
       if (leftOver === undefined) return { node, name, access };

@@ -47,7 +47,12 @@ function* openFile({ name, options, access, opener }: NodeRequest): Step<OpenedN
     throw invalid(`The '${name}' block driver requires a file name`);
   }
   const locking = options.takeChoice('locking', ['on', 'off', 'auto']) ?? 'auto';
-  options.takeChoice('aio', ['threads', 'native', 'io_uring']);
+  const aio = options.takeChoice('aio', ['threads', 'native', 'io_uring']);
+  if (aio === 'native' && access.direct !== true) {
+    throw invalid(
+      'aio=native was specified, but it requires cache.direct=on, which was not specified.',
+    );
+  }
   for (const tuning of ['drop-cache', 'x-check-cache-dropped']) options.takeFlag(tuning);
   options.takeNumber('aio-max-batch');
   if (name === 'host_device') yield* refuseRegularFile(path);

@@ -6,7 +6,20 @@ import { parseKeyval } from './keyval.ts';
 import { readSecret } from './secret.ts';
 
 const MAX_OBJECTS = 1000;
+/** Objects that QEMU's machines have, and its tools have not. */
+const MACHINE_OBJECTS: ReadonlySet<string> = new Set([
+  'can-bus',
+  'cryptodev-backend',
+  'cryptodev-backend-builtin',
+  'iothread',
+  'memory-backend-file',
+  'memory-backend-ram',
+  'rng-builtin',
+  'rng-random',
+]);
 const IDENTIFIER = /^[A-Za-z][A-Za-z0-9\-._]*$/;
+/** What is text also in JSON. */
+const TEXTS = ['qom-type', 'id', 'data', 'file', 'format', 'keyid', 'iv'];
 /** What a throttle group may say; it is accepted, and nothing is slowed down. */
 const THROTTLE_LIMIT =
   /^(?:x-)?(?:limits\.)?(?:bps|iops)-(?:total|read|write)(?:-max(?:-length)?)?$|^(?:x-)?(?:limits\.)?iops-size$/;
@@ -24,11 +37,13 @@ export class UserObjects {
     const options = parseObject(text);
     const type = options.takeText('qom-type');
     if (type === undefined) throw invalid("Parameter 'qom-type' is missing");
-    if (type !== 'secret' && type !== 'throttle-group') {
+    const isOfMachines = MACHINE_OBJECTS.has(type);
+    if (type !== 'secret' && type !== 'throttle-group' && !isOfMachines) {
       throw invalid(`Parameter 'qom-type' does not accept value '${type}'`);
     }
     const id = options.takeText('id');
     if (id === undefined) throw invalid("Parameter 'id' is missing");
+    if (isOfMachines) throw invalid(`invalid object type: ${type}`);
     if (!IDENTIFIER.test(id)) {
       throw invalid(
         "Parameter 'id' expects an identifier\nIdentifiers consist of letters, digits, " +
@@ -62,15 +77,33 @@ export class UserObjects {
     throw new DiskError('invalid-argument', 'graph.no-secret', `No secret with id '${id}'`);
   }
 
+  hasSecret(id: string): boolean {
+    return this.#secrets.has(id);
+  }
+
   hasThrottleGroup(id: string): boolean {
     return this.#throttleGroups.has(id);
   }
 }
 
 function parseObject(text: string): BlockOptions {
-  if (!text.startsWith('{')) return parseKeyval(text, 'qom-type');
+  if (text.startsWith('{')) return parseJsonObject(text);
+  const options = parseKeyval(text, 'qom-type', {
+    onShortForm(word) {
+      throw invalid(`Expected '=' after parameter '${word}'`);
+    },
+  });
+  if (options.has('')) throw invalid("Invalid parameter ''");
+  return options;
+}
+
+function parseJsonObject(text: string): BlockOptions {
   const value = parseLooseJson(text);
   if (!isJsonObject(value)) throw invalid('Invalid JSON object given');
+  for (const name of TEXTS) {
+    if (value[name] === undefined || typeof value[name] === 'string') continue;
+    throw invalid(`Invalid parameter type for '${name}', expected: string`);
+  }
   return BlockOptions.of(value);
 }
 
