@@ -10,6 +10,7 @@ import { Failure, type Program, usage } from './program.ts';
 declare const COMMAND_VERSION: string;
 
 const EXIT_BROKEN_PIPE = 141;
+const SHAPES = { short: 'hVT:', long: { help: 'h', version: 'V', trace: 'T:' } };
 const JSON_LINES = '--json-lines';
 
 /** Each is loaded when it is called. */
@@ -64,18 +65,19 @@ async function exitCodeOf(program: Program, error: unknown): Promise<number> {
 }
 
 async function dispatch(program: Program, args: readonly string[]): Promise<number> {
-  const { options, operands } = parseArguments(
-    program.name,
-    args,
-    { short: 'hVT:', long: { help: 'h', version: 'V', trace: 'T:' } },
-    { stopAtOperand: true },
-  );
-  for (const { name } of options) {
-    if (name === 'h') return await help(program);
-    if (name === 'V') return version(program);
+  const [command, ...rest] = parseArguments(program.name, args, SHAPES, {
+    stopAtOperand: true,
+    onOption({ name }) {
+      if (name === 'h') throw new HelpWanted();
+      if (name !== 'V') return;
+      version(program);
+      throw new Failure([], { exitCode: 0 });
+    },
+  });
+  if (command === undefined) {
+    if (args.length > 0 && program.isLookAlike) return 0;
+    throw usage('Not enough arguments');
   }
-  const [command, ...rest] = operands;
-  if (command === undefined) throw usage('Not enough arguments');
   if (!Object.hasOwn(COMMANDS, command)) {
     program.isJson = seemsToAskForJson(program, rest);
     throw usage(`Command not found: ${command}`);
@@ -106,8 +108,7 @@ async function help(program: Program, command?: string): Promise<number> {
   return 0;
 }
 
-function version(program: Program): number {
+function version(program: Program): void {
   const own = `disk-img ${COMMAND_VERSION}`;
   program.line(program.isLookAlike ? `qemu-img version 7.2.22 (${own})` : own);
-  return 0;
 }

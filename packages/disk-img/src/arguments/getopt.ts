@@ -2,7 +2,7 @@
  * Arguments as getopt_long(3) reads them: options anywhere, short ones in clusters, long ones by any
  * unambiguous beginning, and nothing but operands behind `--`.
  */
-import { usage } from '../program.ts';
+import { Failure } from '../program.ts';
 
 /** Options of a command: by name, whether they take an argument. */
 export interface OptionShapes {
@@ -18,24 +18,37 @@ export interface ParsedOption {
   readonly value: string;
 }
 
-export interface ParsedArguments {
-  /** In the order given. */
-  readonly options: readonly ParsedOption[];
-  readonly operands: readonly string[];
+export interface ParseOptions {
+  /** Whether all that follows the first operand is left alone. */
+  readonly stopAtOperand?: boolean;
+  /** Called for each option before the next one is looked at. */
+  onOption(option: ParsedOption): void;
+}
+
+/** An option that there is not, or that is not given as it has to be. */
+export class OptionFault extends Failure {
+  /** What getopt(3) says of it, where a command leaves that to it. */
+  readonly ownWords: string;
+
+  constructor(words: string, ownWords: string) {
+    super(words, { isUsage: true });
+    this.ownWords = ownWords;
+  }
 }
 
 /**
+ * Hands over the options in the order given.
  * @param command what stands before the arguments; blamed, as getopt does, when the fault lies in the
  *   middle of the first cluster
- * @throws Failure for options that there are not, or that lack their argument
+ * @returns the operands
+ * @throws OptionFault
  */
 export function parseArguments(
   command: string,
   args: readonly string[],
   shapes: OptionShapes,
-  { stopAtOperand = false }: { stopAtOperand?: boolean } = {},
-): ParsedArguments {
-  const options: ParsedOption[] = [];
+  { stopAtOperand = false, onOption }: ParseOptions,
+): readonly string[] {
   const operands: string[] = [];
   let previous = command;
   let lastOperand: string | undefined;
@@ -55,74 +68,84 @@ export function parseArguments(
       lastOperand = arg;
       continue;
     }
-    const found = arg.startsWith('--')
-      ? longOption(arg, args[index + 1], shapes)
-      : shortOptions(arg, { next: args[index + 1], previous: lastOperand ?? previous }, shapes);
-    options.push(...found.options);
-    if (found.tookNext) index += 1;
+    const next = args[index + 1];
+    const tookNext = arg.startsWith('--')
+      ? longOption(arg, { next, onOption }, shapes)
+      : shortOptions(arg, { next, onOption, previous: lastOperand ?? previous }, shapes);
+    if (tookNext) index += 1;
     previous = args[index]!;
   }
-  return { options, operands };
+  return operands;
 }
 
-interface Found {
-  readonly options: readonly ParsedOption[];
-  readonly tookNext: boolean;
+interface Around extends Pick<ParseOptions, 'onOption'> {
+  /** The argument behind it. */
+  readonly next: string | undefined;
 }
 
-function longOption(arg: string, next: string | undefined, { long }: OptionShapes): Found {
+/** @returns whether it took the argument behind it */
+function longOption(arg: string, { next, onOption }: Around, { long }: OptionShapes): boolean {
   const equals = arg.indexOf('=');
   const given = arg.slice(2, equals === -1 ? undefined : equals);
-  const target = longTarget(given, long);
-  if (target === undefined) throw unrecognized(arg);
+  const fullName = fullNameOf(given, arg, long);
+  const target = long[fullName]!;
   const name = target.replace(/:$/, '');
   if (name === target) {
-    if (equals !== -1) throw unrecognized(arg);
-    return { options: [{ name, value: '' }], tookNext: false };
+    if (equals !== -1) {
+      throw unrecognized(arg, `option '--${fullName}' doesn't allow an argument`);
+    }
+    onOption({ name, value: '' });
+    return false;
   }
   if (equals !== -1) {
-    return { options: [{ name, value: arg.slice(equals + 1) }], tookNext: false };
+    onOption({ name, value: arg.slice(equals + 1) });
+    return false;
   }
-  if (next === undefined) throw missing(arg);
-  return { options: [{ name, value: next }], tookNext: true };
+  if (next === undefined) throw missing(arg, `option '--${fullName}' requires an argument`);
+  onOption({ name, value: next });
+  return true;
 }
 
-function longTarget(given: string, long: OptionShapes['long']): string | undefined {
-  if (Object.hasOwn(long, given)) return long[given];
-  const targets = Object.keys(long)
-    .filter((name) => name.startsWith(given))
-    .map((name) => long[name]!);
+function fullNameOf(given: string, arg: string, long: OptionShapes['long']): string {
+  if (Object.hasOwn(long, given)) return given;
+  const names = Object.keys(long).filter((name) => name.startsWith(given));
   // Several names for one and the same are no ambiguity.
-  return new Set(targets).size === 1 ? targets[0] : undefined;
+  if (new Set(names.map((name) => long[name])).size === 1) return names[0]!;
+  if (names.length === 0) throw unrecognized(arg, `unrecognized option '${arg}'`);
+  const possible = names.map((name) => ` '--${name}'`).join('');
+  throw unrecognized(arg, `option '${arg}' is ambiguous; possibilities:${possible}`);
 }
 
+/** @returns whether the last of them took the argument behind */
 function shortOptions(
   arg: string,
-  { next, previous }: { next: string | undefined; previous: string },
+  { next, onOption, previous }: Around & { readonly previous: string },
   { short }: OptionShapes,
-): Found {
-  const options: ParsedOption[] = [];
+): boolean {
   for (let at = 1; at < arg.length; at++) {
     const name = arg[at]!;
     const isLast = at === arg.length - 1;
     const place = name === ':' || name === ';' ? -1 : short.indexOf(name);
-    if (place === -1) throw unrecognized(isLast ? arg : previous);
+    if (place === -1) {
+      throw unrecognized(isLast ? arg : previous, `invalid option -- '${name}'`);
+    }
     if (short[place + 1] !== ':') {
-      options.push({ name, value: '' });
+      onOption({ name, value: '' });
       continue;
     }
-    if (!isLast)
-      return { options: [...options, { name, value: arg.slice(at + 1) }], tookNext: false };
-    if (next === undefined) throw missing(arg);
-    return { options: [...options, { name, value: next }], tookNext: true };
+    if (isLast && next === undefined) {
+      throw missing(arg, `option requires an argument -- '${name}'`);
+    }
+    onOption({ name, value: isLast ? next! : arg.slice(at + 1) });
+    return isLast;
   }
-  return { options, tookNext: false };
+  return false;
 }
 
-function unrecognized(arg: string) {
-  return usage(`unrecognized option '${arg}'`);
+function unrecognized(arg: string, ownWords: string): OptionFault {
+  return new OptionFault(`unrecognized option '${arg}'`, ownWords);
 }
 
-function missing(arg: string) {
-  return usage(`missing argument for option '${arg}'`);
+function missing(arg: string, ownWords: string): OptionFault {
+  return new OptionFault(`missing argument for option '${arg}'`, ownWords);
 }

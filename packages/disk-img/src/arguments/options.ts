@@ -1,5 +1,7 @@
 /** The options of one run of a command, and what several commands make of them. */
+import { UserObjects } from 'diskfile';
 import { Failure, type Program, usage } from '../program.ts';
+import { wordsOf } from '../words/disk-words.ts';
 import { type OptionShapes, parseArguments, type ParsedOption } from './getopt.ts';
 
 /** Options that every command takes. */
@@ -14,6 +16,8 @@ export class CommandOptions {
   readonly operands: readonly string[];
   /** All in the order given. */
   readonly given: readonly ParsedOption[];
+  /** What `--object` defines. */
+  readonly objects = new UserObjects();
   readonly #values = new Map<string, string[]>();
 
   /**
@@ -30,11 +34,16 @@ export class CommandOptions {
     const shapes = { short: `h${short}`, long: { ...COMMON_LONG, ...own, ...long } };
     // Until all is understood, and where it never is, what they seem to ask for counts.
     program.isJson = seemsToAskForJson(program, args);
-    const { options, operands } = parseArguments(command, args, shapes);
-    this.operands = operands;
-    this.given = options;
-    for (const { name, value } of options) {
-      if (name === 'h') throw new HelpWanted(command);
+    const given: ParsedOption[] = [];
+    this.operands = parseArguments(command, args, shapes, {
+      onOption: (option) => {
+        if (option.name === 'h') throw new HelpWanted(command);
+        if (option.name === 'object') defineObject(program, this.objects, option.value);
+        given.push(option);
+      },
+    });
+    this.given = given;
+    for (const { name, value } of given) {
       const values = this.#values.get(name);
       if (values === undefined) this.#values.set(name, [value]);
       else values.push(value);
@@ -70,6 +79,19 @@ export class CommandOptions {
   }
 }
 
+/** @throws Failure */
+function defineObject(program: Program, objects: UserObjects, text: string): void {
+  if (text === 'help' || text === '?') {
+    program.output.text('List of user creatable objects:\n  secret\n  throttle-group\n');
+    throw new Failure([], { exitCode: 0 });
+  }
+  try {
+    objects.define(text);
+  } catch (error) {
+    throw new Failure(wordsOf(error), { cause: error });
+  }
+}
+
 /** For arguments that nobody has made sense of. */
 export function seemsToAskForJson(program: Program, args: readonly string[]): boolean {
   if (program.isLookAlike) return false;
@@ -82,10 +104,10 @@ export function seemsToAskForJson(program: Program, args: readonly string[]): bo
 /** Not a failure: the user asks for help. */
 export class HelpWanted extends Error {
   override readonly name = 'HelpWanted';
-  /** About which he asks. */
-  readonly command: string;
+  /** About which he asks, if about one. */
+  readonly command: string | undefined;
 
-  constructor(command: string) {
+  constructor(command?: string) {
     super();
     this.command = command;
   }

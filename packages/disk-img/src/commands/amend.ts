@@ -14,7 +14,7 @@ import type { Outcome } from '../command.ts';
 import { AMEND_OPTIONS, CREATE_OPTIONS } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
 import { chainTarget, inspect } from '../images/chain-target.ts';
-import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { imageSource, takesImageOptions } from '../images/image-source.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
 import { amendmentWords } from '../words/amendment-words.ts';
@@ -34,7 +34,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   if (asksForHelp(list) && stated !== undefined) return printOptions(program, stated);
   if (options.operands.length !== 1) throw new Failure('Expecting one image file name');
   const isOptions = takesImageOptions(options, 'f');
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   checkCache(options.value('t'));
   const source = imageSource(filename!, { format: stated, isOptions, objects });
   const { format } = inspect(program, source);

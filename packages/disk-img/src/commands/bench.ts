@@ -3,7 +3,7 @@ import { jsonText, type JsonValue } from '@diskfile/command';
 import { benchDisk, type BenchOptions } from 'diskfile';
 import { CommandOptions, isCacheMode } from '../arguments/options.ts';
 import { sizeArgument } from '../arguments/sizes.ts';
-import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
@@ -26,7 +26,7 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   const settings = readSettings(options);
   const filename = options.theImage();
   const isOptions = takesImageOptions(options, 'f');
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
   checkFlushes(settings);
   refuseNative(options, filename);

@@ -3,7 +3,7 @@ import { DiskError, type DiskBitmaps, type DiskFile } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { sizeArgument } from '../arguments/sizes.ts';
 import type { Outcome } from '../command.ts';
-import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { imageSource, takesImageOptions } from '../images/image-source.ts';
 import { closeQuietly, openImage, withDisk } from '../images/open-image.ts';
 import { Failure, type Program } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
@@ -45,7 +45,7 @@ export function run(program: Program, args: readonly string[]): Outcome {
   checkUse(options, actions);
   const [filename, bitmap] = options.operands;
   const isOptions = takesImageOptions(options, 'f');
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   const source = imageSource(filename!, { format: options.value('f'), isOptions, objects });
   // Bitmaps are the image's own, whatever has become of those below.
   const disk = openImage(program, { source, writable: true, backing: false });

@@ -10,12 +10,7 @@ import {
   type RepairMode,
 } from 'diskfile';
 import { checkSourceCache, CommandOptions } from '../arguments/options.ts';
-import {
-  defineObjects,
-  type ImageSource,
-  imageSource,
-  takesImageOptions,
-} from '../images/image-source.ts';
+import { type ImageSource, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { OPEN_GATE, openImage, warnOfRaw } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { findingsText } from '../report/check-findings.ts';
@@ -39,10 +34,10 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
     },
   });
   const repair = repairOption(options.value('r'));
-  const isJson = options.isJson;
   const filename = options.theImage();
+  const isJson = options.isJson;
   const isOptions = takesImageOptions(options, 'f');
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   checkSourceCache(options.value('T'));
   const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
   const forceShare = options.has('U');

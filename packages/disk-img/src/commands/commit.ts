@@ -4,12 +4,7 @@ import { checkCache, CommandOptions } from '../arguments/options.ts';
 import { sizeArgument } from '../arguments/sizes.ts';
 import type { Outcome } from '../command.ts';
 import { chainTarget, inspect, isDetail } from '../images/chain-target.ts';
-import {
-  defineObjects,
-  fileSource,
-  imageSource,
-  takesImageOptions,
-} from '../images/image-source.ts';
+import { fileSource, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
@@ -24,7 +19,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   if (rate !== undefined) sizeArgument('rate limit', rate);
   const filename = options.theImage();
   const isOptions = takesImageOptions(options, 'f');
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   checkCache(options.value('t'));
   const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
   const { backing } = inspect(program, source);

@@ -2,7 +2,7 @@
 import { jsonText } from '@diskfile/command';
 import { type ChainProgress, compareDisks, type Comparison, type DiskFile } from 'diskfile';
 import { CommandOptions, isCacheMode } from '../arguments/options.ts';
-import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { imageSource, takesImageOptions } from '../images/image-source.ts';
 import { closeQuietly, openImage } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program, usage } from '../program.ts';
@@ -37,7 +37,7 @@ async function compare(program: Program, args: readonly string[]): Promise<numbe
   const [firstName, secondName] = options.operands;
   if (options.operands.length !== 2) throw usage('Expecting two image file names');
   const isOptions = takesImageOptions(options, 'f', 'F');
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   const cache = options.value('T');
   if (cache !== undefined && !isCacheMode(cache)) {
     throw new Failure(`Invalid source cache option: ${cache}`);

@@ -1,6 +1,12 @@
 /** `convert`: copies disks into an image of any format. */
 import { hostErrorText } from '@diskfile/command';
-import { convertDiskFile, type ConvertDiskFileOptions, type DiskFile, newFilePath } from 'diskfile';
+import {
+  convertDiskFile,
+  type ConvertDiskFileOptions,
+  type DiskFile,
+  newFilePath,
+  type UserObjects,
+} from 'diskfile';
 import {
   checkCombinations,
   type ConvertSettings,
@@ -17,12 +23,7 @@ import { checkCache, checkSourceCache, CommandOptions } from '../arguments/optio
 import type { Outcome } from '../command.ts';
 import { createOptionsOf, type FormatOption } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
-import {
-  defineObjects,
-  type ImageSource,
-  imageSource,
-  takesImageOptions,
-} from '../images/image-source.ts';
+import { type ImageSource, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { addBacking, backingOf, backingRefusal, newImage } from '../images/new-image.ts';
 import { bitmapsToCopy, copyBitmaps, refuseBrokenBitmaps } from '../images/copy-bitmaps.ts';
 import { closeQuietly, OPEN_GATE, openImage } from '../images/open-image.ts';
@@ -99,7 +100,7 @@ async function convert(
   progress: QemuProgress,
 ): Promise<ImageSource> {
   const { program, options, settings } = conversion;
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   checkSourceCache(options.value('T'));
   const isOptions = takesImageOptions(options, 'f');
   if (settings.snapshot !== undefined && names.length > 1) {
@@ -130,7 +131,7 @@ async function convert(
 interface Work {
   readonly progress: QemuProgress;
   readonly signal: AbortSignal;
-  readonly objects: ReturnType<typeof defineObjects>;
+  readonly objects: UserObjects;
 }
 
 /** What goes for new images and for those that are there. */

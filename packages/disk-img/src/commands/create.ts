@@ -21,7 +21,7 @@ import type { Outcome } from '../command.ts';
 import { CREATE_OPTIONS, createOptionsOf, type FormatOption } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
 import { backingPath } from '../images/backing-path.ts';
-import { defineObjects, imageSource } from '../images/image-source.ts';
+import { imageSource } from '../images/image-source.ts';
 import {
   addBacking,
   type Backing,
@@ -45,8 +45,8 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   const list = joinOptionLists(options.values('o'));
   const [filename, sizeText] = options.operands;
   if (filename === undefined && !asksForHelp(list)) throw usage('Expecting image file name');
-  if (options.operands.length > 2) throw usage(`Unexpected argument: ${options.operands[2]}`);
   const sizeBytes = sizeText === undefined ? undefined : sizeArgument('image size', sizeText);
+  if (options.operands.length > 2) throw usage(`Unexpected argument: ${options.operands[2]}`);
   if (asksForHelp(list)) return printOptions(program, format, filename !== undefined);
   await createImage(program, {
     filename: filename!,
@@ -57,7 +57,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
     backingFormat: options.value('F'),
     unsafe: options.has('u'),
     quiet: options.has('q'),
-    objects: defineObjects(program, options),
+    objects: options.objects,
   });
   return imageSource(filename!, { format });
 }

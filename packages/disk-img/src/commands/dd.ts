@@ -5,7 +5,7 @@ import { MAX_INT64, sizeArgument } from '../arguments/sizes.ts';
 import type { Outcome } from '../command.ts';
 import { createOptionsOf } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
-import { defineObjects, imageSource } from '../images/image-source.ts';
+import { imageSource } from '../images/image-source.ts';
 import { OPEN_GATE, openImage } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
@@ -28,7 +28,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   if (isOptions && options.has('f')) {
     throw new Failure('--image-opts and --format are mutually exclusive');
   }
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   const format = options.value('O') ?? 'raw';
   const source = imageSource(operands.input, { format: options.value('f'), isOptions, objects });
   const disk = openImage(program, { source, forceShare: options.has('U') });

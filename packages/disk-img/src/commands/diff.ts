@@ -11,7 +11,7 @@ import {
   openGuestSync,
 } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
-import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { imageSource, takesImageOptions } from '../images/image-source.ts';
 import { closeQuietly, openImage } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program, usage } from '../program.ts';
@@ -47,7 +47,7 @@ async function diff(program: Program, args: readonly string[]): Promise<number> 
   const names = options.operands;
   if (names.length !== 2) throw usage('Expecting two image file names');
   const isOptions = takesImageOptions(options, 'f', 'F');
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   const disks: DiskFile[] = [];
   const progress = new QemuProgress(program, options.has('p') && !form.isQuiet);
   let isDone = false;

@@ -2,7 +2,7 @@
 import { jsonText } from '@diskfile/command';
 import { digest } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
-import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
 import type { Program } from '../program.ts';
@@ -22,7 +22,7 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   const { isJson } = options;
   const filename = options.theImage();
   const isOptions = takesImageOptions(options, 'f');
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
   const disk = openImage(program, { source, forceShare: options.has('U') });
   const progress = new QemuProgress(program, false);

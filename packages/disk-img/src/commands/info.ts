@@ -3,12 +3,7 @@ import { jsonText } from '@diskfile/command';
 import type { ImageInfo } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { backingPath } from '../images/backing-path.ts';
-import {
-  defineObjects,
-  type ImageSource,
-  imageSource,
-  takesImageOptions,
-} from '../images/image-source.ts';
+import { type ImageSource, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { readInfo } from '../images/read-info.ts';
 import { Failure, type Program } from '../program.ts';
 import { humanInfo, jsonInfo } from '../report/image-info.ts';
@@ -25,11 +20,11 @@ export function run(program: Program, args: readonly string[]): number {
       'force-share': 'U',
     },
   });
-  const { isJson } = options;
   const filename = options.theImage();
+  const { isJson } = options;
   const chain = options.has('backing-chain');
   const isOptions = takesImageOptions(options, 'f');
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
   const images = collect(program, source, { forceShare: options.has('U'), chain });
   if (!isJson) program.output.text(images.map(humanInfo).join('\n'));

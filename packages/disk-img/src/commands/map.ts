@@ -5,7 +5,7 @@ import { type BlockStatus, DiskError, type DiskFile, type ImageInfo } from 'disk
 import { CommandOptions } from '../arguments/options.ts';
 import { MAX_INT64, sizeArgument } from '../arguments/sizes.ts';
 import { backingPath } from '../images/backing-path.ts';
-import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage, withDisk } from '../images/open-image.ts';
 import { Failure, type Program } from '../program.ts';
 import { ALWAYS_PRESENT_FORMATS, UNMAPPED_FORMATS } from '../words/format-names.ts';
@@ -23,14 +23,14 @@ export function run(program: Program, args: readonly string[]): number {
       'force-share': 'U',
     },
   });
-  const { isJson } = options;
   const range = {
     start: offsetOption(options, 's', 'start offset') ?? 0n,
     length: offsetOption(options, 'l', 'max length') ?? MAX_INT64,
   };
   const filename = options.theImage();
+  const { isJson } = options;
   const isOptions = takesImageOptions(options, 'f');
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   const disk = openImage(program, {
     source: imageSource(filename, { format: options.value('f'), isOptions, objects }),
     forceShare: options.has('U'),

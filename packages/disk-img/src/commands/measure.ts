@@ -2,12 +2,13 @@
 import { jsonText } from '@diskfile/command';
 import { measureDiskFileSync, type MeasureDiskFileOptions } from 'diskfile';
 import { joinOptionLists, type OptionValues, readOptions } from '../arguments/option-list.ts';
-import { CommandOptions } from '../arguments/options.ts';
+import { OptionFault } from '../arguments/getopt.ts';
+import { CommandOptions, HelpWanted } from '../arguments/options.ts';
 import { sizeArgument } from '../arguments/sizes.ts';
 import { parseSnapshotParameter } from '../arguments/snapshot-parameter.ts';
 import { createOptionsOf } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
-import { defineObjects, imageSource } from '../images/image-source.ts';
+import { imageSource, takesImageOptions } from '../images/image-source.ts';
 import { newImage } from '../images/new-image.ts';
 import { withDisk } from '../images/open-image.ts';
 import { openAtSnapshot } from '../images/open-snapshot.ts';
@@ -21,22 +22,13 @@ type Measurement = ReturnType<typeof measureDiskFileSync>;
 const MEASURED: ReadonlySet<string> = new Set(['raw', 'qcow2', 'luks']);
 
 export function run(program: Program, args: readonly string[]): number {
-  const options = new CommandOptions(program, 'measure', args, {
-    short: 'f:l:o:O:U',
-    long: {
-      object: 'object:',
-      'image-opts': 'image-opts',
-      output: 'output:',
-      size: 'size:',
-      'force-share': 'U',
-    },
-  });
+  const options = readArguments(program, args);
   const list = joinOptionLists(options.values('o'));
   const snapshot = options.values('l').map(parseSnapshotParameter).at(-1);
   const isJson = options.isJson;
   const sizeText = options.value('size');
   const size = sizeText === undefined ? undefined : sizeArgument('image size', sizeText);
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   checkOperands(options, size);
   const format = options.value('O') ?? 'raw';
   if (!isKnownFormat(format)) throw new Failure(`Unknown file format '${format}'`);
@@ -54,7 +46,7 @@ export function run(program: Program, args: readonly string[]): number {
     print(program, measure(checkedSize(size!, format)), isJson);
     return 0;
   }
-  const isOptions = options.has('image-opts');
+  const isOptions = takesImageOptions(options, 'f');
   const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
   const disk = openAtSnapshot(program, { source, forceShare: options.has('U') }, snapshot);
   withDisk(disk, () => {
@@ -62,6 +54,28 @@ export function run(program: Program, args: readonly string[]): number {
     print(program, measure(disk), isJson);
   });
   return 0;
+}
+
+const SHAPES = {
+  short: 'f:l:o:O:U',
+  long: {
+    object: 'object:',
+    'image-opts': 'image-opts',
+    output: 'output:',
+    size: 'size:',
+    'force-share': 'U',
+  },
+};
+
+/** qemu-img answers what it does not understand with the help here, as nowhere else. */
+function readArguments(program: Program, args: readonly string[]): CommandOptions {
+  try {
+    return new CommandOptions(program, 'measure', args, SHAPES);
+  } catch (error) {
+    if (!program.isLookAlike || !(error instanceof OptionFault)) throw error;
+    program.rawError(`measure: ${error.ownWords}\n`);
+    throw new HelpWanted('measure');
+  }
 }
 
 function refuseUnmeasured(format: string): void {

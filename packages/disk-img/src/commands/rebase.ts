@@ -6,12 +6,7 @@ import type { Outcome } from '../command.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
 import { backingPath } from '../images/backing-path.ts';
 import { chainTarget, inspect } from '../images/chain-target.ts';
-import {
-  defineObjects,
-  type ImageSource,
-  imageSource,
-  takesImageOptions,
-} from '../images/image-source.ts';
+import { type ImageSource, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { OPEN_GATE } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program, usage } from '../program.ts';
@@ -31,7 +26,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
     throw usage('Must specify backing file (-b) or use unsafe mode (-u)');
   }
   const isOptions = takesImageOptions(options, 'f');
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   checkCache(options.value('t'));
   checkSourceCache(options.value('T'));
   const source = imageSource(filename, { format: options.value('f'), isOptions, objects });

@@ -3,12 +3,7 @@ import type { DiskFile, Preallocation } from 'diskfile';
 import { readOptions } from '../arguments/option-list.ts';
 import { CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
-import {
-  defineObjects,
-  type ImageSource,
-  imageSource,
-  takesImageOptions,
-} from '../images/image-source.ts';
+import { type ImageSource, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage, withDisk } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
@@ -18,8 +13,9 @@ const PREALLOCATIONS = ['off', 'metadata', 'falloc', 'full'] as const;
 export function run(program: Program, given: readonly string[]): Outcome {
   const args = program.isLookAlike ? given : sizeLast(given);
   if (args.length < 2) {
-    // A lone `-h` still asks for help.
-    if (args.length === 1) void new CommandOptions(program, 'resize', args, SHAPES);
+    // A lone `-h` asks for help, but by the name of the genuine command.
+    if (args.length === 1 && !program.isLookAlike)
+      void new CommandOptions(program, 'resize', args, SHAPES);
     throw usage('Not enough arguments');
   }
   // The size comes last, and may begin as an option does.
@@ -29,7 +25,7 @@ export function run(program: Program, given: readonly string[]): Outcome {
   if (options.operands.length !== 1) throw usage('Expecting image file name and size');
   const wanted = parseChange(args.at(-1)!);
   const isOptions = takesImageOptions(options, 'f');
-  const objects = defineObjects(program, options);
+  const { objects } = options;
   const source = imageSource(filename!, { format: options.value('f'), isOptions, objects });
   const disk = openResizable(program, source);
   withDisk(disk, () => {

@@ -3,7 +3,7 @@ import { hostErrorText, jsonText, numberedHostError } from '@diskfile/command';
 import { DiskError, type DiskFile } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
-import { defineObjects, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage, warnOfRaw, withDisk } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { snapshotJson } from '../report/image-info.ts';
@@ -23,7 +23,7 @@ export function run(program: Program, args: readonly string[]): Outcome {
   const [action] = chosen;
   const filename = options.theImage();
   const isOptions = takesImageOptions(options);
-  const source = imageSource(filename, { isOptions, objects: defineObjects(program, options) });
+  const source = imageSource(filename, { isOptions, objects: options.objects });
   const disk = openImage(program, {
     source,
     writable: action !== 'l',

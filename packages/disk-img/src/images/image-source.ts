@@ -8,7 +8,7 @@ import {
 } from 'diskfile';
 import type { CommandOptions } from '../arguments/options.ts';
 import { isFormat, isKnownFormat } from '../formats/known-formats.ts';
-import { Failure, type Program } from '../program.ts';
+import { Failure } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
 
 export interface ImageSource {
@@ -49,7 +49,7 @@ export function imageSource(
     throw new Failure(`Could not open '${filename}': ${reason}`, { exitCode });
   }
   try {
-    const graph = isOptions ? parseKeyval(filename) : parseDiskName(filename);
+    const graph = isOptions ? parseKeyval(filename) : parseDiskName(filename, format);
     if (format !== undefined) graph.set('driver', format);
     return { ...source, graph, ...plainImage(graph, objects) };
   } catch (error) {
@@ -76,7 +76,9 @@ function plainImage(graph: BlockOptions, objects: UserObjects): Partial<ImageSou
   const path = options.takeText('file.filename');
   const secret = options.takeText('key-secret') ?? options.takeText('encrypt.key-secret');
   options.take('encrypt.format');
-  const isPlain = isFile && options.isEmpty && path !== undefined && path !== '';
+  // Whether a secret that is missing is missed, the image itself has to say.
+  const isKeyed = secret === undefined || objects.hasSecret(secret);
+  const isPlain = isFile && options.isEmpty && path !== undefined && path !== '' && isKeyed;
   if (!isPlain || format === undefined || !isFormat(format)) return {};
   const passphrase = secret === undefined ? {} : { passphrase: objects.secret(secret) };
   return { graph: undefined, path, format, ...passphrase };
@@ -97,21 +99,4 @@ export function takesImageOptions(options: CommandOptions, ...formats: string[])
     throw new Failure('--image-opts and --format are mutually exclusive');
   }
   return isOptions;
-}
-
-/** Defines what `--object` says. @throws Failure */
-export function defineObjects(program: Program, options: CommandOptions): UserObjects {
-  const objects = new UserObjects();
-  for (const text of options.values('object')) {
-    if (text === 'help' || text === '?') {
-      program.output.text('List of user creatable objects:\n  secret\n  throttle-group\n');
-      throw new Failure([], { exitCode: 0 });
-    }
-    try {
-      objects.define(text);
-    } catch (error) {
-      throw new Failure(wordsOf(error), { cause: error });
-    }
-  }
-  return objects;
 }

@@ -39,6 +39,9 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
   }
   try {
     const disk = openSource(source, how);
+    for (const { detail, message } of disk.warnings) {
+      if (detail === 'graph.empty-backing') program.warn(`warning: ${message}`);
+    }
     if (program.isLookAlike) refuseAsQemu(disk, wantsKey);
     if (writable && source.format === undefined) warnOfProbing(program, source, disk);
     return disk;

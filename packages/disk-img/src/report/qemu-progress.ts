@@ -54,7 +54,8 @@ export class QemuProgress {
     if (isDone) this.complete();
     if (this.#other instanceof ProgressBar) this.#other.finish();
     if (this.#isShown) this.#program.output.text('\n');
-    this.#program.output.flush();
+    // In place of qemu-img: why it has failed comes before that end of the line.
+    if (isDone || !this.#program.isLookAlike) this.#program.output.flush();
   }
 
   #report(): void {
