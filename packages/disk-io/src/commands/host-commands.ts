@@ -12,6 +12,7 @@ export const sleepCommand: Command = {
   atLeast: 1,
   atMost: 1,
   summary: 'waits for the given value in milliseconds',
+  needsNoDisk: true,
   async run({ console }, { operands }) {
     const text = operands[0]!;
     const match = /^\s*\+?(0[xX][0-9a-fA-F]+|\d+)/.exec(text);

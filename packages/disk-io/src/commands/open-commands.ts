@@ -8,6 +8,7 @@ import { DEFAULT_REQUEST, openDisk, type OpenRequest } from '../shell/open-disk.
 import type { Session } from '../shell/session.ts';
 import { canReopen } from '../text/format-habits.ts';
 import { changeReason, openReason } from '../text/failure-words.ts';
+import { NODE, refusalOf, trueChanges } from './reopen-refusal.ts';
 import { Options, UsageFault } from './request-arguments.ts';
 
 export const openCommand: Command = {
@@ -109,6 +110,7 @@ export async function open(session: Session, request: OpenRequest): Promise<Outc
     const disk = await openDisk(request, session.objects);
     session.use({ disk, request });
     for (const { detail, message } of disk.warnings) {
+      if (detail === 'graph.empty-backing') console.error(`warning: ${message}`);
       if (detail === 'graph.probed-raw') console.err(`WARNING: ${message}\n`);
     }
     return 'done';
@@ -164,48 +166,15 @@ export const reopenCommand: Command = {
       );
       return 'failed';
     }
-    const refusal = refusalOf(options, changes);
+    const images = session.disk.info();
+    const refusal = refusalOf(options, changes, images);
     if (refusal !== undefined) {
       console.error(refusal);
       return 'failed';
     }
-    return await reopen(session, { options, changes, cache });
+    return await reopen(session, { options, changes: trueChanges(changes, images), cache });
   },
 };
-
-/** The name of the node; QEMU makes up one with two random digits at the end. */
-const NODE = '#block100';
-
-/** Options that a disk keeps for as long as it is open. */
-const FIXED = [
-  'driver',
-  'node-name',
-  'filename',
-  'file.filename',
-  'force-share',
-  'data-file',
-  'discard-no-unref',
-];
-const READ_ONLY = 'read-only';
-const CACHE_OPTIONS = ['cache.direct', 'cache.no-flush', 'cache.writeback'];
-
-function refusalOf(options: Options, changes: BlockOptions): string | undefined {
-  if ((options.has('r') || options.has('w')) && changes.has(READ_ONLY)) {
-    return `Cannot set both -r/-w and '${READ_ONLY}'`;
-  }
-  if (options.has('c') && CACHE_OPTIONS.some((name) => changes.has(name))) {
-    return 'Cannot set both -c and the cache options';
-  }
-  if (changes.copy().takeFlag(READ_ONLY) === true && !options.has('r')) {
-    return `Read-only block node '${NODE}' cannot support read-write users`;
-  }
-  const backing = changes.peekText('backing');
-  if (backing !== undefined && backing !== '') {
-    return `Cannot find device='' nor node-name='${backing}'`;
-  }
-  const fixed = FIXED.find((name) => changes.has(name));
-  return fixed === undefined ? undefined : `Cannot change the option '${fixed}'`;
-}
 
 interface Changes {
   readonly options: Options;

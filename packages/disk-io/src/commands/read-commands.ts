@@ -1,5 +1,6 @@
 /** Commands that read. */
 import type { Command, Outcome } from '../shell/command.ts';
+import { atOnce, later } from '../shell/tell-failure.ts';
 import type { Session } from '../shell/session.ts';
 import { hexDump } from '../text/hex-dump.ts';
 import { ioReport } from '../text/io-report.ts';
@@ -130,7 +131,7 @@ export const aioReadCommand: Command = {
       return 'done';
     }
     const request = vectored(given);
-    session.track(() => read(session, { ...request, verb: 'readv' }));
+    session.track(() => read(session, { ...request, verb: 'readv' }, later(session)));
     return 'done';
   },
 };
@@ -147,7 +148,11 @@ function vectored(given: Parameters<Command['run']>[1]): Omit<ReadRequest, 'verb
   return { offset, length, expected, options };
 }
 
-async function read(session: Session, request: ReadRequest): Promise<Outcome> {
+async function read(
+  session: Session,
+  request: ReadRequest,
+  tellFailure = atOnce(session),
+): Promise<Outcome> {
   const { offset, length, expected, options, verb } = request;
   const { console } = session;
   const startedAt = performance.now();
@@ -155,7 +160,7 @@ async function read(session: Session, request: ReadRequest): Promise<Outcome> {
   try {
     bytes = await session.read(offset, length, options.has('b'));
   } catch (error) {
-    console.out(`${verb} failed: ${session.reasonOf(error)}\n`);
+    tellFailure(`${verb} failed: ${session.reasonOf(error)}\n`);
     return 'failed';
   }
   const milliseconds = performance.now() - startedAt;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { GivenArguments } from '../program/getopt.ts';
 import type { Command, Outcome } from '../shell/command.ts';
 import type { Session } from '../shell/session.ts';
+import { atOnce, later, type TellFailure } from '../shell/tell-failure.ts';
 import { discard, writeZeroes } from '../shell/zeroing.ts';
 import { hostReason } from '../text/failure-words.ts';
 import { ioReport } from '../text/io-report.ts';
@@ -139,7 +140,9 @@ export const aioWriteCommand: Command = {
       throw new ArgumentFault('-u requires -z to be specified');
     }
     const request = vectored(given);
-    session.track((dataDone) => write(session, { ...request, verb: 'aio_write' }, dataDone));
+    session.track((dataDone) =>
+      write(session, { ...request, verb: 'aio_write' }, { dataDone, tellFailure: later(session) }),
+    );
     return 'done';
   },
 };
@@ -225,11 +228,17 @@ function vectored(given: GivenArguments): Omit<WriteRequest, 'verb'> {
   return { offset, length: vectorOf(lengths), options, content: Uint8Array.of(pattern) };
 }
 
-/** @param dataDone called before what is written is made durable */
+/** Who is told how a write goes. */
+interface Ends {
+  /** Called before what is written is made durable. */
+  readonly dataDone?: () => void;
+  readonly tellFailure?: TellFailure;
+}
+
 async function write(
   session: Session,
   request: WriteRequest,
-  dataDone = () => {},
+  { dataDone = () => {}, tellFailure = atOnce(session) }: Ends = {},
 ): Promise<Outcome> {
   const { offset, length, options, verb } = request;
   const { console } = session;
@@ -241,7 +250,7 @@ async function write(
     // QEMU's driver makes compressed clusters durable with whatever comes later.
     if (!options.has('c')) await session.written(options.has('f'));
   } catch (error) {
-    console.out(`${verb} failed: ${session.reasonOf(error)}\n`);
+    tellFailure(`${verb} failed: ${session.reasonOf(error)}\n`);
     return 'failed';
   } finally {
     session.endWriting();

@@ -1,5 +1,6 @@
 /** From the arguments of the process to its exit code. */
 import { basename } from 'node:path';
+import { wordsOf } from '@diskfile/command';
 import { BlockOptions, DiskError, parseKeyval, UserObjects } from 'diskfile';
 import { open, warnOfShortForm } from '../commands/open-commands.ts';
 import { DEFAULT_REQUEST, type OpenRequest } from '../shell/open-disk.ts';
@@ -58,7 +59,7 @@ async function run(console: Console, given: GivenArguments): Promise<number> {
     for (const { name, value } of given.options) if (name === 'object') objects.define(value);
   } catch (error) {
     if (!(error instanceof StartFault) && !(error instanceof DiskError)) throw error;
-    console.error(error.message);
+    console.error(error instanceof DiskError ? wordsOf(error) : error.message);
     return 1;
   }
   const session = new Session(console, objects);

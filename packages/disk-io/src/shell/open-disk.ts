@@ -90,10 +90,11 @@ export async function openDisk(request: OpenRequest, objects: UserObjects): Prom
 }
 
 /** A name together with options: these say what else there is to say of the node. */
-function graphOf({ name, options }: OpenRequest): BlockOptions {
-  if (name === undefined) return options;
-  const graph = parseDiskName(name);
-  graph.add(options);
+function graphOf({ name, options, cache }: OpenRequest): BlockOptions {
+  const graph =
+    name === undefined ? options.copy() : parseDiskName(name, options.peekText('driver'));
+  if (name !== undefined) graph.add(options);
+  if (cache.direct && !graph.has('cache.direct')) graph.set('cache.direct', true);
   return graph;
 }
 

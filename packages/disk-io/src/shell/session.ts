@@ -30,6 +30,9 @@ export class Session {
   /** Writes that have ended, and how many had when a flush last began: QEMU flushes for those alone. */
   #ended = 0;
   #flushed = 0;
+  /** What requests have failed for, and nobody was told; the latest first, as QEMU tells it. */
+  readonly #untold: string[] = [];
+  #isWaiting = false;
   #before: Promise<unknown> = Promise.resolve();
 
   constructor(console: Console, objects: UserObjects) {
@@ -203,9 +206,31 @@ export class Session {
     return this.#pending.size === 0;
   }
 
+  /** Says why a request under way has failed: at once to who waits at a prompt, else at its end. */
+  tellLater(text: string): void {
+    this.#untold.unshift(text);
+    if (this.#isWaiting) this.#tell();
+  }
+
+  /** Waits for what comes next; whatever ends meanwhile is told of. */
+  async waitFor<T>(next: Promise<T>): Promise<T> {
+    this.#isWaiting = true;
+    this.#tell();
+    try {
+      return await next;
+    } finally {
+      this.#isWaiting = false;
+    }
+  }
+
+  #tell(): void {
+    for (const text of this.#untold.splice(0)) this.console.out(text);
+  }
+
   /** Returns once all requests under way have ended. */
   async drain(): Promise<void> {
-    while (!this.isIdle) await Promise.all(this.#pending);
+    while (!this.isIdle) await this.waitFor(Promise.all(this.#pending));
+    this.#tell();
   }
 
   /** @returns whether all was written out; if not, that is said */

@@ -23,12 +23,12 @@ export async function runPrompt(session: Session): Promise<boolean> {
   for (;;) {
     console.out(`${console.name}> `);
     console.flush();
-    const line = await input.next();
+    await letOthersGoOn(session);
+    const line = await session.waitFor(input.next());
     if (line === undefined) return succeeded;
     const outcome = await runLine(session, line);
     if (outcome === 'quit') return succeeded;
     succeeded &&= outcome === 'done';
-    await letOthersGoOn(session);
   }
 }
 

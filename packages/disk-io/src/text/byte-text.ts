@@ -1,7 +1,10 @@
 /** Numbers of bytes as qemu-io reads and prints them. */
 
 const UNITS = 'bkmgtpe';
-const MAX_INT64 = 2 ** 63;
+const MAX_INT64 = 2n ** 63n - 1n;
+
+/** The largest number below 2^63. */
+const MAX_NUMBER = 2 ** 63 - 1024;
 
 export type ParsedNumber = { readonly value: number } | { readonly fault: string };
 
@@ -19,8 +22,12 @@ export function parseNumber(text: string): ParsedNumber {
       fault: `Parsing error: non-numeric argument, or extraneous/unrecognized suffix -- ${text}`,
     };
   }
-  const value = Math.trunc(Number(hexadecimal ?? decimal) * 1024 ** exponent);
-  if (value < MAX_INT64) return { value };
+  const whole = hexadecimal ?? decimal!;
+  const bytes = whole.includes('.')
+    ? BigInt(Math.trunc(Number(whole) * 1024 ** exponent))
+    : BigInt(whole) * 1024n ** BigInt(exponent);
+  // No more than what is still below 2^63 as a number.
+  if (bytes <= MAX_INT64) return { value: Math.min(Number(bytes), MAX_NUMBER) };
   return { fault: `Parsing error: argument too large -- ${text}` };
 }
 
