@@ -86,34 +86,34 @@ export class DiskStorage extends StorageWrapper implements WritableStorage {
   }
 
   override punchHoleSync(offset: number, lengthBytes: number): boolean {
-    const within = this.#within(offset, lengthBytes);
-    if (within > 0) this.disk.writeZeroesSync(offset, within, { mayUnmap: true });
-    return true;
+    return this.zeroSync(offset, lengthBytes, true);
   }
 
-  override async punchHole(offset: number, lengthBytes: number): Promise<boolean> {
-    const within = this.#within(offset, lengthBytes);
-    if (within > 0) await this.disk.writeZeroes(offset, within, { mayUnmap: true });
-    return true;
+  override punchHole(offset: number, lengthBytes: number): Promise<boolean> {
+    return this.zero(offset, lengthBytes, true);
   }
 
   zeroSync(offset: number, lengthBytes: number, mayUnmap: boolean): boolean {
-    this.disk.writeZeroesSync(offset, this.#within(offset, lengthBytes), { mayUnmap });
+    const within = this.#within(offset, lengthBytes);
+    if (within > 0) this.disk.writeZeroesSync(offset, within, { mayUnmap });
     return true;
   }
 
   async zero(offset: number, lengthBytes: number, mayUnmap: boolean): Promise<boolean> {
-    await this.disk.writeZeroes(offset, this.#within(offset, lengthBytes), { mayUnmap });
+    const within = this.#within(offset, lengthBytes);
+    if (within > 0) await this.disk.writeZeroes(offset, within, { mayUnmap });
     return true;
   }
 
   /** Unlike a hole, this leaves parts of clusters as they are. */
   discardSync(offset: number, lengthBytes: number): void {
-    this.disk.discardSync(offset, this.#within(offset, lengthBytes));
+    const within = this.#within(offset, lengthBytes);
+    if (within > 0) this.disk.discardSync(offset, within);
   }
 
   async discard(offset: number, lengthBytes: number): Promise<void> {
-    await this.disk.discard(offset, this.#within(offset, lengthBytes));
+    const within = this.#within(offset, lengthBytes);
+    if (within > 0) await this.disk.discard(offset, within);
   }
 
   #within(offset: number, lengthBytes: number): number {

@@ -16,3 +16,19 @@ it('grows for writes side by side, in whatever order they come', async () => {
   expect(offsets.map((offset) => bytes[offset + 511])).toEqual([1, 2, 3, 4, 5]);
   await storage.close();
 });
+
+it('leaves what lies behind its end alone, as files do', async () => {
+  const file = new MemoryStorage(new Uint8Array(1024).fill(1));
+  const storage = new DiskStorage(await openDiskFile(file, { format: 'raw', readOnly: false }));
+  for (const offset of [4096, 1024, 512]) {
+    expect(storage.zeroSync(offset, 4096, false)).toBe(true);
+    expect(await storage.zero(offset, 4096, true)).toBe(true);
+    expect(storage.punchHoleSync(offset, 4096)).toBe(true);
+    storage.discardSync(offset, 4096);
+    await storage.discard(offset, 4096);
+  }
+  const bytes = new Uint8Array(1024);
+  storage.readSync(bytes, 0);
+  expect([storage.sizeBytes, bytes[511], bytes[512]]).toEqual([1024, 1, 0]);
+  storage.closeSync();
+});
