@@ -1,9 +1,10 @@
 /** The running program: its name, what it says, and how it ends. */
 import { basename } from 'node:path';
-import { Output, writeError } from '@diskfile/command';
+import { isTerminal, Output, writeError } from '@diskfile/command';
 import { failureJson, warningJson } from './words/error-json.ts';
 import { hintOf } from './words/hints.ts';
 
+const STDERR = 2;
 const WIPE_LINE = '\r\u001b[K';
 
 /** The name by which scripts know the program whose language this one speaks. */
@@ -51,11 +52,14 @@ export interface Streams {
   readonly output: Pick<Output, 'text' | 'bytes' | 'flush' | 'isTerminal'>;
   /** Standard error, at once. */
   writeError(text: string): void;
+  /** Whether a person reads standard error; no when left out. */
+  isErrorTerminal?(): boolean;
 }
 
 const PROCESS_STREAMS: Streams = {
   output: new Output(),
   writeError,
+  isErrorTerminal: () => isTerminal(STDERR),
 };
 
 export class Program {
@@ -101,6 +105,11 @@ export class Program {
   /** The same for lines that are printed as they are; to programs, all are one warning. */
   rawWarning(lines: string): void {
     this.rawError(this.isJson ? warningJson(lines) : lines);
+  }
+
+  /** Whether both streams lead to a terminal. */
+  get canDraw(): boolean {
+    return this.output.isTerminal && this.#streams.isErrorTerminal?.() === true;
   }
 
   /** Draws on the current line of the terminal, in the place of what was drawn there. */

@@ -33,8 +33,9 @@ async function run(name: string, line: string, isTerminal = false): Promise<Resu
     flush: () => undefined,
   };
   const writeError = (text: string) => void ([stderr, both] = [stderr + text, both + text]);
+  const isErrorTerminal = () => isTerminal;
   const args = line.split(' ').map((word) => word.replaceAll('./', `${directory}/`));
-  const code = await runProgram(new Program(name, { output, writeError }), args);
+  const code = await runProgram(new Program(name, { output, writeError, isErrorTerminal }), args);
   return { code, stdout, stderr, both };
 }
 

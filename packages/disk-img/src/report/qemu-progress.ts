@@ -73,7 +73,7 @@ function otherForm(program: Program, isShown: boolean): ProgressBar | ProgressLi
   const lines = (): ProgressLines => new ProgressLines((line) => program.rawError(line));
   if (program.jsonLines) return lines();
   if (!isShown || program.isLookAlike) return undefined;
-  if (program.output.isTerminal) return new ProgressBar(program);
+  if (program.canDraw) return new ProgressBar(program);
   // Nothing but the document goes to standard output.
   return program.isJson ? lines() : undefined;
 }
