@@ -8,6 +8,7 @@ import { nativeCalls } from './native-calls.ts';
 /** Modes of fallocate(2). */
 const KEEP_SIZE = 1;
 const PUNCH_HOLE = 2;
+const ZERO_RANGE = 16;
 
 /** What the host answers when it, or the file's file system, has no such thing. */
 const NOT_THERE = new Set(['EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'ENODEV', 'EINVAL']);
@@ -15,6 +16,14 @@ const NOT_THERE = new Set(['EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'ENODEV', 'EINVAL'
 /** Turns a range into a hole; false where that cannot be done. @throws a host error */
 export function punchHole(fd: number, offset: number, lengthBytes: number): boolean {
   return fallocate(fd, KEEP_SIZE + PUNCH_HOLE, offset, lengthBytes);
+}
+
+/**
+ * Makes a range read as zeros and keeps its space, growing the file; false where that cannot be
+ * done. @throws a host error
+ */
+export function zeroSpace(fd: number, offset: number, lengthBytes: number): boolean {
+  return fallocate(fd, ZERO_RANGE, offset, lengthBytes);
 }
 
 /** Reserves a range, growing the file; false where that cannot be done. @throws a host error */

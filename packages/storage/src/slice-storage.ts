@@ -164,6 +164,22 @@ export class WritableSliceStorage extends SliceStorage implements WritableStorag
     return await this.storage.punchHole(this.#place('discard', offset, lengthBytes), lengthBytes);
   }
 
+  zeroSync(offset: number, lengthBytes: number, mayUnmap: boolean): boolean {
+    const at = this.#place('write', offset, lengthBytes);
+    return (
+      this.storage.zeroSync?.(at, lengthBytes, mayUnmap) ??
+      (mayUnmap && this.storage.punchHoleSync(at, lengthBytes))
+    );
+  }
+
+  async zero(offset: number, lengthBytes: number, mayUnmap: boolean): Promise<boolean> {
+    const at = this.#place('write', offset, lengthBytes);
+    return (
+      (await this.storage.zero?.(at, lengthBytes, mayUnmap)) ??
+      (mayUnmap && (await this.storage.punchHole(at, lengthBytes)))
+    );
+  }
+
   allocateSync(offset: number, lengthBytes: number): boolean {
     return this.storage.allocateSync(this.#place('allocate', offset, lengthBytes), lengthBytes);
   }

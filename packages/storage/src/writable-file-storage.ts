@@ -6,7 +6,7 @@ import type { SharedFile, WritableStorage } from '@diskfile/core';
 import { type FileIdentity, FileStorage, MAX_REQUEST_BYTES } from './file-storage.ts';
 import { hostError } from './host-error.ts';
 import type { OpenedFile } from './host-files.ts';
-import { punchHole, reserveSpace } from './host-space.ts';
+import { punchHole, reserveSpace, zeroSpace } from './host-space.ts';
 import { nothingWritten, writeShared } from './shared-file.ts';
 
 const fdatasyncAsync = promisify(fs.fdatasync);
@@ -215,14 +215,33 @@ export class WritableFileStorage extends FileStorage implements WritableStorage 
     return this.punchHoleSync(offset, lengthBytes);
   }
 
+  /** Where the space has to stay, the host marks it as unwritten. */
+  zeroSync(offset: number, lengthBytes: number, mayUnmap: boolean): boolean {
+    if (mayUnmap && this.punchHoleSync(offset, lengthBytes)) return true;
+    return this.#changeSpace('write', zeroSpace, offset, lengthBytes);
+  }
+
+  async zero(offset: number, lengthBytes: number, mayUnmap: boolean): Promise<boolean> {
+    return this.zeroSync(offset, lengthBytes, mayUnmap);
+  }
+
   allocateSync(offset: number, lengthBytes: number): boolean {
-    const fd = this.descriptor.get('allocate');
+    return this.#changeSpace('allocate', reserveSpace, offset, lengthBytes);
+  }
+
+  #changeSpace(
+    op: 'write' | 'allocate',
+    change: typeof reserveSpace,
+    offset: number,
+    lengthBytes: number,
+  ): boolean {
+    const fd = this.descriptor.get(op);
     if (lengthBytes === 0) return true;
     try {
-      if (!reserveSpace(fd, offset, lengthBytes)) return false;
+      if (!change(fd, offset, lengthBytes)) return false;
     } catch (cause) {
       this.#measure(fd);
-      throw hostError(cause, 'allocate', this.name, offset);
+      throw hostError(cause, op, this.name, offset);
     }
     this.#written(offset + lengthBytes);
     return true;

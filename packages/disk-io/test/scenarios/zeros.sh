@@ -10,3 +10,7 @@ for raw in off on; do
 qemu-img create -q -f qcow2 -o data_file=data.$raw,data_file_raw=$raw ext.$raw 1M
 qemu-io -c "write 0 400k" -c "write -z 0 64k" -c "write -zu 64k 64k" -c "discard 128k 64k" -c "write -z -n 192k 4k" -c "write -z -n 256k 64k" -c "write -z 321k 1k" ext.$raw
 map ext.$raw; md5sum data.$raw; qemu-img check ext.$raw; done
+echo "== raw disks keep the space of zeros, as space that was not written"
+rm -f plain; truncate -s 1M plain; for z in "write -P 1 0 192k" "write -z 64k 64k" "write -z 512k 64k" "write -zu 128k 4k" "write -z 1000000 48577"; do qemu-io -f raw -c "$z" plain; qemu-img map -f raw --output=json plain; done
+du -k plain | cut -f1; stat -c %s plain
+qemu-io -c "write -z 64k 4k" -c "write -P 3 8k 4k" --image-opts driver=raw,offset=64k,size=128k,file.filename=plain; qemu-img map -f raw --output=json plain
