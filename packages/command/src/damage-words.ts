@@ -35,6 +35,10 @@ export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'qed.table-size': ofImage('QED table size is invalid'),
   'vdi.block-count': vdiMapWords,
   'vdi.data-offset': (error) => vdiWords(error, 'unaligned data offset #'),
+  'vdi.disk-size': (error) => {
+    const size = Number(numberIn(error)).toString(16);
+    return `Unsupported VDI image size (size is 0x${size}, max supported is 0x1fffff8000000)`;
+  },
   'vdi.map-offset': (error) => vdiWords(error, 'unaligned block map offset #'),
   'vdi.map-size': (error) => vdiWords(error, 'too many blocks #, max is 536870784'),
   'vdi.sector-size': (error) => vdiWords(error, 'sector size # is not 512'),

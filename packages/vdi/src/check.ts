@@ -9,7 +9,7 @@ import {
   readBytes,
   type Step,
 } from '@diskfile/core';
-import { ALLOCATED_AT, HEADER_BYTES, parseHeader, type VdiHeader } from './header.ts';
+import { ALLOCATED_AT, checkTables, HEADER_BYTES, parseHeader, type VdiHeader } from './header.ts';
 import { BLOCK_FREE, BLOCK_ZERO } from './structs.ts';
 
 /** Of the map, read at a time. */
@@ -20,7 +20,9 @@ const ENTRY_BYTES = 4;
 export function* checkVdi(context: CheckContext): Step<CheckReport> {
   if (context.repair !== undefined) throw notRepaired();
   const head = yield* readBytes(context.storage, 0, HEADER_BYTES);
-  const walk = new MapWalk(parseHeader(head, context.limits), context);
+  const header = parseHeader(head);
+  checkTables(header, context.limits);
+  const walk = new MapWalk(header, context);
   yield* walk.run();
   return walk.report();
 }

@@ -8,14 +8,13 @@ import {
   truncateStorage,
   writeBytes,
 } from '@diskfile/core';
+import { MAX_BLOCKS } from './header.ts';
 import { header1, IMAGE_TYPE, preHeader, VDI_SIGNATURE, VDI_VERSION } from './structs.ts';
 
 const SECTOR_BYTES = 512;
 const BLOCK_BYTES = 1024 * 1024;
 /** The map's place in every image that VirtualBox or QEMU makes. */
 const MAP_OFFSET = 512;
-/** QEMU's bound, and so the largest image that everybody reads. */
-const MAX_BLOCKS = 0x1fff_ff80;
 const FILE_INFO = '<<< diskfile VM Virtual Disk Image >>>\n';
 /** Bytes of the header from its length field on; VirtualBox adds a geometry after QEMU's. */
 const HEADER_LENGTH = 0x180;

@@ -38,6 +38,10 @@ export const PARENT_MODIFY_AT = preHeader.spanBytes + header1.offsetOf('uuidPare
 
 const SECTOR_BYTES = 512;
 const MAX_BLOCK_BYTES = 256 * 1024 * 1024;
+/** QEMU's bound, and so the largest map that everybody reads. */
+export const MAX_BLOCKS = 0x1fff_ff80;
+/** The largest disk: as many blocks of the usual size. */
+const MAX_SIZE_BYTES = MAX_BLOCKS * 1024 * 1024;
 const TYPES: Readonly<Record<number, VdiType>> = {
   [IMAGE_TYPE.normal]: 'dynamic',
   [IMAGE_TYPE.fixed]: 'static',
@@ -47,9 +51,9 @@ const TYPES: Readonly<Record<number, VdiType>> = {
 
 /**
  * @param head {@link HEADER_BYTES} from the start of the image
- * @throws DiskError `corrupt`, `unsupported` or `limit`
+ * @throws DiskError `corrupt` or `unsupported`
  */
-export function parseHeader(head: Uint8Array, limits: Limits): VdiHeader {
+export function parseHeader(head: Uint8Array): VdiHeader {
   const { u32Signature, u32Version } = preHeader.decode(head);
   if (u32Signature !== VDI_SIGNATURE) {
     const given = u32Signature.toString(16).padStart(8, '0');
@@ -68,7 +72,7 @@ export function parseHeader(head: Uint8Array, limits: Limits): VdiHeader {
   if (type === undefined) {
     throw corrupt('vdi.type', `There is no image type ${raw.u32Type}`, fieldOffset('u32Type'));
   }
-  checkGeometry(raw, limits);
+  checkGeometry(raw);
   return {
     type,
     sizeBytes: alignUp(raw.cbDisk, SECTOR_BYTES),
@@ -95,8 +99,12 @@ function uuidText(uuid: Uint8Array): string {
   return formatGuid(uuid).toLowerCase();
 }
 
-function checkGeometry(raw: ReturnType<typeof header1.decode>, limits: Limits): void {
+function checkGeometry(raw: ReturnType<typeof header1.decode>): void {
   const { cbSector, cbBlock, cbBlockExtra, cBlocks, cbDisk, offBlocks, offData } = raw;
+  if (cbDisk > MAX_SIZE_BYTES) {
+    const size = `${cbDisk} bytes`;
+    throw corrupt('vdi.disk-size', `A disk of ${size} is too large`, fieldOffset('cbDisk'));
+  }
   if (cbSector !== SECTOR_BYTES) {
     throw corrupt('vdi.sector-size', `Sectors of ${cbSector} bytes`, fieldOffset('cbSector'));
   }
@@ -111,12 +119,8 @@ function checkGeometry(raw: ReturnType<typeof header1.decode>, limits: Limits): 
       fieldOffset('cbBlockExtra'),
     );
   }
-  // The map is read page by page, but a writer has to know all of it.
-  if (cBlocks * 4 > limits.maxStructureBytes) {
-    throw new DiskError('limit', 'vdi.map-size', `A map of ${cBlocks} blocks is too long`, {
-      offset: fieldOffset('cBlocks'),
-      hint: 'Raise limits.maxStructureBytes if the image can be trusted.',
-    });
+  if (cBlocks > MAX_BLOCKS) {
+    throw corrupt('vdi.map-size', `A map of ${cBlocks} blocks is too long`, fieldOffset('cBlocks'));
   }
   if (divideUp(cbDisk, cbBlock) > cBlocks) {
     throw corrupt(
@@ -132,13 +136,31 @@ function checkGeometry(raw: ReturnType<typeof header1.decode>, limits: Limits): 
       fieldOffset('offBlocks'),
     );
   }
-  if (offData % SECTOR_BYTES !== 0 || offData < offBlocks + cBlocks * 4) {
-    throw corrupt(
-      'vdi.data-offset',
-      `The data begins at 0x${offData.toString(16)}, where none can be`,
-      fieldOffset('offData'),
-    );
+  if (offData % SECTOR_BYTES !== 0) throw misplacedData(offData);
+}
+
+/**
+ * What a writer or a check, which have to know all of the map, ask for. One who only reads goes
+ * through it page by page, wherever it lies.
+ * @throws DiskError `corrupt` or `limit`
+ */
+export function checkTables(header: VdiHeader, limits: Limits): void {
+  const { blockCount, mapOffset, dataOffset } = header;
+  if (dataOffset < mapOffset + blockCount * 4) throw misplacedData(dataOffset);
+  if (blockCount * 4 > limits.maxStructureBytes) {
+    throw new DiskError('limit', 'vdi.map-limit', `A map of ${blockCount} blocks is too long`, {
+      offset: fieldOffset('cBlocks'),
+      hint: 'Raise limits.maxStructureBytes if the image can be trusted.',
+    });
   }
+}
+
+function misplacedData(dataOffset: number): DiskError {
+  return corrupt(
+    'vdi.data-offset',
+    `The data begins at 0x${dataOffset.toString(16)}, where none can be`,
+    fieldOffset('offData'),
+  );
 }
 
 function fieldOffset(field: Parameters<typeof header1.offsetOf>[0]): number {

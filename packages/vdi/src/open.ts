@@ -10,7 +10,7 @@ import {
   writableStorage,
 } from '@diskfile/core';
 import { BlockMap, WritableBlockMap } from './block-map.ts';
-import { corrupt, HEADER_BYTES, parseHeader, type VdiHeader } from './header.ts';
+import { checkTables, corrupt, HEADER_BYTES, parseHeader, type VdiHeader } from './header.ts';
 import { VdiImage } from './image.ts';
 
 export function* openVdi(context: OpenContext): Step<VdiImage> {
@@ -21,7 +21,7 @@ export function* openVdi(context: OpenContext): Step<VdiImage> {
     'A VDI image',
     'VirtualBox keeps each snapshot in a file of its own: open that.',
   );
-  const header = parseHeader(yield* readBytes(storage, 0, HEADER_BYTES), limits);
+  const header = parseHeader(yield* readBytes(storage, 0, HEADER_BYTES));
   if (!context.writable) {
     return new VdiImage(header, new BlockMap(storage, header, limits), undefined);
   }
@@ -41,6 +41,7 @@ function* openWritable({ storage: file, limits }: OpenContext, header: VdiHeader
       },
     );
   }
+  checkTables(header, limits);
   const places = yield* countPlaces(new BlockMap(storage, header, limits), header);
   return new WritableBlockMap(storage, header, limits, places);
 }

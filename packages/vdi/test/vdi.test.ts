@@ -88,6 +88,20 @@ describe('a VDI image', () => {
     expect(detailOf(() => disk.readSync(new Uint8Array(1), 0))).toBe(detail);
   });
 
+  it('reads where the map is longer than what lies before the data, and does not write', () => {
+    const storage = patched(344, 512);
+    open(storage, false).closeSync();
+    expect(detailOf(() => open(storage))).toBe('vdi.data-offset');
+  });
+
+  it('reads a map that is too long for a writer', () => {
+    const storage = patched(384, 0x1fff_ff80);
+    const disk = open(storage, false);
+    expect(disk.readSync(new Uint8Array(512), 0)).toBeUndefined();
+    disk.closeSync();
+    expect(detailOf(() => open(storage))).toMatch(/^vdi\.(data-offset|map-limit)$/);
+  });
+
   it('refuses to write where two blocks share a place', () => {
     const storage = patched(MAP_AT + 4, 0);
     expect(detailOf(() => open(storage))).toBe('vdi.map-duplicate');
@@ -101,7 +115,7 @@ describe('a VDI image', () => {
     ['number of blocks', 384, 2, 'vdi.block-count'],
     ['length of the map', 384, 0x4000_0000, 'vdi.map-size'],
     ['place of the map', 340, 100, 'vdi.map-offset'],
-    ['place of the data', 344, 512, 'vdi.data-offset'],
+    ['place of the data', 344, 513, 'vdi.data-offset'],
     ['sector size', 360, 4096, 'vdi.sector-size'],
   ])('refuses a wrong %s', (_, at, value, detail) => {
     expect(detailOf(() => open(patched(at, value), false))).toBe(detail);
