@@ -10,6 +10,9 @@ import { Failure, type Program } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
 import { wordsOf } from '../words/disk-words.ts';
 
+/** What QEMU's driver has no way to empty. */
+const KEPT_FORMATS: ReadonlySet<string> = new Set(['qed']);
+
 export async function run(program: Program, args: readonly string[]): Promise<Outcome> {
   const options = new CommandOptions(program, 'commit', args, {
     short: 'f:t:b:dpqr:',
@@ -22,7 +25,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   const { objects } = options;
   checkCache(options.value('t'));
   const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
-  const { backing } = inspect(program, source);
+  const { backing, format: topFormat } = inspect(program, source);
   const base = options.value('b');
   const isQuiet = options.has('q');
   const progress = new QemuProgress(program, options.has('p') && !isQuiet);
@@ -34,7 +37,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
       commitDiskFile(target, {
         ...how,
         ...(base === undefined ? {} : { base }),
-        keepContent: options.has('d'),
+        keepContent: options.has('d') || KEPT_FORMATS.has(topFormat),
         onProgress: progress.update,
         signal,
       }),
