@@ -35,6 +35,12 @@ export interface DiskErrorContext {
   format?: string;
   /** Byte offset within `path` (or within the guest disk for `layer: 'guest'`). */
   offset?: number;
+  /** What was asked of a disk, where work over whole disks came to nothing by it. */
+  request?: 'read' | 'block-status';
+  /** Byte offset within that disk at which the range asked for begins. */
+  guestOffset?: number;
+  /** Number of that disk among those that the work is about, from 0. */
+  operand?: number;
   /** Length in bytes of the range concerned. */
   length?: number;
   /** How far down its backing chain the image at fault is; left out for the one that was opened. */

@@ -72,6 +72,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   'qed.shrink': 'Shrinking images is currently not supported',
   'raw.preallocation': ({ message }) => `Unsupported preallocation mode: ${quotedIn(message)}`,
   'storage.host': fileReason,
+  'storage.injected': hostReason,
   'storage.name-too-long': fileReason,
   'storage.not-found': fileReason,
   'storage.permission': fileReason,

@@ -1,7 +1,13 @@
 /** Comparisons: whatever is read when, the first difference on the disks is the one that counts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareDisks, compareDisksSync, MemoryStorage, openDiskFileSync } from '../dist/index.js';
+import {
+  compareDisks,
+  compareDisksSync,
+  DiskError,
+  MemoryStorage,
+  openDiskFileSync,
+} from '../dist/index.js';
 
 const MIB = 1024 * 1024;
 const SIZE_BYTES = 9 * MIB + 512;
@@ -51,8 +57,8 @@ describe('the first difference', () => {
   });
 
   it.each([
-    ['before what cannot be read', 3 * MIB, 2 * MIB],
-    ['in the piece before it', 3 * MIB, 3 * MIB - 1],
+    ['before what cannot be read', 4 * MIB, 2 * MIB],
+    ['in the piece before it', 4 * MIB, 4 * MIB - 1],
   ])('counts when it is %s', async (_, failsFrom, differsAt) => {
     using one = open(storageOf(() => {}));
     const broken = storageOf((bytes) => bytes.fill(6, differsAt));
@@ -69,6 +75,19 @@ describe('the first difference', () => {
     broken.failsFrom = 2 * MIB;
     expect(() => compareDisksSync(one, other)).toThrow('a bad sector');
     await expect(compareDisks(one, other)).rejects.toThrow('a bad sector');
+  });
+
+  it('of what cannot be read is told with the request', async () => {
+    using one = open(storageOf(() => {}));
+    const broken = storageOf(() => {});
+    broken.readSync = () => {
+      throw new DiskError('io', 'test.fault', 'a bad sector');
+    };
+    using other = open(broken);
+    const context = { request: 'read', guestOffset: 0, operand: 1 };
+    expect(() => compareDisksSync(one, other)).toThrow(
+      expect.objectContaining({ context: expect.objectContaining(context) }),
+    );
   });
 
   it('is at the end of the shorter disk where the longer one has data', async () => {

@@ -1,6 +1,12 @@
 /** `compare`: whether two disks hold the same. */
-import { jsonText } from '@diskfile/command';
-import { type ChainProgress, compareDisks, type Comparison, type DiskFile } from 'diskfile';
+import { jsonText, requestReason } from '@diskfile/command';
+import {
+  type ChainProgress,
+  compareDisks,
+  type Comparison,
+  DiskError,
+  type DiskFile,
+} from 'diskfile';
 import { CommandOptions, isCacheMode } from '../arguments/options.ts';
 import { imageSource, takesImageOptions } from '../images/image-source.ts';
 import { closeQuietly, openImage } from '../images/open-image.ts';
@@ -66,7 +72,7 @@ async function compare(program: Program, args: readonly string[]): Promise<numbe
     const result = await interruptible((signal) =>
       compareDisks(disks[0]!, disks[1]!, { strict, signal, onProgress }),
     ).catch((error: unknown) => {
-      throw new Failure(wordsOf(error), { cause: error });
+      throw comparisonFailure(error, options.operands);
     });
     if (isJson) program.line(comparisonJson(result));
     if (result.identical) progress.complete();
@@ -76,6 +82,26 @@ async function compare(program: Program, args: readonly string[]): Promise<numbe
     progress.finish(false);
     for (const disk of disks) closeQuietly(disk);
   }
+}
+
+const NO_STATUS_EXIT_CODE = 3;
+const UNREADABLE_EXIT_CODE = 4;
+
+function comparisonFailure(error: unknown, names: readonly string[]): Failure {
+  const { request, operand, guestOffset = 0 } = error instanceof DiskError ? error.context : {};
+  if (request === undefined || operand === undefined) {
+    return new Failure(wordsOf(error), { cause: error });
+  }
+  const name = names[operand] ?? '';
+  return request === 'block-status'
+    ? new Failure(`Sector allocation test failed for ${name}`, {
+        exitCode: NO_STATUS_EXIT_CODE,
+        cause: error,
+      })
+    : new Failure(`Error while reading offset ${guestOffset} of ${name}: ${requestReason(error)}`, {
+        exitCode: UNREADABLE_EXIT_CODE,
+        cause: error,
+      });
 }
 
 const SECTOR_BYTES = 512;

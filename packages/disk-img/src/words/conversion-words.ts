@@ -1,5 +1,5 @@
 /** Why a conversion came to nothing, in the words of qemu-img. */
-import { hostErrorText, shownFrom } from '@diskfile/command';
+import { hostErrorText, requestReason, shownFrom } from '@diskfile/command';
 import { DiskError } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
 import { Failure } from '../program.ts';
@@ -33,6 +33,12 @@ export function conversionWords(
     return new Failure(`${target}: error while ${purpose}: ${wordsOfWriting(error)}`, {
       cause: error,
     });
+  }
+  const { request, guestOffset } = error.context;
+  if (request !== undefined && error.code !== 'unsupported') {
+    const what = request === 'read' ? 'at byte' : 'block status at offset';
+    const words = `error while reading ${what} ${guestOffset ?? 0}: ${requestReason(error)}`;
+    return new Failure(words, { cause: error });
   }
   if (depth > 0 || error.detail === 'gate.not-found') {
     const prefix = depth === 0 ? 'Could not open backing file: ' : '';

@@ -10,9 +10,8 @@ import {
   type Step,
 } from '@diskfile/core';
 import type { ChainProgress } from '../chain/chain-options.ts';
-import { nextStatus } from '../chain/disk-steps.ts';
 import { refuseAborted } from '../workers/aborted.ts';
-import { ComparisonRun } from './comparison-run.ts';
+import { ComparisonRun, readOf, statusOf } from './comparison-run.ts';
 
 /** Read at a time of what only one of the disks has. */
 const CHUNK_BYTES = 2 * 1024 * 1024;
@@ -94,7 +93,8 @@ function* compare(
   const difference = yield* run.firstDifference();
   if (difference !== undefined) return differs(difference.kind, difference.guestOffset);
   const longer = first.sizeBytes > second.sizeBytes ? first : second;
-  const dataAt = yield* firstNonZero(longer, commonBytes, reached);
+  const operand = longer === first ? 0 : 1;
+  const dataAt = yield* firstNonZero(longer, operand, commonBytes, reached);
   if (dataAt !== undefined) return differs('content', dataAt);
   return { identical: true, guestOffset: undefined, kind: undefined, sizesDiffer };
 }
@@ -102,13 +102,14 @@ function* compare(
 /** @param reached called with each offset that is come to; may throw to call the work off */
 function* firstNonZero(
   disk: DiskFile,
+  operand: number,
   start: number,
   reached: (doneBytes: number) => void,
 ): Step<number | undefined> {
   let buffer: Uint8Array | undefined;
   for (let at = start; at < disk.sizeBytes;) {
     reached(at);
-    const status = yield* nextStatus(disk, at, disk.sizeBytes - at);
+    const status = yield* statusOf(disk, operand, at, disk.sizeBytes - at);
     if (status.zero) {
       at += status.lengthBytes;
       continue;
@@ -116,7 +117,7 @@ function* firstNonZero(
     const offset = at;
     buffer ??= new Uint8Array(CHUNK_BYTES);
     const chunk = buffer.subarray(0, Math.min(status.lengthBytes, CHUNK_BYTES));
-    yield { runSync: () => disk.readSync(chunk, offset), run: () => disk.read(chunk, offset) };
+    yield* readOf(disk, operand, chunk, offset);
     if (!isAllZero(chunk)) return at + chunk.findIndex((byte) => byte !== 0);
     at += chunk.length;
   }

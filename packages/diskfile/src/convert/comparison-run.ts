@@ -6,13 +6,16 @@ import {
   type BlockStatus,
   type DiskFile,
   ParallelCalls,
+  readInto,
   type Step,
   stepCall,
 } from '@diskfile/core';
 import { nextStatus } from '../chain/disk-steps.ts';
+import { asking } from './failed-request.ts';
 import { TurnGate } from './turn-gate.ts';
 
-const PIECE_BYTES = 1024 * 1024;
+/** What cannot be read is told of by its piece, and QEMU has such. */
+const PIECE_BYTES = 2 * 1024 * 1024;
 const LANES = 4;
 /** Before everything on the disk: what was thrown by the caller's own function comes first. */
 const CALLED_OFF = -1;
@@ -115,10 +118,10 @@ export class ComparisonRun {
     }
     const [first, second] = this.#disks;
     const left = this.#endBytes - guestOffset;
-    const one = yield* nextStatus(first, guestOffset, left);
+    const one = yield* statusOf(first, 0, guestOffset, left);
     const { strict } = this.#options;
     const most = strict ? left : Math.min(one.lengthBytes, left);
-    const other = yield* nextStatus(second, guestOffset, most);
+    const other = yield* statusOf(second, 1, guestOffset, most);
     if (strict && !isSameStatus(one, other, this.#endBytes)) {
       this.#end({ guestOffset, difference: { kind: 'allocation', guestOffset } });
       return undefined;
@@ -138,16 +141,11 @@ export class ComparisonRun {
     const one = buffers[0].subarray(0, lengthBytes);
     const other = buffers[1].subarray(0, lengthBytes);
     try {
-      yield new ParallelCalls([
-        {
-          runSync: () => first.readSync(one, guestOffset),
-          run: () => first.read(one, guestOffset),
-        },
-        {
-          runSync: () => second.readSync(other, guestOffset),
-          run: () => second.read(other, guestOffset),
-        },
-      ]);
+      const reads = [
+        stepCall(() => readOf(first, 0, one, guestOffset)),
+        stepCall(() => readOf(second, 1, other, guestOffset)),
+      ];
+      yield new ParallelCalls(reads);
     } catch (error) {
       return this.#end({ guestOffset, error });
     }
@@ -156,6 +154,25 @@ export class ComparisonRun {
     const difference = { kind: 'content', guestOffset: guestOffset + at } as const;
     this.#end({ guestOffset, difference });
   }
+}
+
+export function statusOf(
+  disk: DiskFile,
+  operand: number,
+  guestOffset: number,
+  lengthBytes: number,
+): Step<BlockStatus> {
+  const asked = { request: 'block-status', guestOffset, operand } as const;
+  return asking(asked, nextStatus(disk, guestOffset, lengthBytes));
+}
+
+export function* readOf(
+  disk: DiskFile,
+  operand: number,
+  dst: Uint8Array,
+  guestOffset: number,
+): Step<void> {
+  yield* asking({ request: 'read', guestOffset, operand }, readInto(disk, dst, guestOffset));
 }
 
 /** First byte that differs; -1 for none, as it nearly always is: memory is compared at once first. */

@@ -12,6 +12,7 @@ import {
   type UnitFraming,
 } from '@diskfile/core';
 import { encoders } from '@diskfile/codec';
+import { asking } from './failed-request.ts';
 import { type UnreadableRange, readSalvaging } from './salvage.ts';
 import { eachDataRun, type ZeroSearch } from './data-runs.ts';
 import type { SourceParts } from './source-parts.ts';
@@ -178,7 +179,10 @@ export class LocalHand implements CopyHand {
   *#readRange(bytes: Uint8Array, guestOffset: number, unreadable: UnreadableRange[]): Step<void> {
     const { startBytes, salvage } = this.#settings;
     try {
-      yield* this.#source.read(bytes, startBytes + guestOffset);
+      yield* asking(
+        { request: 'read', guestOffset: startBytes + guestOffset },
+        this.#source.read(bytes, startBytes + guestOffset),
+      );
     } catch (error) {
       if (!salvage || !(error instanceof DiskError)) throw error;
       unreadable.push(...(yield* readSalvaging(this.#source, bytes, startBytes + guestOffset)));

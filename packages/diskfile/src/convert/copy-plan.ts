@@ -1,6 +1,7 @@
 /** What is to be copied, cut into jobs: block status in, ranges of data and of zeros out. */
 import { alignDown, alignUp, DiskError } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
+import { asking } from './failed-request.ts';
 import type { SourceParts, SourceStatus } from './source-parts.ts';
 
 /**
@@ -126,8 +127,12 @@ export class CopyPlan {
   /** Of what comes next. */
   *#status(): Step<SourceStatus> {
     const lengthBytes = this.#options.lengthBytes - this.#at;
+    const guestOffset = this.#options.startBytes + this.#at;
     try {
-      return yield* this.#source.status(this.#options.startBytes + this.#at, lengthBytes);
+      return yield* asking(
+        { request: 'block-status', guestOffset },
+        this.#source.status(guestOffset, lengthBytes),
+      );
     } catch (error) {
       if (!this.#options.salvage || !(error instanceof DiskError)) throw error;
       const unknown = Math.min(lengthBytes, UNKNOWN_BYTES);
