@@ -112,6 +112,8 @@ export interface StorageEvents {
   during(event: StorageEvent): Storage;
   /** Tells of a moment without a request of its own. */
   announce(event: StorageEvent): HostCall;
+  /** Takes note of space that is in no use any more and cannot be given up. */
+  leaked(reason: DiskError): void;
 }
 
 export function isWritable(storage: Storage): storage is WritableStorage {

@@ -6,10 +6,11 @@ import { haveTools } from '@diskfile/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Twins } from './support/twins.ts';
 
-/** All that such requests come to but `l2_load`, where disk-io also flushes on closing. */
+/** All that such requests come to. */
 const EVENTS = [
   'l1_update',
   'l1_grow_alloc_table',
+  'l2_load',
   'l2_update',
   'l2_alloc_cow_read',
   'l2_alloc_write',
@@ -36,7 +37,14 @@ const EVENTS = [
   'none',
 ];
 
-const LASTING: ReadonlySet<string> = new Set(['l2_update', 'write_aio', 'refblock_alloc', 'none']);
+const LASTING: ReadonlySet<string> = new Set([
+  'cluster_alloc',
+  'l2_load',
+  'l2_update',
+  'write_aio',
+  'refblock_alloc',
+  'none',
+]);
 
 const COMMANDS = [
   'read 0 64k',

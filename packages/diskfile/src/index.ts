@@ -162,7 +162,7 @@ export { parseByteSize } from './graph/byte-size.ts';
 export { newFilePath, parseDiskName } from './graph/disk-name.ts';
 export type { ImageFile } from './graph/format-node.ts';
 export { type KeyvalWarnings, parseKeyval } from './graph/keyval.ts';
-export type { Breakpoints, StopListener } from './graph/blkdebug/fault-script.ts';
+export type { Breakpoints, FaultListener } from './graph/blkdebug/fault-script.ts';
 export {
   breakpointsOf,
   openGraph,

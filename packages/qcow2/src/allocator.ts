@@ -88,6 +88,7 @@ export class ClusterAllocator {
    * guest looks at. Those whose refcount cannot be brought in now wait for the next flush.
    */
   *retire(run: ClusterRun): Step<void> {
+    yield* this.#refcounts.announce('cluster_free');
     for (const part of this.#byBlock(run)) {
       try {
         yield* this.release(part);
@@ -104,6 +105,28 @@ export class ClusterAllocator {
   }
 
   /**
+   * Tells of clusters that tables are about to name no longer, where somebody wants to be told.
+   * QEMU changes their counts at once, and goes on where the host does not let it: they are leaked.
+   * @returns those that are not
+   */
+  *tellFreed(runs: readonly ClusterRun[]): Step<readonly ClusterRun[]> {
+    const { events } = this.#refcounts;
+    if (events === undefined) return runs;
+    const countable: ClusterRun[] = [];
+    for (const run of runs) {
+      try {
+        yield* this.#refcounts.announce('cluster_free');
+        yield* this.#refcounts.bringIn(run.start);
+        countable.push(run);
+      } catch (error) {
+        if (!(error instanceof DiskError) || error.code === 'corrupt') throw error;
+        events.leaked(error);
+      }
+    }
+    return countable;
+  }
+
+  /**
    * Lowers the refcounts of what has been unlinked; no table in the file names it any longer. One
    * block at a time, so that a failure leaves nothing lowered twice.
    */
@@ -111,7 +134,6 @@ export class ClusterAllocator {
     const { freed } = this;
     for (let run = freed.firstUnlinked(); run !== undefined; run = freed.firstUnlinked()) {
       const part = this.#refcounts.withinBlock(run);
-      yield* this.#refcounts.announce('cluster_free');
       yield* this.#refcounts.lower(part, (cluster) => freed.addFreed({ start: cluster, count: 1 }));
       freed.dropUnlinked(part.count);
     }

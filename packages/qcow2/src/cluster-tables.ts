@@ -167,7 +167,8 @@ export class ClusterTables {
       stop = at;
       break;
     }
-    for (const run of released) yield* refcounts.checkInUse(run);
+    const freed = yield* allocator.tellFreed(released);
+    for (const run of freed) yield* refcounts.checkInUse(run);
     slice = yield* this.load(guestOffset);
     for (let at = guestOffset; at < stop; at = this.#nextCluster(at)) {
       const entry = this.read(slice, at);
@@ -176,7 +177,7 @@ export class ClusterTables {
       this.format.write(slice.entries, entryAt, entry);
       this.metadata.tables.markDirty(slice, entryAt, entryAt + this.format.entryBytes);
     }
-    for (const run of released) allocator.freed.unlink(run);
+    for (const run of freed) allocator.freed.unlink(run);
     return stop;
   }
 
@@ -199,7 +200,13 @@ export class ClusterTables {
 
   /** @throws DiskError `corrupt` once an overlap was met */
   refuseWhenCorrupt(): void {
-    if (!this.metadata.headerWriter.isCorrupt) return;
+    const { isCorrupt, isGivenUp } = this.metadata.headerWriter;
+    if (isGivenUp) {
+      throw corrupt('qcow2.given-up', 'The image was being emptied when the host failed', {
+        hint: 'Open it anew.',
+      });
+    }
+    if (!isCorrupt) return;
     throw corrupt(
       'qcow2.marked-corrupt',
       'Writing would have overwritten metadata, so the image was marked as corrupt',

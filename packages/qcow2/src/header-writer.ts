@@ -40,6 +40,7 @@ export class HeaderWriter {
   #layout: HeaderLayout;
   /** Set when a write failed: the file may hold the header of before, or the one that was meant. */
   #uncertain = false;
+  #givenUp = false;
   #corrupt = false;
   /** Whether {@link #inOrder} has been written. */
   #isInOrder = false;
@@ -87,6 +88,15 @@ export class HeaderWriter {
   /** Whether a change failed half way: until {@link settle}, the file may have what was meant. */
   get isUncertain(): boolean {
     return this.#uncertain;
+  }
+
+  /** Whether the file is left as it is, dirty: nobody can say any more what it holds where. */
+  get isGivenUp(): boolean {
+    return this.#givenUp;
+  }
+
+  giveUp(): void {
+    this.#givenUp = true;
   }
 
   get isDirty(): boolean {

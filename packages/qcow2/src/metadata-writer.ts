@@ -82,13 +82,14 @@ export class MetadataWriter {
   *finish(): Step<void> {
     const { headerWriter } = this.#metadata;
     yield* this.#writeInOrder(true);
-    if (!headerWriter.isDirty) return;
+    if (!headerWriter.isDirty || headerWriter.isGivenUp) return;
     yield* this.#flushHost();
     yield* headerWriter.setDirty(false);
   }
 
   *#writeInOrder(withRefcounts: boolean, { becomesDirty = true } = {}): Step<void> {
     const { lazyRefcounts, headerWriter, tables, allocator } = this.#metadata;
+    if (headerWriter.isGivenUp) return;
     yield* this.#metadata.settle();
     const lazy =
       lazyRefcounts && becomesDirty && (tables.dirtyBytes > 0 || !tables.l1.dirty.isEmpty);

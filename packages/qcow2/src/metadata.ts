@@ -144,11 +144,16 @@ function* readTable(
   try {
     return yield* RefcountTable.read(during(storage, 'reftable_load'), hostOffset, lengthBytes);
   } catch (cause) {
-    if (!(cause instanceof DiskError) || cause.code !== 'io') throw cause;
-    throw new DiskError('io', 'qcow2.refcount-table-unread', 'The refcount table cannot be read', {
-      offset: hostOffset,
-      cause,
-    });
+    if (!(cause instanceof DiskError) || cause.context.op !== 'read') throw cause;
+    throw new DiskError(
+      cause.code,
+      'qcow2.refcount-table-unread',
+      'The refcount table cannot be read',
+      {
+        offset: hostOffset,
+        cause,
+      },
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 /** `commit`: writes what an image holds into the one below it. */
+import { requestReason } from '@diskfile/command';
 import { commitDiskFile, type CommitResult, DiskError } from 'diskfile';
 import { checkCache, CommandOptions } from '../arguments/options.ts';
 import { sizeArgument } from '../arguments/sizes.ts';
@@ -30,6 +31,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   const isQuiet = options.has('q');
   const progress = new QemuProgress(program, options.has('p') && !isQuiet);
   let result: CommitResult | undefined;
+  let isCopying = false;
   try {
     if (backing === undefined) throw nothingBelow(filename, base);
     const { target, options: how } = await chainTarget(source);
@@ -38,12 +40,15 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
         ...how,
         ...(base === undefined ? {} : { base }),
         keepContent: options.has('d') || KEPT_FORMATS.has(topFormat),
-        onProgress: progress.update,
+        onProgress: (done) => {
+          isCopying = true;
+          progress.update(done);
+        },
         signal,
       }),
     );
   } catch (error) {
-    throw commitFailure(error, filename, base);
+    throw commitFailure(error, { filename, base, isCopying });
   } finally {
     progress.finish(result !== undefined);
   }
@@ -52,12 +57,26 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   return fileSource(path, format);
 }
 
-function commitFailure(error: unknown, filename: string, base: string | undefined): unknown {
+interface Commit {
+  readonly filename: string;
+  readonly base: string | undefined;
+  /** Whether the files are open and data is under way. */
+  readonly isCopying: boolean;
+}
+
+function commitFailure(error: unknown, { filename, base, isCopying }: Commit): unknown {
   if (!(error instanceof DiskError)) return error;
+  if (error.detail === 'chain.not-emptied') {
+    return new Failure(`Failed to empty ${filename}: ${requestReason(error)}`, { cause: error });
+  }
+  const words =
+    isCopying && error.code !== 'aborted'
+      ? `Block job failed: ${requestReason(error)}`
+      : wordsOf(error);
   if (isDetail(error, 'chain.base-not-found')) {
     return nothingBelow(filename, base, error);
   }
-  return new Failure(wordsOf(error), { cause: error });
+  return new Failure(words, { cause: error });
 }
 
 function nothingBelow(filename: string, base: string | undefined, cause?: unknown): Failure {

@@ -68,6 +68,7 @@ export class Session {
     breakpoints.listener = {
       stopped: (tag) => console.out(`blkdebug: Suspended request '${tag}'\n`),
       goesOn: (tag) => console.out(`blkdebug: Resuming request '${tag}'\n`),
+      leaked: (reason) => console.err(`qcow2_free_clusters failed: ${requestReason(reason)}\n`),
     };
   }
 
@@ -159,7 +160,14 @@ export class Session {
   }
 
   async writeState(bytes: Uint8Array, offset: number): Promise<void> {
-    await this.#vmState.write(bytes, offset);
+    const { breakpoints } = this;
+    // It is durable then, which QEMU knows nothing of.
+    if (breakpoints !== undefined) breakpoints.skipped = 'flush_to_disk';
+    try {
+      await this.#vmState.write(bytes, offset);
+    } finally {
+      if (breakpoints !== undefined) breakpoints.skipped = undefined;
+    }
   }
 
   get #vmState(): DiskVmState {

@@ -29,7 +29,7 @@ function ownReason(error: DiskError, writable: boolean): string {
       ? `Could not open '${path}': ${hostErrorText('EISDIR')}`
       : `'file' driver requires '${path}' to be a regular file`;
   }
-  if (error.code === 'io' && context.op === 'read') {
+  if ((error.code === 'io' || detail === 'storage.injected') && context.op === 'read') {
     const { format } = context;
     const what = format === undefined ? 'image for determining its format' : `${format} header`;
     return `Could not read ${what}: ${hostErrorText(errno)}`;

@@ -122,12 +122,22 @@ function* grow(base: DiskFile, sizeBytes: number): Step<void> {
 }
 
 /** A format that cannot be emptied keeps what it holds: it only repeats the base now. */
-function* dropContent({ capabilities: { backing } }: DiskFile): Step<void> {
+function* dropContent({ name, format, capabilities: { backing } }: DiskFile): Step<void> {
   if (backing === undefined) return;
-  yield* hostCall(
-    () => backing.dropContentSync(),
-    () => backing.dropContent(),
-  );
+  try {
+    yield* hostCall(
+      () => backing.dropContentSync(),
+      () => backing.dropContent(),
+    );
+  } catch (cause) {
+    if (!(cause instanceof DiskError)) throw cause;
+    throw new DiskError(
+      cause.code,
+      'chain.not-emptied',
+      `The base holds everything, but the image could not be emptied: ${cause.message}`,
+      { path: name, format, cause },
+    );
+  }
 }
 
 /** How far below the image the base lies; looked up before anything is opened for writing. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { STORAGE_EVENTS } from '@diskfile/core';
@@ -65,6 +65,66 @@ describe('injected failures', () => {
     const disk = await openGraph(graph(lasting), { readOnly: false });
     expect([await writes(disk, 0), await writes(disk, 0)]).toEqual(['EIO', 'EIO']);
     expect(await failureOf(() => disk.close())).toBe('EIO');
+  });
+
+  it('flush nothing where nothing was written', async () => {
+    await using filled = await openGraph(graph({}), { readOnly: false });
+    expect(await writes(filled, 0)).toBe('none');
+    await filled.close();
+    const lasting = rule({ event: 'l2_load' });
+    const disk = await openGraph(graph(lasting), { readOnly: false });
+    expect(await writes(disk, 0)).toBe('EIO');
+    expect(await failureOf(() => disk.close())).toBe('none');
+  });
+
+  it.each(['l1_update', 'empty_image_prepare', 'reftable_update', 'refblock_alloc'])(
+    'leave an image that was being emptied to be counted anew: %s',
+    async (event) => {
+      await using filled = await openGraph(graph({}), { readOnly: false });
+      await filled.write(new Uint8Array(512).fill(1), 0);
+      await filled.close();
+      const disk = await openGraph(graph(rule({ event, errno: 28 })), { readOnly: false });
+      const emptied = await failureOf(() => disk.capabilities.backing!.dropContent());
+      expect(emptied).toBe('ENOSPC');
+      expect(await writes(disk, 0)).not.toBe('none');
+      await failureOf(() => disk.close());
+      await using again = await openGraph(graph({}), { readOnly: false });
+      expect(await writes(again, 1024)).toBe('none');
+      await again.close();
+      expect(checkDiskFileSync(image)).toMatchObject({ corruptions: 0, leaks: 0 });
+    },
+  );
+
+  it('leak a cluster that cannot be counted as free', async () => {
+    await using filled = await openGraph(graph({}), { readOnly: false });
+    await filled.write(new Uint8Array(128 * KIB).fill(1), 0);
+    await filled.close();
+    const disk = await openGraph(graph(rule({ event: 'cluster_free', once: true })), {
+      readOnly: false,
+    });
+    const leaks: string[] = [];
+    breakpointsOf(disk)!.listener = {
+      stopped: () => {},
+      goesOn: () => {},
+      leaked: ({ errno }) => void leaks.push(errno),
+    };
+    await disk.discard(0, 128 * KIB);
+    await disk.close();
+    expect(leaks).toEqual(['EIO']);
+    expect(checkDiskFileSync(image)).toMatchObject({ corruptions: 0, leaks: 1 });
+  });
+
+  it('can stay away, and the image is as new', async () => {
+    const made = readFileSync(image);
+    const disk = await openGraph(graph({}), { readOnly: false });
+    await disk.write(new Uint8Array(KIB * KIB).fill(1), 0);
+    await disk.capabilities.backing!.dropContent();
+    expect(await writes(disk, 0)).toBe('none');
+    await disk.capabilities.backing!.dropContent();
+    await disk.close();
+    const left = readFileSync(image);
+    expect(left.subarray(0, made.length).equals(made)).toBe(true);
+    expect(left.length).toBe(4 * 64 * KIB);
   });
 
   it('are picked by kind of request and by place', async () => {
@@ -136,6 +196,7 @@ describe('breakpoints', () => {
     points.listener = {
       stopped: (tag) => void heard.push(`stopped ${tag}`),
       goesOn: (tag) => void heard.push(`on ${tag}`),
+      leaked: ({ message }) => void heard.push(message),
     };
     expect(points.add('nothing', 'A')).toBe(false);
     expect(points.add('write_aio', 'A')).toBe(true);

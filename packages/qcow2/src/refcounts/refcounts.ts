@@ -2,11 +2,11 @@
 import { DiskError } from '@diskfile/bytes';
 import {
   announce,
-  during,
   readBytes,
   type Step,
   type Storage,
   type StorageEvent,
+  type StorageEvents,
 } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
 import { RefcountBlock } from './refcount-block.ts';
@@ -55,7 +55,7 @@ export class Refcounts {
     { clusterBytes, refcountBits }: RefcountGeometry,
     cacheBytes: number,
   ) {
-    this.#storage = during(storage, 'refblock_load');
+    this.#storage = storage;
     this.table = table;
     this.clusterBytes = clusterBytes;
     this.#clustersPerBlock = (clusterBytes * 8) / refcountBits;
@@ -202,6 +202,7 @@ export class Refcounts {
    * @throws DiskError `limit` when a count is at its largest; none has changed then
    */
   *raise(run: ClusterRun): Step<void> {
+    yield* this.#announceLoads(run);
     yield* this.#visit(run, (block, slot) => {
       if (block.get(slot) >= this.#width.max) throw this.saturated(this.#clusterAt(block, slot));
     });
@@ -264,6 +265,26 @@ export class Refcounts {
     yield* this.#visit(run, (block, slot) => {
       if (block.isZero(slot)) throw this.notInUse(this.#clusterAt(block, slot));
     });
+  }
+
+  /** Whom {@link announce} tells; undefined for nobody. */
+  get events(): StorageEvents | undefined {
+    return this.#storage.events;
+  }
+
+  /** Tells that the count of a cluster is about to change, and brings its block in. */
+  *bringIn(clusterIndex: number): Step<void> {
+    yield* this.#announceLoads({ start: clusterIndex, count: 1 });
+    yield* this.load(this.blockIndexOf(clusterIndex));
+  }
+
+  /** QEMU tells of each block in which it is about to change counts, and not of those it looks at. */
+  *#announceLoads({ start, count }: ClusterRun): Step<void> {
+    if (this.#storage.events === undefined) return;
+    for (let index = this.blockIndexOf(start); index <= this.blockIndexOf(start + count - 1);) {
+      if (this.hasBlock(index)) yield* this.announce('refblock_load');
+      index += 1;
+    }
   }
 
   *#visit(run: ClusterRun, visit: (block: RefcountBlock, slot: number) => void): Step<void> {

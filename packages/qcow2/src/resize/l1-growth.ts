@@ -83,13 +83,13 @@ function* holdMore({ tables, storage }: ImageMetadata, entries: number): Step<vo
 function* moveL1(metadata: ImageMetadata, writer: MetadataWriter, entries: number): Step<void> {
   const { tables, storage, headerWriter, allocator, map, refcounts, header } = metadata;
   const old = runOf(header.l1Table.offset, header.l1Table.entries, header.clusterBytes);
-  yield* refcounts.checkInUse(old);
   const bytes = new Uint8Array(entries * ENTRY_BYTES);
   const count = divideUp(bytes.length, header.clusterBytes);
   yield* announce(storage, 'l1_grow_alloc_table');
   const run = { start: yield* allocator.allocate(count), count };
   const hostOffset = run.start * header.clusterBytes;
   try {
+    yield* refcounts.checkInUse(old);
     bytes.set(tables.l1.bytes);
     yield* writeBytes(during(storage, 'l1_grow_write_table'), bytes, hostOffset);
     yield* writer.finish();

@@ -37,6 +37,8 @@ interface Shared {
   readonly views: Map<string, DebugStorage>;
   /** Whether something was written since the last flush; else none has to go on. */
   isDirty: boolean;
+  /** Whether something was written since the last flush that a format told of. */
+  isUntold: boolean;
 }
 
 /** A range that begins and ends at multiples of the unit of writes. */
@@ -70,6 +72,7 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
       queue: new RequestQueue(),
       views: new Map(),
       isDirty: false,
+      isUntold: false,
     });
   }
 
@@ -101,6 +104,10 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
 
   announce(event: StorageEvent): HostCall {
     return { runSync: () => this.#fireSync(event), run: () => this.#fire(event) };
+  }
+
+  leaked(reason: DiskError): void {
+    this.#shared.script.listener?.leaked(reason);
   }
 
   /** Writes what was read from below, as one request. */
@@ -182,7 +189,7 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
     const isWhole = end - start === src.length;
     const bytes = isWhole ? src : yield* this.#completed(src, offset, { start, end });
     yield this.announce('pwritev');
-    this.#shared.isDirty = true;
+    this.#markDirty();
     this.#check('write', start, bytes.length);
     yield* writeBytes(this.target, bytes, start);
     yield this.announce('pwritev_done');
@@ -212,6 +219,11 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
     return { start: alignDown(offset, align), end: alignUp(offset + lengthBytes, align) };
   }
 
+  #markDirty(): void {
+    this.#shared.isDirty = true;
+    this.#shared.isUntold = true;
+  }
+
   override flushSync(): void {
     runSync(this.#flushing());
   }
@@ -221,12 +233,14 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
   }
 
   *#flushing(): Step<void> {
+    const shared = this.#shared;
     // A format that tells of its flush has left all of it to this one, for QEMU.
     const isTold = this.#writeEvent === 'flush_to_disk';
     if (isTold) yield this.announce('flush_to_disk');
-    if (!isTold && !this.#shared.isDirty) return;
+    if (!(isTold ? shared.isUntold : shared.isDirty)) return;
     this.#check('flush', 0, 0);
-    this.#shared.isDirty = false;
+    shared.isDirty = false;
+    if (isTold) shared.isUntold = false;
     yield* flushStorage(this.target);
   }
 
@@ -273,7 +287,7 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
   *#zeroing(offset: number, lengthBytes: number, mayUnmap: boolean): Step<boolean> {
     const { align } = this.#shared.limits;
     if (!isAligned(offset, align) || !isAligned(lengthBytes, align)) return false;
-    this.#shared.isDirty = true;
+    this.#markDirty();
     yield this.announce('pwritev_zero');
     yield* zeroInPieces(this.#limitedTarget, { offset, lengthBytes }, mayUnmap);
     yield this.announce('pwritev_done');
@@ -289,7 +303,7 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
   }
 
   *#discarding(offset: number, lengthBytes: number): Step<void> {
-    this.#shared.isDirty = true;
+    this.#markDirty();
     yield* discardInPieces(this.#limitedTarget, { offset, lengthBytes });
   }
 

@@ -23,15 +23,16 @@ interface StoppedRequest {
   goOn(): void;
 }
 
-/** Told of requests that stop and go on. */
-export interface StopListener {
+/** Told of requests that stop and go on, and of space that is leaked. */
+export interface FaultListener {
   stopped(tag: string): void;
   goesOn(tag: string): void;
+  leaked(reason: DiskError): void;
 }
 
 /** Breakpoints, and the requests that wait at them. */
 export interface Breakpoints {
-  listener: StopListener | undefined;
+  listener: FaultListener | undefined;
   /** A moment that nobody is told of for now. */
   skipped: StorageEvent | undefined;
   /** Stops the next request that comes to the event. False for an event that there is not. */
@@ -48,7 +49,7 @@ export interface Breakpoints {
 }
 
 export class FaultScript implements Breakpoints {
-  listener: StopListener | undefined;
+  listener: FaultListener | undefined;
   skipped: StorageEvent | undefined;
   readonly #path: string;
   #rules: Rule[];
