@@ -99,6 +99,12 @@ function remove({ capabilities }: DiskFile, name: string): void {
     snapshots!.deleteSync(found.id);
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
-    throw new Failure(`${couldNot}${hostErrorText(error.errno)}`, { cause: error });
+    throw new Failure(`${couldNot}${stageOf(error)}`, { cause: error });
   }
+}
+
+/** QEMU first drops a snapshot from the list, and then looks at what it has. */
+function stageOf({ code, errno }: DiskError): string {
+  if (code === 'corrupt') return `Failed to free the cluster and L1 table: ${hostErrorText('EIO')}`;
+  return `Failed to remove snapshot from snapshot list: ${hostErrorText(errno)}`;
 }

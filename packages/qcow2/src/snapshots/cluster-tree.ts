@@ -1,6 +1,13 @@
 /** An L1 table with all that hangs on it: the active state of the disk, or a snapshot. */
 import { DiskError, divideUp } from '@diskfile/bytes';
-import { type HostCall, ParallelCalls, readBytes, type Step, type Storage } from '@diskfile/core';
+import {
+  during,
+  type HostCall,
+  ParallelCalls,
+  readBytes,
+  type Step,
+  type Storage,
+} from '@diskfile/core';
 import { EntryRuns } from '../check/entry-runs.ts';
 import { compressedClusters } from '../cluster-entry.ts';
 import { checkReach, corrupt, hex } from '../errors.ts';
@@ -18,6 +25,8 @@ export class ClusterTree {
   readonly #indexes: Uint32Array;
   readonly #l1: DataView;
   readonly #storage: Storage;
+  /** The same, told that L2 tables are read. */
+  readonly #tables: Storage;
   readonly #clusterBytes: number;
 
   private constructor(metadata: ImageMetadata, l1Table: TableReference, l1: DataView) {
@@ -25,6 +34,7 @@ export class ClusterTree {
     this.l1Table = l1Table;
     this.#l1 = l1;
     this.#storage = storage;
+    this.#tables = during(storage, 'l2_load');
     this.#clusterBytes = header.clusterBytes;
     this.#indexes = new Uint32Array(l1Table.entries).map((_, index) => index);
     this.#indexes = this.#indexes.filter((index) => this.#offsetAt(index) !== 0);
@@ -122,7 +132,7 @@ export class ClusterTree {
     for (let start = 0; start < positions.length; start += batch) {
       const some = positions.slice(start, start + batch);
       const clusters = some.map((position) => this.clusterOf(position));
-      yield* readClusters(this.#storage, clusters, buffer, clusterBytes);
+      yield* readClusters(this.#tables, clusters, buffer, clusterBytes);
       for (const [at, position] of some.entries()) {
         visit(new DataView(buffer.buffer, at * clusterBytes, clusterBytes), position);
       }

@@ -125,7 +125,7 @@ export class InPlaceSwitch {
     yield* this.#writeFlags();
     yield* this.#writeSnapshots(placed);
     if (spare !== undefined) yield* this.#activateAt(spare);
-    yield* writeBytes(during(storage, 'l1_update'), l1After, l1Offset);
+    yield* writeBytes(storage, l1After, l1Offset);
     yield* flushStorage(storage);
     if (sectors > 0) this.#activate(l1Offset);
     yield* headerWriter.update((content) => newHeader(header, placed, content));
