@@ -71,6 +71,36 @@ export class ClusterAllocator {
     }
   }
 
+  /** Takes the clusters from the start of `wanted` on that are free. @returns how many */
+  *allocateAt(wanted: ClusterRun): Step<number> {
+    yield* this.#refcounts.announce('refblock_alloc');
+    const run = { start: wanted.start, count: yield* this.#countFree(wanted) };
+    if (run.count === 0) return 0;
+    this.packed.forget(run);
+    const next = this.#next;
+    for (;;) {
+      const missing = this.#refcounts.firstWithoutBlock(run);
+      if (missing === undefined) break;
+      // Not in the place of what is about to be taken.
+      this.#next = run.start + run.count;
+      yield* this.#addBlock(this.#refcounts.blockIndexOf(missing));
+      this.#next = next;
+    }
+    yield* this.#refuseMetadata(run);
+    yield* this.#refcounts.raise(run);
+    return run.count;
+  }
+
+  /** How many clusters from the start of a run on are free. */
+  *#countFree({ start, count }: ClusterRun): Step<number> {
+    let free = 0;
+    while (free < count && !this.freed.isHeld(start + free)) {
+      if ((yield* this.#refcounts.get(start + free)) > 0) break;
+      free += 1;
+    }
+    return free;
+  }
+
   /** Gives back clusters that no table ever named: they can be used again at once. */
   *release(run: ClusterRun): Step<void> {
     yield* this.#refcounts.lower(run);

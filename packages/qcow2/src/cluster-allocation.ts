@@ -14,17 +14,19 @@ interface GuestRun {
 /**
  * Sets host space aside for the bytes from `guestOffset` on, which cannot be overwritten where they
  * lie: clusters that stand ready, or new ones. Reaches no further than one slice of an L2 table.
+ * @param behind see {@link ImageWriter.allocate}; new clusters go there as far as some are free
  */
 export function* allocateClusters(
   tables: ClusterTables,
   guestOffset: number,
   lengthBytes: number,
+  behind?: number,
 ): Step<Allocation> {
   const slice = yield* tables.ownSlice(guestOffset);
   const end = Math.min(guestOffset + lengthBytes, slice.endGuestOffset);
   const entry = tables.read(slice, guestOffset);
   if (!entry.hosted || !entry.copied) {
-    return yield* allocateNew(tables, planNew(tables, slice, guestOffset, end));
+    return yield* allocateNew(tables, planNew(tables, slice, guestOffset, end), behind);
   }
   tables.checkPlace(slice, guestOffset, entry);
   const kind = tables.overlapAt(entry);
@@ -69,8 +71,9 @@ export function hasData(
 }
 
 /**
- * Which bytes new clusters are to hold. A compressed cluster, and one that a snapshot uses as well,
- * is replaced as a whole; of an empty one only the units that are written become data.
+ * Which bytes new clusters are to hold. A compressed cluster is replaced as a whole, one that a
+ * snapshot uses as well from its first unit with data to its last; of an empty one only the units
+ * that are written become data.
  */
 function planNew(
   tables: ClusterTables,
@@ -83,23 +86,44 @@ function planNew(
   let reached = start;
   for (let at = alignDown(guestOffset, clusterBytes); at < end; at += clusterBytes) {
     const entry = tables.read(slice, at);
-    const { compressed, hosted, copied } = entry;
-    if (hosted && copied) break;
+    if (entry.hosted && entry.copied) break;
     tables.checkData(slice, at, entry);
-    const whole = compressed || hosted;
-    if (whole && at < start) start = at;
-    reached = whole ? at + clusterBytes : Math.min(alignUp(end, unitBytes), at + clusterBytes);
+    const kept = unitsToKeep(tables, entry);
+    if (kept.from < kept.to) start = Math.min(start, at + kept.from * unitBytes);
+    const written = Math.min(alignUp(end, unitBytes), at + clusterBytes);
+    reached = Math.max(written, at + kept.to * unitBytes);
   }
   return { start, end: reached };
 }
 
-function* allocateNew(tables: ClusterTables, run: GuestRun): Step<Allocation> {
+/** Units of a cluster that is replaced which have to come along; none where `from` is `to`. */
+function unitsToKeep(
+  { format }: ClusterTables,
+  { compressed, dataBits }: ClusterEntry,
+): { from: number; to: number } {
+  if (compressed) return { from: 0, to: format.subclusters };
+  let [from, to] = [0, format.subclusters];
+  while (from < to && !testBit(dataBits, from)) from += 1;
+  while (to > from && !testBit(dataBits, to - 1)) to -= 1;
+  return from < to ? { from, to } : { from: 0, to: 0 };
+}
+
+function* allocateNew(
+  tables: ClusterTables,
+  run: GuestRun,
+  behind: number | undefined,
+): Step<Allocation> {
   const { clusterBytes, metadata } = tables;
   const { dataFile, allocator } = metadata;
   const first = alignDown(run.start, clusterBytes);
   // The data file holds each cluster where the guest has it, and nothing is counted there.
   if (dataFile !== undefined) return new NewClusters(tables, run, first);
   const count = (alignUp(run.end, clusterBytes) - first) / clusterBytes;
+  if (behind !== undefined && behind % clusterBytes === 0 && first === run.start) {
+    const taken = yield* allocator.allocateAt({ start: behind / clusterBytes, count });
+    const end = Math.min(run.end, first + taken * clusterBytes);
+    if (taken > 0) return new NewClusters(tables, { start: run.start, end }, behind);
+  }
   const cluster = yield* allocator.allocate(count);
   return new NewClusters(tables, run, cluster * clusterBytes);
 }

@@ -159,9 +159,9 @@ export class Qcow2Writer implements ImageWriter {
     return entry.hostOffset + (guestOffset % tables.clusterBytes);
   }
 
-  *allocate(guestOffset: number, lengthBytes: number): Step<Allocation> {
+  *allocate(guestOffset: number, lengthBytes: number, behind?: number): Step<Allocation> {
     yield* this.#prepare();
-    return yield* allocateClusters(this.#tables, guestOffset, lengthBytes);
+    return yield* allocateClusters(this.#tables, guestOffset, lengthBytes, behind);
   }
 
   /** Comes before every allocation. */

@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryStorage } from '@diskfile/core';
-import { hex } from '../src/errors.ts';
 import { contentOf } from './support/content.ts';
-import { withoutDates } from './support/masked-dates.ts';
-import { firstDifference } from './support/open-image.ts';
+import { imageDifference } from './support/image-difference.ts';
 import { WorkDirectory } from './support/qemu.ts';
 import { type CreateOptions, ImageFiles, openWritable } from './support/writable-image.ts';
 
@@ -67,18 +65,6 @@ function doneHere(directory: WorkDirectory, flag: string, name: string): Uint8Ar
   return files.imageBytes;
 }
 
-/** Free space at the end of a file may be cut off. */
-function differenceOf(ours: Uint8Array, theirs: Uint8Array): string | undefined {
-  const length = Math.max(ours.length, theirs.length);
-  const [one, other] = [ours, theirs].map((image) => {
-    const whole = new Uint8Array(length);
-    whole.set(withoutDates(image));
-    return whole;
-  });
-  const at = firstDifference(one!, other!);
-  return at === -1 ? undefined : hex(at);
-}
-
 describe('snapshots leave every byte where qemu-img leaves it', () => {
   it.each(TABLE)('%s', (_, options, sizeBytes, work) => {
     using directory = new WorkDirectory();
@@ -92,7 +78,7 @@ describe('snapshots leave every byte where qemu-img leaves it', () => {
       }
       const ours = doneHere(directory, flag, name);
       directory.run('qemu-img', 'snapshot', flag, name, 'image');
-      expect([step, differenceOf(ours, directory.read('image'))]).toEqual([step, undefined]);
+      expect([step, imageDifference(ours, directory.read('image'))]).toEqual([step, undefined]);
     }
   });
 });

@@ -57,7 +57,8 @@ export class MappedWriter {
       allocate: (guestOffset, wantedBytes) => this.#allocate(guestOffset, wantedBytes),
       fill: (allocation, src, guestOffset) => this.#fill(allocation, src, guestOffset),
       overwrite: (src, guestOffset) => this.#overwrite(src, guestOffset),
-      writeAlone: (src, guestOffset) => this.#writeAlone(src, guestOffset),
+      writeAlone: (src, guestOffset, requestStart) =>
+        this.#writeAlone(src, guestOffset, requestStart),
     });
     this.#compressing = encoders && this.#makeCompressing(encoders);
     const writeData = this.#writeAlone.bind(this);
@@ -210,7 +211,8 @@ export class MappedWriter {
     }
   }
 
-  *#writeAlone(src: Uint8Array, guestOffset: number): Step<void> {
+  /** @param requestStart where the request began that this is the rest of */
+  *#writeAlone(src: Uint8Array, guestOffset: number, requestStart = guestOffset): Step<void> {
     if (this.#onlyCompressed) {
       yield* this.compressing().writeAlone(src, guestOffset);
       return;
@@ -218,13 +220,21 @@ export class MappedWriter {
     for (let done = 0; done < src.length;) {
       done += yield* this.#overwrite(part(src, done, src.length - done), guestOffset + done);
       if (done === src.length) return;
-      done += yield* this.#allocateAndWrite(src.subarray(done), guestOffset + done);
+      const at = guestOffset + done;
+      const behind = at > requestStart ? yield* this.#hostEndOf(at) : undefined;
+      done += yield* this.#allocateAndWrite(src.subarray(done), at, behind);
     }
   }
 
+  /** Where the bytes end on the host that lie before `guestOffset`. */
+  *#hostEndOf(guestOffset: number): Step<number | undefined> {
+    const { kind, hostOffset } = yield* this.#resolve(guestOffset - 1, 1);
+    return kind === 'data' ? hostOffset + 1 : undefined;
+  }
+
   /** Writes into new space, as much as one allocation holds. */
-  *#allocateAndWrite(src: Uint8Array, guestOffset: number): Step<number> {
-    const allocation = yield* this.#allocate(guestOffset, src.length);
+  *#allocateAndWrite(src: Uint8Array, guestOffset: number, behind?: number): Step<number> {
+    const allocation = yield* this.#allocate(guestOffset, src.length, behind);
     if (allocation === undefined) {
       throw new Error('assertion failed: allocating what can be overwritten');
     }
@@ -240,9 +250,14 @@ export class MappedWriter {
   }
 
   /** @returns undefined where bytes can be overwritten where they lie */
-  *#allocate(guestOffset: number, wantedBytes: number): Step<Allocation | undefined> {
+  *#allocate(
+    guestOffset: number,
+    wantedBytes: number,
+    behind?: number,
+  ): Step<Allocation | undefined> {
     const { kind, lengthBytes } = yield* this.#resolve(guestOffset, wantedBytes);
-    return kind === 'data' ? undefined : yield* this.#writer.allocate(guestOffset, lengthBytes);
+    if (kind === 'data') return undefined;
+    return yield* this.#writer.allocate(guestOffset, lengthBytes, behind);
   }
 
   *#fill(allocation: Allocation, src: Uint8Array, guestOffset: number): Step<void> {

@@ -34,8 +34,11 @@ export interface WriteWork {
   fill(allocation: Allocation, src: Uint8Array, guestOffset: number): Step<void>;
   /** @returns how many bytes from the start could be overwritten */
   overwrite(src: Uint8Array, guestOffset: number): Step<number>;
-  /** All of a write, whatever it takes. */
-  writeAlone(src: Uint8Array, guestOffset: number): Step<void>;
+  /**
+   * All of a write, whatever it takes.
+   * @param requestStart where the request began that this is the rest of
+   */
+  writeAlone(src: Uint8Array, guestOffset: number, requestStart?: number): Step<void>;
 }
 
 interface TeamWrite {
@@ -148,7 +151,8 @@ export class WriteTeams {
   *#link({ src, guestOffset, allocation, doneBytes }: TeamWrite): Step<void> {
     if (allocation !== undefined) yield* allocation.commit();
     if (doneBytes === src.length) return;
-    yield* this.#work.writeAlone(src.subarray(doneBytes), guestOffset + doneBytes);
+    const rest = src.subarray(doneBytes);
+    yield* this.#work.writeAlone(rest, guestOffset + doneBytes, guestOffset);
   }
 }
 

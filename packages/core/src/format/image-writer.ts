@@ -84,8 +84,12 @@ export interface ImageWriter {
    * `data`: may be overwritten where it lies. `backing`: needs {@link allocate} first.
    */
   lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean;
-  /** Space for as much of the range as one run of host bytes can hold, at least its first byte. */
-  allocate(guestOffset: number, lengthBytes: number): Step<Allocation>;
+  /**
+   * Space for as much of the range as one run of host bytes can hold, at least its first byte.
+   * @param behind where the same request has its bytes before these end on the host: a format may
+   *   prefer to go on there. Undefined at the start of a request.
+   */
+  allocate(guestOffset: number, lengthBytes: number, behind?: number): Step<Allocation>;
   /**
    * Makes the range read as zeros by its tables alone.
    * @param mayUnmap whether space behind it may be given back
