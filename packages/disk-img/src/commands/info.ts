@@ -4,7 +4,7 @@ import type { ImageInfo } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { backingPath } from '../images/backing-path.ts';
 import { type ImageSource, imageSource, takesImageOptions } from '../images/image-source.ts';
-import { readInfo } from '../images/read-info.ts';
+import { type ReadInfo, readInfo } from '../images/read-info.ts';
 import { Failure, type Program } from '../program.ts';
 import { humanInfo, jsonInfo } from '../report/image-info.ts';
 
@@ -43,14 +43,14 @@ function collect(
   program: Program,
   source: ImageSource,
   { forceShare, chain }: Collection,
-): ImageInfo[] {
+): ReadInfo[] {
   const seen = new Set<string>();
-  const images: ImageInfo[] = [];
+  const images: ReadInfo[] = [];
   let next: ImageSource | undefined = source;
   while (next !== undefined) {
     if (seen.has(next.filename)) throw infiniteLoop(next.filename);
     seen.add(next.filename);
-    const info: ImageInfo = readInfo(program, next, { forceShare });
+    const info: ReadInfo = readInfo(program, next, { forceShare });
     images.push(info);
     next = chain ? backingOf(info) : undefined;
   }

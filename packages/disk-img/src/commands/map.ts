@@ -98,7 +98,7 @@ function* mappedRanges(
       joined = next;
     }
   }
-  if (joined !== undefined) yield joined;
+  yield joined ?? { ...NOTHING, start: from };
 }
 
 const NOTHING: Omit<MappedRange, 'start'> = {

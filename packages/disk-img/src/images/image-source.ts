@@ -19,6 +19,8 @@ export interface ImageSource {
   readonly format: string | undefined;
   /** Options that describe it; undefined where a path does. */
   readonly graph: BlockOptions | undefined;
+  /** The same as the user has described it, also where a path is all there is to it. */
+  readonly described?: BlockOptions;
   readonly objects: UserObjects;
   readonly passphrase?: Passphrase;
 }
@@ -51,7 +53,7 @@ export function imageSource(
   try {
     const graph = isOptions ? parseKeyval(filename) : parseDiskName(filename, format);
     if (format !== undefined) graph.set('driver', format);
-    return { ...source, graph, ...plainImage(graph, objects) };
+    return { ...source, graph, described: graph, ...plainImage(graph, objects) };
   } catch (error) {
     throw new Failure(`Could not open '${filename}': ${wordsOf(error)}`, {
       exitCode,

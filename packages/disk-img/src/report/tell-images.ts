@@ -7,6 +7,7 @@ import { jsonInfo } from './image-info.ts';
 
 /** Prints what `info --output=json` prints of the image; of several, a list of that. */
 export function tellImages(program: Program, images: ImageSource | readonly ImageSource[]): void {
-  const tell = (source: ImageSource) => jsonInfo(readInfo(program, source));
+  // By the file, whatever options the command was given for it.
+  const tell = ({ described: _, ...source }: ImageSource) => jsonInfo(readInfo(program, source));
   program.line(jsonText('filename' in images ? tell(images) : images.map(tell)));
 }

@@ -46,6 +46,11 @@ export class BlockOptions {
     return this.#values.keys().next().value;
   }
 
+  /** All by their dotted names. */
+  entries(): Iterable<readonly [string, OptionValue]> {
+    return this.#values.entries();
+  }
+
   has(name: string): boolean {
     return this.#values.has(name);
   }

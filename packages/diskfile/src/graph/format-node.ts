@@ -63,7 +63,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   const dataFile = options.takeChild('data-file');
   if (typeof dataFile?.reference === 'string') throw noSuchNode(dataFile.reference);
   const secret = takeSecret(name, options);
-  const below = belowOf(options.takeChild('backing'), opener, access);
+  const below = belowOf(takeBacking(request), opener, access);
   const passphrase = passphraseOf(opener, secret.id);
   const tuning = peekTuning(options, access.discards);
   const storage = yield* opener.openStorage(file, access);
@@ -141,6 +141,14 @@ function refuseUnknownFormat(name: string, formats: readonly FormatDriver[]): vo
     op: 'open',
     hint: `Known formats: ${formats.map(({ id }) => id).join(', ')}.`,
   });
+}
+
+/** Where the image is opened alone, a description of what lies below stays and is refused. */
+function takeBacking({ options, isTop, opener }: NodeRequest): ChildOptions | undefined {
+  if (!isTop || opener.settings.followBacking || options.has('backing')) {
+    return options.takeChild('backing');
+  }
+  return undefined;
 }
 
 /** What is to lie below an image: undefined leaves it to the image, null is nothing. */

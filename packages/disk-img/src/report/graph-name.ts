@@ -1,0 +1,139 @@
+/**
+ * What qemu-img calls an image that options describe: the name of its file where that says all there
+ * is to say, else the options that make a difference, as `json:{…}`.
+ */
+import { compactJsonText, type JsonValue } from '@diskfile/command';
+import type { BlockOptions } from 'diskfile';
+
+/** How an image is shown that was not simply named. */
+export interface ShownImage {
+  readonly filename: string;
+  /** A driver that tells nothing of the image, but its own name; undefined for the image's format. */
+  readonly driver: string | undefined;
+  /** Whether the space on the host is known. */
+  readonly hasHostSize: boolean;
+  /** Whether it is known where relative names begin. */
+  readonly hasDirectory: boolean;
+  /** Whether the driver tells of clusters and marks. */
+  readonly hasMarks: boolean;
+}
+
+/** Options that make another disk of the same file. */
+const TELLING: Readonly<Record<string, readonly string[]>> = {
+  file: ['filename'],
+  host_device: ['filename'],
+  'null-aio': ['size', 'read-zeroes'],
+  'null-co': ['size', 'read-zeroes'],
+  raw: ['offset', 'size'],
+  luks: ['key-secret'],
+  qcow: ['encrypt.key-secret'],
+  qcow2: ['encrypt.key-secret'],
+  quorum: ['vote-threshold', 'read-pattern', 'rewrite-corrupted', 'blkverify'],
+  throttle: ['throttle-group'],
+  vpc: ['force_size_calc'],
+};
+const PROTOCOLS: ReadonlySet<string> = new Set([
+  'blkdebug',
+  'blkverify',
+  'file',
+  'host_device',
+  'null-aio',
+  'null-co',
+]);
+const FILTERS: ReadonlySet<string> = new Set([
+  'compress',
+  'copy-on-read',
+  'preallocate',
+  'quorum',
+  'throttle',
+]);
+const NAMED: ReadonlySet<string> = new Set([...PROTOCOLS, ...FILTERS]);
+const WITHOUT_SIZE: ReadonlySet<string> = new Set(['blkdebug', 'blkverify']);
+const WITHOUT_MARKS: ReadonlySet<string> = new Set(['null-aio', 'null-co', 'quorum']);
+/** Of any node, and nothing that tells disks apart. */
+const COMMON = /^(?:node-name|read-only|auto-read-only|force-share|discard|detect-zeroes|cache\.)/;
+interface Node {
+  readonly driver: string;
+  /** What the node is called without options, where that is enough. */
+  readonly exact: string | undefined;
+  readonly json: JsonValue;
+  readonly children: readonly Node[];
+}
+
+/** @param format the image's, where the options leave it to be found out */
+export function shownImage(options: BlockOptions, format: string): ShownImage {
+  const node = nodeOf(options.copy(), format);
+  const { driver, exact, json, children } = node;
+  const file = PROTOCOLS.has(driver) || driver === 'quorum' ? node : (children[0] ?? node);
+  return {
+    filename: exact ?? `json:${compactJsonText(json)}`,
+    driver: NAMED.has(driver) ? driver : undefined,
+    hasHostSize: !WITHOUT_SIZE.has(file.driver),
+    hasDirectory: file.driver !== 'quorum',
+    hasMarks: !WITHOUT_MARKS.has(driver) && !(driver === 'raw' && WITHOUT_MARKS.has(file.driver)),
+  };
+}
+
+function nodeOf(options: BlockOptions, byDefault: string): Node {
+  const driver = options.takeText('driver') ?? byDefault;
+  const json = new Map<string, JsonValue>([['driver', driver]]);
+  const children: Node[] = [];
+  const take = (name: string): Node | undefined => {
+    const child = options.takeChild(name);
+    if (child === undefined || child.options.isEmpty) return undefined;
+    const node = nodeOf(child.options, 'file');
+    children.push(node);
+    json.set(name, node.json);
+    return node;
+  };
+  if (driver === 'blkdebug') return debugNode(options, { json, children, image: take('image') });
+  if (driver === 'blkverify') {
+    const [raw, test] = [take('raw'), take('test')];
+    const isExact = raw?.exact !== undefined && test?.exact !== undefined;
+    const exact = isExact ? `blkverify:${raw.exact}:${test.exact}` : undefined;
+    return { driver, exact, json: Object.fromEntries(json), children };
+  }
+  if (driver === 'quorum') {
+    const nodes = options.takeChildren('children').map((each) => nodeOf(each.options, 'file'));
+    children.push(...nodes);
+    json.set(
+      'children',
+      nodes.map((each) => each.json),
+    );
+  }
+  const file = take('file');
+  const telling = (TELLING[driver] ?? []).filter((name) => options.has(name));
+  for (const name of telling) json.set(name, options.take(name)!);
+  const isPlain = !FILTERS.has(driver) && (telling.length === 0 || telling[0] === 'filename');
+  const exact = isPlain ? exactName(driver, json, file) : undefined;
+  return { driver, exact, json: Object.fromEntries(json), children };
+}
+
+function exactName(
+  driver: string,
+  json: ReadonlyMap<string, JsonValue>,
+  file: Node | undefined,
+): string | undefined {
+  if (driver.startsWith('null-')) return `${driver}://`;
+  if (PROTOCOLS.has(driver)) return String(json.get('filename') ?? '');
+  return file !== undefined && PROTOCOLS.has(file.driver) ? file.exact : undefined;
+}
+
+interface DebugParts {
+  readonly json: Map<string, JsonValue>;
+  readonly children: readonly Node[];
+  readonly image: Node | undefined;
+}
+
+/** All that is said of faults belongs to the name. */
+function debugNode(options: BlockOptions, { json, children, image }: DebugParts): Node {
+  const config = options.peekText('config') ?? '';
+  let isExact = image?.exact !== undefined;
+  for (const [name, value] of options.entries()) {
+    if (COMMON.test(name)) continue;
+    json.set(name, value);
+    isExact &&= name === 'config';
+  }
+  const exact = isExact ? `blkdebug:${config}:${image!.exact}` : undefined;
+  return { driver: 'blkdebug', exact, json: Object.fromEntries(json), children };
+}
