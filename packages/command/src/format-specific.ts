@@ -52,13 +52,14 @@ function qcow2Data({ details, bitmaps }: ImageInfo): JsonValue {
 }
 
 function newerQcow2Data(details: ImageInfo['details']): { [name: string]: JsonValue | undefined } {
-  const dataFile = details['dataFile'] as string | undefined;
+  const { incompatible } = details['features'] as { readonly incompatible: readonly string[] };
+  const isExternal = incompatible.includes('external data file');
   return {
     'lazy-refcounts': details['lazyRefcounts'] as boolean,
     corrupt: details['corrupt'] as boolean,
     'extended-l2': details['extendedL2'] as boolean,
-    'data-file': dataFile,
-    'data-file-raw': dataFile === undefined ? undefined : (details['dataFileRaw'] as boolean),
+    'data-file': details['dataFile'] as string | undefined,
+    'data-file-raw': isExternal ? (details['dataFileRaw'] as boolean) : undefined,
   };
 }
 

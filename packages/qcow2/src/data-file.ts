@@ -10,17 +10,26 @@ import type { Qcow2Header } from './header.ts';
  * @throws DiskError `corrupt` when the header asks for one and does not name it.
  */
 export function* openDataFile(
-  context: Pick<OpenContext, 'openNamed'>,
+  context: Pick<OpenContext, 'openNamed' | 'supplies'>,
   { features }: Qcow2Header,
   name: string | undefined,
 ): Step<Storage | undefined> {
   if (!features.incompatible.has(INCOMPATIBLE.externalDataFile)) {
     if (!features.autoclear.has(AUTOCLEAR.rawExternalData)) return undefined;
+    if (context.supplies?.('data-file') === true) return undefined;
     throw corrupt(
       'qcow2.raw-without-data-file',
       'The header calls the external data file raw, but the image has none',
       { offset: 88 },
     );
+  }
+  if (name === undefined && context.supplies?.('data-file') === true) {
+    return yield* context.openNamed({
+      role: 'data-file',
+      filename: '',
+      offset: 0,
+      lengthBytes: undefined,
+    });
   }
   if (name === undefined) {
     throw corrupt(

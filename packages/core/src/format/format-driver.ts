@@ -2,7 +2,7 @@
 import type { DecoderSet } from '../decoder.ts';
 import type { FormatOptions } from '../disk-capabilities.ts';
 import type { Limits } from '../limits.ts';
-import type { BackingReference, NamedFile } from '../open/reference.ts';
+import type { BackingReference, FileRole, NamedFile } from '../open/reference.ts';
 import type { Step } from '../step.ts';
 import type { Storage, WritableStorage } from '../storage.ts';
 import type { CheckContext, CheckReport } from './check-report.ts';
@@ -58,6 +58,8 @@ export interface OpenContext {
   warn(warning: DiskWarning): void;
   /** Opens a further file that the image names; the gate decides. The image's owner closes it. */
   openNamed(file: NamedFile): Step<Storage>;
+  /** Whether whoever opens the image has such a file for it, though the image names none. */
+  supplies?(role: FileRole): boolean;
   /**
    * Opens the image that is within this one, by a driver that is found by probing. For containers:
    * a compressed file, an archive. The chain closes `storage`.

@@ -1,5 +1,6 @@
 /** How a chain of images is to be opened. */
 import type { DecoderSet } from '../decoder.ts';
+import type { DiskWarning } from '../format/disk-warning.ts';
 import type { FormatDriver, FormatTuning } from '../format/format-driver.ts';
 import type { Limits } from '../limits.ts';
 import type { Step } from '../step.ts';
@@ -27,6 +28,8 @@ export interface OpenChainOptions {
   readonly writableDepth?: number;
   /** False to open the first image alone, whatever backing file it names. */
   readonly followBacking: boolean;
+  /** Gets what there is to warn of, for as long as the disk is open. */
+  readonly warnings?: DiskWarning[];
   /** Goes before what the first image says of the one below it; null for none below it. */
   readonly below?: ImageBelow | null | undefined;
 }

@@ -2,7 +2,7 @@
 import { DiskError } from '@diskfile/bytes';
 import type { Step } from '../step.ts';
 import type { Storage } from '../storage.ts';
-import { type NamedFile, quote } from './reference.ts';
+import { type FileRole, type NamedFile, quote } from './reference.ts';
 
 export interface GateRequest {
   readonly file: NamedFile;
@@ -18,6 +18,8 @@ export interface GateRequest {
 export interface OpenGate {
   /** @throws DiskError `denied` when the policy forbids the file; the hint says how to allow it. */
   open(request: GateRequest): Step<Storage>;
+  /** Whether it has such a file for an image that names none: its `filename` is empty then. */
+  supplies?(role: FileRole, namedBy: Storage): boolean;
 }
 
 /** Refuses everything: for images that do not come from the file system, and for callers who ask. */

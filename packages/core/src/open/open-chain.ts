@@ -82,11 +82,12 @@ class ChainOpening {
   readonly #layers: FormatImage[] = [];
   /** Of the images opened for writing. */
   readonly #writers: ImageWriter[] = [];
-  readonly #warnings: DiskWarning[] = [];
+  readonly #warnings: DiskWarning[];
 
   constructor(storage: Storage, options: OpenChainOptions) {
     this.storages = [storage];
     this.#options = options;
+    this.#warnings = options.warnings ?? [];
   }
 
   /** Depth of the image that is being opened. */
@@ -200,6 +201,7 @@ class ChainOpening {
       limits: this.#limitsHere(),
       warn: (warning) => this.#warnings.push(warning),
       openNamed,
+      supplies: (role) => this.#options.gate.supplies?.(role, storage) === true,
       openInner: (inner, options = {}) => {
         if (nesting === MAX_NESTING) throw nestedTooDeeply(MAX_NESTING);
         const beside = options.openNamed;

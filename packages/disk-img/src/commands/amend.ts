@@ -1,6 +1,6 @@
 /** `amend`: changes options of an image. */
 import { formatName } from '@diskfile/command';
-import { amendDiskFile, DiskError } from 'diskfile';
+import { amendDiskFile, DiskError, type FormatOptions } from 'diskfile';
 import {
   asksForHelp,
   joinOptionLists,
@@ -13,12 +13,14 @@ import { checkCache, CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
 import { AMEND_OPTIONS, CREATE_OPTIONS } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
-import { chainTarget, inspect } from '../images/chain-target.ts';
-import { imageSource, takesImageOptions } from '../images/image-source.ts';
+import { chainTarget, inspect, isDetail } from '../images/chain-target.ts';
+import { type ImageSource, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { openImage, withDisk } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
 import { amendmentWords } from '../words/amendment-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
+import { openFailure } from '../words/open-failure.ts';
 import { amendKeySlots, areKeySlotOptions } from './amend-key-slots.ts';
 
 export async function run(program: Program, args: readonly string[]): Promise<Outcome> {
@@ -47,20 +49,28 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
     const prefix = format === 'luks' ? '' : 'encrypt.';
     if (areKeySlotOptions(values, prefix)) {
       await amendKeySlots(source, values, { prefix, force: options.has('force') });
-    } else {
+    } else if (source.graph === undefined) {
       const { target, options: how } = await chainTarget(source);
       await amendDiskFile(target, amendments(values), how);
-    }
+    } else amendGraph(program, source, amendments(values));
     isDone = true;
   } catch (error) {
     // As far as it gets, qemu-img has then done all.
     if (program.isLookAlike) progress.complete();
+    if (isDetail(error, 'qcow2.marked-corrupt')) throw openFailure(source, error);
     if (error instanceof DiskError) throw amendmentWords(error, values);
     throw error;
   } finally {
     progress.finish(isDone);
   }
   return source;
+}
+
+/** What options describe may have files that the image does not name, or names wrongly. */
+function amendGraph(program: Program, source: ImageSource, options: FormatOptions): void {
+  withDisk(openImage(program, { source, writable: true }), ({ capabilities }) =>
+    capabilities.amending!.amendSync(options),
+  );
 }
 
 function printOptions(program: Program, format: string): number {

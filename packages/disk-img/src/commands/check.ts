@@ -81,6 +81,13 @@ function repairOption(text: string | undefined): RepairMode | undefined {
   throw usage(`Unknown option value for -r (expecting 'leaks' or 'all'): ${text}`);
 }
 
+/** Nothing of these is mended by a check. */
+const WITHOUT_DATA: ReadonlySet<string> = new Set([
+  'gate.not-found',
+  'qcow2.data-file-name',
+  'qcow2.raw-without-data-file',
+]);
+
 interface CheckRequest {
   readonly repair: RepairMode | undefined;
   readonly asQemu: boolean;
@@ -117,8 +124,8 @@ function openBefore(program: Program, source: ImageSource, forceShare: boolean):
   } catch (error) {
     // Damage of the image itself is what the check is for.
     if (!(error instanceof Failure) || !(error.cause instanceof DiskError)) throw error;
-    const { code, context } = error.cause;
-    if (code === 'wrong-key' || (context.depth ?? 0) > 0) throw error;
+    const { code, context, detail } = error.cause;
+    if (code === 'wrong-key' || (context.depth ?? 0) > 0 || WITHOUT_DATA.has(detail)) throw error;
   }
 }
 

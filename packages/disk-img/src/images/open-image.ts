@@ -1,6 +1,6 @@
 /** Opening the image that a command works on, with the refusals of qemu-img. */
 import { checkEncryption, keyFirst, repairUnclosed } from '@diskfile/command';
-import { DiskError, type DiskFile, openDiskFileSync, openGraphSync } from 'diskfile';
+import { DiskError, type DiskFile, openDiskFileSync, openGraphSync, type OpenGate } from 'diskfile';
 import { Failure, type Program } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
 import { openFailure } from '../words/open-failure.ts';
@@ -16,6 +16,8 @@ export interface OpenRequest {
   readonly backing?: boolean;
   /** Whether an encrypted image does without its key, since only its header is looked at. */
   readonly withoutKey?: boolean;
+  /** Which files the image may name, in place of all. */
+  readonly gate?: OpenGate;
   /** How the command ends when the image cannot be opened. */
   readonly exitCode?: number;
 }
@@ -30,10 +32,11 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
     readOnly: !writable,
     forceShare,
     backing,
-    gate: OPEN_GATE,
+    gate: request.gate ?? OPEN_GATE,
     ...(snapshot === undefined ? {} : { snapshot }),
   };
   const wantsKey = request.withoutKey !== true;
+  if (writable) program.isWriting = true;
   if (writable && program.isLookAlike && source.path !== undefined) {
     repairUnclosed(source.path, source.format, (line) => program.rawError(`${line}\n`));
   }

@@ -5,6 +5,7 @@ import {
   createImageDisk,
   type DiskFile,
   type DiskWarning,
+  type FileRole,
   findDriver,
   type FormatDriver,
   type GateRequest,
@@ -68,7 +69,9 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   const tuning = peekTuning(options, access.discards);
   const storage = yield* opener.openStorage(file, access);
   const gate = new DataFileGate(opener, access, { storage, dataFile });
+  const warnings: DiskWarning[] = [];
   const chain = yield* openChain(storage, {
+    warnings,
     drivers: settings.formats,
     decoders: decoders(),
     gate,
@@ -82,14 +85,11 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
     ...(below === undefined ? {} : { below }),
   });
   const { format } = chain.layers[0]!;
-  const warnings = [...opener.warnings.splice(0), ...chain.warnings];
+  warnings.unshift(...opener.warnings.splice(0));
   const isProbedRaw = name === undefined && format === 'raw' && access.writable;
   if (isProbedRaw) warnings.push(probedRaw(storage));
   const { limits } = settings;
-  const disk = createImageDisk(
-    { ...chain, warnings },
-    { limits, encoders: encoders(), opening: undefined },
-  );
+  const disk = createImageDisk(chain, { limits, encoders: encoders(), opening: undefined });
   try {
     gate.refuseUnused();
     checkEncryption(secret.method, encryptionOf(disk));
@@ -259,6 +259,10 @@ class DataFileGate implements OpenGate {
     }
     this.#dataFile = undefined;
     return yield* openBeside(this.#opener, given, this.#access);
+  }
+
+  supplies(role: FileRole, namedBy: Storage): boolean {
+    return role === 'data-file' && namedBy === this.#image && this.#dataFile !== undefined;
   }
 
   refuseUnused(): void {

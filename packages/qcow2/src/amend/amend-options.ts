@@ -10,7 +10,7 @@ export interface Amendment {
   readonly version: 2 | 3;
   readonly refcountBits: number;
   readonly lazyRefcounts: boolean;
-  /** New name of the external data file; undefined to keep the one that there is. */
+  /** New name of the external data file; empty for none, undefined to keep the one that there is. */
   readonly dataFileName: string | undefined;
   readonly dataFileRaw: boolean;
   /** Undefined to keep it. */
@@ -46,7 +46,7 @@ export function parseAmendOptions(
     version: values.version(header.version),
     refcountBits: values.refcountBits(header.refcountBits),
     lazyRefcounts: values.flag('lazy_refcounts', header.lazyRefcounts),
-    dataFileName: values.text('data_file'),
+    dataFileName: options['data_file'] === '' ? '' : values.text('data_file'),
     dataFileRaw: values.flag('data_file_raw', autoclear.has(AUTOCLEAR.rawExternalData)),
     sizeBytes: options['size'] === undefined ? undefined : values.byteCount('size', 0),
   };

@@ -66,7 +66,9 @@ export function withOptions(
     autoclear,
   );
   if (dataFileName === undefined) return changed;
-  return withExtension(changed, EXTENSION_TYPE.dataFileName, encodeName(dataFileName));
+  // Without a name, whoever opens the image says where the file is.
+  const name = dataFileName === '' ? undefined : encodeName(dataFileName);
+  return withExtension(changed, EXTENSION_TYPE.dataFileName, name);
 }
 
 function toggled(bits: ReadonlySet<number>, bit: number, on: boolean): ReadonlySet<number> {
