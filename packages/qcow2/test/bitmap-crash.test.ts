@@ -25,8 +25,8 @@ const RUNS = Number(process.env['CRASH_RUNS'] ?? 1);
 const SHARE = RUNS > 1 ? 1 : 0.4;
 
 /**
- * Whether bitmaps in the file can be those of a model: right, or marked as in use where writes are
- * recorded. While the image is open they have to be marked.
+ * Whether bitmaps in the file can be those of a model: right, or marked as in use. While the image
+ * is open they have to be marked.
  */
 function matches(disk: DiskFile, model: BitmapModel, open: boolean): boolean {
   const found = disk.capabilities.bitmaps!.list();
@@ -34,8 +34,8 @@ function matches(disk: DiskFile, model: BitmapModel, open: boolean): boolean {
   return found.every((info, at) => {
     const { name, enabled } = model.bitmaps[at]!;
     if (info.name !== name || info.flags.includes('auto') !== enabled) return false;
-    if (info.flags.includes('in-use')) return enabled;
-    if (enabled && open) return false;
+    if (info.flags.includes('in-use')) return true;
+    if (open) return false;
     return JSON.stringify(dirtyRangesOf(disk, name)) === JSON.stringify(model.rangesOf(name));
   });
 }

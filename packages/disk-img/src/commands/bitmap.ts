@@ -104,7 +104,12 @@ function perform(job: Job, { name, source }: Action): void {
     else bitmaps[`${name}Sync`](bitmap);
   } catch (error) {
     const words = error instanceof Failure ? error.message : bitmapWords(error, bitmap, source);
-    throw new Failure(`Operation ${name} on bitmap ${bitmap} failed: ${words}`, { cause: error });
+    const isInconsistent =
+      error instanceof DiskError && error.detail === 'qcow2.bitmap-inconsistent';
+    throw new Failure(`Operation ${name} on bitmap ${bitmap} failed: ${words}`, {
+      tail: isInconsistent ? 'Try block-dirty-bitmap-remove to delete this bitmap from disk\n' : '',
+      cause: error,
+    });
   }
 }
 
@@ -133,13 +138,13 @@ function merge(bitmaps: DiskBitmaps, { bitmap, other }: Job, source: string): vo
 
 function bitmapWords(error: unknown, bitmap: string, source: string): string {
   if (!(error instanceof DiskError)) throw error;
+  const isOfSource = source !== '' && error.message.includes(JSON.stringify(source));
+  const named = isOfSource ? source : bitmap;
   switch (error.detail) {
     case 'qcow2.bitmap-exists':
       return `Bitmap already exists: ${bitmap}`;
-    case 'qcow2.bitmap-not-found': {
-      const isSource = source !== '' && error.message.includes(JSON.stringify(source));
-      return `Dirty bitmap '${isSource ? source : bitmap}' not found`;
-    }
+    case 'qcow2.bitmap-not-found':
+      return `Dirty bitmap '${named}' not found`;
     case 'qcow2.bitmap-granularity':
       return 'Granularity must be power of 2 and at least 512';
     case 'qcow2.bitmap-name':
@@ -147,7 +152,7 @@ function bitmapWords(error: unknown, bitmap: string, source: string): string {
         ? 'Bitmap name cannot be empty'
         : `Can't make bitmap '${bitmap}' persistent in '${NODE_NAME}': Name length exceeds maximum (1023 characters)`;
     case 'qcow2.bitmap-inconsistent':
-      return `Bitmap '${bitmap}' is inconsistent and cannot be used`;
+      return `Bitmap '${named}' is inconsistent and cannot be used`;
     case 'qcow2.bitmap-version-2':
       return `Can't make bitmap '${bitmap}' persistent in '${NODE_NAME}': Cannot store dirty bitmaps in qcow2 v2 files`;
     default:

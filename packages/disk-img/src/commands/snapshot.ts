@@ -63,9 +63,12 @@ function create({ capabilities }: DiskFile, name: string): void {
     capabilities.snapshots.createSync(name);
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
-    throw new Failure(`Could not create snapshot '${name}': ${numberedHostError(error.errno)}`, {
-      cause: error,
-    });
+    throw new Failure(
+      `Could not create snapshot '${name}': ${numberedHostError(error.code === 'corrupt' ? 'EIO' : error.errno)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -83,6 +86,9 @@ function apply({ capabilities }: DiskFile, name: string): void {
     snapshots.applySync(name);
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
+    if (error.detail === 'qcow2.apply-with-bitmaps') {
+      throw new Failure(`${couldNot}Device has active dirty bitmaps`, { cause: error });
+    }
     throw new Failure(`${couldNot}Failed to load snapshot: ${hostErrorText(error.errno)}`, {
       cause: error,
     });

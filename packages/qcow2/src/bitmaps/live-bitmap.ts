@@ -14,7 +14,7 @@ export interface LiveBitmap {
   readonly entry: BitmapEntry;
   /**
    * What it holds, for a bitmap in which writes are recorded. Its content in the file is out of
-   * date then, and its entry there says so. Any other bitmap is in the file alone.
+   * date then. Any other bitmap is in the file alone.
    */
   readonly bits: DirtyBits | undefined;
   /** The table in the file. Its clusters are the bitmap's own. */
@@ -22,9 +22,9 @@ export interface LiveBitmap {
   readonly unusable: Unusable | undefined;
 }
 
-/** The entry that the file has while the image is open. */
-export function openEntry({ entry, bits }: LiveBitmap): BitmapEntry {
-  return bits === undefined ? entry : withFlag(entry, FLAG.inUse, true);
+/** The entry that the file has while the image is open: as QEMU, with all that can be used marked. */
+export function openEntry({ entry, unusable }: LiveBitmap): BitmapEntry {
+  return unusable === undefined ? withFlag(entry, FLAG.inUse, true) : entry;
 }
 
 /** A bitmap with other content in the file. */

@@ -154,16 +154,18 @@ export class LiveBitmaps implements BitmapReader {
    * Replaces the bitmaps, in the file and here. When this fails they are what they were.
    * @param make writes what is new and says what there is then
    * @param change what else changes in the header, at the same instant
+   * @param entryOf what the file is to say of each
    */
   *change(
     make: (clusters: NewClusters) => Step<readonly LiveBitmap[]>,
     change?: HeaderChange,
+    entryOf = openEntry,
   ): Step<void> {
     if (this.metadata.headerWriter.isCorrupt) throw markedCorrupt();
     let next: readonly LiveBitmap[] = [];
     yield* this.store.replace(function* (clusters) {
       next = yield* make(clusters);
-      return next.map(openEntry);
+      return next.map(entryOf);
     }, change);
     const kept = new Set(next.map(({ table }) => table));
     for (const { table } of this.#bitmaps) if (!kept.has(table)) this.store.unlink(table);
@@ -183,19 +185,21 @@ export class LiveBitmaps implements BitmapReader {
 
   /** Writes what was recorded. @returns whether clusters were given up */
   *close(): Step<boolean> {
-    const recorded = this.#bitmaps.filter(({ bits }) => bits !== undefined);
-    if (recorded.length === 0 || this.metadata.headerWriter.isCorrupt) return false;
-    if (!recorded.some(({ bits }) => bits!.isModified)) {
+    const isMarked = (bitmap: LiveBitmap): boolean =>
+      openEntry(bitmap).flags !== bitmap.entry.flags;
+    if (!this.#bitmaps.some(isMarked) || this.metadata.headerWriter.isCorrupt) return false;
+    if (!this.#bitmaps.some(({ bits }) => bits?.isModified === true)) {
       yield* this.store.rewriteFlags(this.#bitmaps.map(({ entry }) => entry));
       return false;
     }
     const { store } = this;
     const bitmaps = this.#bitmaps;
-    yield* this.change(function* (clusters) {
+    const settle = function* (clusters: NewClusters): Step<LiveBitmap[]> {
       const closed: LiveBitmap[] = [];
       for (const bitmap of bitmaps) closed.push(yield* store.settled(bitmap, clusters));
       return closed;
-    });
+    };
+    yield* this.change(settle, undefined, ({ entry }) => entry);
     return true;
   }
 }
