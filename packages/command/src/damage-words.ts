@@ -1,5 +1,6 @@
 /** What QEMU 7.2 says of an image that it does not open, where the library has a sentence of its own. */
 import { DiskError } from 'diskfile';
+import { QCOW2_HUGE_FIELDS } from './qcow2-damage-words.ts';
 
 /** What is said of an error, or what makes it of the error. */
 export type Words = string | ((error: DiskError) => string);
@@ -8,7 +9,7 @@ const VDI_BLOCK_BYTES = 2 ** 20;
 const SECTOR_BYTES = 512;
 
 export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
-  'bytes.integer-above-2^53': (error) => HUGE_FIELDS[hugeField(error)]?.(error) ?? error.message,
+  'bytes.integer-above-2^53': hugeFieldWords,
   'bochs.magic': 'Image not in Bochs format',
   'luks.iterations': (error) =>
     error.code === 'corrupt' ? `${keyNameAt(error)} iteration count is zero` : error.message,
@@ -80,8 +81,10 @@ const HUGE_FIELDS: Readonly<Record<string, (error: DiskError) => string>> = {
   tableOffset: () => 'Error reading pagetable',
 };
 
-function hugeField({ message }: DiskError): string {
-  return /^\w+/.exec(message)?.[0] ?? '';
+function hugeFieldWords(error: DiskError): string {
+  const field = /^\w+/.exec(error.message)?.[0] ?? '';
+  const fields = error.context.format === 'qcow2' ? QCOW2_HUGE_FIELDS : HUGE_FIELDS;
+  return fields[field]?.(error) ?? error.message;
 }
 
 const LUKS_SLOTS_OFFSET = 208;

@@ -6,6 +6,7 @@ import { DiskError } from 'diskfile';
 import { DAMAGE_WORDS, type Words } from './damage-words.ts';
 import { formatName } from './format-names.ts';
 import { hostErrorText } from './host-errors.ts';
+import { QCOW2_DAMAGE_WORDS } from './qcow2-damage-words.ts';
 
 const notInFormat: Words = ({ context }) =>
   `Image is not in ${formatName(context.format ?? 'any')} format`;
@@ -20,6 +21,7 @@ const unknownDriver: Words = ({ message }) => `Unknown driver '${quotedIn(messag
 
 const WORDS: Readonly<Record<string, Words>> = {
   ...DAMAGE_WORDS,
+  ...QCOW2_DAMAGE_WORDS,
   'chain.not-amendable': ({ context }) =>
     `Format driver '${formatName(context.format ?? '')}' does not support option amendment`,
   'chain.base-too-short': 'Block job failed: Operation not supported',
@@ -46,24 +48,10 @@ const WORDS: Readonly<Record<string, Words>> = {
   'qcow2.create.preallocation':
     'Backing file and preallocation can only be used at the same time if extended_l2 is on',
   'qcow2.create.refcount_bits': 'Refcount width must be a power of two and may not exceed 64 bits',
-  'qcow2.compression-bit': ({ message }) =>
-    'qcow2: Compression type incompatible feature bit must ' +
-    (message.startsWith('Compression type 0 ') ? 'not be set' : 'be set'),
-  'qcow2.incompatible-feature': unknownFeatures,
-  'qcow2.data-file-name': "'data-file' is required for this image",
   'qcow2.magic': notInFormat,
-  'qcow2.marked-corrupt': 'qcow2: Image is corrupt; cannot be opened read/write',
-  'qcow2.header': 'qcow2 header too short',
-  'qcow2.header-length': 'qcow2 header too short',
   'disk.preallocation': ({ message }) =>
     `Unsupported preallocation mode: ${/preallocation (\S+)/.exec(message)?.[1] ?? ''}`,
-  'qcow2.cluster-bits': 'Unsupported cluster size: 2^0',
   'qcow2.resize-snapshots': "Can't resize a v2 image which has snapshots",
-  'qcow2.snapshot-count': 'Snapshot table too large',
-  'qcow2.snapshot-table-unaligned': 'Snapshot table offset invalid',
-  'qcow2.snapshot-extra-data': ({ message }) =>
-    `Too much extra metadata in snapshot table entry ${/^Snapshot (\d+)/.exec(message)?.[1] ?? 0}\n` +
-    'You can force-remove this extra metadata with qemu-img check -r all',
   'qcow2.refcount-table-unread': (error) =>
     `Could not initialize refcount handling: ${hostReason(error)}`,
   'qcow2.snapshot-not-found': 'snapshot not found',
@@ -111,19 +99,6 @@ const WORDS: Readonly<Record<string, Words>> = {
   'vmdk.subformat': ({ message }) => `invalid parameter value: ${quotedIn(message)}`,
   'vmdk.zeroed-grain': "Flat image can't enable zeroed grain",
 };
-
-/** Features that the image has names for, and the bits of the others. */
-function unknownFeatures({ message }: DiskError): string {
-  const names = JSON.parse(`[${message.slice(message.indexOf('"'))}]`) as string[];
-  const bitOf = (name: string): string | undefined => /^unknown bit (\d+)$/.exec(name)?.[1];
-  const named = names.filter((name) => bitOf(name) === undefined);
-  const mask = names.reduce((sum, name) => {
-    const bit = bitOf(name);
-    return bit === undefined ? sum : sum + 2n ** BigInt(bit);
-  }, 0n);
-  const unnamed = mask === 0n ? [] : [`Unknown incompatible feature: ${mask.toString(16)}`];
-  return `Unsupported qcow2 feature(s): ${[...named, ...unnamed].join(', ')}`;
-}
 
 function lockWords({ context }: DiskError, lock: string): string {
   return `Failed to get ${lock} lock\nIs another process using the image [${context.path ?? ''}]?`;

@@ -48,6 +48,8 @@ export const MAX_BACKING_NAME_BYTES = 1023;
 const V3_HEADER_BYTES = headerV2.spanBytes + headerV3.spanBytes;
 const SUBCLUSTERS = 32;
 
+const MAX_I32 = 0x7fff_ffff;
+
 /** QEMU's own bound on the L1 table of the active state. */
 export const MAX_L1_BYTES = 32 * 1024 * 1024;
 
@@ -67,6 +69,7 @@ export function parseHeader(head: Uint8Array): Qcow2Header {
       hint: 'State the right format, or let it be probed.',
     });
   }
+  checkSize(head);
   const raw = headerV2.decode(head);
   if (raw.version !== 2 && raw.version !== 3) {
     throw new DiskError(
@@ -96,10 +99,37 @@ export function parseHeader(head: Uint8Array): Qcow2Header {
     extensionsEnd: raw.backing_file_offset === 0 ? clusterBytes : raw.backing_file_offset,
     ...extra,
   };
-  if (header.l1Table.entries >= neededL1Entries(header, raw.size)) return header;
+  checkL1Entries(header.l1Table.entries, neededL1Entries(header, raw.size));
+  return header;
+}
+
+function checkL1Entries(entries: number, needed: number): void {
+  if (entries * 8 > MAX_L1_BYTES) {
+    throw corrupt(
+      'qcow2.l1-table-too-large',
+      `The L1 table has ${entries} entries, more than any disk needs`,
+      { offset: 36 },
+    );
+  }
+  if (entries >= needed) return;
   throw corrupt('qcow2.l1-table-too-small', 'The L1 table is too small for the disk', {
     offset: 36,
   });
+}
+
+/** A size above 2^53, which can be no number here, mostly is damage that has a name. */
+function checkSize(head: Uint8Array): void {
+  const high = readU32be(head, headerV2.offsetOf('size'));
+  const clusterBits = readU32be(head, headerV2.offsetOf('cluster_bits'));
+  if (high <= 0x1f_ffff || clusterBits > MAX_CLUSTER_BITS) return;
+  const l1Entries = readU32be(head, headerV2.offsetOf('l1_size'));
+  const needed = (high * 2 ** 32) / 2 ** (2 * clusterBits - 3);
+  if (needed > MAX_I32) {
+    throw corrupt('qcow2.image-too-big', 'The disk is larger than an L1 table could ever say', {
+      offset: 24,
+    });
+  }
+  checkL1Entries(l1Entries, needed);
 }
 
 type VersionedPart = Pick<
@@ -122,7 +152,7 @@ function parseVersion3(head: Uint8Array, clusterBytes: number): VersionedPart {
   const { header_length: headerLengthBytes, refcount_order: refcountOrder } = raw;
   if (headerLengthBytes < V3_HEADER_BYTES || headerLengthBytes > clusterBytes) {
     throw corrupt(
-      'qcow2.header-length',
+      headerLengthBytes < V3_HEADER_BYTES ? 'qcow2.header-length' : 'qcow2.header-beyond-cluster',
       `The header claims ${headerLengthBytes} bytes; ${V3_HEADER_BYTES} to one cluster are possible`,
       { offset: 100 },
     );
@@ -249,6 +279,13 @@ export function checkTable(
 function parseBackingName(raw: RawV2, clusterBytes: number): Qcow2Header['backingName'] {
   const { backing_file_offset: offset, backing_file_size: lengthBytes } = raw;
   if (offset === 0) return undefined;
+  if (offset > clusterBytes) {
+    throw corrupt(
+      'qcow2.backing-name-offset',
+      `The backing file name at ${hex(offset)} lies behind the header cluster`,
+      { offset: 8 },
+    );
+  }
   const longest = Math.min(MAX_BACKING_NAME_BYTES, clusterBytes - offset);
   if (lengthBytes > longest) {
     throw corrupt(

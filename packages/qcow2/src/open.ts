@@ -1,5 +1,5 @@
 /** Opens qcow2 images, versions 2 and 3. */
-import { decodeName, DiskError } from '@diskfile/bytes';
+import { decodeFixedText, DiskError } from '@diskfile/bytes';
 import {
   type BackingReference,
   type BitmapReader,
@@ -148,8 +148,9 @@ function* readBacking(
   { backingFormat }: HeaderExtensions,
 ): Step<BackingReference | undefined> {
   if (backingName === undefined) return undefined;
-  const name = yield* readBytes(storage, backingName.offset, backingName.lengthBytes);
-  return { name: decodeName(name), format: backingFormat };
+  const bytes = yield* readBytes(storage, backingName.offset, backingName.lengthBytes);
+  const name = decodeFixedText(bytes);
+  return name === '' ? undefined : { name, format: backingFormat };
 }
 
 function warnOfState({ warn }: OpenContext, { features }: Qcow2Header): void {
