@@ -13,12 +13,9 @@ const STRUCTURES: Readonly<Record<string, string>> = {
 };
 
 /** @returns undefined for damage that QEMU says nothing of */
-export function damageOf(
-  { detail, message, context }: DiskError,
-  clusterBytes: number,
-): string | undefined {
+export function damageOf({ detail, message, context }: DiskError): string | undefined {
   if (detail === 'qcow2.overlap') {
-    const [, structure] = /own (.*)$/.exec(message) ?? [];
+    const [, structure] = /(?:own |lies where the )(.*?)(?: is)?$/.exec(message) ?? [];
     const name = STRUCTURES[structure ?? ''] ?? structure ?? '';
     return `Preventing invalid write on metadata (overlaps with ${name})`;
   }
@@ -30,12 +27,30 @@ export function damageOf(
     const [, index, place] = /L1 entry (\d+) .* at (0x[0-9a-f]+)/.exec(message) ?? [];
     return `L2 table offset ${place} unaligned (L1 index: ${hex(Number(index))})`;
   }
+  if (detail === 'qcow2.refcount-block-offset') {
+    const [, index, place] = /entry (\d+) .* at (0x[0-9a-f]+)/.exec(message) ?? [];
+    return `Refblock offset ${place} unaligned (reftable index: ${hex(Number(index))})`;
+  }
+  if (detail === 'qcow2.write-place-unaligned') {
+    const what = message.startsWith('The zero') ? 'Preallocated zero cluster' : 'Data cluster';
+    const [at, place] = message.match(/0x[0-9a-f]+/g) ?? [];
+    return `${what} offset ${place} unaligned (guest offset: ${hex(Number(at))})`;
+  }
   if (detail === 'qcow2.l2-entry-unaligned') {
-    const [, place] = /host offset (0x[0-9a-f]+)/.exec(message) ?? [];
+    const [, place, size] = /host offset (0x[0-9a-f]+), .* cluster size (\d+)$/.exec(message) ?? [];
+    if (size === undefined) return undefined;
     const entry = context.offset ?? 0;
-    const index = (entry % clusterBytes) / ENTRY_BYTES;
-    const table = entry - (entry % clusterBytes);
-    return `Cluster allocation offset ${place} unaligned (L2 offset: ${hex(table)}, L2 index: ${hex(index)})`;
+    const inTable = entry % Number(size);
+    return `Cluster allocation offset ${place} unaligned (L2 offset: ${hex(entry - inTable)}, L2 index: ${hex(inTable / ENTRY_BYTES)})`;
+  }
+  if (detail === 'qcow2.l2-entry-bitmap' || detail === 'qcow2.write-entry-bitmap') {
+    const [, index, table] = /^Entry (\d+) .* at (0x[0-9a-f]+)/.exec(message) ?? [];
+    const found = detail === 'qcow2.l2-entry-bitmap' ? 'found ' : 'found';
+    return `Invalid cluster entry ${found} (L2 offset: ${table}, L2 index: ${hex(Number(index))})`;
+  }
+  if (detail === 'qcow2.data-file-offset') {
+    const [at, place] = message.match(/0x[0-9a-f]+/g) ?? [];
+    return `External data file host cluster offset ${place} does not match guest cluster offset: ${hex(Number(at))}, L2 index: ${hex(Number(/entry (\d+)/.exec(message)?.[1]))})`;
   }
   return undefined;
 }

@@ -1,9 +1,7 @@
 /** What QEMU 7.2 says of an image that it does not open, where the library has a sentence of its own. */
 import { DiskError } from 'diskfile';
 import { QCOW2_HUGE_FIELDS } from './qcow2-damage-words.ts';
-
-/** What is said of an error, or what makes it of the error. */
-export type Words = string | ((error: DiskError) => string);
+import type { Words } from './words.ts';
 
 const VDI_BLOCK_BYTES = 2 ** 20;
 const SECTOR_BYTES = 512;

@@ -3,10 +3,11 @@
  * `DiskError.detail`. What is not in it is said in the library's words.
  */
 import { DiskError } from 'diskfile';
-import { DAMAGE_WORDS, type Words } from './damage-words.ts';
+import { DAMAGE_WORDS } from './damage-words.ts';
 import { formatName } from './format-names.ts';
 import { hostErrorText } from './host-errors.ts';
 import { QCOW2_DAMAGE_WORDS } from './qcow2-damage-words.ts';
+import type { Words } from './words.ts';
 
 const notInFormat: Words = ({ context }) =>
   `Image is not in ${formatName(context.format ?? 'any')} format`;

@@ -1,6 +1,6 @@
 /** What QEMU 7.2 says of a qcow2 image that it does not open. */
 import type { DiskError } from 'diskfile';
-import type { Words } from './damage-words.ts';
+import type { Words } from './words.ts';
 
 const BACKING_INVALID = 'Invalid backing file offset';
 const L1_INVALID = 'Active L1 table offset invalid';

@@ -1,6 +1,7 @@
 /** The running program: its name, what it says, and how it ends. */
 import { basename } from 'node:path';
-import { isTerminal, Output, writeError } from '@diskfile/command';
+import { damageOf, isTerminal, Output, writeError } from '@diskfile/command';
+import { DiskError } from 'diskfile';
 import { failureJson, warningJson } from './words/error-json.ts';
 import { hintOf } from './words/hints.ts';
 
@@ -74,6 +75,8 @@ export class Program {
    * output, and warnings and failures are lines of JSON on standard error.
    */
   isJson = false;
+  /** Whether the image that it works on is open for writing. */
+  isWriting = false;
   readonly output: Streams['output'];
   readonly #streams: Streams;
   /** Whether the line of the terminal is drawn on. */
@@ -140,6 +143,7 @@ export class Program {
 
   /** Says why the program ends. @returns its exit code */
   fail(failure: Failure): number {
+    this.#tellOfDamage(failure.cause);
     if (this.isJson) this.rawError(failureJson(failure));
     else this.#failInWords(failure);
     return failure.exitCode;
@@ -151,6 +155,17 @@ export class Program {
     const hint = this.isLookAlike ? undefined : hintOf(cause);
     if (hint !== undefined) this.#error(hint);
     if (isUsage) this.rawError(`Try '${this.name} --help' for more information\n`);
+  }
+
+  /** QEMU tells of damage where it finds it, and marks the image if it can. */
+  #tellOfDamage(cause: unknown): void {
+    const damage = cause instanceof DiskError ? damageOf(cause) : undefined;
+    if (damage === undefined) return;
+    this.rawWarning(
+      this.isWriting
+        ? `qcow2: Marking image as corrupt: ${damage}; further corruption events will be suppressed\n`
+        : `qcow2: Image is corrupt: ${damage}; further non-fatal corruption events will be suppressed\n`,
+    );
   }
 
   #error(line: string): void {

@@ -129,6 +129,13 @@ export class ClusterAllocator {
     }
   }
 
+  /** Refuses to change tables of which one lies in the place of another. */
+  *refuseConflict(): Step<void> {
+    const { conflict } = this.#map;
+    if (conflict === undefined) return;
+    yield* this.#header.refuseOverlap(conflict.kind, conflict.hostOffset);
+  }
+
   /** Lets searches begin no earlier than here. */
   skipTo(clusterIndex: number): void {
     this.#next = clusterIndex;
@@ -204,6 +211,7 @@ export class ClusterAllocator {
 
   /** Refuses clusters that hold metadata, although they count as free. */
   *#refuseMetadata({ start, count }: ClusterRun, use?: ClusterUse): Step<void> {
+    yield* this.refuseConflict();
     if (start === 0) yield* this.#header.refuseHeaderCluster(use);
     const kind = this.#map.findGuarded(start, start + count);
     if (kind === undefined) return;

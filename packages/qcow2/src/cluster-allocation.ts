@@ -28,7 +28,7 @@ export function* allocateClusters(
   if (!entry.hosted || !entry.copied) {
     return yield* allocateNew(tables, planNew(tables, slice, guestOffset, end), behind);
   }
-  tables.checkPlace(slice, guestOffset, entry);
+  tables.checkWritten(slice, guestOffset, entry);
   const kind = tables.overlapAt(entry);
   if (kind !== undefined) {
     return yield* tables.metadata.headerWriter.refuseOverlap(kind, entry.hostOffset);

@@ -1,6 +1,7 @@
 /** L2 tables as the writer works on them: tables of the image's own, and changes that give up clusters. */
-import type { Step, WritableStorage } from '@diskfile/core';
-import { corrupt } from './errors.ts';
+import { maskBits } from '@diskfile/bytes';
+import type { DiskWarning, Step, WritableStorage } from '@diskfile/core';
+import { corrupt, hex } from './errors.ts';
 import {
   type ClusterEntry,
   compressedClusters,
@@ -66,7 +67,25 @@ export class ClusterTables {
   }
 
   /**
-   * Refuses to write into a host cluster at a place where none can be.
+   * Refuses to write at `guestOffset` into a host cluster at a place where none can be.
+   * @throws DiskError `corrupt`
+   */
+  checkWritten(slice: TableSlice, guestOffset: number, entry: ClusterEntry): void {
+    this.checkData(slice, guestOffset, entry);
+    if (entry.hostOffset % this.clusterBytes === 0) {
+      this.checkPlace(slice, guestOffset, entry);
+      return;
+    }
+    const what = entry.dataBits === 0 ? 'zero cluster' : 'data cluster';
+    throw corrupt(
+      'qcow2.write-place-unaligned',
+      `The ${what} for guest offset ${hex(guestOffset)} lies at ${hex(entry.hostOffset)}, where none can begin`,
+      { offset: slice.hostOffset + this.#entryAt(slice, guestOffset) },
+    );
+  }
+
+  /**
+   * Refuses a host cluster at a place where none can be.
    * @throws DiskError `corrupt`
    */
   checkPlace(slice: TableSlice, guestOffset: number, { hostOffset }: ClusterEntry): void {
@@ -75,13 +94,15 @@ export class ClusterTables {
   }
 
   /**
-   * Refuses an entry that calls subclusters data and has no cluster for them: with a cluster, they
-   * would read whatever that held before.
+   * Refuses an entry that calls subclusters data and zeros at once, or data and has no cluster for
+   * them: with a cluster, they would read whatever that held before.
    * @throws DiskError `corrupt`
    */
   checkData(slice: TableSlice, guestOffset: number, entry: ClusterEntry): void {
-    if (entry.compressed || entry.hosted || entry.dataBits === 0) return;
-    throw invalidBitmap(slice, this.#entryAt(slice, guestOffset));
+    const { compressed, hosted, dataBits, zeroBits } = entry;
+    if (compressed || dataBits === 0) return;
+    if (hosted && maskBits(dataBits, zeroBits) === 0) return;
+    throw invalidBitmap(slice, this.#entryAt(slice, guestOffset), this.clusterBytes, true);
   }
 
   /** What metadata a host cluster holds that an entry calls data; undefined for none. */
@@ -94,7 +115,8 @@ export class ClusterTables {
 
   /** The slice that maps `guestOffset`, in a table that may be changed where it lies. */
   *ownSlice(guestOffset: number): Step<TableSlice> {
-    const { tables, map, headerWriter } = this.metadata;
+    const { tables, map, headerWriter, allocator } = this.metadata;
+    yield* allocator.refuseConflict();
     const l1Index = tables.l1IndexOf(guestOffset);
     const hostOffset = tables.l2TableOffset(l1Index);
     if (hostOffset !== 0 && tables.l1.isCopied(l1Index)) {
@@ -160,9 +182,13 @@ export class ClusterTables {
     let slice = yield* this.load(guestOffset);
     for (let at = guestOffset; at < end; at = this.#nextCluster(at)) {
       const entry = this.read(slice, at);
-      const clusters = this.#clustersOf(slice, at, entry);
+      const used = this.#clustersOf(slice, at, entry);
+      const { hostOffset } = entry;
       const verdict = change(entry, at);
-      if (verdict === 'release' && clusters !== undefined) released.push(clusters);
+      if (verdict === 'release' && used !== undefined) {
+        if (Number.isInteger(used.start)) released.push(used);
+        else this.metadata.warn(notFreed(hostOffset));
+      }
       if (verdict !== 'stop') continue;
       stop = at;
       break;
@@ -185,7 +211,7 @@ export class ClusterTables {
     return guestOffset - (guestOffset % this.clusterBytes) + this.clusterBytes;
   }
 
-  /** The host clusters that an entry uses and that are counted. */
+  /** The host clusters that an entry uses and that are counted; no whole ones for a wrong place. */
   #clustersOf(slice: TableSlice, guestOffset: number, entry: ClusterEntry): ClusterRun | undefined {
     const { dataFile, header } = this.metadata;
     if (dataFile !== undefined) return undefined;
@@ -194,7 +220,6 @@ export class ClusterTables {
       return compressedClusters(slice.entries, at, header.clusterBits);
     }
     if (!entry.hosted) return undefined;
-    this.checkPlace(slice, guestOffset, entry);
     return { start: entry.hostOffset / this.clusterBytes, count: 1 };
   }
 
@@ -212,4 +237,12 @@ export class ClusterTables {
       'Writing would have overwritten metadata, so the image was marked as corrupt',
     );
   }
+}
+
+/** Nobody knows what is counted for a cluster that lies across others. */
+function notFreed(hostOffset: number): DiskWarning {
+  return {
+    detail: 'qcow2.free-unaligned',
+    message: `The cluster at ${hex(hostOffset)}, where none can begin, is given up and not freed`,
+  };
 }

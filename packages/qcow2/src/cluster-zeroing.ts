@@ -1,5 +1,5 @@
 /** Zeros and discards: what the tables alone can do. */
-import { alignDown, alignUp } from '@diskfile/bytes';
+import { alignDown, alignUp, maskBits } from '@diskfile/bytes';
 import { punchHole, type Step, writeBytes } from '@diskfile/core';
 import { bitRange, hasAllBits, setZero } from './cluster-entry.ts';
 import { AUTOCLEAR } from './features.ts';
@@ -73,7 +73,8 @@ export function zeroing(
     const whole = mask === format.allBits;
     if (entry.compressed && !whole) return 'stop';
     const unmap = entry.compressed || (whole && mayUnmap && entry.hosted);
-    if (!unmap && hasAllBits(entry.zeroBits, mask)) return 'keep';
+    const isZero = hasAllBits(entry.zeroBits, mask) && maskBits(entry.dataBits, mask) === 0;
+    if (!unmap && isZero) return 'keep';
     setZero(entry, mask);
     if (!unmap) return 'change';
     entry.compressed = false;

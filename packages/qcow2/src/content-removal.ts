@@ -59,7 +59,8 @@ export function* visitTables(
   firstL1Index: number,
   visit: (l1Index: number, runs: readonly ClusterRun[]) => Step<void>,
 ): Step<void> {
-  const { tables, storage, header } = metadata;
+  const { tables, storage, header, allocator } = metadata;
+  yield* allocator.refuseConflict();
   // More tables than the file has clusters are the same ones again and again, without an end.
   let left = divideUp(storage.sizeBytes, header.clusterBytes);
   for (let index = firstL1Index; index < tables.l1.entries; index++) {

@@ -92,6 +92,8 @@ function* writeFirstTables(storage: WritableStorage, layout: ImageLayout): Step<
     tables: new MappingTables(storage, l1, tableGeometry(headerWriter.header), cacheBytes),
     snapshots: { list: [], lengthBytes: 0 },
     cacheBytes,
+    // A new image has no damage to tell of.
+    warn: () => undefined,
   });
   yield* metadata.refcounts.raise({ start: 0, count: FIRST_TABLES.end });
   metadata.allocator.skipTo(FIRST_TABLES.end);

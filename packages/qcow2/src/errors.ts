@@ -30,6 +30,11 @@ export function checkReach(hostOffset: number, entryOffset: number): void {
   );
 }
 
+/** Both halves of a number of 64 bits, exactly. */
+export function hexPair(high: number, low: number): string {
+  return high === 0 ? hex(low) : `${hex(high)}${low.toString(16).padStart(8, '0')}`;
+}
+
 /** `value` as people look for offsets. */
 export function hex(value: number): string {
   return `0x${value.toString(16)}`;

@@ -40,7 +40,7 @@ export class ExtendedEntries implements L2Entries {
     if (isCompressed(entries.getUint32(at))) {
       return clusters.fillCompressed(extent, slice, at, skipBytes, lengthBytes);
     }
-    if (!this.#isValid(entries, at)) throw invalidBitmap(slice, at);
+    if (!this.#isValid(entries, at)) throw invalidBitmap(slice, at, clusterBytes);
     const subcluster = Math.floor(skipBytes / this.#subclusterBytes);
     const kind = this.#kindOf(entries, at, subcluster);
     const hostOffset = offsetAt(entries, at);
@@ -114,11 +114,21 @@ function dataBitsAt(entries: DataView, at: number): number {
   return entries.getUint32(at + 12);
 }
 
-/** The refusal of an entry whose bitmap contradicts it. */
-export function invalidBitmap(slice: TableSlice, entryAt: number): Error {
+/**
+ * The refusal of an entry whose bitmap contradicts it.
+ * @param isWritten whether the cluster was to be written
+ */
+export function invalidBitmap(
+  { hostOffset }: TableSlice,
+  entryAt: number,
+  clusterBytes: number,
+  isWritten = false,
+): Error {
+  const offset = hostOffset + entryAt;
+  const inTable = offset % clusterBytes;
   return corrupt(
-    'qcow2.l2-entry-bitmap',
-    `The L2 entry at ${hex(slice.hostOffset + entryAt)} calls subclusters allocated that cannot be`,
-    { offset: slice.hostOffset + entryAt },
+    isWritten ? 'qcow2.write-entry-bitmap' : 'qcow2.l2-entry-bitmap',
+    `Entry ${inTable / ENTRY_BYTES} of the L2 table at ${hex(offset - inTable)} calls subclusters allocated that cannot be`,
+    { offset },
   );
 }

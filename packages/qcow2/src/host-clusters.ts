@@ -3,7 +3,7 @@ import { dataOf, type Extent, type Storage } from '@diskfile/core';
 import { CODEC_IDS, type CompressedClusters } from './compressed-clusters.ts';
 import { checkReach, corrupt, hex } from './errors.ts';
 import type { ImageEncryption } from './encryption.ts';
-import type { Qcow2Header } from './header.ts';
+import { l2CoverageBytes, type Qcow2Header } from './header.ts';
 import { type ClusterKind, compressedLength, compressedOffset } from './l2-entry.ts';
 import type { TableSlice } from './table-cache.ts';
 
@@ -15,6 +15,8 @@ export class HostClusters {
   /** Version 2 has no zero flag; QEMU refuses images of that version which set it. */
   zeroFlagAllowed: boolean;
   readonly #clusterBits: number;
+  /** Of an L2 table. */
+  readonly #tableEntries: number;
   readonly encryption: ImageEncryption | undefined;
   readonly #compressed: CompressedClusters;
 
@@ -30,6 +32,7 @@ export class HostClusters {
     this.isExternal = dataFile !== undefined;
     this.zeroFlagAllowed = header.version >= 3;
     this.#clusterBits = header.clusterBits;
+    this.#tableEntries = l2CoverageBytes(header) / header.clusterBytes;
     this.encryption = encryption;
     this.#compressed = compressed;
   }
@@ -49,7 +52,7 @@ export class HostClusters {
     if (hostOffset % this.clusterBytes !== 0) {
       throw corrupt(
         'qcow2.l2-entry-unaligned',
-        `The L2 entry for guest offset ${hex(guestOffset)} names host offset ${hex(hostOffset)}, which is no multiple of the cluster size`,
+        `The L2 entry for guest offset ${hex(guestOffset)} names host offset ${hex(hostOffset)}, which is no multiple of the cluster size ${this.clusterBytes}`,
         { offset: entryOffset },
       );
     }
@@ -58,7 +61,7 @@ export class HostClusters {
     if (this.isExternal && hostOffset !== guestOffset) {
       throw corrupt(
         'qcow2.data-file-offset',
-        `Guest offset ${hex(guestOffset)} is mapped to ${hex(hostOffset)} of the data file; the two must be equal`,
+        `Guest offset ${hex(guestOffset)} is mapped to ${hex(hostOffset)} of the data file by entry ${(guestOffset / this.clusterBytes) % this.#tableEntries} of an L2 table; the two must be equal`,
         { offset: entryOffset },
       );
     }

@@ -1,6 +1,12 @@
 /** The tables of an image that is written, and what keeps them together. */
 import { DiskError } from '@diskfile/bytes';
-import { during, type FormatTuning, type Step, type WritableStorage } from '@diskfile/core';
+import {
+  type DiskWarning,
+  during,
+  type FormatTuning,
+  type Step,
+  type WritableStorage,
+} from '@diskfile/core';
 import { ClusterAllocator } from './allocator.ts';
 import { corrupt, hex } from './errors.ts';
 import { HeaderWriter } from './header-writer.ts';
@@ -26,6 +32,7 @@ export interface MetadataParts {
   /** Bytes of tables that may be kept in memory. */
   readonly cacheBytes: number;
   readonly tuning?: FormatTuning | undefined;
+  warn(warning: DiskWarning): void;
 }
 
 export class ImageMetadata {
@@ -39,6 +46,8 @@ export class ImageMetadata {
   readonly cacheBytes: number;
   /** The snapshots that the image has now. */
   snapshots: SnapshotTable;
+  /** Told of damage that keeps nothing from going on. */
+  readonly warn: (warning: DiskWarning) => void;
   readonly #openedWithBacking: boolean;
   readonly #tuning: FormatTuning;
   /** Makes the tables in the file right again, after a change to them that failed half way. */
@@ -53,6 +62,7 @@ export class ImageMetadata {
   ) {
     this.headerWriter = parts.headerWriter;
     this.#tuning = parts.tuning ?? {};
+    this.warn = parts.warn;
     this.#openedWithBacking = parts.headerWriter.header.backingName !== undefined;
     this.storage = parts.storage;
     this.dataFile = parts.dataFile;
@@ -128,7 +138,7 @@ export function* openMetadata(parts: MetadataParts): Step<ImageMetadata> {
   const places = { l1Table, l1, refcountTable: table, snapshotTable, snapshots: parts.snapshots };
   const { encryptionHeader } = headerWriter.extensions;
   refuseTooManyTables(parts.tables.l1, Math.ceil(storage.sizeBytes / header.clusterBytes));
-  const map = mapMetadata(places, header.clusterBytes, parts.tuning?.overlapChecks);
+  const map = findMetadata(places, header.clusterBytes, parts.tuning?.overlapChecks);
   if (encryptionHeader !== undefined) {
     // Without it, nobody reads the disk again.
     map.addRegion('LUKS header', encryptionHeader.offset, encryptionHeader.lengthBytes);
@@ -182,6 +192,23 @@ export function mapMetadata(
   clusterBytes: number,
   checks?: ReadonlySet<string>,
 ): MetadataMap {
+  const map = findMetadata(places, clusterBytes, checks);
+  if (map.conflict === undefined) return map;
+  const { kind, hostOffset } = map.conflict;
+  throw corrupt('qcow2.overlap', `A table at ${hex(hostOffset)} lies where the ${kind} is`, {
+    offset: hostOffset,
+  });
+}
+
+/**
+ * Where metadata lies. Of tables that lie upon each other, the map says so: such an image is read,
+ * and what it holds is overwritten, but its tables are not changed.
+ */
+function findMetadata(
+  places: TablePlaces,
+  clusterBytes: number,
+  checks?: ReadonlySet<string>,
+): MetadataMap {
   const { l1Table, l1, refcountTable: table, snapshotTable, snapshots } = places;
   const map = new MetadataMap(clusterBytes, checks);
   const own = [
@@ -192,7 +219,7 @@ export function mapMetadata(
   for (const [kind, hostOffset, lengthBytes] of own) {
     const start = Math.floor(hostOffset / clusterBytes);
     const other = map.findRegion(start, Math.ceil((hostOffset + lengthBytes) / clusterBytes));
-    if (lengthBytes > 0 && other !== undefined) throw overlapping(kind, hostOffset, other);
+    if (lengthBytes > 0 && other !== undefined) map.noteConflict(other, hostOffset);
     map.addRegion(kind, hostOffset, lengthBytes);
   }
   map.addRegions(
@@ -203,11 +230,11 @@ export function mapMetadata(
     })),
   );
   for (let index = 0; index < table.capacity; index++) {
-    const offset = table.blockOffset(index, clusterBytes);
+    const offset = table.possibleOffset(index, clusterBytes) ?? 0;
     if (offset === 0) continue;
     // A file could claim far more refcounts than it holds, and searching them would not end.
     if (map.find(offset / clusterBytes, offset / clusterBytes + 1) === 'refcount block') {
-      throw overlapping('refcount block', offset, 'block of other clusters');
+      map.noteConflict('refcount block', offset);
     }
     map.addCluster('refcount block', offset / clusterBytes);
   }
@@ -221,7 +248,7 @@ function addL2Tables(map: MetadataMap, l1: L1Table, clusterBytes: number): void 
     if (offset === 0) continue;
     const cluster = Math.floor(offset / clusterBytes);
     if (l1.isCopied(index) && map.find(cluster, cluster + 1) === 'L2 table') {
-      throw overlapping('L2 table', offset, 'L2 table of another L1 entry');
+      map.noteConflict('L2 table', offset);
     }
     map.addCluster('L2 table', cluster);
   }
@@ -235,12 +262,6 @@ function refuseTooManyTables(l1: L1Table, fileClusters: number): void {
     left -= 1;
     if (left < 0) throw tooManyTables(l1.hostOffset + index * 8);
   }
-}
-
-function overlapping(kind: string, hostOffset: number, other: string): Error {
-  return corrupt('qcow2.overlap', `The ${kind} at ${hex(hostOffset)} lies where the ${other} is`, {
-    offset: hostOffset,
-  });
 }
 
 function tooManyTables(entryOffset: number): Error {

@@ -64,7 +64,8 @@ export function* openWriter(context: OpenContext, parts: WritableImageParts): St
   const cacheBytes = context.limits.metadataCacheBytes;
   const headerWriter = yield* HeaderWriter.read(storage, header);
   const { tuning } = context;
-  const places = { storage, dataFile, cacheBytes, tuning };
+  const warn = context.warn.bind(context);
+  const places = { storage, dataFile, cacheBytes, tuning, warn };
   const metadata = yield* openMetadata({ ...parts, ...places, headerWriter });
   if (tuning?.overlapChecks?.has('inactive-l2') === true) {
     const { maxStructureBytes } = context.limits;
@@ -75,10 +76,11 @@ export function* openWriter(context: OpenContext, parts: WritableImageParts): St
   yield* headerWriter.clearAutoclear(parts.bitmaps.state === 'none' ? [] : [AUTOCLEAR.bitmaps]);
   const writer = new Qcow2Writer(metadata, parts.clusters, context.limits);
   if (header.features.incompatible.has(INCOMPATIBLE.dirty)) {
+    yield* metadata.allocator.refuseConflict();
     yield* rebuildRefcounts(metadata, context.limits);
     yield* writer.finishRefcounts();
   }
-  yield* writer.takeBitmaps(parts.bitmaps, (warning) => context.warn(warning));
+  yield* writer.takeBitmaps(parts.bitmaps, warn);
   return writer;
 }
 

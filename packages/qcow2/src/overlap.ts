@@ -49,6 +49,8 @@ export class MetadataMap {
   readonly #clusters = new Map<number, MetadataKind>();
   /** Clusters of L2 tables of snapshots, sorted, where somebody wants writes to be kept off them. */
   #inactiveTables: Float64Array = new Float64Array(0);
+  /** Tables that lie upon each other as the image is opened: which was there first, and where. */
+  #conflict: { readonly kind: MetadataKind; readonly hostOffset: number } | undefined;
   /** What writes are kept off, in the order in which it is named. */
   readonly #guarded: readonly MetadataKind[];
 
@@ -60,6 +62,15 @@ export class MetadataMap {
     );
     this.#guarded = [...guarded.map(([kind]) => kind), 'LUKS header'];
     this.addRegion('header', 0, clusterBytes);
+  }
+
+  /** A table would lie in the place of another: with both of them changed, both would be lost. */
+  noteConflict(kind: MetadataKind, hostOffset: number): void {
+    this.#conflict ??= { kind, hostOffset };
+  }
+
+  get conflict(): { readonly kind: MetadataKind; readonly hostOffset: number } | undefined {
+    return this.#conflict;
   }
 
   addRegion(kind: MetadataKind, hostOffset: number, lengthBytes: number): void {

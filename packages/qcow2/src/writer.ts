@@ -42,8 +42,14 @@ import type { TableSlice } from './table-cache.ts';
 const SECTOR_BYTES = 512;
 /** Damage of tables that QEMU marks an image for, besides what lies upon each other. */
 const FATAL_DAMAGE: ReadonlySet<string> = new Set([
+  'qcow2.data-file-offset',
   'qcow2.l2-table-unaligned',
+  'qcow2.l2-entry-bitmap',
   'qcow2.l2-entry-unaligned',
+  'qcow2.overlap',
+  'qcow2.refcount-block-offset',
+  'qcow2.write-entry-bitmap',
+  'qcow2.write-place-unaligned',
 ]);
 
 export class Qcow2Writer implements ImageWriter {
@@ -153,7 +159,7 @@ export class Qcow2Writer implements ImageWriter {
     const tables = this.#tables;
     const entry = tables.read(slice, guestOffset);
     if (!entry.hosted || !entry.copied || !hasData(tables, entry, guestOffset)) return undefined;
-    tables.checkPlace(slice, guestOffset, entry);
+    tables.checkWritten(slice, guestOffset, entry);
     // The allocation that follows refuses it.
     if (tables.overlapAt(entry) !== undefined) return undefined;
     return entry.hostOffset + (guestOffset % tables.clusterBytes);

@@ -35,16 +35,37 @@ describe('refuses to open for writing', () => {
     ['what is marked as corrupt', (image) => (image[79] = 2), 'qcow2.marked-corrupt'],
     ['unknown features', (image) => (image[78] = 1), 'qcow2.incompatible-feature'],
     ['encrypted images', (image) => (image[35] = 1), 'qcow2.passphrase-missing'],
-    ['an L1 table over the header', (image) => writeU64be(image, 40, 0), 'qcow2.overlap'],
+  ])('%s', (_, damage, detail) => {
+    const image = smallImage();
+    damage(image);
+    expect(errorOf(() => openWritable(filesOf(image))).detail).toBe(detail);
+  });
+});
+
+describe('reads, and refuses to change, an image with', () => {
+  it.each<[string, (image: Uint8Array) => void, string]>([
+    ['a refcount table over the header', (image) => writeU64be(image, 48, 0), 'qcow2.overlap'],
     [
       'two names for one refcount block',
       (image) => writeU64be(image, CLUSTER + 8, 2 * CLUSTER),
       'qcow2.overlap',
     ],
+    [
+      'a refcount block where none can begin',
+      (image) => image.fill(0xff, CLUSTER, CLUSTER + 8),
+      'qcow2.refcount-block-offset',
+    ],
   ])('%s', (_, damage, detail) => {
     const image = smallImage();
     damage(image);
-    expect(errorOf(() => openWritable(filesOf(image))).detail).toBe(detail);
+    const before = image.slice();
+    const files = filesOf(image);
+    const disk = openWritable(files);
+    disk.readSync(new Uint8Array(512), 20_480);
+    expect(errorOf(() => disk.writeSync(contentOf(2, 100), 20_480)).detail).toBe(detail);
+    expect(isMarkedCorrupt(files)).toBe(true);
+    disk.closeSync();
+    expect(files.imageBytes.slice(CLUSTER)).toEqual(before.slice(CLUSTER));
   });
 });
 
@@ -102,9 +123,10 @@ describe('refuses to write into', () => {
     const files = filesOf(image.slice());
     const disk = openWritable(files);
     const { code, detail } = errorOf(() => disk.writeSync(contentOf(2, 512), 0));
-    expect([code, detail]).toEqual(['corrupt', 'qcow2.l2-entry-bitmap']);
+    expect([code, detail]).toEqual(['corrupt', 'qcow2.write-entry-bitmap']);
+    expect(isMarkedCorrupt(files)).toBe(true);
     disk.closeSync();
-    expect(firstDifference(files.imageBytes, image)).toBe(-1);
+    expect(firstDifference(files.imageBytes.slice(512), image.slice(512))).toBe(-1);
   });
 });
 

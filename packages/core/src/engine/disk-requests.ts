@@ -48,6 +48,7 @@ export class DiskRequests {
       return yield* body();
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
+      yield* this.shared.noteDamage(error);
       throw error.addContext({ op, path: this.name, format: this.format });
     }
   }

@@ -1,5 +1,5 @@
 /** `map`: which bytes of the disk lie where. */
-import { damageOf, formatName, requestReason } from '@diskfile/command';
+import { formatName, requestReason } from '@diskfile/command';
 import { dirname, resolve } from 'node:path';
 import { type BlockStatus, DiskError, type DiskFile, type ImageInfo } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
@@ -39,22 +39,15 @@ export function run(program: Program, args: readonly string[]): number {
     try {
       print(program, mappedRanges(disk, filename, range), isJson);
     } catch (error) {
-      throw unreadable(program, disk, error);
+      throw unreadable(error);
     }
   });
   return 0;
 }
 
 /** Tables that cannot be read, or say what cannot be. */
-function unreadable(program: Program, disk: DiskFile, error: unknown): unknown {
+function unreadable(error: unknown): unknown {
   if (!(error instanceof DiskError)) return error;
-  program.output.flush();
-  const damage = damageOf(error, disk.topology.clusterBytes);
-  if (damage !== undefined) {
-    program.rawWarning(
-      `qcow2: Image is corrupt: ${damage}; further non-fatal corruption events will be suppressed\n`,
-    );
-  }
   const reason = requestReason(error);
   return new Failure(`Could not read file metadata: ${reason}`, { cause: error });
 }

@@ -43,7 +43,9 @@ async function runCommand(
 ): Promise<Outcome> {
   const { console } = session;
   try {
-    return await command.run(session, argumentsOf(command, args));
+    const outcome = await command.run(session, argumentsOf(command, args));
+    session.tellOfWarnings();
+    return outcome;
   } catch (error) {
     if (error instanceof ArgumentFault) console.out(`${error.message}\n`);
     else if (error instanceof OptionFault) console.err(`${name}: ${error.message}\n`);

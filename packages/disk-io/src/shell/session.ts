@@ -12,6 +12,8 @@ import type { Console } from '../program/console.ts';
 import { requestOrder } from '../text/format-habits.ts';
 import type { OpenRequest } from './open-disk.ts';
 
+const LATER_NON_FATAL = 'further non-fatal corruption events will be suppressed';
+
 export interface OpenedDisk {
   readonly disk: DiskFile;
   readonly request: OpenRequest;
@@ -109,6 +111,19 @@ export class Session {
     });
   }
 
+  /** Tells of damage that was found and kept nothing from going on. */
+  tellOfWarnings(): void {
+    if (this.opened === undefined || this.#hasToldOfDamage) return;
+    const { warnings } = this.opened.disk;
+    const unaligned = warnings.find(({ detail }) => detail === 'qcow2.free-unaligned');
+    if (unaligned === undefined) return;
+    this.#hasToldOfDamage = true;
+    const [place] = /0x[0-9a-f]+/.exec(unaligned.message) ?? [];
+    this.console.err(
+      `qcow2: Image is corrupt: Cannot free unaligned cluster ${place}; ${LATER_NON_FATAL}\n`,
+    );
+  }
+
   /** What a request that failed is reported with; damage of the image is told of where it is found. */
   reasonOf(error: unknown): string {
     if (error instanceof DiskError && error.detail === 'graph.mismatch') {
@@ -124,7 +139,7 @@ export class Session {
   }
 
   #tellOfDamage(error: DiskError): void {
-    const damage = damageOf(error, this.disk.topology.clusterBytes);
+    const damage = damageOf(error);
     if (damage === undefined || this.#isLost) return;
     if (!this.disk.readOnly) {
       this.#isLost = true;
@@ -132,9 +147,7 @@ export class Session {
         `qcow2: Marking image as corrupt: ${damage}; further corruption events will be suppressed\n`,
       );
     } else if (!this.#hasToldOfDamage) {
-      this.console.err(
-        `qcow2: Image is corrupt: ${damage}; further non-fatal corruption events will be suppressed\n`,
-      );
+      this.console.err(`qcow2: Image is corrupt: ${damage}; ${LATER_NON_FATAL}\n`);
     }
     this.#hasToldOfDamage = true;
   }

@@ -1,7 +1,7 @@
 /** The refcount table: where the refcount blocks lie (specification, "Host cluster management"). */
 import { clearBits, readU32be, writeU64be } from '@diskfile/bytes';
 import { DirtyRange, readBytes, type Step, type Storage } from '@diskfile/core';
-import { corrupt, hex } from '../errors.ts';
+import { corrupt, hexPair } from '../errors.ts';
 
 const ENTRY_BYTES = 8;
 const TWO_32 = 0x1_0000_0000;
@@ -47,18 +47,26 @@ export class RefcountTable {
    * @throws DiskError `corrupt` for an offset at which no block can lie
    */
   blockOffset(index: number, clusterBytes: number): number {
+    const offset = this.possibleOffset(index, clusterBytes);
+    if (offset !== undefined) return offset;
+    const at = index * ENTRY_BYTES;
+    const low = clearBits(readU32be(this.#bytes, at + 4), RESERVED_BITS);
+    throw corrupt(
+      'qcow2.refcount-block-offset',
+      `Refcount table entry ${index} places its block at ${hexPair(readU32be(this.#bytes, at), low)}, where none can begin`,
+      { offset: this.#hostOffset + at },
+    );
+  }
+
+  /** As {@link blockOffset}; undefined where no block can lie. */
+  possibleOffset(index: number, clusterBytes: number): number | undefined {
     if (index >= this.capacity) return 0;
     const at = index * ENTRY_BYTES;
     const low = readU32be(this.#bytes, at + 4);
     const offset = readU32be(this.#bytes, at) * TWO_32 + clearBits(low, RESERVED_BITS);
-    if (offset % clusterBytes === 0 && offset + clusterBytes <= Number.MAX_SAFE_INTEGER) {
-      return offset;
-    }
-    throw corrupt(
-      'qcow2.refcount-block-offset',
-      `Refcount table entry ${index} places its block at ${hex(offset)}, where none can begin`,
-      { offset: this.#hostOffset + at },
-    );
+    const isPossible =
+      offset % clusterBytes === 0 && offset + clusterBytes <= Number.MAX_SAFE_INTEGER;
+    return isPossible ? offset : undefined;
   }
 
   setBlockOffset(index: number, hostOffset: number): void {

@@ -133,7 +133,8 @@ export class Counting {
     for (let at = 0; at < table.length; at += entryBytes) {
       const high = readU32be(table, at);
       const low = readU32be(table, at + 4);
-      if (high === 0 && low === 0 && (!header.extendedL2 || readU32be(table, at + 8) === 0))
+      // Without a cluster, subclusters may read as zeros and none may be allocated.
+      if (high === 0 && low === 0 && (!header.extendedL2 || readU32be(table, at + 12) === 0))
         continue;
       const isMended = this.#addEntry({ table, at, high, low, isActive });
       if (!isMended) continue;
@@ -164,14 +165,20 @@ export class Counting {
     }
     const hostOffset = clusterOffset(high, low);
     const isZero = !header.extendedL2 && isZeroFlagged(low);
-    if (hostOffset === 0 && !(external && isCopied(high) && !isZero)) return false;
+    if (hostOffset === 0 && !(external && isCopied(high) && !isZero)) {
+      if (allocated !== 0) {
+        this.#transcript.corruption(
+          'ERROR: Unallocated cluster has non-zero subcluster allocation map',
+        );
+      }
+      return false;
+    }
     const shown = () => hexOffset(hostOffset);
     if (hasAnyBit(zeros, allocated)) {
       this.#transcript.corruption(
         () =>
-          `ERROR offset=${shown()}: Allocated cluster with corrupted subcluster allocation bitmap`,
+          `ERROR offset=${shown()}: Allocated cluster has corrupted subcluster allocation bitmap`,
       );
-      return mends;
     }
     if (hostOffset % header.clusterBytes !== 0) {
       const holdsData = header.extendedL2 ? allocated !== 0 : !isZero;

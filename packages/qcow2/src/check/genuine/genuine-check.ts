@@ -165,6 +165,8 @@ class GenuineCheck {
       }
       const stored = yield* this.#refcounts.get(index);
       if (stored === undefined) {
+        const damage = this.#refcounts.misplacedBlock(index);
+        yield* this.#places.noteDamage(damage, transcript, this.#mendsLeaks);
         this.#unreadable(index);
         continue;
       }

@@ -62,14 +62,25 @@ export class MetadataPlaces {
     return this.#byCluster.get(cluster)?.find((what) => what !== allowed);
   }
 
-  /** Says once that the image is corrupt, and marks it as such. */
+  /** Something would be written over `what`: the image is marked as corrupt. */
   *markCorrupt(what: string, transcript: Transcript): Step<void> {
+    yield* this.noteDamage(
+      `Preventing invalid write on metadata (overlaps with ${what})`,
+      transcript,
+      true,
+    );
+  }
+
+  /** Says once that the image is corrupt, and marks it as such where it is being mended. */
+  *noteDamage(damage: string, transcript: Transcript, isMended: boolean): Step<void> {
     if (this.#isMarked) return;
     this.#isMarked = true;
     transcript.say(
-      'qcow2: Marking image as corrupt: Preventing invalid write on metadata ' +
-        `(overlaps with ${what}); further corruption events will be suppressed`,
+      isMended
+        ? `qcow2: Marking image as corrupt: ${damage}; further corruption events will be suppressed`
+        : `qcow2: Image is corrupt: ${damage}; further non-fatal corruption events will be suppressed`,
     );
+    if (!isMended) return;
     const { version, features } = this.#header;
     if (version === 2 || !isWritable(this.#storage)) return;
     const bits = new Set([...features.incompatible, INCOMPATIBLE.corrupt]);

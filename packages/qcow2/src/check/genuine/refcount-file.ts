@@ -1,5 +1,5 @@
 /** The refcounts as the file has them, looked up and set one by one. */
-import { divideUp, maskBits, readU32be, writeU32be, writeU64be } from '@diskfile/bytes';
+import { clearBits, divideUp, maskBits, readU32be, writeU32be, writeU64be } from '@diskfile/bytes';
 import {
   isWritable,
   punchHole,
@@ -9,6 +9,7 @@ import {
   truncateStorage,
   writeBytes,
 } from '@diskfile/core';
+import { hex, hexPair } from '../../errors.ts';
 import type { Qcow2Header } from '../../header.ts';
 import { type RefcountWidth, refcountWidth } from '../../refcounts/refcount-width.ts';
 import { clusterOffset } from '../../l2-entry.ts';
@@ -85,6 +86,15 @@ export class RefcountFile {
     if (offset % this.#clusterBytes !== 0) return undefined;
     const block = yield* this.#block(offset);
     return this.width.get(block, clusterIndex % this.clustersPerBlock);
+  }
+
+  /** What QEMU says of the block that counts a cluster and lies at no possible place. */
+  misplacedBlock(clusterIndex: number): string {
+    const index = Math.floor(clusterIndex / this.clustersPerBlock);
+    const low = clearBits(readU32be(this.#table, index * 8 + 4), 0x1ff);
+    const place = hexPair(readU32be(this.#table, index * 8), low);
+    const shown = index === 0 ? '0' : hex(index);
+    return `Refblock offset ${place} unaligned (reftable index: ${shown})`;
   }
 
   /** Sets a count to 0, and gives the cluster back to the host. */

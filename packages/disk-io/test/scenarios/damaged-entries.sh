@@ -1,0 +1,21 @@
+# Entries of tables that say what cannot be: what reads, writes and frees make of them.
+poke() { printf "$3" | dd of=$1 bs=1 seek=$(($2)) conv=notrunc 2>/dev/null; }
+feat() { od -An -tx1 -j72 -N8 img; }
+rt=65536; l2=262144
+fresh() { rm -f img; qemu-img create -q -f qcow2 ${1:+-o $1} img 8M; qemu-io -c "write 0 16k" -c "write 80k 16k" img >/dev/null; }
+echo "== clusters where none can begin"
+for flags in "\x80 \x00" "\x00 \x00" "\x80 \x01"; do set -- $flags
+for c in "write 0 64k" "write 4k 4k" "read 4k 4k" "discard 0 64k" "write -z 0 64k" "write -z -u 0 64k"; do
+fresh; poke img $l2 "$1\x00\x00\x00\x00\x05\x2a$2"; qemu-io -c "$c" -c "$c" img; feat; done; done
+echo "== subclusters that are two things"
+for entry in "\x80\0\0\0\0\x05\0\0\0\0\0\x01\0\0\0\x01" "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01"; do
+for c in "read 0 2k" "read 64k 64k" "write 0 2k" "write 40k 64k" "write -z 0 64k" "discard 0 64k"; do
+fresh extended_l2=on; poke img $l2 "$entry"; qemu-io -c "$c" img; feat; qemu-img check img | grep -v offset; done; done
+echo "== refcount blocks where none can begin"
+fresh; poke img $rt "\0\0\0\0\0\x02\x2a\0"; qemu-io -c "read 0 4k" -c "write 0 4k" -c "write 1M 64k" img; feat
+fresh; poke img $rt "\0\0\0\0\0\x02\x2a\0"; qemu-io -r -c "read 0 4k" img; feat
+echo "== tables upon each other"
+fresh; poke img 48 "\0\0\0\0\0\0\0\0"; qemu-io -c "read 0 4k" -c "write 0 4k" -c "write 1M 64k" img; feat
+echo "== a data file in which a cluster lies elsewhere"
+rm -f img; qemu-img create -q -f qcow2 -o data_file=d img 8M; qemu-io -c "write 0 128k" img >/dev/null
+poke img $l2 "\x80\0\0\0\0\x01\0\0"; qemu-io -c "read 0 4k" -c "write 0 4k" img; feat
