@@ -72,6 +72,7 @@ const WORDS: Readonly<Record<string, Words>> = {
     `'file' driver requires '${context.path ?? ''}' to be a regular file`,
   'storage.no-space': hostReason,
   'storage.quota': hostReason,
+  'storage.window-size': 'Cannot resize fixed-size raw disks',
   'vdi.signature': ({ message }) =>
     `Image not in VDI format (bad signature ${/0x([0-9a-f]{8})/.exec(message)?.[1] ?? '00000000'})`,
   'vhd.no-footer': 'invalid VPC image',

@@ -1,5 +1,6 @@
 /** `dd`: copies blocks of a disk into a new image. */
-import { convertDiskFile, type DiskFile, newFilePath, sliceDisk } from 'diskfile';
+import { requestReason } from '@diskfile/command';
+import { convertDiskFile, DiskError, type DiskFile, newFilePath, sliceDisk } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { MAX_INT64, sizeArgument } from '../arguments/sizes.ts';
 import type { Outcome } from '../command.ts';
@@ -110,6 +111,10 @@ async function copyBlocks(
     );
     isDone = true;
   } catch (error) {
+    if (error instanceof DiskError && error.context.request !== undefined) {
+      const reason = requestReason(error);
+      throw new Failure(`error while reading from input image file: ${reason}`, { cause: error });
+    }
     const purpose = { while: 'creating output image', values: new Map(), list: '' };
     throw conversionWords(error, { target: output!, format, ...purpose });
   } finally {

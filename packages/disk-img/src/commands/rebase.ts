@@ -1,5 +1,5 @@
 /** `rebase`: puts an image onto another backing image, or onto none. */
-import { hostErrorText } from '@diskfile/command';
+import { hostErrorText, requestReason } from '@diskfile/command';
 import { DiskError, openDiskFileSync, rebaseDiskFile } from 'diskfile';
 import { checkCache, checkSourceCache, CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
@@ -84,7 +84,11 @@ async function rebase(
   } catch (error) {
     if (!(error instanceof DiskError) || error.code === 'aborted') throw error;
     if (error.detail === 'chain.names-itself') throw lockedByItself(backing!, error);
-    throw new Failure(wordsOf(error), { cause: error });
+    const words =
+      error.context.request === 'block-status'
+        ? `error while reading image metadata: ${requestReason(error)}`
+        : wordsOf(error);
+    throw new Failure(words, { cause: error });
   }
 }
 

@@ -55,7 +55,9 @@ export async function openDisk(request: OpenRequest, objects: UserObjects): Prom
   }
   const { writable, forceShare, copyOnRead, temporary, discards } = request;
   const plain = graphOf(request);
-  if (writable && plain.copy().takeFlag('read-only') === true) {
+  // A node that copies what it reads is one that writes.
+  const needsWrites = writable || plain.peekText('driver') === 'copy-on-read';
+  if (needsWrites && (!writable || plain.copy().takeFlag('read-only') === true)) {
     throw new DiskError('invalid-argument', 'graph.read-only', 'Block node is read-only');
   }
   if (copyOnRead && !writable) {

@@ -9,6 +9,7 @@ import {
   type Step,
 } from '@diskfile/core';
 import type { ChainSession, OpenedChain } from './chain-session.ts';
+import { asking } from './failed-request.ts';
 import { nextStatus, writeDisk, zeroDisk } from './disk-steps.ts';
 
 /** Guest bytes that are compared at a time; a multiple of every cluster size. */
@@ -47,7 +48,8 @@ export class DifferenceCopy {
     let at = 0;
     while (at < sizeBytes) {
       this.#session.reached(at, sizeBytes);
-      const now = sourceOf(yield* nextStatus(this.#disk, at, sizeBytes - at));
+      const status = nextStatus(this.#disk, at, sizeBytes - at);
+      const now = sourceOf(yield* asking({ request: 'block-status', guestOffset: at }, status));
       if (now.depth === 0) {
         at += now.lengthBytes;
         continue;

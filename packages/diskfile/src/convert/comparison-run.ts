@@ -11,7 +11,7 @@ import {
   stepCall,
 } from '@diskfile/core';
 import { nextStatus } from '../chain/disk-steps.ts';
-import { asking } from './failed-request.ts';
+import { asking } from '../chain/failed-request.ts';
 import { TurnGate } from './turn-gate.ts';
 
 /** What cannot be read is told of by its piece, and QEMU has such. */

@@ -12,7 +12,7 @@ import {
   type UnitFraming,
 } from '@diskfile/core';
 import { encoders } from '@diskfile/codec';
-import { asking } from './failed-request.ts';
+import { asking } from '../chain/failed-request.ts';
 import { type UnreadableRange, readSalvaging } from './salvage.ts';
 import { eachDataRun, type ZeroSearch } from './data-runs.ts';
 import type { SourceParts } from './source-parts.ts';

@@ -1,7 +1,7 @@
 /** What is to be copied, cut into jobs: block status in, ranges of data and of zeros out. */
 import { alignDown, alignUp, DiskError } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
-import { asking } from './failed-request.ts';
+import { asking } from '../chain/failed-request.ts';
 import type { SourceParts, SourceStatus } from './source-parts.ts';
 
 /**

@@ -2,6 +2,7 @@
 import { DiskError } from '@diskfile/bytes';
 import { type BlockStatus, checkAccess, type DiskFile, type ZeroOptions } from '@diskfile/core';
 import type { DiskFilter } from './disk-filter.ts';
+import { failureOf, failureOfPromise } from './failure-of.ts';
 import { MirroredDisk } from './mirrored-disk.ts';
 
 export interface QuorumPolicy {
@@ -186,24 +187,6 @@ function undecided(offset: number, length: number): DiskError {
 
 export function isEqual(one: Uint8Array, other: Uint8Array): boolean {
   return Buffer.from(one.buffer, one.byteOffset, one.length).equals(other);
-}
-
-function failureOf(work: () => void): unknown {
-  try {
-    work();
-    return undefined;
-  } catch (error) {
-    return error ?? new Error('failed');
-  }
-}
-
-async function failureOfPromise(work: Promise<void>): Promise<unknown> {
-  try {
-    await work;
-    return undefined;
-  } catch (error) {
-    return error ?? new Error('failed');
-  }
 }
 
 function wholeOf(guestOffset: number, lengthBytes: number): BlockStatus {

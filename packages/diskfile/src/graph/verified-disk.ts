@@ -1,6 +1,9 @@
 /** A disk whose every byte is compared with a raw copy: what QEMU's `blkverify` is. */
+import { constants } from 'node:os';
+import { DiskError } from '@diskfile/bytes';
 import { checkAccess, type DiskFile } from '@diskfile/core';
 import type { DiskFilter } from './disk-filter.ts';
+import { failureOf, failureOfPromise } from './failure-of.ts';
 import { MirroredDisk } from './mirrored-disk.ts';
 import { isEqual, mismatch } from './quorum-disk.ts';
 
@@ -54,12 +57,17 @@ export class VerifiedDisk extends MirroredDisk {
   }
 
   override writeSync(src: Uint8Array, guestOffset: number): void {
-    this.#copy.writeSync(src, guestOffset);
-    this.disk.writeSync(src, guestOffset);
+    const copied = failureOf(() => this.#copy.writeSync(src, guestOffset));
+    const written = failureOf(() => this.disk.writeSync(src, guestOffset));
+    refuseOther(written, copied, guestOffset, src.length);
   }
 
   override async write(src: Uint8Array, guestOffset: number): Promise<void> {
-    await Promise.all([this.#copy.write(src, guestOffset), this.disk.write(src, guestOffset)]);
+    const [written, copied] = await Promise.all([
+      failureOfPromise(this.disk.write(src, guestOffset)),
+      failureOfPromise(this.#copy.write(src, guestOffset)),
+    ]);
+    refuseOther(written, copied, guestOffset, src.length);
   }
 
   override writeZeroesSync(guestOffset: number, lengthBytes: number): void {
@@ -94,4 +102,30 @@ export class VerifiedDisk extends MirroredDisk {
     if (!this.#isComparing || isEqual(expected, found)) return;
     throw mismatch('blkverify: read', expected, found, guestOffset);
   }
+}
+
+/** @throws what both writes failed with, or that one of them did not */
+function refuseOther(
+  written: unknown,
+  copied: unknown,
+  guestOffset: number,
+  lengthBytes: number,
+): void {
+  const [one, other] = [resultOf(written), resultOf(copied)];
+  if (one === other && written === undefined) return;
+  if (one === other) throw written;
+  throw new DiskError(
+    'io',
+    'graph.mismatch',
+    `blkverify: write offset=${guestOffset} bytes=${lengthBytes} return value mismatch ${one} != ${other}`,
+    { op: 'write', offset: guestOffset },
+  );
+}
+
+/** As QEMU's drivers return it. @throws what is no failure of a disk */
+function resultOf(failure: unknown): number {
+  if (failure === undefined) return 0;
+  if (!(failure instanceof DiskError)) throw failure;
+  const { errno } = constants;
+  return -(errno[failure.errno as keyof typeof errno] ?? errno.EIO);
 }
