@@ -26,6 +26,7 @@ export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'parallels.tracks': (error) =>
     `Invalid image: ${numberIn(error) === '0' ? 'Zero sectors per track' : 'Too big cluster'}`,
   'parallels.nb-bat-entries': 'Catalog too large',
+  'qed.backing-filename-offset': 'QED backing filename offset is invalid',
   'qed.cluster-size': ofImage('QED cluster size is invalid'),
   'qed.features': (error) => `Unsupported QED features: ${numberIn(error).slice(2)}`,
   'qed.image-size': ofImage('QED image size is invalid'),
@@ -41,6 +42,7 @@ export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'vdi.map-offset': (error) => vdiWords(error, 'unaligned block map offset #'),
   'vdi.map-size': (error) => vdiWords(error, 'too many blocks #, max is 536870784'),
   'vdi.sector-size': (error) => vdiWords(error, 'sector size # is not 512'),
+  'vdi.block-size': (error) => vdiWords(error, 'block size # is not 1048576'),
   'vdi.version': (error) => vdiWords(error, 'version #'),
   'vhd.block-size': (error) => `Invalid block size ${numberIn(error)}`,
   'vhd.header-cookie': 'Invalid header magic',

@@ -8,10 +8,22 @@ interface EncryptionDetails {
 }
 
 /**
+ * @param images of a chain, the top first
  * @param wantsKey whether the image is to be more than looked at
  * @throws DiskError `wrong-key`, or `unsupported` for a header that nobody can do anything with
  */
-export function checkEncryption({ format, details }: ImageInfo, wantsKey: boolean): void {
+export function checkEncryption(images: readonly ImageInfo[], wantsKey: boolean): void {
+  for (const [depth, image] of images.entries()) {
+    try {
+      checkImage(image, wantsKey);
+    } catch (error) {
+      if (error instanceof DiskError) error.addContext({ depth });
+      throw error;
+    }
+  }
+}
+
+function checkImage({ format, details }: ImageInfo, wantsKey: boolean): void {
   const encryption = details['encryption'] as EncryptionDetails | undefined;
   if (wantsKey && encryption?.locked === true) throw noKey(format);
   const fault = encryption?.unsupported ?? (details as EncryptionDetails).unsupported;

@@ -39,7 +39,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   const { objects } = options;
   checkCache(options.value('t'));
   const source = imageSource(filename!, { format: stated, isOptions, objects });
-  const { format } = inspect(program, source);
+  const { format, isEncrypted } = inspect(program, source);
   if (asksForHelp(list)) return printOptions(program, formatName(format));
   refuseUnamendable(formatName(format));
   const values = readValues(formatName(format), list);
@@ -48,6 +48,9 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   try {
     const prefix = format === 'luks' ? '' : 'encrypt.';
     if (areKeySlotOptions(values, prefix)) {
+      if (!isEncrypted) {
+        throw new Failure("Can't amend encryption options - encryption not present");
+      }
       await amendKeySlots(source, values, { prefix, force: options.has('force') });
     } else if (source.graph === undefined) {
       const { target, options: how } = await chainTarget(source);

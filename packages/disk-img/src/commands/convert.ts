@@ -246,6 +246,9 @@ function refuseUncompressible({ options, format }: Conversion, values: OptionVal
   if (format === 'vmdk' && values.get('subformat')?.text.endsWith('Flat') === true) {
     throw new Failure('invalid cluster size');
   }
+  if (values.get('encryption')?.value === true || values.has('encrypt.format')) {
+    throw new Failure('Compression and encryption not supported at the same time');
+  }
   const preallocation = values.get('preallocation')?.text ?? 'off';
   if (preallocation !== 'off') {
     throw new Failure('Compression and preallocation not supported at the same time');

@@ -25,7 +25,8 @@ export function run(program: Program, args: readonly string[]): number {
   const chain = options.has('backing-chain');
   const isOptions = takesImageOptions(options, 'f');
   const { objects } = options;
-  const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
+  const format = options.value('f');
+  const source = imageSource(filename, { format, isOptions, objects, withoutKey: true });
   const images = collect(program, source, { forceShare: options.has('U'), chain });
   if (!isJson) program.output.text(images.map(humanInfo).join('\n'));
   else if (chain) program.line(jsonText(images.map(jsonInfo)));
@@ -59,7 +60,8 @@ function collect(
 
 function backingOf({ path, backing }: ImageInfo): ImageSource | undefined {
   if (backing === undefined) return undefined;
-  return imageSource(backingPath(path, backing.name), { format: backing.format });
+  const { name, format } = backing;
+  return imageSource(backingPath(path, name), { format, withoutKey: true });
 }
 
 function infiniteLoop(filename: string): Failure {

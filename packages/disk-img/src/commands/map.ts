@@ -108,6 +108,7 @@ const NOTHING: Omit<MappedRange, 'start'> = {
 interface MappedImage {
   readonly format: string;
   readonly isFlat: boolean;
+  readonly isEncrypted: boolean;
   /** Its directory as the user and the images above have named it, and what that is in full. */
   readonly directory: string;
   readonly fullDirectory: string;
@@ -120,6 +121,7 @@ function mappedImages(disk: DiskFile, filename: string): MappedImage[] {
     const image = {
       format: formatName(info.format),
       isFlat: isFlat(info),
+      isEncrypted: info.details['encryption'] !== undefined,
       directory,
       fullDirectory: `${resolve(directory)}/`,
     };
@@ -150,7 +152,7 @@ function mappedRange(status: BlockStatus, images: readonly MappedImage[]): Mappe
   const image = images[depth]!;
   const { format } = image;
   const isUnmapped = UNMAPPED_FORMATS.has(format);
-  const hasPlace = !isUnmapped && !compressed;
+  const hasPlace = !isUnmapped && !compressed && !image.isEncrypted;
   return {
     start: guestOffset,
     length: lengthBytes,

@@ -7,35 +7,47 @@ import { OPEN_GATE, openImage, warnOfRaw } from './open-image.ts';
 export interface ChainTarget {
   /** A path, or a storage that the work closes. */
   readonly target: string | Storage;
-  readonly options: Pick<ChainOptions, 'format' | 'gate'>;
+  readonly options: Pick<ChainOptions, 'format' | 'gate' | 'passphrase'>;
+}
+
+export interface InspectedImage {
+  readonly format: string;
+  readonly backing: { readonly name: string } | undefined;
+  readonly isEncrypted: boolean;
 }
 
 export async function chainTarget(source: ImageSource): Promise<ChainTarget> {
-  const { path, graph, format, objects } = source;
-  const options = (id: string | undefined): ChainTarget['options'] =>
-    id === undefined ? { gate: OPEN_GATE } : { gate: OPEN_GATE, format: id };
-  if (graph === undefined) return { target: path!, options: options(format) };
+  const { path, graph, format, objects, passphrase } = source;
+  const options = (
+    id: string | undefined,
+    given: ChainOptions['passphrase'],
+  ): ChainTarget['options'] => ({
+    gate: OPEN_GATE,
+    ...(id === undefined ? {} : { format: id }),
+    ...(given === undefined ? {} : { passphrase: given }),
+  });
+  if (graph === undefined) return { target: path!, options: options(format, passphrase) };
   const file = await openGraphFile(graph, { objects, readOnly: false });
-  return { target: file.storage, options: options(file.format) };
+  return { target: file.storage, options: options(file.format, file.passphrases) };
 }
 
 /**
  * Looks at the image before the work begins, so that what stands in the way of opening it is told
  * of as that.
- * @returns its format
  */
 export function inspect(
   program: Program,
   source: ImageSource,
   { backing = true }: { readonly backing?: boolean } = {},
-): { readonly format: string; readonly backing: { readonly name: string } | undefined } {
+): InspectedImage {
   const disk = openImage(program, { source, backing });
   try {
     const [image] = disk.info();
     if (source.format === undefined && source.graph === undefined && disk.format === 'raw') {
       warnOfRaw(program, source.filename);
     }
-    return { format: image!.format, backing: image!.backing };
+    const { format, backing: below, details } = image!;
+    return { format, backing: below, isEncrypted: details['encryption'] !== undefined };
   } finally {
     disk.closeSync();
   }

@@ -30,6 +30,8 @@ export interface SourceOptions {
   /** Whether the name is in truth a list of options. */
   readonly isOptions?: boolean;
   readonly objects?: UserObjects;
+  /** Whether only its header is looked at, for which no secret is needed. */
+  readonly withoutKey?: boolean;
   /** How the command ends when the name makes no sense. */
   readonly exitCode?: number;
 }
@@ -37,7 +39,13 @@ export interface SourceOptions {
 /** @throws Failure for options that make no sense */
 export function imageSource(
   filename: string,
-  { format, isOptions = false, objects = new UserObjects(), exitCode = 1 }: SourceOptions = {},
+  {
+    format,
+    isOptions = false,
+    objects = new UserObjects(),
+    withoutKey = false,
+    exitCode = 1,
+  }: SourceOptions = {},
 ): ImageSource {
   // That comes before any look at the file.
   if (format !== undefined && format !== 'file' && !isKnownFormat(format)) {
@@ -53,7 +61,9 @@ export function imageSource(
   try {
     const graph = isOptions ? parseKeyval(filename) : parseDiskName(filename, format);
     if (format !== undefined) graph.set('driver', format);
-    return { ...source, graph, described: graph, ...plainImage(graph, objects) };
+    const described = graph.copy();
+    if (withoutKey) for (const name of SECRET_NAMES) graph.take(name);
+    return { ...source, graph, described, ...plainImage(graph, objects) };
   } catch (error) {
     throw new Failure(`Could not open '${filename}': ${wordsOf(error)}`, {
       exitCode,
@@ -61,6 +71,8 @@ export function imageSource(
     });
   }
 }
+
+const SECRET_NAMES = ['key-secret', 'encrypt.key-secret'] as const;
 
 /** A file of that path, whatever it looks like. */
 export function fileSource(path: string, format: string): ImageSource {

@@ -2,8 +2,6 @@
 import { DiskError, type Passphrase, type UserObjects } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
 import type { FormatOption } from '../formats/format-options.ts';
-import { Failure } from '../program.ts';
-import { wordsOf } from '../words/disk-words.ts';
 
 export interface Backing {
   readonly name: string;
@@ -24,7 +22,7 @@ const FILE_OPTION_NAMES: ReadonlySet<string> = new Set(['nocow', 'extent_size_hi
 /** Formats with a preallocation of their own. */
 const PREALLOCATING: ReadonlySet<string> = new Set(['qcow2', 'raw', 'luks']);
 
-/** @throws Failure for a secret that there is not, DiskError for a preallocation */
+/** @throws DiskError for a secret that there is not, or a preallocation */
 export function newImage(format: string, values: OptionValues, objects: UserObjects): NewImage {
   const options: Record<string, string | number | boolean> = {};
   for (const [name, { text, value }] of values) {
@@ -67,12 +65,7 @@ export function backingOf(values: OptionValues): Backing | undefined {
 
 function passphraseOf(values: OptionValues, objects: UserObjects): Passphrase | undefined {
   const id = (values.get('encrypt.key-secret') ?? values.get('key-secret'))?.text;
-  if (id === undefined) return undefined;
-  try {
-    return objects.secret(id);
-  } catch (error) {
-    throw new Failure(wordsOf(error), { cause: error });
-  }
+  return id === undefined ? undefined : objects.secret(id);
 }
 
 /** Puts in the options of `-b` and `-F`. @returns why that cannot be */

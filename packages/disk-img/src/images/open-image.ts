@@ -58,7 +58,7 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
 /** QEMU wants the key when it opens an image, whatever is done with it then. */
 function refuseAsQemu(disk: DiskFile, wantsKey: boolean): void {
   try {
-    checkEncryption(disk.info()[0]!, wantsKey);
+    checkEncryption(disk.info(), wantsKey);
   } catch (error) {
     closeQuietly(disk);
     throw error;

@@ -51,6 +51,20 @@ const CIPHERS_OF_QEMU = /^(?:3?des|cast5-128|(?:serpent|twofish)-(?:128|192|256)
 /** Of a choice that does not exist, the one that has no such name is told. */
 function encryptionWords({ detail, message }: DiskError, values: OptionValues): string | undefined {
   const format = values.get('encrypt.format')?.text;
+  const isLegacy = values.get('encryption')?.value === true;
+  const [foreign] = /^encrypt\.[a-z-]+(?= is an option of)/.exec(message) ?? [];
+  if (detail === 'create.passphrase-unused' || foreign !== undefined) {
+    if (format !== undefined || isLegacy) return `Parameter '${foreign}' is unexpected`;
+    return values.has('encrypt.key-secret') || foreign !== undefined
+      ? "Parameter 'encrypt.format' is missing"
+      : undefined;
+  }
+  if (isLegacy && format !== undefined) {
+    return "'encrypt.format' and its alias 'encryption' can't be used at the same time";
+  }
+  if (message.startsWith('encrypt.format is one of ')) {
+    return `Parameter 'format' does not accept value '${format}'`;
+  }
   if (detail === 'qcow.encrypt-format' && format !== 'luks') {
     return `Parameter 'format' does not accept value '${format}'`;
   }

@@ -21,7 +21,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'luks.slot.new-given': "'new-secret' must not be given when erasing keyslots",
   'luks.slot.time-given': "'iter-time' must not be given when erasing keyslots",
   'luks.slot.index': 'Invalid keyslot # specified, must be between 0 and 7',
-  'qcow2.no-key-slots': 'Only LUKS encryption options can be amended for qcow2 with amend command',
+  'qcow2.no-key-slots': 'Only LUKS encryption options can be amended',
 };
 
 /** @returns undefined for failures of other kinds */

@@ -83,7 +83,7 @@ export async function openDisk(request: OpenRequest, objects: UserObjects): Prom
     throw isKeyless ? keyFirst(error) : error;
   }
   try {
-    checkEncryption(disk.info()[0]!, true);
+    checkEncryption(disk.info(), true);
   } catch (error) {
     await disk.close();
     throw error;

@@ -1,6 +1,7 @@
 /** What all work on chains of images can be told. */
 import type { DiskWarning, FormatDriver, Limits, OpenGate, OptionKinds } from '@diskfile/core';
 import type { HostGateOptions } from '@diskfile/storage';
+import type { Passphrases } from '../open/passphrases.ts';
 
 export interface ChainProgress {
   /** Guest bytes that have been dealt with. */
@@ -18,6 +19,8 @@ export interface ChainOptions {
   readonly gate?: HostGateOptions | OpenGate;
   /** Reads the images below although another process may be writing them. */
   readonly forceShare?: boolean;
+  /** Opens the image if it is encrypted, or every image of its chain that is. */
+  readonly passphrase?: Passphrases;
   readonly limits?: Partial<Limits>;
   /** Formats to choose from; by default all. */
   readonly formats?: readonly FormatDriver[];
@@ -32,6 +35,7 @@ export const CHAIN_KINDS: OptionKinds<ChainOptions> = {
   format: 'text',
   gate: 'gate',
   forceShare: 'flag',
+  passphrase: 'passphrases',
   limits: 'object',
   formats: 'drivers',
   onProgress: 'callback',

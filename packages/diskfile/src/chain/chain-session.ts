@@ -22,6 +22,7 @@ import { ALL_FORMATS } from '../formats.ts';
 import { openHostFile } from '../open/host-file.ts';
 import { imageTarget } from '../open/image-target.ts';
 import { checkedLimits } from '../open/limits.ts';
+import { passphraseBytes } from '../open/passphrases.ts';
 import { refuseAborted } from '../workers/aborted.ts';
 import type { ChainOptions } from './chain-options.ts';
 import { closeDisk } from './disk-steps.ts';
@@ -43,6 +44,10 @@ export interface ChainAccess {
   readonly followBacking?: boolean;
   /** Whether to find out the format although the caller of the work has stated one. */
   readonly probe?: boolean;
+}
+
+interface LayerAccess extends ChainAccess {
+  readonly passphrases?: readonly (Uint8Array | undefined)[];
 }
 
 export class ChainSession {
@@ -75,7 +80,8 @@ export class ChainSession {
       });
     }
     const format = access.probe === true ? undefined : this.#options.format;
-    return yield* this.#openChain(storage, format, access);
+    const passphrases = passphraseBytes(this.#options.passphrase);
+    return yield* this.#openChain(storage, format, { ...access, passphrases });
   }
 
   *#storageOf(target: ChainTarget, writable: boolean): Step<Storage> {
@@ -117,7 +123,7 @@ export class ChainSession {
   *#openChain(
     storage: Storage,
     format: string | undefined,
-    access: ChainAccess,
+    access: LayerAccess,
   ): Step<OpenedChain> {
     const chain = yield* this.#openLayers(storage, format, access);
     return { disk: this.#keep(chain), layers: chain.layers };
@@ -126,7 +132,7 @@ export class ChainSession {
   *#openLayers(
     storage: Storage,
     format: string | undefined,
-    { writable, writableDepth, followBacking = true }: ChainAccess,
+    { writable, writableDepth, followBacking = true, passphrases = [] }: LayerAccess,
   ): Step<ImageChain> {
     const chain = yield* openChain(storage, {
       drivers: this.#options.formats ?? ALL_FORMATS,
@@ -138,6 +144,7 @@ export class ChainSession {
       writable,
       ...(writableDepth === undefined ? {} : { writableDepth }),
       followBacking,
+      passphrases,
     });
     this.warnings.push(...chain.warnings);
     return chain;

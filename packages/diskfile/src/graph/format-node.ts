@@ -43,17 +43,21 @@ export interface ImageFile {
   readonly storage: Storage;
   /** Undefined where it is to be found out. */
   readonly format: string | undefined;
+  /** What opens it, and the images below that are described. */
+  readonly passphrases: readonly (Uint8Array | undefined)[];
 }
 
 /** Opens the file of an image alone; what else the node says is judged and left. */
 export function* openFormatFile({ name, options, access, opener }: NodeRequest): Step<ImageFile> {
   if (name !== undefined) refuseUnknownFormat(name, opener.settings.formats);
   const file = fileChild(name, options);
-  takeSecret(name, options);
-  for (const child of ['data-file', 'backing']) options.takeChild(child);
+  const passphrase = passphraseOf(opener, takeSecret(name, options).id);
+  options.takeChild('data-file');
+  const below = belowOf(options.takeChild('backing'), opener, access);
   takeFormatOptions(name ?? 'qcow2', options);
   refuseLeftOver(name, options);
-  return { storage: yield* opener.openStorage(file, access), format: name };
+  const storage = yield* opener.openStorage(file, access);
+  return { storage, format: name, passphrases: [passphrase, ...(below?.passphrases ?? [])] };
 }
 
 function* openFormatNode(request: NodeRequest): Step<DiskFile> {

@@ -65,6 +65,7 @@ export class GraphOpening implements NodeOpener {
       return {
         storage: 'storage' in node ? node.storage : new DiskStorage(node.disk),
         format: 'raw',
+        passphrases: [],
       };
     }
     return yield* openFormatFile({
