@@ -33,8 +33,9 @@ export interface ConvertDiskFileOptions extends ConvertAccess {
   /** How much effort goes into compressing; each compression has its own scale and default. */
   readonly compressionLevel?: number;
   /**
-   * Keeps an image below the new disk: only what the source itself holds is copied, and the rest is
-   * read from there. Without it the new disk stands alone. Not for several sources.
+   * Keeps an image below the new disk: what the source has from an image below is left out and read
+   * from there, and zeros cover the rest of it. Without it the new disk stands alone. Not for
+   * several sources.
    */
   readonly backing?: { readonly name: string; readonly format?: string };
   /** Part of the source to convert; all of it by default. Whole sectors of 512 bytes. */

@@ -45,8 +45,11 @@ export interface CopyPlanOptions {
   readonly targetIsZero: boolean;
   /** Whether holes are stored like data. */
   readonly storesHoles: boolean;
-  /** Whether the target has the source's backing image: what the source does not hold is left out. */
-  readonly keepsBacking: boolean;
+  /**
+   * How far an image lies below the target; undefined for none. What the source has from below is
+   * left out then, and zeros have to cover what that image holds.
+   */
+  readonly backingBytes: number | undefined;
   /** Whether what cannot be read is left to be tried piece by piece. */
   readonly salvage: boolean;
 }
@@ -126,7 +129,8 @@ export class CopyPlan {
 
   /** Of what comes next. */
   *#status(): Step<SourceStatus> {
-    const lengthBytes = this.#options.lengthBytes - this.#at;
+    const { lengthBytes: end, backingBytes = 0 } = this.#options;
+    const lengthBytes = (this.#at < backingBytes ? Math.min(end, backingBytes) : end) - this.#at;
     const guestOffset = this.#options.startBytes + this.#at;
     try {
       return yield* asking(
@@ -140,9 +144,13 @@ export class CopyPlan {
     }
   }
 
-  #kindOf({ zero, allocated, depth }: SourceStatus): CopyItem['kind'] | 'skip' {
-    const { keepsBacking, storesHoles, targetIsZero } = this.#options;
-    if (keepsBacking && !(allocated && depth === 0)) return 'skip';
+  #kindOf({ zero, depth }: SourceStatus): CopyItem['kind'] | 'skip' {
+    const { backingBytes, storesHoles, targetIsZero } = this.#options;
+    if (backingBytes !== undefined) {
+      if (depth > 0) return 'skip';
+      // Beyond the image below, nothing is there that had to be covered.
+      if (zero && this.#at >= backingBytes) return 'skip';
+    }
     if (!zero || storesHoles) return 'data';
     return targetIsZero ? 'skip' : 'zero';
   }

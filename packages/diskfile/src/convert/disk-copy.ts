@@ -72,7 +72,7 @@ export function* copyDisk(order: CopyOrder): Step<readonly UnreadableRange[]> {
     encodes: compression !== undefined,
     targetIsZero: isZero,
     storesHoles: zeroSearch === undefined,
-    keepsBacking: options.backing !== undefined,
+    backingBytes: options.backing && (disk.info()[1]?.virtualSizeBytes ?? Infinity),
     salvage,
   });
   const settings: CopySettings = {
