@@ -15,8 +15,10 @@ const STRUCTURES: Readonly<Record<string, string>> = {
 /** @returns undefined for damage that QEMU says nothing of */
 export function damageOf({ detail, message, context }: DiskError): string | undefined {
   if (detail === 'qcow2.overlap') {
-    const [, structure] = /(?:own |lies where the )(.*?)(?: is)?$/.exec(message) ?? [];
-    const name = STRUCTURES[structure ?? ''] ?? structure ?? '';
+    const [, structure] = /own (.*)$/.exec(message) ?? [];
+    // Other overlaps are refused here alone, and nobody marks the image for them.
+    if (structure === undefined) return undefined;
+    const name = STRUCTURES[structure] ?? structure;
     return `Preventing invalid write on metadata (overlaps with ${name})`;
   }
   if (detail === 'qcow2.header-cluster-free') {

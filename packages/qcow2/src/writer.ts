@@ -46,7 +46,6 @@ const FATAL_DAMAGE: ReadonlySet<string> = new Set([
   'qcow2.l2-table-unaligned',
   'qcow2.l2-entry-bitmap',
   'qcow2.l2-entry-unaligned',
-  'qcow2.overlap',
   'qcow2.refcount-block-offset',
   'qcow2.write-entry-bitmap',
   'qcow2.write-place-unaligned',
