@@ -26,6 +26,14 @@ export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'parallels.tracks': (error) =>
     `Invalid image: ${numberIn(error) === '0' ? 'Zero sectors per track' : 'Too big cluster'}`,
   'parallels.nb-bat-entries': 'Catalog too large',
+  'qcow.backing-name': 'Backing file name too long',
+  'qcow.cluster-bits': 'Cluster size must be between 512 and 64k',
+  'qcow.crypt-method': 'invalid encryption method in qcow header',
+  'qcow.l1-table-too-large': 'Image too large',
+  'qcow.l2-bits': 'L2 table size must be between 512 and 64k',
+  'qcow.size': 'Image size is too small (must be at least 2 bytes)',
+  'qcow.version': (error) =>
+    `qcow (v1) does not support qcow version ${numberIn(error)}\nTry the 'qcow2' driver instead.`,
   'qed.backing-filename-offset': 'QED backing filename offset is invalid',
   'qed.cluster-size': ofImage('QED cluster size is invalid'),
   'qed.features': (error) => `Unsupported QED features: ${numberIn(error).slice(2)}`,
@@ -81,9 +89,19 @@ const HUGE_FIELDS: Readonly<Record<string, (error: DiskError) => string>> = {
   tableOffset: () => 'Error reading pagetable',
 };
 
+const QCOW_HUGE_FIELDS: typeof HUGE_FIELDS = {
+  backing_file_offset: () => 'Backing file name too long',
+  size: () => 'Image too large',
+};
+
+const HUGE_FIELDS_OF_FORMAT: Readonly<Record<string, typeof HUGE_FIELDS>> = {
+  qcow: QCOW_HUGE_FIELDS,
+  qcow2: QCOW2_HUGE_FIELDS,
+};
+
 function hugeFieldWords(error: DiskError): string {
   const field = /^\w+/.exec(error.message)?.[0] ?? '';
-  const fields = error.context.format === 'qcow2' ? QCOW2_HUGE_FIELDS : HUGE_FIELDS;
+  const fields = HUGE_FIELDS_OF_FORMAT[error.context.format ?? ''] ?? HUGE_FIELDS;
   return fields[field]?.(error) ?? error.message;
 }
 

@@ -31,7 +31,14 @@ export const MAX_BACKING_NAME_BYTES = 1023;
 export function parseQcowHeader(head: Uint8Array, fileBytes: number, limits: Limits): QcowHeader {
   if (readU32be(head, 0) !== QCOW_MAGIC) throw notQcow();
   const raw = qcowHeader.decode(head);
-  if (raw.version !== 1) throw notQcow();
+  if (raw.version !== 1) {
+    throw corrupt(
+      'qcow.version',
+      `The image has version ${raw.version}, not 1`,
+      4,
+      'State the right format, or let it be probed.',
+    );
+  }
   checkRange('cluster_bits', raw.cluster_bits, 9, 16);
   checkRange('l2_bits', raw.l2_bits, 6, 13);
   if (raw.size < 2) throw corrupt('qcow.size', 'The disk has no size', 24);
