@@ -180,6 +180,9 @@ function setSize(values: OptionValues, bytes: bigint): void {
   values.set('size', { text: String(bytes), value: isExact ? Number(bytes) : bytes });
 }
 
+/** An image may be made over one that is being written: its size and format are all that is asked. */
+const LOOKING = { gate: OPEN_GATE, forceShare: true } as const;
+
 function lookBelow(
   { filename, objects }: Creation,
   { name, format }: Backing,
@@ -189,10 +192,10 @@ function lookBelow(
   try {
     const path = backingPath(filename, name);
     const disk = path.startsWith('json:')
-      ? openSource(imageSource(path, { format, objects }), { readOnly: true, gate: OPEN_GATE })
+      ? openSource(imageSource(path, { format, objects }), { readOnly: true, ...LOOKING })
       : openDiskFileSync(newFilePath(path), {
           ...(format === undefined ? {} : { format }),
-          gate: OPEN_GATE,
+          ...LOOKING,
         });
     below = { sizeBytes: disk.sizeBytes, format: disk.format };
     disk.closeSync();
@@ -224,7 +227,7 @@ async function make(
         sizeBytes: sizeBytes!,
         ...image,
         overwrite: true,
-        gate: OPEN_GATE,
+        ...LOOKING,
         signal,
       }),
     );

@@ -7,3 +7,7 @@ qemu-io -c "reopen -o overlap-check=all,lazy-refcounts=on,pass-discard-other=on 
 qemu-img create -q -f qcow2 -o compat=0.10 img 64M
 io "reopen -o lazy-refcounts=on" "write 0 512"; qemu-io -c "open -o driver=qcow2,lazy-refcounts=on img" -c "read 0 512"
 qemu-io -c "reopen -o lazy-refcounts=on,cache-size=1k" -c length img
+echo "== an overlay over an image that is being written"
+rm -f below over; qemu-img create -q -f qcow2 below 1M
+(echo "read 0 512"; sleep 2) | qemu-io below >/dev/null & sleep 1
+for f in qcow2 qed; do qemu-img create -f $f -b below -F qcow2 over; qemu-img create -f $f -b below over; done; wait
