@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readU32be, readU64be } from '@diskfile/bytes';
+import { type DiskError, readU32be, readU64be } from '@diskfile/bytes';
 import { MemoryStorage } from '@diskfile/core';
 import { CrashStorage, randomFrom } from './support/crash-storage.ts';
 import { contentOf } from './support/content.ts';
@@ -70,6 +70,34 @@ describe('an L1 table of which several sectors change', () => {
     disk.closeSync();
     expect(l1Offset(files.imageBytes)).toBe(before);
     expect(verifyImage(files.imageBytes)).toEqual(CLEAN);
+  });
+});
+
+describe('a host that fails while an L1 table changes', () => {
+  it('leaves the old content or the new one, and a disk that works on', () => {
+    for (let failAt = 0, isOver = false; !isOver; failAt++) {
+      const storage = new CrashStorage(new Uint8Array(0), 'image');
+      const files = imageWithSnapshot(storage);
+      const disk = openWritable(files);
+      storage.failAt = storage.operations + failAt;
+      storage.failures = 1 + (failAt % 3);
+      try {
+        disk.capabilities.snapshots!.applySync('first');
+        isOver = true;
+      } catch (error) {
+        expect((error as DiskError).detail).toBe('test.fault');
+      }
+      storage.failAt = undefined;
+      disk.flushSync();
+      const left = new ImageFiles(new MemoryStorage(files.imageBytes, 'left'));
+      expect([[1, 1].join(), [2, 2].join()]).toContain(contentAt(left, false).join());
+      disk.writeSync(contentOf(1, 512), PLACES[0]);
+      disk.writeSync(contentOf(1, 512), PLACES[1]);
+      disk.closeSync();
+      expect(verifyImage(files.imageBytes)).toEqual(CLEAN);
+      expect(contentAt(files, false)).toEqual([1, 1]);
+      disk.closeSync();
+    }
   });
 });
 

@@ -26,6 +26,11 @@ const VM_STATE = `
 const FAR_APART = `
   write -P 1 0 64k; write -P 2 3M 64k; -c a; write -P 3 0 16k; write -P 4 3M 16k; -c b;
   write -P 5 1M 4k; -a a; write -P 6 3M 4k; -a b; -d a; -a b; -d b`;
+/** Disks of several sizes, with one L1 entry or with several. */
+const RESIZED = `
+  write -P 1 0 300k; -c a; resize 1200k; write -P 2 1100k 64k; -c b; -a a; write -P 3 0 1k; -a b;
+  resize 1M; -c c; -a b; -a c; -d b; -a a; -d c; -d a`;
+
 /** No cluster is used more than three times, not even while a snapshot becomes active. */
 const FEW = `
   write -P 1 0 300k; -c a; write -P 2 0 1k; -c b; -d a; -a b; write -P 3 200k 1k; -c c; -d b; -d c`;
@@ -49,6 +54,7 @@ const TABLE: [name: string, options: CreateOptions, sizeBytes: number, work: str
   ['preallocated', { preallocation: 'metadata', cluster_size: 4096 }, 8 * MEBIBYTE, SHARING],
   ['over backing', { backing_file: 'base', backing_fmt: 'raw' }, 64 * MEBIBYTE, ZEROS],
   ['a size of half a cluster', {}, 1500 * KIBIBYTE, SHARING],
+  ['another size', {}, 900 * KIBIBYTE, RESIZED],
   ['an empty disk', {}, 0, '-c a; -c b; -a a; -d a; -a b; -d b'],
 ];
 
@@ -72,6 +78,10 @@ describe('snapshots leave every byte where qemu-img leaves it', () => {
     directory.createQcow2('image', sizeBytes, options);
     for (const step of work.split(';').map((each) => each.trim())) {
       const [flag = '', name = ''] = step.split(' ');
+      if (flag === 'resize') {
+        directory.run('qemu-img', 'resize', '-q', '--shrink', 'image', name);
+        continue;
+      }
       if (!flag.startsWith('-')) {
         directory.run('qemu-io', '-c', step, 'image');
         continue;

@@ -1,5 +1,7 @@
 /** Brings an image in order in which a change of counts and COPIED flags has stopped half way. */
 import { type Limits, readBytes, type Step, writeBytes } from '@diskfile/core';
+import { L1Table } from '../l1-table.ts';
+import { OFFSET_MASK } from '../l2-entry.ts';
 import { MetadataWriter } from '../metadata-writer.ts';
 import { type ImageMetadata, MAPPED_KINDS, mapMetadata } from '../metadata.ts';
 import { rebuildRefcounts } from './rebuild.ts';
@@ -16,6 +18,8 @@ export function* recount(metadata: ImageMetadata, limits: Limits, l1: Uint8Array
   const tableBytes = yield* readBytes(storage, offset, clusters * clusterBytes);
   refcounts.forget();
   refcounts.table.replace(offset, tableBytes);
+  const held = l1.slice(0, tables.l1.bytes.length);
+  tables.replaceL1(new L1Table(l1Table.offset, held, OFFSET_MASK));
   const places = {
     l1Table,
     l1: tables.l1,

@@ -6,6 +6,8 @@ import type { CountChanges } from './count-changes.ts';
 import type { FlagChange } from './flag-change.ts';
 
 export interface InPlacePlan {
+  /** Of the disk, afterwards. */
+  readonly sizeBytes: number;
   readonly changes: CountChanges;
   /** L2 tables with COPIED flags that change, of the active state and of snapshots. */
   readonly flags: readonly FlagChange[];

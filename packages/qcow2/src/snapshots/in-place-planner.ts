@@ -1,7 +1,7 @@
 /** Works out what an operation on snapshots changes where it lies. */
-import { divideUp } from '@diskfile/bytes';
+import { alignUp, divideUp } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
-import type { TableReference } from '../header.ts';
+import { l2CoverageBytes, type TableReference } from '../header.ts';
 import { setCopied } from '../l2-entry.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import type { Snapshot } from '../snapshots.ts';
@@ -36,6 +36,7 @@ export class InPlacePlanner {
     addTables(active, changes.raised);
     yield* changes.evaluate();
     return {
+      sizeBytes: header.sizeBytes,
       changes,
       flags: [this.#clearing(active, owning)],
       l1Before: active.copyL1(),
@@ -66,8 +67,12 @@ export class InPlacePlanner {
     const snapshotL1 = withoutFlags(tree.copyL1());
     l1After.set(snapshotL1);
     return {
+      sizeBytes: snapshot.info.diskSizeBytes,
       changes,
-      flags: [this.#clearing(tree, owning), yield* this.#gainingLeft(dropped, changes)],
+      flags: [
+        this.#clearing(tree, owning),
+        yield* this.#gainingLeft(dropped, changes, this.#cutTables(snapshot.info.diskSizeBytes)),
+      ],
       l1Before,
       l1After,
       snapshotL1: { hostOffset: snapshot.l1Table.offset, bytes: snapshotL1 },
@@ -89,6 +94,7 @@ export class InPlacePlanner {
     const gained = yield* findGained(active, header, changes);
     const { offset, entries } = snapshot.l1Table;
     return {
+      sizeBytes: header.sizeBytes,
       changes,
       flags: [this.#gaining(active, gained, changes), yield* this.#gainingLeft(tree, changes)],
       l1Before: active.copyL1(),
@@ -125,12 +131,32 @@ export class InPlacePlanner {
     };
   }
 
-  /** Flags in those tables of a tree that goes which something else uses as well. */
-  *#gainingLeft(tree: ClusterTree, changes: CountChanges): Step<FlagChange> {
+  /**
+   * Flags in those tables of a tree that goes which something else uses as well.
+   * @param isLeftOut given L1 entries whose tables stay as they are
+   */
+  *#gainingLeft(
+    tree: ClusterTree,
+    changes: CountChanges,
+    isLeftOut: (l1Index: number) => boolean = () => false,
+  ): Step<FlagChange> {
     const { header } = this.#metadata;
     const left = tree.positions((cluster) => !changes.becomesUnused(cluster));
-    const gained = yield* findGained(tree, header, changes, left);
+    const visited = left.filter((position) => !isLeftOut(tree.l1IndexOf(position)));
+    const gained = yield* findGained(tree, header, changes, visited);
     return this.#gaining(tree, gained, changes);
+  }
+
+  /**
+   * L1 entries of the part of the disk that a smaller size cuts off: QEMU does that before it
+   * applies a snapshot, and in tables that are nobody else's.
+   */
+  #cutTables(sizeBytes: number): (l1Index: number) => boolean {
+    const { header } = this.#metadata;
+    const coverage = l2CoverageBytes(header);
+    const first = Math.floor(alignUp(sizeBytes, header.clusterBytes) / coverage);
+    const end = divideUp(header.sizeBytes, coverage);
+    return (l1Index) => l1Index >= first && l1Index < end && sizeBytes < header.sizeBytes;
   }
 
   /** The L1 table, with flags for tables that it uses alone from now on. */

@@ -54,14 +54,12 @@ export class InPlaceSwitch {
   }
 
   /**
-   * Whether a snapshot can become active, or be made of what is, without a change of the disk's
-   * size or of the L1 table's place. Version 2 has no dirty bit.
+   * Whether a snapshot can become active, or be made of what is, without a longer L1 table. Version
+   * 2 has no dirty bit.
    */
   static isPossible({ header }: ImageMetadata, { info, l1Table }: Snapshot): boolean {
-    const { version, sizeBytes } = header;
-    const { entries } = header.l1Table;
-    const hasRoom = Math.max(l1Table.entries, neededL1Entries(header, sizeBytes)) <= entries;
-    return version >= 3 && info.diskSizeBytes === sizeBytes && hasRoom;
+    const needed = Math.max(l1Table.entries, neededL1Entries(header, info.diskSizeBytes));
+    return header.version >= 3 && needed <= header.l1Table.entries;
   }
 
   /**
@@ -115,20 +113,21 @@ export class InPlaceSwitch {
   /** Under the protection of the dirty bit. */
   *#change(placed: NewSnapshots | undefined): Step<void> {
     const { storage, headerWriter, header } = this.#metadata;
-    const { l1Before, l1After } = this.#plan;
+    const { l1Before, l1After, sizeBytes } = this.#plan;
     const { offset: l1Offset } = header.l1Table;
     const switched = this.#prepareMemory(placed);
     const sectors = differingSectors(l1Before, l1After);
     // Looked for by the counts of before: what the old state uses is in use until then.
-    const spare = sectors > 1 ? yield* this.#findSpare() : undefined;
+    const isOneWrite = sectors <= 1 && sizeBytes === header.sizeBytes;
+    const spare = isOneWrite ? undefined : yield* this.#findSpare();
     yield* this.#writeCounts();
     yield* this.#writeFlags();
     yield* this.#writeSnapshots(placed);
     if (spare !== undefined) yield* this.#activateAt(spare);
     yield* writeBytes(storage, l1After, l1Offset);
     yield* flushStorage(storage);
-    if (sectors > 0) this.#activate(l1Offset);
-    yield* headerWriter.update((content) => newHeader(header, placed, content));
+    if (sectors > 0 && isOneWrite) this.#activate(l1Offset);
+    yield* headerWriter.update((content) => newHeader(header, placed, this.#withSize(content)));
     this.#activate(l1Offset);
     switched();
   }
@@ -172,19 +171,26 @@ export class InPlaceSwitch {
     return { start: yield* allocator.findUnused(count), count };
   }
 
+  /** A size that is no whole number of sectors stays as it is. */
+  #withSize({ fields, ...rest }: HeaderContent): HeaderContent {
+    const { sizeBytes } = this.#plan;
+    const isSame = sizeBytes === this.#metadata.header.sizeBytes;
+    return { ...rest, fields: { ...fields, size: isSame ? fields.size : sizeBytes } };
+  }
+
   /**
-   * Makes a copy of the new L1 table the active one, so that the place of the old one, of which
-   * several sectors change, is free to be written. Nothing needs to count the clusters of the copy.
+   * Makes a copy of the new L1 table the active one, with the size of the disk, so that the place of
+   * the old one is free to be written. Nothing needs to count the clusters of the copy.
    */
   *#activateAt(spare: ClusterRun): Step<void> {
     const { storage, allocator, headerWriter, header } = this.#metadata;
     const hostOffset = spare.start * header.clusterBytes;
     yield* writeBytes(storage, this.#plan.l1After, hostOffset);
     yield* flushStorage(storage);
-    yield* headerWriter.update(({ fields, ...rest }) => ({
-      ...rest,
-      fields: { ...fields, l1_table_offset: hostOffset },
-    }));
+    yield* headerWriter.update((content) => {
+      const { fields, ...rest } = this.#withSize(content);
+      return { ...rest, fields: { ...fields, l1_table_offset: hostOffset } };
+    });
     this.#activate(hostOffset);
     allocator.freed.addFreed(spare);
   }
@@ -192,7 +198,7 @@ export class InPlaceSwitch {
   /** What lies behind the disk is brought in when someone asks for it. */
   get #heldBytes(): number {
     const { header } = this.#metadata;
-    return neededL1Entries(header, header.sizeBytes) * ENTRY_BYTES;
+    return neededL1Entries(header, this.#plan.sizeBytes) * ENTRY_BYTES;
   }
 
   /** The file has the new L1 table at that place, and all that hangs on it. */
