@@ -6,7 +6,6 @@
 import { divideUp } from '@diskfile/bytes';
 import {
   announce,
-  during,
   flushStorage,
   type Step,
   truncateStorage,
@@ -59,6 +58,7 @@ export function* startAfresh(metadata: ImageMetadata, writer: MetadataWriter): S
     headerWriter.giveUp();
     throw error;
   }
+  // What fails from here on is made good by the next flush.
   yield* writer.finish();
   yield* truncateStorage(metadata.storage, clustersLeft(metadata) * metadata.header.clusterBytes);
 }
@@ -94,8 +94,9 @@ function* countAnew(metadata: ImageMetadata): Step<void> {
   tables.replaceL1(new L1Table(l1Table.offset, l1Bytes, OFFSET_MASK));
   tables.forgetSlices();
   refcounts.replaceTable(refcountTable.offset, new Uint8Array(clusterBytes));
-  const block = refcounts.create(0, 2 * clusterBytes);
   const { table } = refcounts;
+  // The block is there, with zeros.
+  table.setBlockOffset(0, 2 * clusterBytes);
   const places = { l1Table, l1: tables.l1, refcountTable: table, snapshotTable, snapshots };
   map.replaceKinds(mapMetadata(places, clusterBytes), MAPPED_KINDS);
   yield* announce(storage, 'refblock_alloc');
@@ -107,9 +108,6 @@ function* countAnew(metadata: ImageMetadata): Step<void> {
   const count = clustersLeft(metadata);
   yield* refcounts.raise({ start: 0, count });
   allocator.skipTo(count);
-  yield* writeBytes(during(storage, 'refblock_update_part'), block.bytes, block.hostOffset);
-  yield* flushStorage(storage);
-  refcounts.markClean([block]);
 }
 
 function* clear(storage: WritableStorage, offset: number, lengthBytes: number): Step<void> {

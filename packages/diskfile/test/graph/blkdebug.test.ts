@@ -95,6 +95,14 @@ describe('injected failures', () => {
     },
   );
 
+  it('of counting what is left of an emptied image are made good on closing', async () => {
+    const once = rule({ event: 'refblock_update_part', once: true });
+    const disk = await openGraph(graph(once), { readOnly: false });
+    expect(await failureOf(() => disk.capabilities.backing!.dropContent())).toBe('EIO');
+    expect(await failureOf(() => disk.close())).toBe('none');
+    expect(checkDiskFileSync(image)).toMatchObject({ corruptions: 0, leaks: 0 });
+  });
+
   it('leak a cluster that cannot be counted as free', async () => {
     await using filled = await openGraph(graph({}), { readOnly: false });
     await filled.write(new Uint8Array(128 * KIB).fill(1), 0);
