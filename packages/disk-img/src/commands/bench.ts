@@ -38,7 +38,8 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   try {
     const bench = { ...settings, stepBytes: settings.stepBytes ?? settings.requestBytes };
     if (!program.isJson) program.output.text(announcement(bench));
-    program.output.flush();
+    // Into a pipe, qemu-img says so when it ends.
+    if (!program.isLookAlike || program.output.isTerminal) program.output.flush();
     const milliseconds = await interruptible((signal) =>
       benchDisk(disk, { ...bench, signal }),
     ).catch(failedRequest);
@@ -115,8 +116,8 @@ function refuseNative(options: CommandOptions, filename: string): void {
 
 function announcement(bench: BenchOptions): string {
   const { requests, write, requestBytes, depth, startBytes, stepBytes } = bench;
-  const { flushInterval = 0, drain = true } = bench;
-  const flushes = `Sending flush every ${flushInterval} ${drain ? '' : 'in-flight '}requests\n`;
+  const { flushInterval = 0 } = bench;
+  const flushes = `Sending flush every ${flushInterval} requests\n`;
   return (
     `Sending ${requests} ${write === true ? 'write' : 'read'} requests, ${requestBytes} bytes each, ` +
     `${depth} in parallel (starting at offset ${startBytes}, step size ${stepBytes})\n` +

@@ -55,11 +55,12 @@ async function compare(program: Program, args: readonly string[]): Promise<numbe
     });
   const disks: DiskFile[] = [];
   const isQuiet = options.has('q');
-  const progress = new QemuProgress(program, options.has('p') && !isQuiet);
+  const progress = new QemuProgress(program, options.has('p') && !isQuiet, false);
   try {
     disks.push(open(firstName!, options.value('f')));
     disks.push(open(secondName!, options.value('F')));
     const strict = options.has('s');
+    progress.begin();
     const ends = new Set(disks.map(({ sizeBytes }) => sizeBytes));
     let warnsOfSize = ends.size > 1 && !strict && !isJson && !isQuiet;
     const onProgress = (at: ChainProgress): void => {

@@ -135,6 +135,11 @@ function pathOf(filename: string, refuse: Refusal): string {
 export function loneBackingFormat(format: string, values: OptionValues): string | undefined {
   const backingFormat = values.get('backing_fmt')?.text;
   if (backingFormat === undefined) return undefined;
+  if (!isKnownFormat(backingFormat) && format !== 'vmdk') {
+    return format === 'qcow'
+      ? `unrecognized backing format '${backingFormat}'`
+      : `Parameter 'backing-fmt' does not accept value '${backingFormat}'`;
+  }
   if (format === 'qcow2') return 'Backing format cannot be used without backing file';
   const isForeign = format === 'vmdk' && backingFormat !== 'vmdk';
   return isForeign ? 'backing_file must be a vmdk image' : undefined;

@@ -35,6 +35,7 @@ export function run(program: Program, args: readonly string[]): number {
   const [filename] = options.operands;
   if (filename === undefined) refuseUnmeasured(format);
   const values = readValues(format, list);
+  if (format === 'qcow2') refuseQcow2Values(values);
   const { sizeBytes: _, backing, ...image } = newImage(format, values, objects);
   if (format === 'luks' && image.passphrase === undefined) {
     throw new Failure("Parameter 'key-secret' is required for cipher");
@@ -118,6 +119,21 @@ function tooLarge(format: string): Failure {
   return new Failure(`The image size is too large${hint}`);
 }
 
+const LEVELS: ReadonlySet<string> = new Set(['0.10', '1.1']);
+const PREALLOCATIONS: ReadonlySet<string> = new Set(['off', 'metadata', 'falloc', 'full']);
+
+/** Here QEMU reads options of qcow2 by themselves, and has other words for them. */
+function refuseQcow2Values(values: OptionValues): void {
+  const level = values.get('compat')?.text;
+  if (level !== undefined && !LEVELS.has(level)) {
+    throw new Failure(`Invalid compatibility level: '${level}'`);
+  }
+  const mode = values.get('preallocation')?.text;
+  if (mode !== undefined && !PREALLOCATIONS.has(mode)) {
+    throw new Failure(`invalid parameter value: ${mode}`);
+  }
+}
+
 function measureIt(
   of: Parameters<typeof measureDiskFileSync>[0],
   options: MeasureDiskFileOptions,
@@ -127,7 +143,10 @@ function measureIt(
   try {
     return measureDiskFileSync(of, options);
   } catch (error) {
-    const words = creationWords(error, { format, filename: '', values });
+    const words = creationWords(error, { format, filename: '', values }).replace(
+      'version=v3',
+      'compat=1.1',
+    );
     throw words.includes('too large') ? tooLarge(format) : new Failure(words, { cause: error });
   }
 }

@@ -57,14 +57,18 @@ function listAsJson(program: Program, { capabilities }: DiskFile): void {
   program.line(jsonText((capabilities.snapshots?.list() ?? []).map(snapshotJson)));
 }
 
-function create({ capabilities }: DiskFile, name: string): void {
+/** Longest name that there is room for where QEMU keeps it. */
+const MAX_NAME_BYTES = 255;
+
+function create({ capabilities }: DiskFile, given: string): void {
+  const name = Buffer.from(given).subarray(0, MAX_NAME_BYTES).toString();
   try {
     if (capabilities.snapshots === undefined) throw noSnapshots();
     capabilities.snapshots.createSync(name);
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     throw new Failure(
-      `Could not create snapshot '${name}': ${numberedHostError(error.code === 'corrupt' ? 'EIO' : error.errno)}`,
+      `Could not create snapshot '${given}': ${numberedHostError(error.code === 'corrupt' ? 'EIO' : error.errno)}`,
       {
         cause: error,
       },
@@ -76,12 +80,15 @@ function noSnapshots(): DiskError {
   return new DiskError('unsupported', 'command.no-snapshots', 'The format has no snapshots');
 }
 
-function apply({ capabilities }: DiskFile, name: string): void {
-  const { snapshots } = capabilities;
+function apply(disk: DiskFile, name: string): void {
+  const { snapshots } = disk.capabilities;
   const couldNot = `Could not apply snapshot '${name}': `;
   if (snapshots === undefined) {
     throw new Failure(`${couldNot}Block driver does not support snapshots`);
   }
+  // QEMU gives up for bitmaps before it looks for the snapshot.
+  if (disk.info()[0]!.bitmaps.length > 0)
+    throw new Failure(`${couldNot}Device has active dirty bitmaps`);
   try {
     snapshots.applySync(name);
   } catch (error) {

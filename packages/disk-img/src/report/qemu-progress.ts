@@ -22,12 +22,19 @@ export class QemuProgress {
     this.#isAsked = true;
   };
 
-  /** @param isShown whether to print without being asked */
-  constructor(program: Program, isShown: boolean) {
+  /**
+   * @param isShown whether to print without being asked
+   * @param isBegun whether the work begins now; else {@link begin} says so
+   */
+  constructor(program: Program, isShown: boolean, isBegun = true) {
     this.#program = program;
     this.#other = otherForm(program, isShown);
     this.#isShown = isShown && this.#other === undefined;
     if (process.platform !== 'win32') process.on('SIGUSR1', this.#ask);
+    if (isBegun) this.#report();
+  }
+
+  begin(): void {
     this.#report();
   }
 
