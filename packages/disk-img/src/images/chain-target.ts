@@ -1,6 +1,6 @@
 /** What work on chains of images is told: the path of the image, or what options describe. */
-import { type ChainOptions, DiskError, openGraphFile, type Storage } from 'diskfile';
-import type { Program } from '../program.ts';
+import { type ChainOptions, DiskError, type DiskFile, openGraphFile, type Storage } from 'diskfile';
+import { Failure, type Program } from '../program.ts';
 import type { ImageSource } from './image-source.ts';
 import { OPEN_GATE, openImage, warnOfRaw } from './open-image.ts';
 
@@ -40,7 +40,7 @@ export function inspect(
   source: ImageSource,
   { backing = true }: { readonly backing?: boolean } = {},
 ): InspectedImage {
-  const disk = openImage(program, { source, backing });
+  const disk = openToChange(program, source, backing);
   try {
     const [image] = disk.info();
     if (source.format === undefined && source.graph === undefined && disk.format === 'raw') {
@@ -50,6 +50,19 @@ export function inspect(
     return { format, backing: below, isEncrypted: details['encryption'] !== undefined };
   } finally {
     disk.closeSync();
+  }
+}
+
+/** A writer is in the way of the lock of writers, which the image itself would be opened with. */
+function openToChange(program: Program, source: ImageSource, backing: boolean): DiskFile {
+  try {
+    return openImage(program, { source, backing });
+  } catch (error) {
+    const ofImage = `Could not open '${source.filename}': Failed to get `;
+    if (!(error instanceof Failure) || !error.message.startsWith(`${ofImage}shared "write"`)) {
+      throw error;
+    }
+    throw new Failure(error.message.replace('shared "write"', '"write"'), { cause: error });
   }
 }
 

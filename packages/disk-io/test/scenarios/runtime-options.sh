@@ -9,5 +9,9 @@ io "reopen -o lazy-refcounts=on" "write 0 512"; qemu-io -c "open -o driver=qcow2
 qemu-io -c "reopen -o lazy-refcounts=on,cache-size=1k" -c length img
 echo "== an overlay over an image that is being written"
 rm -f below over; qemu-img create -q -f qcow2 below 1M
-(echo "read 0 512"; sleep 2) | qemu-io below >/dev/null & sleep 1
-for f in qcow2 qed; do qemu-img create -f $f -b below -F qcow2 over; qemu-img create -f $f -b below over; done; wait
+held() { rm -f fifo held; mkfifo fifo; qemu-io $1 <fifo >held & exec 9>fifo; echo length >&9; until grep -q MiB held; do sleep 0.1; done; }
+released() { exec 9>&-; wait; }
+held below; for f in qcow2 qed; do qemu-img create -f $f -b below -F qcow2 over; qemu-img create -f $f -b below over; done; released
+echo "== changing an image that is being written"
+qemu-img create -q -f qcow2 -b below -F qcow2 over
+held over; qemu-img rebase -u -b "" over; qemu-img commit over; qemu-img commit -b below over; qemu-img amend -o lazy_refcounts=on over; released
