@@ -13,7 +13,7 @@ import { BitmapModel, perform } from './support/bitmap-model.ts';
 import { bitmapPlaces } from './support/bitmap-places.ts';
 import { contentOf } from './support/content.ts';
 import { CrashStorage, randomFrom } from './support/crash-storage.ts';
-import { dirtyRangesByQemu, dirtyRangesOf, joined } from './support/dirty-ranges.ts';
+import { dirtyRangesOf } from './support/dirty-ranges.ts';
 import { WorkDirectory } from './support/qemu.ts';
 import { createImage, ImageFiles, openWritable } from './support/writable-image.ts';
 
@@ -52,16 +52,14 @@ describe('the tools take what we leave', () => {
     const crash = ['-c', 'write 700000 4k', '-c', 'flush', '-c', 'abort'];
     expect(() => directory.run('qemu-io', ...crash, 'theirs')).toThrow();
     directory.check('ours');
-    const flags = (name: string) => bitmapsByQemu(directory, name).map((each) => each.flags);
-    // What is not enabled is not touched here, so that it is not lost either.
-    expect(flags('ours')).toEqual([[], ['in-use', 'auto']]);
-    expect(flags('theirs')).toEqual([['in-use'], ['in-use', 'auto']]);
-    const before = joined(dirtyRangesByQemu(directory, 'ours', 'off'));
-    expect(before).toEqual([{ guestOffset: 0, lengthBytes: 131_072 }]);
     for (const name of ['ours', 'theirs']) {
+      const flags = bitmapsByQemu(directory, name).map((each) => each.flags);
+      expect(flags).toEqual([['in-use'], ['in-use', 'auto']]);
       const left = openWritable(load(directory, name), { writable: false });
       expect(left.capabilities.bitmaps!.list()).toHaveLength(2);
-      expect(() => dirtyRangesOf(left, 'on')).toThrow('was not saved properly');
+      for (const bitmap of ['on', 'off']) {
+        expect(() => dirtyRangesOf(left, bitmap)).toThrow('was not saved properly');
+      }
     }
     edit(directory, 'theirs', (left) => {
       for (const name of ['on', 'off']) left.capabilities.bitmaps!.removeSync(name);
