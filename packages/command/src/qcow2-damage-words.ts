@@ -42,6 +42,8 @@ export const QCOW2_DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'qcow2.snapshot-extra-data': ({ message }) =>
     `Too much extra metadata in snapshot table entry ${/^Snapshot (\d+)/.exec(message)?.[1] ?? 0}\n` +
     'You can force-remove this extra metadata with qemu-img check -r all',
+  'qcow2.snapshot-l1-table-too-large': 'Snapshot L1 table too large',
+  'qcow2.snapshot-l1-table-unaligned': 'Snapshot L1 table offset invalid',
   'qcow2.snapshot-table-unaligned': 'Snapshot table offset invalid',
   'qcow2.version': ({ message }) => `Unsupported qcow2 version ${numberIn(message)}`,
 };

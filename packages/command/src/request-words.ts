@@ -11,6 +11,8 @@ const ERRNO_OF_CODE: Readonly<Record<string, string>> = {
 };
 const ERRNO_OF_DETAIL: Readonly<Record<string, string>> = {
   'graph.probed-raw-start': 'EPERM',
+  'qcow2.snapshot-l1-table-too-large': 'EFBIG',
+  'qcow2.snapshot-l1-table-unaligned': 'EINVAL',
   'vmdk.grain-written': 'EIO',
   'vmdk.parent-cid': 'EINVAL',
 };

@@ -2,6 +2,7 @@
 import { DiskError } from '@diskfile/bytes';
 import {
   isWritable,
+  type Limits,
   type OpenContext,
   type Step,
   type Storage,
@@ -15,10 +16,10 @@ import { HeaderWriter } from './header-writer.ts';
 import type { Qcow2Header } from './header.ts';
 import type { HostClusters } from './host-clusters.ts';
 import type { MappingTables } from './mapping-tables.ts';
-import { openMetadata } from './metadata.ts';
+import { type ImageMetadata, openMetadata } from './metadata.ts';
 import { rebuildRefcounts } from './refcounts/rebuild.ts';
 import { readInactiveTables } from './snapshots/inactive-tables.ts';
-import type { SnapshotTable } from './snapshots.ts';
+import { checkSnapshotL1, type SnapshotTable } from './snapshots.ts';
 import { Qcow2Writer } from './writer.ts';
 
 export interface WritableImageParts {
@@ -68,10 +69,7 @@ export function* openWriter(context: OpenContext, parts: WritableImageParts): St
   const places = { storage, dataFile, cacheBytes, tuning, warn };
   const metadata = yield* openMetadata({ ...parts, ...places, headerWriter });
   if (tuning?.overlapChecks?.has('inactive-l2') === true) {
-    const { maxStructureBytes } = context.limits;
-    metadata.map.setInactiveTables(
-      yield* readInactiveTables(storage, header.clusterBytes, parts.snapshots, maxStructureBytes),
-    );
+    yield* guardInactiveTables(metadata, context.limits);
   }
   yield* headerWriter.clearAutoclear(parts.bitmaps.state === 'none' ? [] : [AUTOCLEAR.bitmaps]);
   const writer = new Qcow2Writer(metadata, parts.clusters, context.limits);
@@ -82,6 +80,20 @@ export function* openWriter(context: OpenContext, parts: WritableImageParts): St
   }
   yield* writer.takeBitmaps(parts.bitmaps, warn);
   return writer;
+}
+
+function* guardInactiveTables(metadata: ImageMetadata, limits: Limits): Step<void> {
+  const { storage, header, snapshots, map } = metadata;
+  const { clusterBytes } = header;
+  try {
+    for (const { l1Table } of snapshots.list) checkSnapshotL1(l1Table, clusterBytes);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    return map.refuseWrites(error);
+  }
+  map.setInactiveTables(
+    yield* readInactiveTables(storage, clusterBytes, snapshots, limits.maxStructureBytes),
+  );
 }
 
 function writable(storage: Storage): WritableStorage {

@@ -20,7 +20,6 @@ import { ExtendedEntries } from './extended-entries.ts';
 import { INCOMPATIBLE, refuseUnknownFeatures } from './features.ts';
 import { type HeaderExtensions, readHeaderExtensions } from './header-extensions.ts';
 import {
-  checkTable,
   HEADER_FIELDS_BYTES,
   neededL1Entries,
   parseHeader,
@@ -32,7 +31,7 @@ import { QcowImage } from './image.ts';
 import { L1Table } from './l1-table.ts';
 import { OFFSET_MASK } from './l2-entry.ts';
 import { lengthenL1, MappingTables, tableGeometry } from './mapping-tables.ts';
-import { findSnapshot, readSnapshots, type Snapshot } from './snapshots.ts';
+import { checkSnapshotL1, findSnapshot, readSnapshots, type Snapshot } from './snapshots.ts';
 import { isMetadataPreallocated } from './sparseness.ts';
 import { openWriter, refuseWriting } from './open-writer.ts';
 import { StandardEntries } from './standard-entries.ts';
@@ -123,7 +122,7 @@ function* readL1Table(
 ): Step<L1Table> {
   const table = snapshot?.l1Table ?? header.l1Table;
   if (snapshot !== undefined) {
-    checkTable('snapshot L1 table', table.offset, table.entries, header.clusterBytes, 64);
+    checkSnapshotL1(table, header.clusterBytes);
     checkL1Size(table, limits, 64);
   }
   const entries = Math.min(table.entries, neededL1Entries(header, sizeBytes));

@@ -2,7 +2,7 @@
  * Which host clusters hold metadata. Nothing may be written over them but what they are for: an
  * image whose refcounts call such a cluster free is broken, and writing on would destroy it.
  */
-import { countUpTo, divideUp } from '@diskfile/bytes';
+import { countUpTo, type DiskError, divideUp } from '@diskfile/bytes';
 
 export type MetadataKind =
   | 'header'
@@ -49,6 +49,8 @@ export class MetadataMap {
   readonly #clusters = new Map<number, MetadataKind>();
   /** Clusters of L2 tables of snapshots, sorted, where somebody wants writes to be kept off them. */
   #inactiveTables: Float64Array = new Float64Array(0);
+  /** Why nobody can tell where they lie. */
+  #unknownTables: DiskError | undefined;
   /** Tables that lie upon each other as the image is opened: which was there first, and where. */
   #conflict: { readonly kind: MetadataKind; readonly hostOffset: number } | undefined;
   /** What writes are kept off, in the order in which it is named. */
@@ -131,12 +133,18 @@ export class MetadataMap {
       if (kinds.has(kind)) this.#clusters.set(clusterIndex, kind);
     }
     // They were those of the snapshots of before.
-    this.#inactiveTables = new Float64Array(0);
+    this.setInactiveTables(new Float64Array(0));
   }
 
   /** @param clusters sorted */
   setInactiveTables(clusters: Float64Array): void {
     this.#inactiveTables = clusters;
+    this.#unknownTables = undefined;
+  }
+
+  /** Nothing can be kept off the L2 tables of snapshots, so that nothing may be written. */
+  refuseWrites(reason: DiskError): void {
+    this.#unknownTables = reason;
   }
 
   #setRegions(regions: Region[]): void {
@@ -157,8 +165,10 @@ export class MetadataMap {
   /**
    * What in the clusters from `start` to before `end` forbids to write there.
    * @param own what is to be written
+   * @throws DiskError where that cannot be told
    */
   findGuarded(start: number, end: number, own?: MetadataKind): MetadataKind | undefined {
+    if (this.#unknownTables !== undefined) throw this.#unknownTables;
     if (this.find(start, end) === undefined && !this.#hasInactive(start, end)) return undefined;
     const kinds = this.#kindsIn(start, end);
     return this.#guarded.find((kind) => kind !== own && kinds.has(kind));

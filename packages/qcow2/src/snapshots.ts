@@ -8,8 +8,8 @@ import {
   type Step,
   type Storage,
 } from '@diskfile/core';
-import { corrupt } from './errors.ts';
-import type { Qcow2Header, TableReference } from './header.ts';
+import { corrupt, hex } from './errors.ts';
+import { MAX_L1_BYTES, type Qcow2Header, type TableReference } from './header.ts';
 import { StorageCursor } from './storage-cursor.ts';
 import { snapshotHeader } from './structs.ts';
 
@@ -94,16 +94,43 @@ function* readSnapshot(cursor: StorageCursor, header: Qcow2Header, index: number
 export function describeSnapshot(stored: StoredSnapshot, header: Qcow2Header): Snapshot {
   const { fixed: raw, extra, id, name } = stored;
   return {
-    l1Table: { offset: raw.l1_table_offset, entries: raw.l1_size },
+    l1Table: {
+      offset: raw.l1_table_offset_high * TWO_32 + raw.l1_table_offset_low,
+      entries: raw.l1_size,
+    },
     info: {
-      id: decodeName(id),
-      name: decodeName(name),
+      id: decodeName(untilNul(id)),
+      name: decodeName(untilNul(name)),
       ...decodeExtra(extra, header, raw.vm_state_size),
       date: { seconds: raw.date_sec, nanoseconds: raw.date_nsec },
       vmClockNanoseconds: raw.vm_clock_nsec_high * TWO_32 + raw.vm_clock_nsec_low,
     },
     stored,
   };
+}
+
+/** QEMU takes names for C strings. */
+function untilNul(bytes: Uint8Array): Uint8Array {
+  const end = bytes.indexOf(0);
+  return end < 0 ? bytes : bytes.subarray(0, end);
+}
+
+/**
+ * To be asked before the L1 table of a snapshot is looked at: the list alone says nothing of it.
+ * @throws DiskError `corrupt` for one that cannot be
+ */
+export function checkSnapshotL1({ offset, entries }: TableReference, clusterBytes: number): void {
+  if (!Number.isSafeInteger(offset) || offset % clusterBytes !== 0) {
+    throw corrupt(
+      'qcow2.snapshot-l1-table-unaligned',
+      `The L1 table of a snapshot is said to begin at ${hex(offset)}, where no cluster does`,
+    );
+  }
+  if (entries * 8 <= MAX_L1_BYTES) return;
+  throw corrupt(
+    'qcow2.snapshot-l1-table-too-large',
+    `The L1 table of a snapshot is said to have ${entries} entries, more than ${MAX_L1_BYTES} bytes`,
+  );
 }
 
 /** Fields of the extra data, as far as it reaches: images grew them one after another. */

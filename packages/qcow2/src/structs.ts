@@ -77,7 +77,9 @@ export const bitmapDirectoryEntry = struct('qcow2 bitmap directory entry', {
  * nanoseconds and so passes 2^53 after 104 days.
  */
 export const snapshotHeader = struct('qcow2 snapshot', {
-  l1_table_offset: u64be,
+  // In two halves, so that one that is beyond all files spoils its own snapshot alone.
+  l1_table_offset_high: u32be,
+  l1_table_offset_low: u32be,
   l1_size: u32be,
   id_str_size: u16be,
   name_size: u16be,

@@ -106,6 +106,27 @@ describe('a snapshot is refused', () => {
     expect(firstDifference(files.imageBytes, before)).toBe(-1);
   });
 
+  it.each([
+    ['at no cluster', 0, 0x208],
+    ['beyond all files', 0, 0xffff_ffff_ffff_0000],
+    ['of too many entries', 8, 0x1000_0000_0000_0000],
+  ])('whose L1 table is %s, and the image opens', (_, at, value) => {
+    const image = imageWithSnapshots();
+    const view = new DataView(image.buffer, image.byteOffset);
+    const entry = readU64be(image, 64, 'snapshots_offset') + at;
+    if (at === 0) view.setBigUint64(entry, BigInt(value));
+    else view.setUint32(entry, Math.floor(value / 2 ** 32));
+    const files = filesOf(image);
+    expect(
+      openWritable(files)
+        .info()[0]!
+        .snapshots.map(({ name }) => name),
+    ).toEqual(['a', 'b']);
+    for (const action of ['applySync', 'deleteSync'] as const) {
+      expect(expectRefused(files, (all) => all[action]('a'))).toMatch(/^qcow2.snapshot-l1-table-/);
+    }
+  });
+
   it('where an external data file holds the clusters', () => {
     const files = newFiles({ data_file: 'data' });
     const disk = openWritable(files);
@@ -327,7 +348,13 @@ describe('a damaged image is not changed', () => {
     const other = imageWithSnapshots({ cluster_size: 2 * CLUSTER });
     const { l2, data } = new Layout(other);
     writeU64be(other, l2, data + CLUSTER);
-    expect(expectRefused(filesOf(other), remove)).toBe('qcow2.l2-entry-unaligned');
+    const marked = other.slice();
+    marked[79] = 2;
+    const files = filesOf(other);
+    expect(errorOf(() => remove(snapshotsOf(openWritable(files)))).detail) //
+      .toBe('qcow2.l2-entry-unaligned');
+    // QEMU calls the image corrupt then, and so do we.
+    expect(firstDifference(files.imageBytes, marked)).toBe(-1);
   });
 
   it('one whose active state uses what only the snapshot is counted for', () => {

@@ -126,7 +126,7 @@ describe('a damaged snapshot table', () => {
     });
     writeU64be(bytes, table, 0);
     writeU32be(bytes, table + 8, 0xffff_ffff);
-    expect(errorOf(() => openImage(bytes, { snapshot: '1' })).code).toBe('limit');
+    expect(errorOf(() => openImage(bytes, { snapshot: '1' })).code).toBe('corrupt');
     writeU32be(bytes, table + 8, 0);
     const empty = openImage(bytes, { snapshot: '1' });
     expect([...empty.blockStatusSync()]).toMatchObject([{ allocated: false, lengthBytes: 1024 }]);

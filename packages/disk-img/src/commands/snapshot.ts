@@ -1,5 +1,11 @@
 /** `snapshot`: lists, makes, applies and deletes internal snapshots. */
-import { hostErrorText, jsonText, numberedHostError } from '@diskfile/command';
+import {
+  hostErrorText,
+  jsonText,
+  numberedHostError,
+  requestReason,
+  wordsOf,
+} from '@diskfile/command';
 import { DiskError, type DiskFile } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
@@ -8,6 +14,7 @@ import { openImage, warnOfRaw, withDisk } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { snapshotJson } from '../report/image-info.ts';
 import { snapshotTable } from '../report/snapshot-table.ts';
+import { namesNoTable } from '../words/damaged-snapshot.ts';
 
 type Action = 'l' | 'a' | 'c' | 'd';
 
@@ -96,9 +103,11 @@ function apply(disk: DiskFile, name: string): void {
     if (error.detail === 'qcow2.apply-with-bitmaps') {
       throw new Failure(`${couldNot}Device has active dirty bitmaps`, { cause: error });
     }
-    throw new Failure(`${couldNot}Failed to load snapshot: ${hostErrorText(error.errno)}`, {
-      cause: error,
-    });
+    const failed = `${couldNot}Failed to load snapshot: `;
+    if (namesNoTable(error)) {
+      throw new Failure([wordsOf(error), failed + requestReason(error)], { cause: error });
+    }
+    throw new Failure(failed + hostErrorText(error.errno), { cause: error });
   }
 }
 
@@ -117,7 +126,9 @@ function remove({ capabilities }: DiskFile, name: string): void {
 }
 
 /** QEMU first drops a snapshot from the list, and then looks at what it has. */
-function stageOf({ code, errno }: DiskError): string {
+function stageOf(error: DiskError): string {
+  const { code, errno } = error;
+  if (namesNoTable(error)) return wordsOf(error);
   if (code === 'corrupt') return `Failed to free the cluster and L1 table: ${hostErrorText('EIO')}`;
   return `Failed to remove snapshot from snapshot list: ${hostErrorText(errno)}`;
 }

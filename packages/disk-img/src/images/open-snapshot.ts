@@ -1,8 +1,9 @@
 /** Opening a disk as it was when an internal snapshot was taken. */
-import { formatName } from '@diskfile/command';
+import { formatName, wordsOf } from '@diskfile/command';
 import { DiskError, type DiskFile } from 'diskfile';
 import type { SnapshotParameter } from '../arguments/snapshot-parameter.ts';
 import { Failure, type Program } from '../program.ts';
+import { namesNoTable } from '../words/damaged-snapshot.ts';
 import { closeQuietly, openImage, type OpenRequest } from './open-image.ts';
 
 /** As {@link openImage}; without a snapshot, the disk as it is. @throws Failure */
@@ -20,6 +21,9 @@ export function openAtSnapshot(
     const { cause } = error;
     if (cause instanceof DiskError && cause.detail.endsWith('snapshot-not-found')) {
       throw notFound(error);
+    }
+    if (cause instanceof DiskError && namesNoTable(cause)) {
+      throw new Failure(`Failed to load snapshot: ${wordsOf(cause)}`, { cause: error });
     }
     if (!(cause instanceof DiskError) || !cause.detail.endsWith('.no-snapshots')) throw error;
     const format = formatName(cause.context.format ?? cause.detail.split('.')[0]!);

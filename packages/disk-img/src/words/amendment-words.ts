@@ -1,7 +1,9 @@
 /** Why options cannot be changed, in the words of qemu-img. */
+import { requestReason } from '@diskfile/command';
 import type { DiskError } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
 import { Failure } from '../program.ts';
+import { namesNoTable } from './damaged-snapshot.ts';
 import { wordsOf } from './disk-words.ts';
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -35,6 +37,10 @@ export function amendmentWords(error: DiskError, values: OptionValues): Failure 
   if (detail === 'qcow2.amend.compat') {
     const words = DOWNGRADE_WORDS.find(([part]) => error.message.includes(part))?.[1];
     if (words !== undefined) return new Failure(words, { cause: error });
+  }
+  if (namesNoTable(error) && /^(0\.10|v2)$/.test(compat ?? '')) {
+    const expansion = `Failed to turn zero into data clusters: ${requestReason(error)}`;
+    return new Failure([wordsOf(error), expansion], { cause: error });
   }
   const count = /^The refcount of the cluster at (\S+) is (\d+), .* into (\d+) bits$/.exec(
     error.message,

@@ -29,6 +29,8 @@ export class Session {
   #hasToldOfDamage = false;
   /** Whether something was written that may not be durable. */
   #isUnsaved = false;
+  /** Why QEMU, which counts clusters before it looks at their place, cannot write the counts. */
+  #uncounted: string | undefined;
   /** Writes that have ended, and how many had when a flush last began: QEMU flushes for those alone. */
   #ended = 0;
   #flushed = 0;
@@ -132,6 +134,9 @@ export class Session {
       process.exit(1);
     }
     if (error instanceof DiskError && error.code === 'corrupt') this.#tellOfDamage(error);
+    if (error instanceof DiskError && error.detail.startsWith('qcow2.snapshot-l1-table-')) {
+      this.#uncounted = requestReason(error);
+    }
     if (error instanceof DiskError && error.detail === 'vmdk.grain-written') {
       this.console.error('Could not write to allocated cluster for streamOptimized');
     }
@@ -261,18 +266,23 @@ export class Session {
     const [opened, isUnsaved] = [this.opened, this.#isUnsaved && !this.#isLost];
     this.opened = undefined;
     this.#isUnsaved = false;
+    const uncounted = this.#uncounted;
+    this.#uncounted = undefined;
     try {
       await opened?.disk.close();
+      if (uncounted !== undefined) this.#tellUnwritten('refcount block', uncounted);
       return true;
     } catch (error) {
       const reason = requestReason(error);
       if (!isUnsaved) return true;
       // Both are written out as the image is closed, and neither can be.
-      for (const cache of ['L2 table', 'refcount block']) {
-        this.console.error(`Failed to flush the ${cache} cache: ${reason}`);
-      }
+      for (const cache of ['L2 table', 'refcount block']) this.#tellUnwritten(cache, reason);
       return false;
     }
+  }
+
+  #tellUnwritten(cache: string, reason: string): void {
+    this.console.error(`Failed to flush the ${cache} cache: ${reason}`);
   }
 }
 

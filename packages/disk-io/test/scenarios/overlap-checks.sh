@@ -31,3 +31,9 @@ echo "== new clusters over what counts as free"
 for at in 0 6; do cp plain img; poke img $((rb+at)) "\x00\x00"; io "" "write 128k 64k"; done
 cp plain img; poke img $rb "\x00\x00"; io "" "write -c 128k 64k"
 qemu-img create -q -f qcow2 img 64M; poke img $rb "\x00\x00"; io "" "write 128k 64k"
+echo "== L2 tables of a snapshot that nobody can find"
+for entry in "0 \x00\x00\x00\x00\x00\x00\x02\x00" "8 \x10\x00\x00\x00"; do set -- $entry
+rm -f img; qemu-img create -q -f qcow2 img 64M; qemu-io -c "write 0 512" img >/dev/null; qemu-img snapshot -c s img
+printf "$2" | dd of=img bs=1 seek=$((458752 + $1)) conv=notrunc 2>/dev/null
+qemu-io -c "open -o overlap-check.inactive-l2=on img" -c "write 0 4k" -c "read 0 4k"; echo "exit $?"
+qemu-io -c "write 0 4k" img; done

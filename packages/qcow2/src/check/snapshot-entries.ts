@@ -101,7 +101,7 @@ class SnapshotReading {
     }
     const id = yield* cursor.take(readU16be(fixed, snapshotHeader.offsetOf('id_str_size')));
     const name = yield* cursor.take(readU16be(fixed, snapshotHeader.offsetOf('name_size')));
-    const l1At = snapshotHeader.offsetOf('l1_table_offset');
+    const l1At = snapshotHeader.offsetOf('l1_table_offset_high');
     return {
       fixed,
       extra,

@@ -11,7 +11,8 @@ import {
 import { EntryRuns } from '../check/entry-runs.ts';
 import { compressedClusters } from '../cluster-entry.ts';
 import { checkReach, corrupt, hex } from '../errors.ts';
-import { checkTable, type Qcow2Header, type TableReference } from '../header.ts';
+import type { Qcow2Header, TableReference } from '../header.ts';
+import { checkSnapshotL1 } from '../snapshots.ts';
 import { clusterOffset, isCompressed, isCopied } from '../l2-entry.ts';
 import type { ImageMetadata } from '../metadata.ts';
 
@@ -51,7 +52,7 @@ export class ClusterTree {
   ): Step<ClusterTree> {
     const { storage, header } = metadata;
     const { offset, entries } = l1Table;
-    checkTable('snapshot L1 table', offset, entries, header.clusterBytes, 64);
+    checkSnapshotL1(l1Table, header.clusterBytes);
     if (entries * 8 > maxBytes) throw tooLarge(offset, maxBytes);
     const bytes = yield* readBytes(storage, offset, entries * 8);
     const tree = new ClusterTree(metadata, l1Table, new DataView(bytes.buffer));

@@ -11,6 +11,7 @@ const MAX_SNAPSHOTS = 65_536;
 /** QEMU's bound on the table. */
 const MAX_TABLE_BYTES = 64 * 1024 * 1024;
 const MAX_U32 = 0xffff_ffff;
+const TWO_32 = 0x1_0000_0000;
 /** The extra data that QEMU writes: sizes of VM state and disk, and the instruction count. */
 const EXTRA_BYTES = { vmState: 8, diskSize: 16, icount: 24 } as const;
 
@@ -25,7 +26,8 @@ export function newSnapshot(
   const extra = new Uint8Array(EXTRA_BYTES.icount);
   writeU64be(extra, EXTRA_BYTES.vmState, header.sizeBytes);
   const fixed = {
-    l1_table_offset: l1Table.offset,
+    l1_table_offset_high: Math.floor(l1Table.offset / TWO_32),
+    l1_table_offset_low: l1Table.offset % TWO_32,
     l1_size: l1Table.entries,
     id_str_size: id.length,
     name_size: nameBytes.length,

@@ -6,7 +6,7 @@ import { MAX_L1_BYTES, neededL1Entries, type TableReference } from '../header.ts
 import type { ImageState } from '../image.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
-import type { Snapshot } from '../snapshots.ts';
+import { checkSnapshotL1, type Snapshot } from '../snapshots.ts';
 import type { InPlacePlan } from './in-place-plan.ts';
 import { InPlacePlanner } from './in-place-planner.ts';
 import { InPlaceSwitch } from './in-place-switch.ts';
@@ -46,8 +46,8 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
   }
 
   *apply(id: string): Step<void> {
+    const snapshot = this.#findUsable(id);
     yield* this.#begin();
-    const snapshot = this.#find(id);
     this.#refuseApplying(snapshot.info.diskSizeBytes);
     if (InPlaceSwitch.isPossible(this.#metadata, snapshot)) {
       yield* this.#changeInPlace(yield* this.#inPlace.apply(snapshot));
@@ -55,8 +55,8 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
   }
 
   *delete(id: string): Step<void> {
+    const snapshot = this.#findUsable(id);
     yield* this.#begin();
-    const snapshot = this.#find(id);
     if (this.#metadata.header.version >= 3) {
       yield* this.#changeInPlace(yield* this.#inPlace.delete(snapshot));
     } else yield* this.#switchTo(yield* this.#shadow.delete(snapshot));
@@ -88,9 +88,12 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
     }
   }
 
-  #find(id: string): Snapshot {
-    const found = this.#metadata.snapshots.list.find(({ info }) => info.id === id);
+  /** Of all that may be wrong with an image, a table that cannot be is told of first. */
+  #findUsable(id: string): Snapshot {
+    const { snapshots, header } = this.#metadata;
+    const found = snapshots.list.find(({ info }) => info.id === id);
     if (found === undefined) throw new Error('assertion failed: a snapshot is gone');
+    checkSnapshotL1(found.l1Table, header.clusterBytes);
     return found;
   }
 

@@ -91,7 +91,7 @@ export class SnapshotTableCheck {
     }
     const id = yield* cursor.take(readU16be(fixed, snapshotHeader.offsetOf('id_str_size')));
     const name = yield* cursor.take(readU16be(fixed, snapshotHeader.offsetOf('name_size')));
-    const l1At = snapshotHeader.offsetOf('l1_table_offset');
+    const l1At = snapshotHeader.offsetOf('l1_table_offset_high');
     const l1Offset = readU32be(fixed, l1At) * TWO_32 + readU32be(fixed, l1At + 4);
     const l1Entries = readU32be(fixed, snapshotHeader.offsetOf('l1_size'));
     // What the cursor hands out is only valid until it reads on.
