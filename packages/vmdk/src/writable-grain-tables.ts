@@ -36,7 +36,6 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
   /** Whether nothing may follow the last grain but what a flush writes there. */
   readonly endsBehindLastGrain: boolean = false;
   readonly linkZero?: (grainIndex: number) => Step<void>;
-  readonly zeroesInUse = true;
   readonly #redundant: DataView | undefined;
   readonly #space: AppendSpace;
   /** Those that are compressed take what they need. */

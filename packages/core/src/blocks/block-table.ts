@@ -54,8 +54,6 @@ export interface WritableBlockTable extends BlockTable {
   link(blockIndex: number, hostOffset: number): void;
   /** The block reads as zeros from now on. Left out where no entry says that. */
   linkZero?(blockIndex: number): Step<void>;
-  /** Whether a block that has a place may lose it that way, as other programs of the format do. */
-  readonly zeroesInUse?: boolean;
   /** Makes data, then the table, durable. A failed flush can be repeated. */
   flush(): Step<void>;
   /** As `ImageWriter.reclaim`; left out where no space is ever used again. */

@@ -69,8 +69,7 @@ export class BlockWriter implements ImageWriter {
     const index = Math.floor(guestOffset / blockBytes);
     const place = yield* this.#placeOf(index);
     if (place === BLOCK.zero) return within;
-    const maySayZero = place === BLOCK.none || this.#table.zeroesInUse === true;
-    if (maySayZero && within === blockBytes && this.#table.linkZero !== undefined) {
+    if (place === BLOCK.none && within === blockBytes && this.#table.linkZero !== undefined) {
       yield* this.#table.linkZero(index);
       return within;
     }
