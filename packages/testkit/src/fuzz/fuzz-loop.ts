@@ -13,6 +13,8 @@ export interface FuzzLoopOptions {
   /** Where failing inputs are saved. */
   readonly folder: string;
   readonly report: (line: string) => void;
+  /** Processor time that one input may take; that of {@link runInput} when left out. */
+  readonly maxCpuMs?: number;
 }
 
 export interface FuzzTotals {
@@ -29,7 +31,7 @@ export async function fuzzLoop(target: FuzzTarget, options: FuzzLoopOptions): Pr
   try {
     for (let index = options.firstIndex; options.goOn(index, totals); index++) {
       const input = inputs.at(index);
-      const outcome = await runInput(target, bytesOf(input), input.choices);
+      const outcome = await runInput(target, bytesOf(input), input.choices, options.maxCpuMs);
       // Lets promises that nobody awaits reject before the next input gets the blame.
       await new Promise(setImmediate);
       totals.inputs += 1;

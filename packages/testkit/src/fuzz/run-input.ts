@@ -19,10 +19,12 @@ export interface Outcome {
   readonly failure: Failure | undefined;
 }
 
+/** @param maxCpuMs more than usual where modules are instrumented, or the processor is shared */
 export async function runInput(
   target: FuzzTarget,
   bytes: Uint8Array,
   choices: readonly number[],
+  maxCpuMs = MAX_CPU_MS,
 ): Promise<Outcome> {
   const memoryBefore = usedBytes();
   const cpuBefore = process.cpuUsage();
@@ -35,15 +37,15 @@ export async function runInput(
   }
   const { user, system } = process.cpuUsage(cpuBefore);
   const growth = usedBytes() - memoryBefore;
-  const maxGrowth = target.maxGrowthBytes ?? MAX_GROWTH_BYTES;
-  return { refused, failure: exceeded((user + system) / 1000, growth, maxGrowth) };
+  const cpuMs = (user + system) / 1000;
+  if (cpuMs > maxCpuMs) {
+    const message = `took ${Math.round(cpuMs)} ms of processor time`;
+    return { refused, failure: { kind: 'slow', message, stack: undefined } };
+  }
+  return { refused, failure: exceeded(growth, target.maxGrowthBytes ?? MAX_GROWTH_BYTES) };
 }
 
-function exceeded(cpuMs: number, growth: number, maxGrowth: number): Failure | undefined {
-  if (cpuMs > MAX_CPU_MS) {
-    const message = `took ${Math.round(cpuMs)} ms of processor time`;
-    return { kind: 'slow', message, stack: undefined };
-  }
+function exceeded(growth: number, maxGrowth: number): Failure | undefined {
   if (growth > maxGrowth) {
     const message = `allocated ${Math.round(growth / 2 ** 20)} MiB`;
     return { kind: 'memory', message, stack: undefined };
