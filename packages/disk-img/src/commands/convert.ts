@@ -136,7 +136,7 @@ interface Work {
 
 /** What goes for new images and for those that are there. */
 function commonOptions(
-  { options, settings, format }: Conversion,
+  { program, options, settings, format }: Conversion,
   { progress, signal }: Work,
 ): ConvertDiskFileOptions {
   const { sparseBytes, bytesPerSecond, durable } = settings;
@@ -148,6 +148,7 @@ function commonOptions(
     outOfOrder: options.has('W'),
     durable,
     onProgress: progress.update,
+    ...(program.isLookAlike ? { progressOf: 'data' } : {}),
     signal,
     ...(sparseBytes === undefined ? {} : { sparseBytes }),
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),

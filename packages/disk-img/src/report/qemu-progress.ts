@@ -67,13 +67,21 @@ export class QemuProgress {
 
   #report(): void {
     this.#shown = this.#percent;
-    const text = `    (${this.#percent.toFixed(2)}/100%)`;
+    const text = `    (${twoDecimals(this.#percent)}/100%)`;
     if (this.#isShown) {
       this.#program.output.text(`${text}\r`);
       this.#program.output.flush();
     } else if (this.#isAsked) this.#program.rawError(`${text}\n`);
     this.#isAsked = false;
   }
+}
+
+/** As printf(3) rounds a number of 32 bits: what lies half way to the even neighbour. */
+function twoDecimals(percent: number): string {
+  const hundredths = Math.fround(percent) * 100;
+  const below = Math.floor(hundredths);
+  const rounded = hundredths - below === 0.5 ? below + (below % 2) : Math.round(hundredths);
+  return (rounded / 100).toFixed(2);
 }
 
 function otherForm(program: Program, isShown: boolean): ProgressBar | ProgressLines | undefined {

@@ -81,6 +81,11 @@ export interface ConvertDiskFileOptions extends ConvertAccess {
   readonly durable?: boolean;
   /** Called now and then, and once at the end. */
   readonly onProgress?: (progress: ChainProgress) => void;
+  /**
+   * What progress counts: bytes of the disk, or of its data alone, for which the maps of the source
+   * are gone through once more in advance (and nothing is told where there is none). Default `disk`.
+   */
+  readonly progressOf?: 'disk' | 'data';
   /** Calls the work off; the new disk then does not appear. */
   readonly signal?: AbortSignal;
 }
@@ -108,6 +113,7 @@ const CONVERTING_KINDS: OptionKinds<ConvertDiskFileOptions> = {
   limits: 'object',
   formats: 'drivers',
   onProgress: 'callback',
+  progressOf: 'text',
   signal: 'signal',
 };
 

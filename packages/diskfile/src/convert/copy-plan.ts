@@ -79,6 +79,15 @@ export class CopyPlan {
     return this.#jobBytes;
   }
 
+  /** Goes through all jobs. @returns the bytes of data that they have together */
+  *countData(): Step<number> {
+    let dataBytes = 0;
+    for (let job = yield* this.next(); job !== undefined; job = yield* this.next()) {
+      dataBytes += job.dataBytes;
+    }
+    return dataBytes;
+  }
+
   /** The next job; undefined when there is none. One call at a time. */
   *next(): Step<CopyJob | undefined> {
     const { lengthBytes: end } = this.#options;

@@ -24,8 +24,11 @@ export interface CopyRunOptions {
   /** Whether space behind zeros that are written may be given back. */
   readonly mayUnmap: boolean;
   readonly rateLimit: RateLimit | undefined;
-  /** Called with the bytes done after each job; may throw to call the work off. */
-  readonly reached: (doneBytes: number) => void;
+  /**
+   * Called at the start, and with each job that is done, in the order of the disk; may throw to call
+   * the work off.
+   */
+  readonly reached: (doneBytes: number, items: readonly CopyItem[]) => void;
   /** Called with each job before it is worked on. */
   readonly taken: (job: CopyJob) => void;
   /** Called when the last job has been taken. */
@@ -50,6 +53,9 @@ export class CopyRun {
   readonly #placing = new TurnGate();
   #tickets = 0;
   #placed = 0;
+  /** Jobs that wait for others before them to be done. */
+  readonly #finished = new Map<number, CopyJob>();
+  #told = 0;
   #doneBytes = 0;
   #failure: { readonly error: unknown } | undefined;
 
@@ -63,7 +69,7 @@ export class CopyRun {
 
   /** Does all jobs. Nothing is under way any more when it returns or fails. */
   *run(lanes: readonly Lane[]): Step<void> {
-    this.#options.reached(0);
+    this.#options.reached(0, []);
     yield new ParallelCalls(lanes.map((lane) => stepCall(() => this.#workAll(lane))));
     if (this.#failure !== undefined) throw this.#failure.error;
   }
@@ -88,14 +94,25 @@ export class CopyRun {
         if (job === undefined) return this.#options.drained();
         this.#options.taken(job);
         yield* this.#work(hand, job, ticket);
-        this.#doneBytes += job.coveredBytes;
-        if (this.#failure === undefined) this.#options.reached(this.#doneBytes);
+        this.#finished.set(ticket, job);
+        if (this.#failure === undefined) this.#tellInOrder();
         yield LET_OTHERS;
       }
     } catch (error) {
       this.fail(error);
       // Nobody has to wait for work that will not come.
       this.#options.drained();
+    }
+  }
+
+  #tellInOrder(): void {
+    for (;;) {
+      const job = this.#finished.get(this.#told);
+      if (job === undefined) return;
+      this.#finished.delete(this.#told);
+      this.#told += 1;
+      this.#doneBytes += job.coveredBytes;
+      this.#options.reached(this.#doneBytes, job.items);
     }
   }
 

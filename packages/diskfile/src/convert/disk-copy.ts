@@ -18,9 +18,10 @@ import {
   zeroSearchOf,
 } from './convert-options.ts';
 import { type CopySettings, LocalHand, type UnitEncoding, type UnitFrame } from './copy-hand.ts';
-import { CopyPlan } from './copy-plan.ts';
+import { type CopyItem, CopyPlan, type CopyPlanOptions } from './copy-plan.ts';
 import { CopyRun, type Lane } from './copy-run.ts';
 import type { CopyTarget } from './copy-target.ts';
+import { DataSteps } from './data-steps.ts';
 import { DiskTarget } from './disk-target.ts';
 import { NewImageTarget } from './new-image-target.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -66,7 +67,7 @@ export function* copyDisk(order: CopyOrder): Step<readonly UnreadableRange[]> {
   const isZero =
     direct !== undefined ||
     (image === undefined ? targetIsZero(options) : yield* readsAsZero(disk, options));
-  const plan = new CopyPlan(source, {
+  const planOptions: CopyPlanOptions = {
     ...part,
     unitBytes,
     encodes: compression !== undefined,
@@ -74,7 +75,12 @@ export function* copyDisk(order: CopyOrder): Step<readonly UnreadableRange[]> {
     storesHoles: zeroSearch === undefined,
     backingBytes: options.backing && (disk.info()[1]?.virtualSizeBytes ?? Infinity),
     salvage,
-  });
+  };
+  const plan = new CopyPlan(source, planOptions);
+  const dataBytes =
+    options.onProgress !== undefined && options.progressOf === 'data'
+      ? yield* new CopyPlan(source, planOptions).countData()
+      : undefined;
   const settings: CopySettings = {
     startBytes: part.startBytes,
     jobBytes: plan.jobBytes,
@@ -86,7 +92,7 @@ export function* copyDisk(order: CopyOrder): Step<readonly UnreadableRange[]> {
     direct === undefined
       ? new DiskTarget(disk, isZero, compression && { level })
       : yield* NewImageTarget.open(direct, encoding?.unitBytes);
-  return yield* new Copying(order, plan, settings, target).run();
+  return yield* new Copying(order, plan, settings, target, dataBytes).run();
 }
 
 function targetIsZero({ intoExisting, backing, targetIsZero: isZero }: ConvertDiskFileOptions) {
@@ -117,6 +123,27 @@ function wholeUnits(
   return zeroSearch && { gridBytes: unitBytes, leastBytes: unitBytes };
 }
 
+/** Tells of progress: of the disk, or of its data where they are counted. */
+function teller(
+  { part, options: { onProgress } }: CopyOrder,
+  dataBytes: number | undefined,
+): ((doneBytes: number, items: readonly CopyItem[]) => void) | undefined {
+  if (onProgress === undefined) return undefined;
+  const { lengthBytes } = part;
+  if (dataBytes === undefined) {
+    return (doneBytes) => onProgress({ doneBytes, totalBytes: lengthBytes });
+  }
+  const steps = new DataSteps();
+  const tellEach = (each: Iterable<number>): void => {
+    for (const doneBytes of each) onProgress({ doneBytes, totalBytes: dataBytes });
+  };
+  return (doneBytes, items) => {
+    if (doneBytes === 0 && dataBytes > 0) tellEach([0]);
+    for (const item of items) tellEach(steps.add(item));
+    if (doneBytes === lengthBytes) tellEach(steps.finish());
+  };
+}
+
 /** One copy with the workers that help with it. */
 class Copying {
   readonly #order: CopyOrder;
@@ -125,9 +152,17 @@ class Copying {
   readonly #run: CopyRun;
   #crew: CopyCrew | undefined;
 
-  constructor(order: CopyOrder, plan: CopyPlan, settings: CopySettings, target: CopyTarget) {
-    const { disk, part, options } = order;
-    const { bytesPerSecond, onProgress } = options;
+  /** @param dataBytes of the source, where progress counts them */
+  constructor(
+    order: CopyOrder,
+    plan: CopyPlan,
+    settings: CopySettings,
+    target: CopyTarget,
+    dataBytes: number | undefined,
+  ) {
+    const { disk, options } = order;
+    const { bytesPerSecond } = options;
+    const tell = teller(order, dataBytes);
     this.#order = order;
     this.#settings = settings;
     this.#target = target;
@@ -135,9 +170,9 @@ class Copying {
       outOfOrder: options.outOfOrder === true && order.image?.writer?.compression?.inOrder !== true,
       mayUnmap: options.sparseBytes !== 0,
       rateLimit: bytesPerSecond === undefined ? undefined : new RateLimit(bytesPerSecond),
-      reached: (doneBytes) => {
+      reached: (doneBytes, items) => {
         refuseAborted(options.signal, order.source.name);
-        onProgress?.({ doneBytes, totalBytes: part.lengthBytes });
+        tell?.(doneBytes, items);
       },
       taken: ({ isCompressed }) => {
         if (isCompressed) this.#crew?.start();
