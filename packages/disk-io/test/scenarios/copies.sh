@@ -39,3 +39,7 @@ qemu-io -c length --image-opts driver=raw,file.driver=blkverify,file.raw.filenam
 qemu-io -c 'read 512k 64k' --image-opts driver=blkverify,raw.driver=raw,raw.file.filename=r.raw,test.driver=qcow2,test.file.filename=i.qcow2
 qemu-io -c length --image-opts driver=blkverify,test.driver=qcow2,test.file.filename=i.qcow2; qemu-io -c length --image-opts driver=blkverify,raw.filename=r.raw
 qemu-io -f raw -c 'write -P 1 0 64k' -c info -c 'read -P 1 0 64k' blkverify:r.raw:i.qcow2
+echo "== a write that fails in one of two copies, and a copying node that may not write"
+rm -f a r; qemu-img create -q -f qcow2 a 4M; qemu-img create -q -f raw r 4M
+qemu-io -c 'write 0 64k' --image-opts driver=blkverify,raw.filename=r,test.driver=qcow2,test.file.driver=blkdebug,test.file.inject-error.0.event=write_aio,test.file.image.filename=a; echo rc $?
+qemu-io -r -c 'read 0 64k' --image-opts driver=copy-on-read,file.driver=qcow2,file.file.filename=a; echo rc $?
