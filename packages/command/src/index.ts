@@ -12,6 +12,7 @@ export { Output } from './output.ts';
 export { printable } from './printable.ts';
 export { type Progressed, ProgressLines } from './progress-lines.ts';
 export { repairUnclosed } from './repair-unclosed.ts';
+export { isProtocol } from './protocols.ts';
 export { requestReason } from './request-words.ts';
 export { shownFrom } from './shown-from.ts';
 export { writeFailure } from './write-failure.ts';

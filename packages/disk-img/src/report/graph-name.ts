@@ -2,7 +2,7 @@
  * What qemu-img calls an image that options describe: the name of its file where that says all there
  * is to say, else the options that make a difference, as `json:{…}`.
  */
-import { compactJsonText, type JsonValue } from '@diskfile/command';
+import { compactJsonText, isProtocol, type JsonValue } from '@diskfile/command';
 import type { BlockOptions } from 'diskfile';
 
 /** How an image is shown that was not simply named. */
@@ -32,14 +32,6 @@ const TELLING: Readonly<Record<string, readonly string[]>> = {
   throttle: ['throttle-group'],
   vpc: ['force_size_calc'],
 };
-const PROTOCOLS: ReadonlySet<string> = new Set([
-  'blkdebug',
-  'blkverify',
-  'file',
-  'host_device',
-  'null-aio',
-  'null-co',
-]);
 const FILTERS: ReadonlySet<string> = new Set([
   'compress',
   'copy-on-read',
@@ -47,7 +39,6 @@ const FILTERS: ReadonlySet<string> = new Set([
   'quorum',
   'throttle',
 ]);
-const NAMED: ReadonlySet<string> = new Set([...PROTOCOLS, ...FILTERS]);
 const WITHOUT_SIZE: ReadonlySet<string> = new Set(['blkdebug', 'blkverify']);
 const WITHOUT_MARKS: ReadonlySet<string> = new Set(['null-aio', 'null-co', 'quorum']);
 /** Of any node, and nothing that tells disks apart. */
@@ -64,10 +55,10 @@ interface Node {
 export function shownImage(options: BlockOptions, format: string): ShownImage {
   const node = nodeOf(options.copy(), format);
   const { driver, exact, json, children } = node;
-  const file = PROTOCOLS.has(driver) || driver === 'quorum' ? node : (children[0] ?? node);
+  const file = isProtocol(driver) || driver === 'quorum' ? node : (children[0] ?? node);
   return {
     filename: exact ?? `json:${compactJsonText(json)}`,
-    driver: NAMED.has(driver) ? driver : undefined,
+    driver: isProtocol(driver) || FILTERS.has(driver) ? driver : undefined,
     hasHostSize: !WITHOUT_SIZE.has(file.driver),
     hasDirectory: file.driver !== 'quorum',
     hasMarks: !WITHOUT_MARKS.has(driver) && !(driver === 'raw' && WITHOUT_MARKS.has(file.driver)),
@@ -115,8 +106,8 @@ function exactName(
   file: Node | undefined,
 ): string | undefined {
   if (driver.startsWith('null-')) return `${driver}://`;
-  if (PROTOCOLS.has(driver)) return String(json.get('filename') ?? '');
-  return file !== undefined && PROTOCOLS.has(file.driver) ? file.exact : undefined;
+  if (isProtocol(driver)) return String(json.get('filename') ?? '');
+  return file !== undefined && isProtocol(file.driver) ? file.exact : undefined;
 }
 
 interface DebugParts {

@@ -1,10 +1,10 @@
 /** Commands that ask for the disk's state, or change its size. */
-import { formatName, requestReason } from '@diskfile/command';
+import { formatName, isProtocol, requestReason } from '@diskfile/command';
 import { type BlockStatus, DiskError, type DiskFile, type Preallocation } from 'diskfile';
 import type { Command, Outcome } from '../shell/command.ts';
 import type { Session } from '../shell/session.ts';
 import { byteText } from '../text/byte-text.ts';
-import { hidesAllocation, isProtocol } from '../text/format-habits.ts';
+import { hidesAllocation } from '../text/format-habits.ts';
 import { changeReason } from '../text/failure-words.ts';
 import { infoText } from '../text/info-text.ts';
 import { numberOf, Options, UsageFault } from './request-arguments.ts';

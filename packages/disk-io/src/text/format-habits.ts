@@ -31,20 +31,6 @@ export function discards(format: string): boolean {
   return DISCARDING.has(format);
 }
 
-/** Drivers that QEMU has as protocols, too. */
-const PROTOCOLS: ReadonlySet<string> = new Set([
-  'blkdebug',
-  'blkverify',
-  'file',
-  'host_device',
-  'null-aio',
-  'null-co',
-]);
-
-export function isProtocol(format: string): boolean {
-  return PROTOCOLS.has(format);
-}
-
 /** What a request waits for, of the one before: nothing, that its bytes are written, or its end. */
 export type RequestOrder = 'beside' | 'behind data' | 'behind all';
 
