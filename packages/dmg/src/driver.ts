@@ -8,6 +8,7 @@ export const dmgDriver: FormatDriver = {
   id: 'dmg',
   aliases: ['udif'],
   abilities: { write: false, backing: 'none', compressed: 'read' },
+  probesTail: true,
   probe: (input) => {
     const { head, tail } = input;
     const isDmg = isTrailer(head, 0) || findTrailer(tail) !== undefined || isEncrypted(input);

@@ -9,6 +9,7 @@ export const vhdDriver: FormatDriver = {
   id: 'vhd',
   aliases: ['vpc'],
   abilities: { write: true, backing: 'write', compressed: 'none' },
+  probesTail: true,
   probe: ({ head, tail }) => (isFooter(head) || hasFooterAtEnd(tail) ? 'yes' : 'no'),
   open: openVhd,
   create: createVhd,

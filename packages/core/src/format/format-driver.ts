@@ -12,7 +12,7 @@ import type { MeasureContext, Measurement } from './measure.ts';
 
 /** Bytes from the start of a storage that a probe sees (fewer when it is shorter). */
 export const PROBE_HEAD_BYTES = 64 * 1024;
-/** Bytes from the end of a storage that a probe sees. */
+/** Bytes from the end of a storage that a probe sees, where it looks at them. */
 export const PROBE_TAIL_BYTES = 4096;
 
 export interface ProbeInput {
@@ -112,6 +112,11 @@ export interface FormatDriver {
   /** Other names by which users and images call it; `id` is not among them. */
   readonly aliases: readonly string[];
   readonly abilities: FormatAbilities;
+  /**
+   * Whether the probe looks at the end of the storage, which is not read before somebody does: a host
+   * may call space that it has only set aside data once it was read.
+   */
+  readonly probesTail?: true;
   /** Pure, and never throws, however short the input. */
   probe(input: ProbeInput): ProbeVerdict;
   open(context: OpenContext): Step<FormatImage>;

@@ -4,6 +4,8 @@ import { type FormatDriver, PROBE_HEAD_BYTES, PROBE_TAIL_BYTES } from '../format
 import type { Step } from '../step.ts';
 import { readBytes, type Storage } from '../storage.ts';
 
+const NOTHING = new Uint8Array(0);
+
 /** The driver whose format a storage holds. @throws DiskError `unsupported` when none fits. */
 export function* probeStorage(
   storage: Storage,
@@ -12,11 +14,11 @@ export function* probeStorage(
   const { sizeBytes } = storage;
   const head = yield* readBytes(storage, 0, Math.min(sizeBytes, PROBE_HEAD_BYTES));
   const tailLength = Math.min(sizeBytes, PROBE_TAIL_BYTES);
-  const tail = yield* readBytes(storage, sizeBytes - tailLength, tailLength);
-  const input = { head, tail, sizeBytes };
+  let tail: Uint8Array | undefined;
   let fallback: FormatDriver | undefined;
   for (const driver of drivers) {
-    const verdict = driver.probe(input);
+    if (driver.probesTail) tail ??= yield* readBytes(storage, sizeBytes - tailLength, tailLength);
+    const verdict = driver.probe({ head, tail: tail ?? NOTHING, sizeBytes });
     if (verdict === 'yes') return driver;
     if (verdict === 'maybe') fallback ??= driver;
   }
