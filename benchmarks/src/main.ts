@@ -29,16 +29,30 @@ const SUITES: Readonly<Record<string, Suite>> = {
 const FULL_WRITE_BYTES = 2 ** 30;
 const QUICK_WRITE_BYTES = 2 ** 28;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    quick: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    rounds: { type: 'string' },
-  },
-});
+const HELP = `npm run bench [-- NAME…] [--quick] [--rounds COUNT] [--json]
+
+diskfile and its peers side by side. NAME is one or more of ${Object.keys(SUITES).join(', ')};
+without one, all of them run.
+
+  --quick         smaller images and three rounds
+  --rounds COUNT  rounds of each measurement, 1 to 99
+  --json          data instead of tables
+  --help          this text`;
 
 async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      quick: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    print(HELP);
+    return;
+  }
   const names = positionals.length === 0 ? Object.keys(SUITES) : positionals;
   const unknown = names.find((name) => !Object.hasOwn(SUITES, name));
   if (unknown !== undefined) {
