@@ -159,7 +159,7 @@ export {
 } from './diff/file-differences.ts';
 export { BlockOptions, type OptionValue } from './graph/block-options.ts';
 export { parseByteSize } from './graph/byte-size.ts';
-export { newFilePath, parseDiskName } from './graph/disk-name.ts';
+export { newFilePath, parseDiskName, parseNameWithOptions } from './graph/disk-name.ts';
 export type { ImageFile } from './graph/format-node.ts';
 export { type KeyvalWarnings, parseKeyval } from './graph/keyval.ts';
 export type { Breakpoints, FaultListener } from './graph/blkdebug/fault-script.ts';

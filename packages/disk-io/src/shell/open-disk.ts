@@ -5,7 +5,7 @@ import {
   DiskError,
   type DiskFile,
   openGraph,
-  parseDiskName,
+  parseNameWithOptions,
   type UserObjects,
 } from 'diskfile';
 import { type CacheMode, DEFAULT_CACHE } from '../program/modes.ts';
@@ -93,9 +93,7 @@ export async function openDisk(request: OpenRequest, objects: UserObjects): Prom
 
 /** A name together with options: these say what else there is to say of the node. */
 function graphOf({ name, options, cache }: OpenRequest): BlockOptions {
-  const graph =
-    name === undefined ? options.copy() : parseDiskName(name, options.peekText('driver'));
-  if (name !== undefined) graph.add(options);
+  const graph = name === undefined ? options.copy() : parseNameWithOptions(name, options);
   if (cache.direct && !graph.has('cache.direct')) graph.set('cache.direct', true);
   return graph;
 }

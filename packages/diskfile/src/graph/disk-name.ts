@@ -7,10 +7,15 @@ import { checkArgument, isJsonObject, parseLooseJson } from '@diskfile/core';
 import { BlockOptions, invalid } from './block-options.ts';
 
 const MAX_NESTING = 16;
-/** Drivers that are given the name, where others are given the node that it stands for. */
-const PROTOCOLS = new Set(['file', 'host_device', 'null-co', 'null-aio', 'blkdebug']);
 /** Drivers that name a file or device of the host and strip their own name from it. */
 const HOST_PREFIXES = new Set(['file', 'host_device']);
+/** Drivers that are given the name, with the child that it names where it is not one of their own. */
+const PROTOCOL_CHILDREN: Readonly<Record<string, string | undefined>> = {
+  'null-co': undefined,
+  'null-aio': undefined,
+  blkdebug: 'image',
+  blkverify: 'test',
+};
 
 /**
  * The options of the node that a name stands for.
@@ -20,22 +25,65 @@ const HOST_PREFIXES = new Set(['file', 'host_device']);
  * @throws DiskError `invalid-argument`; `unsupported` for a protocol that is not known
  */
 export function parseDiskName(name: string, driver?: string): BlockOptions {
-  checkArgument('open', 'name', name, 'text');
   if (driver !== undefined) checkArgument('open', 'driver', driver, 'text');
-  if (name.startsWith('json:')) return parseJsonName(name.slice('json:'.length));
-  const options = new BlockOptions();
-  if (driver !== undefined && PROTOCOLS.has(driver)) describeProtocol(name, driver, options);
-  else describeFile(name, 'file.', options);
-  if (driver !== undefined) options.set('driver', driver);
+  const given = new BlockOptions();
+  if (driver !== undefined) given.set('driver', driver);
+  return parseNameWithOptions(name, given);
+}
+
+/**
+ * The options of the node that a name stands for together with options. They win, and the name goes
+ * down through the drivers that they give to the node and to the files below, until one can use it.
+ * @throws DiskError as `parseDiskName` does
+ */
+export function parseNameWithOptions(name: string, given: BlockOptions): BlockOptions {
+  checkArgument('open', 'name', name, 'text');
+  const options = name.startsWith('json:')
+    ? parseJsonName(name.slice('json:'.length))
+    : describedBy(name, given);
+  options.add(given);
   return options;
 }
 
+function describedBy(name: string, given: BlockOptions): BlockOptions {
+  const options = new BlockOptions();
+  let prefix = '';
+  let isDisk = true;
+  for (let depth = 0; depth < MAX_NESTING; depth++) {
+    const driver = given.peekText(`${prefix}driver`);
+    if (driver === undefined && !isDisk) {
+      describeFile(name, prefix, options);
+      return options;
+    }
+    if (driver !== undefined && isProtocol(driver)) {
+      const child = Object.hasOwn(PROTOCOL_CHILDREN, driver)
+        ? PROTOCOL_CHILDREN[driver]
+        : undefined;
+      if (child === undefined || protocolOf(name) === driver) {
+        describeProtocol(name, driver, { prefix, options });
+        return options;
+      }
+      prefix += `${child}.`;
+      // What is verified is an image of any format; faults are those of a file.
+      isDisk = driver === 'blkverify';
+    } else {
+      prefix += 'file.';
+      isDisk = false;
+    }
+  }
+  throw tooDeep();
+}
+
+function isProtocol(driver: string): boolean {
+  return HOST_PREFIXES.has(driver) || Object.hasOwn(PROTOCOL_CHILDREN, driver);
+}
+
 /** Has a driver that reads names do so, also where the name does not begin with its own. */
-function describeProtocol(name: string, driver: string, options: BlockOptions): void {
+function describeProtocol(name: string, driver: string, { prefix, options }: Placed): void {
   const isNamed = protocolOf(name) === driver;
-  if (HOST_PREFIXES.has(driver)) options.set('filename', isNamed ? hostPath(name, driver) : name);
-  else if (isNamed) describeFile(name, '', options);
-  else if (driver === 'blkdebug') describeFile(name, 'image.', options);
+  if (HOST_PREFIXES.has(driver)) {
+    options.set(`${prefix}filename`, isNamed ? hostPath(name, driver) : name);
+  } else if (isNamed) describeFile(name, prefix, options);
   else throw invalid(`The only allowed filename for this driver is '${driver}://'`);
 }
 
@@ -53,7 +101,7 @@ function parseJsonName(text: string): BlockOptions {
 
 /** Adds what a name says, in options that begin with `prefix`. */
 function describeFile(name: string, prefix: string, options: BlockOptions, depth = 0): void {
-  if (depth > MAX_NESTING) throw invalid('The name is nested too deeply');
+  if (depth > MAX_NESTING) throw tooDeep();
   const protocol = protocolOf(name);
   if (protocol === undefined || HOST_PREFIXES.has(protocol)) {
     options.set(`${prefix}driver`, protocol ?? 'file');
@@ -71,9 +119,13 @@ function describeFile(name: string, prefix: string, options: BlockOptions, depth
   } else throw unknownProtocol(protocol);
 }
 
-interface Described {
+/** Where in the options of a graph something is described. */
+interface Placed {
   readonly prefix: string;
   readonly options: BlockOptions;
+}
+
+interface Described extends Placed {
   readonly depth: number;
 }
 
@@ -91,6 +143,10 @@ function describeTest(driver: string, rest: string, { prefix, options, depth }: 
   // What is verified is an image of any format; faults are those of a file.
   const image = driver === 'blkverify' ? 'test.file.' : 'image.';
   describeFile(rest.slice(colon + 1), prefix + image, options, depth + 1);
+}
+
+function tooDeep(): DiskError {
+  return invalid('The name is nested too deeply');
 }
 
 /**
