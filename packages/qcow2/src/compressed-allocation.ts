@@ -1,5 +1,5 @@
 /** Host space for compressed clusters: packed one behind another, and how they become part of the disk. */
-import { alignUp } from '@diskfile/bytes';
+import { alignUp, DiskError } from '@diskfile/bytes';
 import {
   type CompressedWriter,
   during,
@@ -12,6 +12,7 @@ import { type ClusterEntry, setCompressed } from './cluster-entry.ts';
 import type { ClusterTables } from './cluster-tables.ts';
 import { CODEC_IDS } from './compressed-clusters.ts';
 import { compressedDescriptor, compressedEnd } from './l2-entry.ts';
+import type { TableSlice } from './table-cache.ts';
 
 const SECTOR_BYTES = 512;
 
@@ -35,7 +36,11 @@ export class CompressedClusterWriter implements CompressedWriter {
   *allocate(guestOffset: number, encodedLengths: readonly number[]): Step<EncodedAllocation> {
     yield* this.#prepare();
     const slice = yield* this.#tables.ownSlice(guestOffset);
-    const most = (slice.endGuestOffset - guestOffset) / this.unitBytes;
+    let most = (slice.endGuestOffset - guestOffset) / this.unitBytes;
+    if (this.#tables.metadata.asQemu) {
+      most = this.#countEmpty(slice, guestOffset, Math.min(most, encodedLengths.length));
+      if (most === 0) throw notEmpty(guestOffset);
+    }
     const allocation = new PackedClusters(this.#tables, guestOffset);
     try {
       for (const length of encodedLengths.slice(0, most)) yield* allocation.add(length);
@@ -46,12 +51,30 @@ export class CompressedClusterWriter implements CompressedWriter {
     return allocation;
   }
 
+  /** How many clusters from a place on have none on the host: QEMU compresses into no others. */
+  #countEmpty(slice: TableSlice, guestOffset: number, most: number): number {
+    for (let count = 0; count < most; count++) {
+      const entry = this.#tables.read(slice, guestOffset + count * this.unitBytes);
+      if (entry.compressed || entry.hosted) return count;
+    }
+    return most;
+  }
+
   /** The file ends with a sector, as QEMU leaves it. */
   *finish(): Step<void> {
     const { storage } = this.#tables.metadata;
     const end = alignUp(storage.sizeBytes, SECTOR_BYTES);
     if (end > storage.sizeBytes) yield* truncateStorage(storage, end);
   }
+}
+
+function notEmpty(guestOffset: number): DiskError {
+  return new DiskError(
+    'io',
+    'qcow2.compressed-overwrite',
+    'Compressed data would replace a cluster that is there already, which QEMU does not do',
+    { offset: guestOffset },
+  );
 }
 
 class PackedClusters implements EncodedAllocation {

@@ -87,6 +87,11 @@ export class ImageMetadata {
     return this.#tuning.keepsFreedSpace === true;
   }
 
+  /** Whether to leave and refuse what QEMU does, where that is more. */
+  get asQemu(): boolean {
+    return this.#tuning.asQemu === true;
+  }
+
   /** Whether refcounts may be behind; version 2 has no mark for that. */
   get lazyRefcounts(): boolean {
     const { header } = this;

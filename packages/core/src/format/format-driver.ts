@@ -40,6 +40,8 @@ export interface FormatTuning {
   readonly overlapChecks?: ReadonlySet<string>;
   /** Whether clusters that a qcow2 image gives up keep their space on the host. */
   readonly keepsFreedSpace?: boolean;
+  /** Whether a qcow2 image is worked on as QEMU does where that leaves or refuses more. */
+  readonly asQemu?: boolean;
 }
 
 export interface OpenContext {

@@ -33,6 +33,7 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
     forceShare,
     backing,
     gate: request.gate ?? OPEN_GATE,
+    asQemu: program.isLookAlike,
     ...(snapshot === undefined ? {} : { snapshot }),
   };
   const wantsKey = request.withoutKey !== true;

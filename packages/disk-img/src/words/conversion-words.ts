@@ -45,7 +45,7 @@ export function conversionWords(
     const words = shownFrom(target, `${prefix}${openReason(error)}`);
     return new Failure(`Could not open '${target}': ${words}`, { cause: error });
   }
-  if (error.code === 'no-space') {
+  if (error.code === 'no-space' || error.detail === 'qcow2.compressed-overwrite') {
     return new Failure(`error while writing at byte ${offset ?? 0}: ${reason}`, { cause: error });
   }
   if (op === 'read' && error.code !== 'invalid-argument') {

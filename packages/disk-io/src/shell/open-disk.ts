@@ -78,6 +78,7 @@ export async function openDisk(request: OpenRequest, objects: UserObjects): Prom
       temporary,
       objects,
       gate: { allow: 'any' },
+      asQemu: true,
     });
   } catch (error) {
     throw isKeyless ? keyFirst(error) : error;

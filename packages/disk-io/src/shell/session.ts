@@ -11,6 +11,7 @@ import {
 import type { Console } from '../program/console.ts';
 import { requestOrder } from '../text/format-habits.ts';
 import type { OpenRequest } from './open-disk.ts';
+import { writeWhereEmpty } from './write-where-empty.ts';
 
 const LATER_NON_FATAL = 'further non-fatal corruption events will be suppressed';
 
@@ -194,12 +195,12 @@ export class Session {
     throw unsupported('The disk has no room for the state of a virtual machine');
   }
 
-  /** Like QEMU, this overwrites nothing that is there already, unless that is compressed. */
+  /** Like QEMU, this overwrites nothing that is there already. */
   async writeCompressed(bytes: Uint8Array, offset: number): Promise<void> {
     const { compression } = this.disk.capabilities;
     const format = this.imageFormat;
     // QEMU's driver takes them as any others.
-    if (format === 'vmdk' && compression === undefined) return await this.disk.write(bytes, offset);
+    if (format === 'vmdk') return await this.disk.write(bytes, offset);
     if (format === 'qcow' && bytes.length !== this.disk.topology.clusterBytes) throw wrongUnits();
     if (compression === undefined) throw unsupported('The disk cannot hold compressed data');
     const end = offset + bytes.length;
@@ -207,11 +208,7 @@ export class Session {
     if (offset % compression.unitBytes !== 0 || !isWhole) {
       throw wrongUnits();
     }
-    for await (const status of this.disk.blockStatus(offset, bytes.length)) {
-      if (status.depth > 0 || status.compressed || status.hostOffset === undefined) continue;
-      throw new DiskError('io', 'disk.compressed-overwrite', 'Data is there already');
-    }
-    await compression.write(bytes, offset);
+    await writeWhereEmpty(compression, bytes, offset);
   }
 
   /**

@@ -70,7 +70,8 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   const secret = takeSecret(name, options);
   const below = belowOf(takeBacking(request), opener, access);
   const passphrase = passphraseOf(opener, secret.id);
-  const tuning = peekTuning(options, access.discards);
+  const { asQemu } = settings;
+  const tuning = { ...peekTuning(options, access.discards), asQemu };
   const storage = yield* opener.openStorage(file, access);
   const gate = new DataFileGate(opener, access, { storage, dataFile });
   const warnings: DiskWarning[] = [];

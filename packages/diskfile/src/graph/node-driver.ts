@@ -27,6 +27,8 @@ export interface GraphSettings {
   readonly followBacking: boolean;
   /** Internal snapshot of the uppermost image. */
   readonly snapshot: string | undefined;
+  /** See `OpenDiskFileOptions.asQemu`. */
+  readonly asQemu: boolean;
 }
 
 /** Opens the nodes below. Whoever asked for one closes it. */

@@ -38,6 +38,8 @@ export interface OpenGraphOptions {
   readonly backing?: boolean;
   /** Whether space that is given up is given back, unless the graph says so itself. Default true. */
   readonly discards?: boolean;
+  /** See `OpenDiskFileOptions.asQemu`. */
+  readonly asQemu?: boolean;
   /** Opens images for reading alone and keeps what is written in memory, until the disk is closed. */
   readonly temporary?: boolean;
   /** The secrets and other objects that the graph may refer to. */
@@ -108,6 +110,7 @@ const GRAPH_KINDS: OptionKinds<OpenGraphOptions> = {
   gate: 'gate',
   backing: 'flag',
   discards: 'flag',
+  asQemu: 'flag',
   temporary: 'flag',
   objects: 'object',
   limits: 'object',
@@ -125,6 +128,7 @@ function makeOpening(graph: BlockOptions, options: OpenGraphOptions): GraphOpeni
     objects,
     followBacking: backing,
     snapshot,
+    asQemu: options.asQemu ?? false,
   });
 }
 

@@ -57,6 +57,12 @@ export interface OpenDiskFileOptions {
   readonly gate?: HostGateOptions | OpenGate;
   /** False to open the image alone; what its backing file would give reads as zeros. */
   readonly backing?: boolean;
+  /**
+   * Whether to work on an image as QEMU does also where that leaves more behind or refuses more, for
+   * scripts that look at it. In a qcow2 image, a snapshot that refcounts cannot count leaves a leaked
+   * copy of the L1 table, and compressed data is refused (`io`) where there is some already.
+   */
+  readonly asQemu?: boolean;
   readonly limits?: Partial<Limits>;
   /** Formats to choose from; by default all. */
   readonly formats?: readonly FormatDriver[];
@@ -72,6 +78,7 @@ export const OPENING_KINDS: OptionKinds<OpenDiskFileOptions> = {
   passphrase: 'passphrases',
   gate: 'gate',
   backing: 'flag',
+  asQemu: 'flag',
   limits: 'object',
   formats: 'drivers',
 };
@@ -168,6 +175,7 @@ function* openDiskStep(
     snapshot: options.snapshot,
     ...(options.disk === undefined ? {} : { disk: options.disk }),
     passphrases: passphraseBytes(options.passphrase),
+    tuning: { asQemu: options.asQemu ?? false },
     writable,
     followBacking,
   });

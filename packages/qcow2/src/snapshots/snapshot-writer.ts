@@ -1,6 +1,13 @@
 /** Creates, applies and deletes internal snapshots. */
-import { DiskError } from '@diskfile/bytes';
-import type { Limits, SnapshotInfo, SnapshotRequest, SnapshotWriter, Step } from '@diskfile/core';
+import { DiskError, divideUp } from '@diskfile/bytes';
+import {
+  type Limits,
+  type SnapshotInfo,
+  type SnapshotRequest,
+  type SnapshotWriter,
+  type Step,
+  writeBytes,
+} from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
 import { MAX_L1_BYTES, neededL1Entries, type TableReference } from '../header.ts';
 import type { ImageState } from '../image.ts';
@@ -39,10 +46,26 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
     const id = nextId(snapshots.list);
     const snapshotAt = (l1Table: TableReference) => newSnapshot(request, id, header, l1Table);
     const snapshot = snapshotAt(header.l1Table);
-    if (InPlaceSwitch.isPossible(this.#metadata, snapshot)) {
-      yield* this.#changeInPlace(yield* this.#inPlace.create(snapshotAt));
-    } else yield* this.#switchTo(yield* this.#shadow.create(snapshot));
+    try {
+      if (InPlaceSwitch.isPossible(this.#metadata, snapshot)) {
+        yield* this.#changeInPlace(yield* this.#inPlace.create(snapshotAt));
+      } else yield* this.#switchTo(yield* this.#shadow.create(snapshot));
+    } catch (error) {
+      const isUncountable =
+        error instanceof DiskError && error.detail === 'qcow2.refcount-overflow';
+      if (isUncountable && this.#metadata.asQemu) yield* this.#leaveL1Copy();
+      throw error;
+    }
     return snapshot.info;
+  }
+
+  /** What QEMU has made of a snapshot when it finds that it cannot count it. */
+  *#leaveL1Copy(): Step<void> {
+    const { header, allocator, storage, tables } = this.#metadata;
+    const { bytes } = tables.l1;
+    const start = yield* allocator.allocate(divideUp(bytes.length, header.clusterBytes));
+    yield* writeBytes(storage, bytes, start * header.clusterBytes);
+    yield* this.#writer.finish();
   }
 
   *apply(id: string): Step<void> {
