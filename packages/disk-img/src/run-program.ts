@@ -50,6 +50,11 @@ export async function runProgram(program: Program, args: readonly string[]): Pro
 
 async function exitCodeOf(program: Program, error: unknown): Promise<number> {
   if (error instanceof BrokenPipe) return EXIT_BROKEN_PIPE;
+  const mismatch = program.isLookAlike ? mismatchIn(error) : undefined;
+  if (mismatch !== undefined) {
+    program.rawError(`${mismatch.message}\n`);
+    return 1;
+  }
   if (error instanceof Failure) return program.fail(error);
   if (error instanceof Interrupted) {
     // Nobody listens for the signal any more, so it now does what it does to every program.
@@ -62,6 +67,14 @@ async function exitCodeOf(program: Program, error: unknown): Promise<number> {
   }
   if (!(error instanceof HelpWanted)) throw error;
   return await help(program, error.command);
+}
+
+/** Copies that differ: whoever compares wants to look at them, so nothing else is said. */
+function mismatchIn(error: unknown): DiskError | undefined {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    if (each instanceof DiskError && each.detail === 'graph.mismatch') return each;
+  }
+  return undefined;
 }
 
 async function dispatch(program: Program, args: readonly string[]): Promise<number> {

@@ -152,12 +152,13 @@ function mappedRange(status: BlockStatus, images: readonly MappedImage[]): Mappe
   const image = images[depth]!;
   const { format } = image;
   const isUnmapped = UNMAPPED_FORMATS.has(format);
+  const isKnown = zero || data;
   const hasPlace = !isUnmapped && !compressed && !image.isEncrypted;
   return {
     start: guestOffset,
     length: lengthBytes,
     depth,
-    present: allocated || isUnmapped || ALWAYS_PRESENT_FORMATS.has(format),
+    present: allocated || isUnmapped || (isKnown && ALWAYS_PRESENT_FORMATS.has(format)),
     zero: isUnmapped ? false : zero,
     data: isUnmapped || data || (image.isFlat && status.hostOffset !== undefined),
     offset: hasPlace ? status.hostOffset : undefined,

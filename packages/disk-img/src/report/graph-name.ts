@@ -72,7 +72,7 @@ function nodeOf(options: BlockOptions, byDefault: string): Node {
   const take = (name: string): Node | undefined => {
     const child = options.takeChild(name);
     if (child === undefined || child.options.isEmpty) return undefined;
-    const node = nodeOf(child.options, 'file');
+    const node = nodeOf(child.options, likelyDriver(child.options));
     children.push(node);
     json.set(name, node.json);
     return node;
@@ -85,7 +85,9 @@ function nodeOf(options: BlockOptions, byDefault: string): Node {
     return { driver, exact, json: Object.fromEntries(json), children };
   }
   if (driver === 'quorum') {
-    const nodes = options.takeChildren('children').map((each) => nodeOf(each.options, 'file'));
+    const nodes = options
+      .takeChildren('children')
+      .map(({ options: each }) => nodeOf(each, likelyDriver(each)));
     children.push(...nodes);
     json.set(
       'children',
@@ -98,6 +100,11 @@ function nodeOf(options: BlockOptions, byDefault: string): Node {
   const isPlain = !FILTERS.has(driver) && (telling.length === 0 || telling[0] === 'filename');
   const exact = isPlain ? exactName(driver, json, file) : undefined;
   return { driver, exact, json: Object.fromEntries(json), children };
+}
+
+/** Of a node that leaves it to be found out: without a name of its own it is an image over a file. */
+function likelyDriver(options: BlockOptions): string {
+  return options.has('filename') ? 'file' : 'raw';
 }
 
 function exactName(

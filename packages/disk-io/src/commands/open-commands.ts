@@ -115,6 +115,7 @@ export async function open(session: Session, request: OpenRequest): Promise<Outc
     }
     return 'done';
   } catch (error) {
+    session.endAtMismatch(error);
     const device = request.name === undefined ? '' : ` device ${request.name}`;
     const reason = shownFrom(request.name ?? '', openReason(error, request.writable));
     console.error(`can't open${device}: ${reason}`);

@@ -127,13 +127,16 @@ export class Session {
     );
   }
 
+  /** Whoever compares copies wants to look at those that differ, so nothing goes on. */
+  endAtMismatch(error: unknown): void {
+    if (!(error instanceof DiskError) || error.detail !== 'graph.mismatch') return;
+    this.console.err(`${error.message}\n`);
+    process.exit(1);
+  }
+
   /** What a request that failed is reported with; damage of the image is told of where it is found. */
   reasonOf(error: unknown): string {
-    if (error instanceof DiskError && error.detail === 'graph.mismatch') {
-      // Whoever compares wants to look at it, so nothing goes on.
-      this.console.err(`${error.message}\n`);
-      process.exit(1);
-    }
+    this.endAtMismatch(error);
     if (error instanceof DiskError && error.code === 'corrupt') this.#tellOfDamage(error);
     if (error instanceof DiskError && error.detail.startsWith('qcow2.snapshot-l1-table-')) {
       this.#uncounted = requestReason(error);

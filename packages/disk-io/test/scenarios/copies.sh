@@ -43,3 +43,10 @@ echo "== a write that fails in one of two copies, and a copying node that may no
 rm -f a r; qemu-img create -q -f qcow2 a 4M; qemu-img create -q -f raw r 4M
 qemu-io -c 'write 0 64k' --image-opts driver=blkverify,raw.filename=r,test.driver=qcow2,test.file.driver=blkdebug,test.file.inject-error.0.event=write_aio,test.file.image.filename=a; echo rc $?
 qemu-io -r -c 'read 0 64k' --image-opts driver=copy-on-read,file.driver=qcow2,file.file.filename=a; echo rc $?
+echo "== copies that differ where their format is found out, and a copy of no stated format"
+for i in r s t; do rm -f $i; qemu-img create -q -f raw $i 1M; done
+qemu-io -f raw -c 'write -P 1 100 1k' t
+qemu-io -f raw -c 'read 0 1k' blkverify:r:t; echo rc $?
+qemu-io -r -c 'read 0 1k' blkverify:r:t; echo rc $?
+qemu-io -c 'read 0 1k' blkverify:r:s; echo rc $?
+qemu-io -c map -c 'alloc 0 64k' -c 'truncate 2M' null-co://

@@ -15,6 +15,13 @@ export function* nextStatus(
   return value as BlockStatus;
 }
 
+export function* readDisk(disk: DiskFile, dst: Uint8Array, guestOffset: number): Step<void> {
+  yield {
+    runSync: () => disk.readSync(dst, guestOffset),
+    run: () => disk.read(dst, guestOffset),
+  };
+}
+
 export function* writeDisk(disk: DiskFile, src: Uint8Array, guestOffset: number): Step<void> {
   yield {
     runSync: () => disk.writeSync(src, guestOffset),

@@ -28,7 +28,9 @@ import {
 import type { NodeDriver, NodeOpener, NodeRequest } from './node-driver.ts';
 import { findNodeDriver } from './node-drivers.ts';
 import { type NodeAccess, takeNodeOptions } from './node-options.ts';
+import { withoutKept } from './null-disk.ts';
 import { ProbedRawDisk } from './probed-raw-disk.ts';
+import { compareProbed } from './verified-disk.ts';
 
 export const formatNodeDriver: NodeDriver = {
   kind: 'format',
@@ -73,6 +75,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   const { asQemu } = settings;
   const tuning = { ...peekTuning(options, access.discards), asQemu };
   const storage = yield* opener.openStorage(file, access);
+  if (name === undefined) yield* compareProbed(storage);
   const gate = new DataFileGate(opener, access, { storage, dataFile });
   const warnings: DiskWarning[] = [];
   const chain = yield* openChain(storage, {
@@ -107,7 +110,8 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
     yield* abandonDisk(disk);
     throw error;
   }
-  return isProbedRaw ? new ProbedRawDisk(disk, settings.formats) : disk;
+  const known = format === 'raw' ? withoutKept(disk, storage, format) : disk;
+  return isProbedRaw ? new ProbedRawDisk(known, settings.formats) : known;
 }
 
 function refuseLeftOver(format = 'qcow2', { leftOver }: BlockOptions): void {

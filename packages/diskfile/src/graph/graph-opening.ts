@@ -23,6 +23,8 @@ import { formatNodeDriver, type ImageFile, openFormatFile } from './format-node.
 import type { GraphSettings, NodeOpener, OpenedNode } from './node-driver.ts';
 import { findNodeDriver } from './node-drivers.ts';
 import { type NodeAccess, type NodeOptions, takeNodeOptions } from './node-options.ts';
+import { withoutKept } from './null-disk.ts';
+import { NullStorage } from './null-storage.ts';
 
 const MAX_DEPTH = 32;
 const UNALIGNED_SIZE =
@@ -87,7 +89,9 @@ export class GraphOpening implements NodeOpener {
     const { options } = child;
     if (!options.has('driver') && options.has('filename')) options.set('driver', 'file');
     const { node } = yield* this.#openNode(options, access, false);
-    return 'storage' in node ? node.storage : new DiskStorage(node.disk);
+    if ('storage' in node) return node.storage;
+    this.warnings.push(...node.disk.warnings);
+    return new DiskStorage(node.disk);
   }
 
   /** A disk that takes writes which `disk` never sees, and owns that. */
@@ -122,6 +126,9 @@ export class GraphOpening implements NodeOpener {
     if (access.writable && disk.sizeBytes % unit !== 0) {
       yield* abandonDisk(disk);
       throw invalid(UNALIGNED_SIZE);
+    }
+    if (storage instanceof NullStorage) {
+      return withPolicies(withoutKept(disk, storage, name!), access);
     }
     return withPolicies(name === 'raw' ? disk : filterOver(disk, storage, name!), access);
   }

@@ -110,10 +110,9 @@ function windowOf(storage: Storage, options: BlockOptions, writable: boolean): S
 function* openNull({ name, options }: NodeRequest): Step<OpenedNode> {
   const size = options.takeSize('size') ?? DEFAULT_NULL_BYTES;
   const latency = options.takeNumber('latency-ns') ?? 0;
-  // Whether it clears what is read is a question of speed: here it always does.
-  options.takeFlag('read-zeroes');
+  const readsZeroes = options.takeFlag('read-zeroes') ?? false;
   if (latency < 0) throw invalid('latency-ns is invalid');
-  return { storage: new NullStorage(`${name}://`, size, latency) };
+  return { storage: new NullStorage(`${name}://`, size, latency, readsZeroes) };
 }
 
 function* openThrottle(request: NodeRequest): Step<OpenedNode> {

@@ -7,11 +7,14 @@ export class NullStorage implements WritableStorage {
   readonly identity = undefined;
   readonly requestAlignment = 1;
   readonly sizeBytes: number;
+  /** Whether it tells that it reads as zeros; it always does read so. */
+  readonly readsZeroes: boolean;
   readonly #latencyMs: number;
 
-  constructor(name: string, sizeBytes: number, latencyNanoseconds: number) {
+  constructor(name: string, sizeBytes: number, latencyNanoseconds: number, readsZeroes: boolean) {
     this.name = name;
     this.sizeBytes = sizeBytes;
+    this.readsZeroes = readsZeroes;
     this.#latencyMs = latencyNanoseconds / 1e6;
   }
 

@@ -1,6 +1,15 @@
 /** A disk that is kept several times: what is read is what enough of the copies say. */
 import { DiskError } from '@diskfile/bytes';
-import { type BlockStatus, checkAccess, type DiskFile, type ZeroOptions } from '@diskfile/core';
+import {
+  type BlockStatus,
+  checkAccess,
+  type DiskFile,
+  type ImageInfo,
+  runAsync,
+  runSync,
+  type ZeroOptions,
+} from '@diskfile/core';
+import { nextStatus } from '../chain/disk-steps.ts';
 import type { DiskFilter } from './disk-filter.ts';
 import { failureOf, failureOfPromise } from './failure-of.ts';
 import { MirroredDisk } from './mirrored-disk.ts';
@@ -46,18 +55,39 @@ export class QuorumDisk extends MirroredDisk {
     return this.#copies.every(({ synchronous }) => synchronous);
   }
 
+  override physicalSizeBytes(): number {
+    return this.#copies.reduce((sum, copy) => sum + copy.physicalSizeBytes(), 0);
+  }
+
+  override info(): readonly ImageInfo[] {
+    const [info] = super.info();
+    return [{ ...info!, allocatedBytes: this.physicalSizeBytes() }];
+  }
+
   override *blockStatusSync(
     guestOffset = 0,
     lengthBytes = this.sizeBytes - guestOffset,
   ): Generator<BlockStatus> {
-    if (lengthBytes > 0) yield wholeOf(guestOffset, lengthBytes);
+    const end = guestOffset + lengthBytes;
+    for (let at = guestOffset; at < end;) {
+      const found = this.#copies.map((copy) => runSync(nextStatus(copy, at, end - at)));
+      const status = commonStatus(found, at, end - at);
+      yield status;
+      at += status.lengthBytes;
+    }
   }
 
   override async *blockStatus(
     guestOffset = 0,
     lengthBytes = this.sizeBytes - guestOffset,
   ): AsyncGenerator<BlockStatus> {
-    yield* this.blockStatusSync(guestOffset, lengthBytes);
+    const end = guestOffset + lengthBytes;
+    for (let at = guestOffset; at < end;) {
+      const asked = this.#copies.map((copy) => runAsync(nextStatus(copy, at, end - at)));
+      const status = commonStatus(await Promise.all(asked), at, end - at);
+      yield status;
+      at += status.lengthBytes;
+    }
   }
 
   override readSync(dst: Uint8Array, guestOffset: number): void {
@@ -189,7 +219,16 @@ export function isEqual(one: Uint8Array, other: Uint8Array): boolean {
   return Buffer.from(one.buffer, one.byteOffset, one.length).equals(other);
 }
 
-function wholeOf(guestOffset: number, lengthBytes: number): BlockStatus {
-  const found = { data: true, zero: false, allocated: true, depth: 0, compressed: false };
-  return { guestOffset, lengthBytes, ...found, storageName: undefined, hostOffset: undefined };
+/** Zeros are what all copies know to be zeros; where any has data, they have to be asked. */
+function commonStatus(
+  found: readonly BlockStatus[],
+  guestOffset: number,
+  atMost: number,
+): BlockStatus {
+  const isZero = found.every(({ zero }) => zero);
+  const telling = found.filter(({ zero }) => zero === isZero);
+  const lengthBytes = Math.min(atMost, ...telling.map((each) => each.lengthBytes));
+  const place = { storageName: undefined, hostOffset: undefined };
+  const kind = { data: !isZero, zero: isZero, allocated: true, depth: 0, compressed: false };
+  return { guestOffset, lengthBytes, ...kind, ...place };
 }

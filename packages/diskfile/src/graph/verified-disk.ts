@@ -1,11 +1,22 @@
 /** A disk whose every byte is compared with a raw copy: what QEMU's `blkverify` is. */
 import { constants } from 'node:os';
 import { DiskError } from '@diskfile/bytes';
-import { checkAccess, type DiskFile } from '@diskfile/core';
+import {
+  abandonStorages,
+  type BlockStatus,
+  checkAccess,
+  type DiskFile,
+  type Step,
+  type Storage,
+} from '@diskfile/core';
+import { readDisk } from '../chain/disk-steps.ts';
 import type { DiskFilter } from './disk-filter.ts';
+import { DiskStorage } from './disk-storage.ts';
 import { failureOf, failureOfPromise } from './failure-of.ts';
 import { MirroredDisk } from './mirrored-disk.ts';
 import { isEqual, mismatch } from './quorum-disk.ts';
+
+const PROBED_BYTES = 512;
 
 /** Owns both disks. */
 export class VerifiedDisk extends MirroredDisk {
@@ -27,6 +38,24 @@ export class VerifiedDisk extends MirroredDisk {
   /** From here on what is read is compared: formats that look into the disk are not in question. */
   begin(): void {
     this.#isComparing = true;
+  }
+
+  /** Compares the bytes by which QEMU finds out the format of what is in the disk. */
+  *compareHead(): Step<void> {
+    const [expected, found] = [new Uint8Array(PROBED_BYTES), new Uint8Array(PROBED_BYTES)];
+    if (this.sizeBytes < PROBED_BYTES) return;
+    yield* readDisk(this.#copy, expected, 0);
+    yield* readDisk(this.disk, found, 0);
+    if (!isEqual(expected, found)) throw mismatch('blkverify: read', expected, found, 0);
+  }
+
+  /** Where there is something is what the copy says; both read the same. */
+  override blockStatus(guestOffset?: number, lengthBytes?: number): AsyncIterable<BlockStatus> {
+    return this.#copy.blockStatus(guestOffset, lengthBytes);
+  }
+
+  override blockStatusSync(guestOffset?: number, lengthBytes?: number): Iterable<BlockStatus> {
+    return this.#copy.blockStatusSync(guestOffset, lengthBytes);
   }
 
   override get name(): string {
@@ -101,6 +130,17 @@ export class VerifiedDisk extends MirroredDisk {
   #refuseMismatch(expected: Uint8Array, found: Uint8Array, guestOffset: number): void {
     if (!this.#isComparing || isEqual(expected, found)) return;
     throw mismatch('blkverify: read', expected, found, guestOffset);
+  }
+}
+
+/** What is compared ends with the first difference, that of finding out the format as well. */
+export function* compareProbed(storage: Storage): Step<void> {
+  if (!(storage instanceof DiskStorage) || !(storage.disk instanceof VerifiedDisk)) return;
+  try {
+    yield* storage.disk.compareHead();
+  } catch (error) {
+    yield* abandonStorages([storage]);
+    throw error;
   }
 }
 
