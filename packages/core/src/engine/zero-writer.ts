@@ -75,7 +75,9 @@ export class ZeroWriter {
   }
 
   *#zeroByBytes(guestOffset: number, lengthBytes: number): Step<void> {
-    if (yield* this.#reader.isZero(guestOffset, lengthBytes)) return;
+    // Where zeros around it count, QEMU takes such a part out of what lies below, zeros or not.
+    const mayLeave = this.#writer.zeroesAround !== true;
+    if (mayLeave && (yield* this.#reader.isZero(guestOffset, lengthBytes))) return;
     yield* this.writeBytes(guestOffset, lengthBytes);
   }
 

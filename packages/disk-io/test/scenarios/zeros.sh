@@ -3,6 +3,8 @@ map() { qemu-img map --output=json "$1"; }
 qemu-img create -q -f qcow2 img 1M; qemu-io -c "write -z 16k 65k" -c "write 512k 64k" -c "write -z -n 300k 1k" -c "write -z -n 514k 1k" img; map img
 qemu-img create -q -f qcow2 -o extended_l2=on img 1M; qemu-io -c "write -z 755200 128k" -c "write 0 4k" -c "write -z -n 1k 1k" -c "write -z -n 4k 512" img; map img
 qemu-img create -q -f qcow2 -b img -F qcow2 over 1M; qemu-io -c "write -z 300k 1k" -c "write -zu 2k 64k" over; map over
+qemu-img create -q -f qcow2 -o cluster_size=512 img 129k; qemu-io -c "write 32k 1k" -c "write 67k 1k" img
+qemu-img create -q -f qcow2 -o cluster_size=4k -b img -F qcow2 over 132k; qemu-io -c "write -z 34k 1k" -c "write -z 63k 3k" -c "write -z 128k 512" -c "write -z 130k 1k" over; map over
 qemu-img create -q -f qcow2 -o compat=0.10 old 1M; qemu-io -c "write -z -n 0 64k" -c "write -z -n 2M 64k" -c "write 0 128k" -c "write -z 0 64k" -c "write -zu 64k 1k" -c "write -z 640k 64k" old; map old
 qemu-img create -q -f qcow2 -o compat=0.10 -b img -F qcow2 old 1M; qemu-io -c "write -z -n 0 64k" -c "write -z 256k 64k" old; map old
 echo "== data files"
