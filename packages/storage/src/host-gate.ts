@@ -99,7 +99,8 @@ class NamedFileOpening {
   *openAny(): Step<Storage> {
     const path = this.#path();
     try {
-      return yield* openFileStorage(path, { ...this.#access, writable: this.#writable });
+      const how = { ...this.#access, writable: this.#writable, emptyDevices: true };
+      return yield* openFileStorage(path, how);
     } catch (error) {
       throw this.#explained(error);
     }

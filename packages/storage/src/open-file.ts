@@ -4,7 +4,7 @@ import { isAbsolute, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { DiskError } from '@diskfile/bytes';
 import { hostCall, type Step, type WritableStorage } from '@diskfile/core';
-import { blockDeviceSize } from './block-device.ts';
+import { blockDeviceSize, deviceName } from './block-device.ts';
 import { FileStorage } from './file-storage.ts';
 import { hostError } from './host-error.ts';
 import {
@@ -33,6 +33,8 @@ export interface OpenFileOptions extends NamingOptions {
   /** Whether to open it for writing as well; a file that is missing is never created. */
   readonly writable?: boolean;
   readonly kinds?: readonly HostFileKind[];
+  /** Whether a device that holds nothing, such as /dev/null, is a file of no bytes. */
+  readonly emptyDevices?: boolean;
   /** False to refuse a path whose last component is a symbolic link. */
   readonly followSymlink?: boolean;
   /** Throws unless the file may be used; asked once it is open, where the host can tell its place. */
@@ -66,7 +68,8 @@ export function* openFileStorage(path: string, options: OpenFileOptions = {}): S
   const { files = nodeHostFiles, hostPath = absolutePath(path), locking } = options;
   // Looked at before it is opened, because opening a device or FIFO can itself have effects.
   const expected = yield* files.status(path);
-  refuseOtherKinds(expected, kinds, name);
+  const isEmpty = options.emptyDevices === true && isEmptyDevice(expected);
+  if (!isEmpty) refuseOtherKinds(expected, kinds, name);
   const opened = yield* files.open(path, { followSymlink, writable });
   try {
     const { fd, status } = opened;
@@ -83,7 +86,10 @@ export function* openFileStorage(path: string, options: OpenFileOptions = {}): S
         : current.sizeBytes;
     const identity = { name, hostPath, sizeBytes };
     const file = { fd, status: current };
-    return writable ? new WritableFileStorage(file, identity) : new FileStorage(file, identity);
+    // What keeps nothing has nothing to make durable, and says so with an error.
+    return writable
+      ? new WritableFileStorage(file, identity, !isEmpty)
+      : new FileStorage(file, identity);
   } catch (error) {
     fs.closeSync(opened.fd);
     throw error;
@@ -177,6 +183,14 @@ function refuseOtherKinds(
     `${name} is a ${kind}, which cannot be a disk image`,
     { op: 'open', path: name, layer: 'storage', hint: `Give the path of a ${kinds.join(' or ')}.` },
   );
+}
+
+/** By their numbers on Linux: null, and zero, which never ends but has no size. */
+const EMPTY_DEVICES: ReadonlySet<string> = new Set(['1:3', '1:5']);
+
+function isEmptyDevice({ kind, deviceNumber }: HostFileStatus): boolean {
+  if (process.platform !== 'linux' || kind !== 'character device') return false;
+  return EMPTY_DEVICES.has(deviceName(deviceNumber));
 }
 
 function refuseOtherFile(expected: HostFileStatus, actual: HostFileStatus, name: string): void {

@@ -42,6 +42,15 @@ describe('what cannot be a disk', () => {
 
   it('is a character device', () => expectRefusedUnopened('/dev/null', 'character device'));
 
+  it.runIf(process.platform === 'linux')('is no device that holds nothing, where asked', () => {
+    const options = { emptyDevices: true, writable: true } as const;
+    const storage = runSync(openFileStorage('/dev/null', options));
+    expect(storage.sizeBytes).toBe(0);
+    storage.flushSync();
+    storage.closeSync();
+    expect(() => runSync(openFileStorage('/dev/tty', options))).toThrow('a character device');
+  });
+
   it('is a FIFO, which would wait for its writer', async () => {
     const fifo = join(directory, 'fifo');
     execFileSync('mkfifo', [fifo]);

@@ -54,7 +54,8 @@ export function conversionWords(
       cause: error,
     });
   }
-  if (values.size === 0 && op !== 'create') return new Failure(wordsOf(error), { cause: error });
+  const isOfTarget = op === 'create' || error.detail === 'storage.not-a-file';
+  if (values.size === 0 && !isOfTarget) return new Failure(wordsOf(error), { cause: error });
   const words = creationWords(error, { format, filename: target, values });
   return new Failure(`${target}: error while ${purpose}: ${words}`, { cause: error });
 }

@@ -28,6 +28,9 @@ export function creationWords(error: unknown, target: CreationTarget): string {
     return `Parameter '${prefix}key-secret' is required for cipher`;
   }
   if (error.detail === 'create.too-large' || isTooLarge(error)) return tooLargeWords(target);
+  if (error.errno === 'ENAMETOOLONG') {
+    return `Could not create '${filename}': ${hostErrorText('ENAMETOOLONG')}`;
+  }
   if (statSync(filename, { throwIfNoEntry: false })?.isDirectory() === true) {
     return `Could not create '${filename}': ${hostErrorText('EISDIR')}`;
   }

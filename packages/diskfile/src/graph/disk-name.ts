@@ -17,6 +17,9 @@ const PROTOCOL_CHILDREN: Readonly<Record<string, string | undefined>> = {
   blkverify: 'test',
 };
 
+/** Drivers that make no file, and have none of their own. */
+const FILELESS = new Set(['null-co', 'null-aio', 'blkdebug', 'blkverify']);
+
 /**
  * The options of the node that a name stands for.
  * @param driver that of the node, where it is known
@@ -157,6 +160,10 @@ export function newFilePath(name: string): string {
   checkArgument('create', 'name', name, 'text');
   const protocol = protocolOf(name);
   if (protocol === undefined) return name;
+  if (FILELESS.has(protocol)) {
+    const message = `Protocol driver '${protocol}' does not support image creation`;
+    throw new DiskError('unsupported', 'graph.protocol', message, { op: 'create' });
+  }
   if (!HOST_PREFIXES.has(protocol)) throw unknownProtocol(protocol);
   return hostPath(name, protocol);
 }

@@ -32,7 +32,7 @@ export function* openHostFile(path: string, options: HostFileOptions): Step<Stor
 
 function* openFileOrBundle(path: string, options: HostFileOptions): Step<Storage> {
   try {
-    return yield* openFileStorage(path, options);
+    return yield* openFileStorage(path, { ...options, emptyDevices: true });
   } catch (error) {
     if (!(error instanceof DiskError) || error.detail !== 'storage.not-a-file') throw error;
     for (const name of DESCRIPTORS) {
