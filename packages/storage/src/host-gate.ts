@@ -28,7 +28,8 @@ import { sliceStorage } from './slice-storage.ts';
 export interface HostGateOptions {
   /**
    * Directories whose files may be opened besides those in the directory of the image that names
-   * them, or `any` for every regular file and block device of the host.
+   * them, or `any` for every regular file and block device of the host, and what holds nothing, such
+   * as /dev/null.
    */
   readonly allow?: readonly string[] | 'any';
 }

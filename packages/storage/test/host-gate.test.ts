@@ -228,13 +228,22 @@ describe('widened, the gate opens', () => {
   });
 
   it('but never a FIFO, a character device or a directory', async () => {
-    for (const filename of ['fifo', '/dev/zero', 'sub']) {
+    for (const filename of ['fifo', '/dev/tty', 'sub']) {
       const error = await refusal(filename, { allow: 'any' });
       expect(error.detail).toBe('storage.not-a-file');
     }
     expect((await refusal('gone', { allow: 'any' })).code).toBe('not-found');
     expect(record.opened).toEqual([]);
   });
+
+  it.runIf(process.platform === 'linux')(
+    'a device that holds nothing with `any` only',
+    async () => {
+      expect(await openedText(named('/dev/null'), { allow: 'any' })).toBe('');
+      expect((await refusal('/dev/null', {})).code).toBe('denied');
+      expect((await refusal('/dev/null', { allow: ['/dev'] })).detail).toBe('storage.not-a-file');
+    },
+  );
 });
 
 describe('an image that is no host file', () => {
