@@ -24,6 +24,7 @@ export function* dropContent(metadata: ImageMetadata, writer: MetadataWriter): S
   yield* dropTables(metadata, writer, 0);
   yield* writer.finish();
   yield* giveUpEmptyBlocks(metadata, writer);
+  metadata.cutsEnd = true;
   yield* emptyDataFile(metadata);
 }
 

@@ -1,6 +1,6 @@
 /** Gives space that the image no longer uses back to the host, where the host can take it. */
-import { DiskError } from '@diskfile/bytes';
-import { punchHole, type Step, truncateStorage } from '@diskfile/core';
+import { DiskError, isAllZero } from '@diskfile/bytes';
+import { punchHole, readBytes, type Step, truncateStorage } from '@diskfile/core';
 import type { ImageMetadata } from './metadata.ts';
 import { ClusterRuns } from './refcounts/cluster-runs.ts';
 
@@ -69,6 +69,16 @@ export class FreeSpace {
     }
   }
 
+  /** Also what reads the same when it is behind the end, where QEMU cuts by refcounts alone. */
+  *#isWorthless(cluster: number): Step<boolean> {
+    const { storage, header, asQemu } = this.#metadata;
+    const isFreed = this.#freed.has(cluster);
+    if (!(isFreed || asQemu) || !(yield* this.#isFree(cluster))) return false;
+    if (isFreed) return true;
+    const { clusterBytes } = header;
+    return isAllZero(yield* readBytes(storage, cluster * clusterBytes, clusterBytes));
+  }
+
   *#punchRun(start: number, count: number): Step<void> {
     const { storage, header } = this.#metadata;
     const offset = start * header.clusterBytes;
@@ -90,7 +100,7 @@ export class FreeSpace {
     const fileEnd = Math.ceil(storage.sizeBytes / header.clusterBytes);
     const limit = Math.max(0, fileEnd - MAX_TAIL_CLUSTERS);
     let end = fileEnd;
-    while (end > limit && this.#freed.has(end - 1) && (yield* this.#isFree(end - 1))) end -= 1;
+    while (end > limit && (yield* this.#isWorthless(end - 1))) end -= 1;
     if (end === fileEnd) return;
     try {
       yield* truncateStorage(storage, end * header.clusterBytes);

@@ -46,6 +46,8 @@ export class ImageMetadata {
   readonly cacheBytes: number;
   /** The snapshots that the image has now. */
   snapshots: SnapshotTable;
+  /** Whether free clusters at the end of the file are cut off when the image is closed. */
+  cutsEnd: boolean;
   /** Told of damage that keeps nothing from going on. */
   readonly warn: (warning: DiskWarning) => void;
   readonly #openedWithBacking: boolean;
@@ -62,6 +64,7 @@ export class ImageMetadata {
   ) {
     this.headerWriter = parts.headerWriter;
     this.#tuning = parts.tuning ?? {};
+    this.cutsEnd = !this.asQemu;
     this.warn = parts.warn;
     this.#openedWithBacking = parts.headerWriter.header.backingName !== undefined;
     this.storage = parts.storage;

@@ -240,6 +240,6 @@ export class Qcow2Writer implements ImageWriter {
       this.reclaim();
     }
     yield* this.#freeSpace.punch();
-    yield* this.#freeSpace.truncate();
+    if (this.metadata.cutsEnd) yield* this.#freeSpace.truncate();
   }
 }

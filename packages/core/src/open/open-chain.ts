@@ -179,7 +179,8 @@ class ChainOpening {
     const openNamed = (file: NamedFile) => this.#openNamed(storage, file, writable);
     const isFirst = this.#layers.length === 0;
     const disk = isFirst ? this.#options.disk : undefined;
-    const tuning = isFirst ? this.#options.tuning : undefined;
+    const { tuning: first } = this.#options;
+    const tuning = isFirst || first === undefined ? first : { asQemu: first.asQemu ?? false };
     const passphrase = this.#options.passphrases?.[this.#layers.length];
     const asked = { format, snapshot, passphrase, tuning, disk, writable };
     const opening = { ...asked, nesting: 0, openNamed };

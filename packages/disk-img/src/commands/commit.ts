@@ -34,7 +34,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   let isCopying = false;
   try {
     if (backing === undefined) throw nothingBelow(filename, base);
-    const { target, options: how } = await chainTarget(source);
+    const { target, options: how } = await chainTarget(program, source);
     result = await interruptible((signal) =>
       commitDiskFile(target, {
         ...how,

@@ -19,7 +19,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   const progress = new QemuProgress(program, options.has('p') && !options.has('q'));
   let isDone = false;
   try {
-    const { target, options: how } = await chainTarget(source);
+    const { target, options: how } = await chainTarget(program, source);
     const onProgress = progress.update;
     await interruptible((signal) => flattenDiskFile(target, { ...how, onProgress, signal }));
     isDone = true;

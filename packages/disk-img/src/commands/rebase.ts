@@ -69,7 +69,7 @@ async function rebase(
   if (backing !== undefined && backingFormat === undefined && format === FORMAT_NEEDED) {
     throw new Failure(`${couldNot}backing format must be specified`);
   }
-  const { target, options } = await chainTarget(source);
+  const { target, options } = await chainTarget(program, source);
   try {
     await interruptible((signal) =>
       rebaseDiskFile(target, {

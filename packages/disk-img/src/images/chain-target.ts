@@ -7,7 +7,7 @@ import { OPEN_GATE, openImage, warnOfRaw } from './open-image.ts';
 export interface ChainTarget {
   /** A path, or a storage that the work closes. */
   readonly target: string | Storage;
-  readonly options: Pick<ChainOptions, 'format' | 'gate' | 'passphrase'>;
+  readonly options: Pick<ChainOptions, 'format' | 'gate' | 'asQemu' | 'passphrase'>;
 }
 
 export interface InspectedImage {
@@ -16,13 +16,14 @@ export interface InspectedImage {
   readonly isEncrypted: boolean;
 }
 
-export async function chainTarget(source: ImageSource): Promise<ChainTarget> {
+export async function chainTarget(program: Program, source: ImageSource): Promise<ChainTarget> {
   const { path, graph, format, objects, passphrase } = source;
   const options = (
     id: string | undefined,
     given: ChainOptions['passphrase'],
   ): ChainTarget['options'] => ({
     gate: OPEN_GATE,
+    asQemu: program.isLookAlike,
     ...(id === undefined ? {} : { format: id }),
     ...(given === undefined ? {} : { passphrase: given }),
   });

@@ -21,6 +21,8 @@ export interface ChainOptions {
   readonly forceShare?: boolean;
   /** Opens the image if it is encrypted, or every image of its chain that is. */
   readonly passphrase?: Passphrases;
+  /** As for `openDiskFile()`. */
+  readonly asQemu?: boolean;
   readonly limits?: Partial<Limits>;
   /** Formats to choose from; by default all. */
   readonly formats?: readonly FormatDriver[];
@@ -36,6 +38,7 @@ export const CHAIN_KINDS: OptionKinds<ChainOptions> = {
   gate: 'gate',
   forceShare: 'flag',
   passphrase: 'passphrases',
+  asQemu: 'flag',
   limits: 'object',
   formats: 'drivers',
   onProgress: 'callback',

@@ -141,6 +141,7 @@ export class ChainSession {
       limits: this.#limits,
       format,
       snapshot: undefined,
+      tuning: { asQemu: this.#options.asQemu ?? false },
       writable,
       ...(writableDepth === undefined ? {} : { writableDepth }),
       followBacking,

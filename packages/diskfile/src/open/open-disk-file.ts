@@ -60,7 +60,8 @@ export interface OpenDiskFileOptions {
   /**
    * Whether to work on an image as QEMU does also where that leaves more behind or refuses more, for
    * scripts that look at it. In a qcow2 image, a snapshot that refcounts cannot count leaves a leaked
-   * copy of the L1 table, and compressed data is refused (`io`) where there is some already.
+   * copy of the L1 table, compressed data is refused (`io`) where there is some already, and free
+   * clusters at the end of the file stay until the disk is made smaller or emptied.
    */
   readonly asQemu?: boolean;
   readonly limits?: Partial<Limits>;

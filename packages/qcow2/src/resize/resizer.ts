@@ -139,6 +139,7 @@ export class Qcow2Resizer implements ImageResizer {
     yield* cutDataFile(tables, sizeBytes);
     yield* writer.finish();
     yield* giveUpEmptyBlocks(tables.metadata, writer);
+    tables.metadata.cutsEnd = true;
   }
 
   /** Gives up what the tables map behind the end, but for the last cluster. */
