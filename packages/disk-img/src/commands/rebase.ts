@@ -66,9 +66,11 @@ async function rebase(
   if (backing !== undefined && !isUnsafe) lookAtNewBacking(source, backing, backingFormat);
   const couldNot = `Could not change the backing file to '${backing ?? ''}': `;
   if (!REBASABLE.has(format)) throw new Failure(`${couldNot}${hostErrorText('ENOTSUP')}`);
-  if (backing !== undefined && backingFormat === undefined && format === FORMAT_NEEDED) {
-    throw new Failure(`${couldNot}backing format must be specified`);
-  }
+  const formatNeeded = `${couldNot}backing format must be specified`;
+  const isFormatMissing =
+    backing !== undefined && backingFormat === undefined && format === FORMAT_NEEDED;
+  // QEMU copies what differs before it says so.
+  if (isFormatMissing && (isUnsafe || !program.isLookAlike)) throw new Failure(formatNeeded);
   const { target, options } = await chainTarget(program, source);
   try {
     await interruptible((signal) =>
@@ -84,6 +86,7 @@ async function rebase(
   } catch (error) {
     if (!(error instanceof DiskError) || error.code === 'aborted') throw error;
     if (error.detail === 'chain.names-itself') throw lockedByItself(backing!, error);
+    if (error.detail === 'chain.format-needed') throw new Failure(formatNeeded, { cause: error });
     const words =
       error.context.request === 'block-status'
         ? `error while reading image metadata: ${requestReason(error)}`

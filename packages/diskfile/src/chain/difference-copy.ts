@@ -14,6 +14,13 @@ import { nextStatus, writeDisk, zeroDisk } from './disk-steps.ts';
 
 /** Guest bytes that are compared at a time; a multiple of every cluster size. */
 const CHUNK_BYTES = 2 * 1024 * 1024;
+/** What QEMU compares by. */
+const SECTOR_BYTES = 512;
+
+export interface DifferenceCopyOptions {
+  /** See `RebaseDiskFileOptions`. */
+  readonly asQemu: boolean;
+}
 
 /** What a range of the disk reads as: by which image, or zeros for certain. */
 interface Source {
@@ -28,18 +35,30 @@ export class DifferenceCopy {
   readonly #disk: DiskFile;
   /** The chain that is to lie below; undefined for none, which reads zeros. */
   readonly #below: DiskFile | undefined;
-  /** Unit in which the image holds or does not hold bytes. */
+  readonly #asQemu: boolean;
+  /** What is compared and copied by; the unit in which the image holds or does not hold bytes. */
   readonly #unitBytes: number;
+  /** Size of the image that lies below now; behind it QEMU writes zeros, before it all as data. */
+  readonly #oldBytes: number;
   /** Depth in the image's chain at which the chain that is to lie below begins, if it does. */
   readonly #sharedDepth: number | undefined;
+  /** Where what the image does not hold began, or went on behind a chunk. */
+  #chunkStart = 0;
   readonly #old = new Uint8Array(CHUNK_BYTES);
   readonly #new = new Uint8Array(CHUNK_BYTES);
 
-  constructor(session: ChainSession, image: OpenedChain, below: OpenedChain | undefined) {
+  constructor(
+    session: ChainSession,
+    image: OpenedChain,
+    below: OpenedChain | undefined,
+    { asQemu }: DifferenceCopyOptions,
+  ) {
     this.#session = session;
     this.#disk = image.disk;
     this.#below = below?.disk;
-    this.#unitBytes = image.layers[0]!.writer!.unitBytes;
+    this.#asQemu = asQemu;
+    this.#unitBytes = asQemu ? SECTOR_BYTES : image.layers[0]!.writer!.unitBytes;
+    this.#oldBytes = image.layers[1]?.sizeBytes ?? 0;
     this.#sharedDepth = below && sharedDepth(image.layers, below.layers[0]!);
   }
 
@@ -52,13 +71,37 @@ export class DifferenceCopy {
       const now = sourceOf(yield* asking({ request: 'block-status', guestOffset: at }, status));
       if (now.depth === 0) {
         at += now.lengthBytes;
+        this.#chunkStart = at;
         continue;
       }
       const then = yield* this.#sourceBelow(at, now.lengthBytes);
       if (this.#readsTheSame(now, then)) at += then.lengthBytes;
-      else at = yield* this.#copyChunk(at, at + then.lengthBytes);
+      else {
+        const end = this.#asQemu ? yield* this.#chunkEnd(at) : at + then.lengthBytes;
+        at = yield* this.#copyChunk(at, end);
+        this.#chunkStart = at;
+      }
     }
     this.#session.reached(sizeBytes, sizeBytes);
+  }
+
+  /**
+   * Where QEMU ends the request that `guestOffset` lies in: it goes by what the image holds, and by
+   * the ends of the images below, not by what these hold.
+   */
+  *#chunkEnd(guestOffset: number): Step<number> {
+    const ends = [this.#oldBytes, this.#below?.sizeBytes ?? 0];
+    const start = Math.max(this.#chunkStart, ...ends.filter((end) => end <= guestOffset));
+    const full = alignDown(guestOffset - start, CHUNK_BYTES) + CHUNK_BYTES;
+    const later = ends.filter((end) => end > guestOffset);
+    const limit = Math.min(start + full, this.#disk.sizeBytes, ...later);
+    let at = guestOffset;
+    while (at < limit) {
+      const { depth, lengthBytes } = sourceOf(yield* nextStatus(this.#disk, at, limit - at));
+      if (depth === 0) break;
+      at += lengthBytes;
+    }
+    return at;
   }
 
   *#sourceBelow(guestOffset: number, lengthBytes: number): Step<Source> {
@@ -101,13 +144,18 @@ export class DifferenceCopy {
     for (let at = 0; at < old.length; at += this.#unitBytes) {
       const end = Math.min(at + this.#unitBytes, old.length);
       const differs = comparable.compare(future, at, end, at, end) !== 0;
-      const kind = differs ? (isAllZero(old.subarray(at, end)) ? 'zeros' : 'data') : 'same';
+      const kind = differs ? this.#kindOf(old.subarray(at, end), guestOffset + at) : 'same';
       if (kind === runKind) continue;
       yield* this.#write(runKind, old.subarray(runStart, at), guestOffset + runStart);
       runStart = at;
       runKind = kind;
     }
     yield* this.#write(runKind, old.subarray(runStart), guestOffset + runStart);
+  }
+
+  #kindOf(differing: Uint8Array, guestOffset: number): UnitKind {
+    const isZeros = this.#asQemu ? guestOffset >= this.#oldBytes : isAllZero(differing);
+    return isZeros ? 'zeros' : 'data';
   }
 
   *#write(kind: UnitKind, bytes: Uint8Array, guestOffset: number): Step<void> {

@@ -33,7 +33,7 @@ function* flatten(target: ChainTarget, options: ChainOptions): Step<ChainResult>
   return yield* inSession('flatten', options, function* (session) {
     const image = yield* session.open(target, { writable: true });
     const standsAlone = image.layers[0]!.backing === undefined;
-    if (!standsAlone) yield* moveOnto(session, image, undefined);
+    if (!standsAlone) yield* moveOnto(session, image, undefined, { asQemu: false });
     return { warnings: session.warnings };
   });
 }

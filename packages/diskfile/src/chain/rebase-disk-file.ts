@@ -16,7 +16,7 @@ import {
   inSession,
   type OpenedChain,
 } from './chain-session.ts';
-import { DifferenceCopy } from './difference-copy.ts';
+import { DifferenceCopy, type DifferenceCopyOptions } from './difference-copy.ts';
 import { flushDisk } from './disk-steps.ts';
 import { storedFormat } from './stored-format.ts';
 
@@ -33,6 +33,12 @@ export interface RebaseDiskFileOptions extends ChainOptions {
    * What the image does not hold itself it reads from then on from whatever the name leads to.
    */
   readonly unsafe?: boolean;
+  /**
+   * As for `openDiskFile()`. Also copies sector by sector what QEMU 7.2 copies: zeros as data, as far as the old backing image
+   * reaches, and before it refuses a backing image of a qcow2 image whose format is not stated. The
+   * disk reads the same either way.
+   */
+  readonly asQemu?: boolean;
 }
 
 /**
@@ -74,11 +80,11 @@ const REBASING_KINDS: OptionKinds<RebaseDiskFileOptions> = {
 
 function* rebase(target: ChainTarget, options: RebaseDiskFileOptions): Step<ChainResult> {
   checkOptions('rebase', options, REBASING_KINDS);
-  const { backing: name, backingFormat: format, unsafe = false } = options;
+  const { backing: name, backingFormat: format, unsafe = false, asQemu = false } = options;
   const backing = name === undefined ? undefined : { name, format };
   return yield* inSession('rebase', options, function* (session) {
     const image = yield* session.open(target, { writable: true, followBacking: !unsafe });
-    yield* unsafe ? rename(session, image, backing) : moveOnto(session, image, backing);
+    yield* unsafe ? rename(session, image, backing) : moveOnto(session, image, backing, { asQemu });
     return { warnings: session.warnings };
   });
 }
@@ -88,11 +94,13 @@ export function* moveOnto(
   session: ChainSession,
   image: OpenedChain,
   backing: BackingReference | undefined,
+  how: DifferenceCopyOptions,
 ): Step<void> {
   refuseOtherFormats(image);
   const below = backing && (yield* session.openBelow(image, backing));
-  yield* new DifferenceCopy(session, image, below).run();
+  yield* new DifferenceCopy(session, image, below, how).run();
   yield* flushDisk(image.disk);
+  if (how.asQemu) needFormat(image, backing);
   yield* setReference(image, backing && { ...backing, format: formatOf(backing, below) });
 }
 
@@ -120,6 +128,16 @@ function* setReference(image: OpenedChain, reference: BackingReference | undefin
   yield* hostCall(
     () => backing.setReferenceSync(reference),
     () => backing.setReference(reference),
+  );
+}
+
+function needFormat({ disk }: OpenedChain, backing: BackingReference | undefined): void {
+  if (disk.format !== 'qcow2' || backing === undefined || backing.format !== undefined) return;
+  throw new DiskError(
+    'invalid-argument',
+    'chain.format-needed',
+    'The format of the new backing image has to be stated',
+    { path: disk.name, format: disk.format },
   );
 }
 
