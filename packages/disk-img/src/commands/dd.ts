@@ -91,7 +91,7 @@ async function copyBlocks(
   const wanted = count === undefined ? whole : count * blockBytes;
   const end = wanted < whole ? wanted : whole;
   const skipped = skip * blockBytes;
-  if (skipped > whole) program.warn(`${input}: cannot skip to specified offset`);
+  if (skipped > end) program.warn(`${input}: cannot skip to specified offset`);
   const startBytes = Number(skipped < end ? skipped : end);
   const part = sliceDisk(disk, { startBytes, lengthBytes: Number(end) - startBytes });
   const progress = new QemuProgress(program, false);
