@@ -27,6 +27,7 @@ import { type ImageSource, imageSource, takesImageOptions } from '../images/imag
 import { addBacking, backingOf, backingRefusal, newImage } from '../images/new-image.ts';
 import { bitmapsToCopy, copyBitmaps, refuseBrokenBitmaps } from '../images/copy-bitmaps.ts';
 import { closeQuietly, OPEN_GATE, openImage } from '../images/open-image.ts';
+import { removeSpoiled } from '../images/remove-spoiled.ts';
 import { openAtSnapshot } from '../images/open-snapshot.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
@@ -205,6 +206,7 @@ async function intoNew(
     tellUnreadable(program, unreadable);
     return imageSource(target, { format });
   } catch (error) {
+    removeSpoiled(program, { target, format }, error);
     throw conversionWords(error, { target, format, values, list });
   }
 }

@@ -30,6 +30,7 @@ import {
   newImage,
 } from '../images/new-image.ts';
 import { OPEN_GATE, openSource } from '../images/open-image.ts';
+import { removeSpoiled } from '../images/remove-spoiled.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type FailureOptions, type Program, usage } from '../program.ts';
 import { creationWords } from '../words/creation-words.ts';
@@ -120,7 +121,7 @@ async function createImage(program: Program, creation: Creation): Promise<void> 
   }
   const lone = backing === undefined ? loneBackingFormat(format, values) : undefined;
   if (lone !== undefined) throw refuse(lone);
-  await make(creation, path, { values, refuse });
+  await make(program, creation, { path, values, refuse });
 }
 
 function pathOf(filename: string, refuse: Refusal): string {
@@ -218,10 +219,16 @@ function lookBelow(
   });
 }
 
+interface Making {
+  readonly path: string;
+  readonly values: OptionValues;
+  readonly refuse: Refusal;
+}
+
 async function make(
+  program: Program,
   { filename, format, objects }: Creation,
-  path: string,
-  { values, refuse }: { readonly values: OptionValues; readonly refuse: Refusal },
+  { path, values, refuse }: Making,
 ): Promise<void> {
   try {
     const { sizeBytes, ...image } = newImage(format, values, objects);
@@ -238,6 +245,7 @@ async function make(
     );
   } catch (error) {
     if (error instanceof Interrupted) throw error;
+    removeSpoiled(program, { target: filename, format }, error);
     const words = creationWords(error, { format, filename, values });
     throw refuse(shownFrom(filename, words), { cause: error });
   }

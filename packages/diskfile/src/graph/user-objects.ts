@@ -1,4 +1,5 @@
 /** Objects that a command line defines for disks to refer to: secrets, and groups of limits. */
+import { isUtf8 } from 'node:buffer';
 import { DiskError } from '@diskfile/bytes';
 import { checkArgument, isJsonObject, parseLooseJson } from '@diskfile/core';
 import { BlockOptions, invalid } from './block-options.ts';
@@ -58,7 +59,7 @@ export class UserObjects {
   }
 
   #secretOf(options: BlockOptions): Uint8Array {
-    return readSecret(options, (id) => this.secret(id));
+    return readSecret(options, (id) => this.#bytesOf(id));
   }
 
   #add(id: string, add: () => void): void {
@@ -70,20 +71,36 @@ export class UserObjects {
     add();
   }
 
-  /** @throws DiskError `invalid-argument` when there is none of that name */
+  /**
+   * A passphrase, which has to be text; keys of other secrets need not.
+   * @throws DiskError `invalid-argument` when there is none of that name
+   */
   secret(id: string): Uint8Array {
+    const secret = this.#bytesOf(id);
+    if (isText(secret)) return secret;
+    const words = `Data from secret ${id} is not valid UTF-8`;
+    throw new DiskError('invalid-argument', 'graph.secret-no-text', words);
+  }
+
+  /** Whether {@link secret} has one of that name. */
+  hasSecret(id: string): boolean {
+    const secret = this.#secrets.get(id);
+    return secret !== undefined && isText(secret);
+  }
+
+  #bytesOf(id: string): Uint8Array {
     const secret = this.#secrets.get(id);
     if (secret !== undefined) return secret;
     throw new DiskError('invalid-argument', 'graph.no-secret', `No secret with id '${id}'`);
   }
 
-  hasSecret(id: string): boolean {
-    return this.#secrets.has(id);
-  }
-
   hasThrottleGroup(id: string): boolean {
     return this.#throttleGroups.has(id);
   }
+}
+
+function isText(secret: Uint8Array): boolean {
+  return isUtf8(secret) && !secret.includes(0);
 }
 
 function parseObject(text: string): BlockOptions {
