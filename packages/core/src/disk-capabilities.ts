@@ -59,7 +59,8 @@ export interface ResizeOptions {
 
 export interface DiskResizing {
   /**
-   * Changes the virtual size, rounded up to whole sectors of 512 bytes. Bytes that are added read
+   * Changes the virtual size, rounded up to whole sectors of 512 bytes; the file of
+   * a raw disk ends with the last byte that was asked for. Bytes that are added read
    * as zeros. Durable when it returns.
    * @throws DiskError `read-only`, `invalid-argument` for a smaller size without `shrink`,
    *   `unsupported` where the image's state does not allow it, `limit`, `no-space`, `io`

@@ -21,6 +21,7 @@ describe('a disk whose every byte has its place in a file', () => {
     const nothing = function* () {};
     const growing = resizer.resize({
       sizeBytes: 1024 * 1024,
+      exactBytes: 1024 * 1024,
       preallocation,
       backingBytes: 0,
       writeZeros: nothing,
@@ -28,5 +29,20 @@ describe('a disk whose every byte has its place in a file', () => {
     });
     expect(() => runSync(growing)).toThrow(expect.objectContaining({ detail: 'test.full' }));
     expect([size.sizeBytes, storage.sizeBytes]).toEqual([bytes, bytes]);
+  });
+
+  it.each([
+    { from: 1024, exactBytes: 1000, sizeBytes: 1024 },
+    { from: 700, exactBytes: 1001, sizeBytes: 1024 },
+    { from: 2048, exactBytes: 513, sizeBytes: 1024 },
+  ])('lets a file end within a sector: %o', ({ from, exactBytes, sizeBytes }) => {
+    const storage = new MemoryStorage(new Uint8Array(from));
+    const size = { sizeBytes: Math.ceil(from / 512) * 512 };
+    const resizer = new FlatResizer(storage, size, { endsAnywhere: true });
+    const nothing = function* () {};
+    const space = { sizeBytes, exactBytes, preallocation: 'off' } as const;
+    const request = { ...space, backingBytes: 0, writeZeros: nothing, readsEnded: nothing };
+    runSync(resizer.resize(request));
+    expect([size.sizeBytes, storage.sizeBytes]).toEqual([sizeBytes, exactBytes]);
   });
 });

@@ -12,6 +12,6 @@ export class RawWriter extends FlatWriter {
 
   constructor(storage: WritableStorage, size: FlatSize) {
     super(storage);
-    this.resizer = new FlatResizer(storage, size);
+    this.resizer = new FlatResizer(storage, size, { endsAnywhere: true });
   }
 }

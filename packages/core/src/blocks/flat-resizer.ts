@@ -15,10 +15,13 @@ export interface FlatResizerOptions {
   readonly startOffset?: number;
   /** Whether bytes that the host adds to the storage read as anything but zeros. */
   readonly newBytesAreNoise?: boolean;
+  /** See {@link ImageResizer.endsAnywhere}. */
+  readonly endsAnywhere?: boolean;
 }
 
 export class FlatResizer implements ImageResizer {
   readonly preallocations: readonly Preallocation[] = ['off', 'falloc', 'full'];
+  readonly endsAnywhere: boolean;
   readonly #storage: WritableStorage;
   readonly #size: FlatSize;
   readonly #startOffset: number;
@@ -27,36 +30,37 @@ export class FlatResizer implements ImageResizer {
   constructor(
     storage: WritableStorage,
     size: FlatSize,
-    { startOffset = 0, newBytesAreNoise = false }: FlatResizerOptions = {},
+    { startOffset = 0, newBytesAreNoise = false, endsAnywhere = false }: FlatResizerOptions = {},
   ) {
     this.#storage = storage;
     this.#size = size;
     this.#startOffset = startOffset;
     this.#newBytesAreNoise = newBytesAreNoise;
+    this.endsAnywhere = endsAnywhere;
   }
 
   /** @throws DiskError `unsupported` for a block device */
   *resize(request: ResizeRequest): Step<void> {
-    if (request.sizeBytes < this.#size.sizeBytes) yield* this.#shrink(request);
+    if (request.exactBytes < this.#size.sizeBytes) yield* this.#shrink(request);
     else yield* this.#grow(request);
   }
 
   /** Reads that began before still find what is cut off; no others begin. */
-  *#shrink({ sizeBytes, readsEnded }: ResizeRequest): Step<void> {
+  *#shrink({ sizeBytes, exactBytes, readsEnded }: ResizeRequest): Step<void> {
     const before = this.#size.sizeBytes;
     this.#size.sizeBytes = sizeBytes;
     try {
       yield* readsEnded(sizeBytes);
-      yield* truncateStorage(this.#storage, this.#startOffset + sizeBytes);
+      yield* truncateStorage(this.#storage, this.#startOffset + exactBytes);
     } catch (error) {
       this.#size.sizeBytes = before;
       throw error;
     }
   }
 
-  *#grow({ sizeBytes, preallocation }: ResizeRequest): Step<void> {
+  *#grow({ sizeBytes, exactBytes, preallocation }: ResizeRequest): Step<void> {
     const fileBytes = this.#storage.sizeBytes;
-    const end = this.#startOffset + sizeBytes;
+    const end = this.#startOffset + exactBytes;
     try {
       yield* growStorage(this.#storage, end);
       yield* this.#reserve(fileBytes, end, preallocation);

@@ -13,6 +13,8 @@ export type Preallocation = 'off' | 'metadata' | 'falloc' | 'full';
 export interface ResizeRequest {
   /** New size, whole sectors; smaller than the current one only when the caller allowed that. */
   readonly sizeBytes: number;
+  /** Where the file ends if it {@link ImageResizer.endsAnywhere}; else the new size. */
+  readonly exactBytes: number;
   /** How the space that is added is set aside; `off` when the disk gets smaller. */
   readonly preallocation: Preallocation;
   /**
@@ -32,6 +34,8 @@ export interface ResizeRequest {
 export interface ImageResizer {
   /** Other modes are refused before {@link resize} is called. */
   readonly preallocations: readonly Preallocation[];
+  /** Whether the file may end within a sector; false when left out. */
+  readonly endsAnywhere?: boolean;
   resize(request: ResizeRequest): Step<void>;
 }
 

@@ -25,33 +25,36 @@ export class Resizing implements DiskResizing {
   }
 
   *#step(wantedBytes: number, options: ResizeOptions): Step<void> {
-    const sizeBytes = wholeSectors(wantedBytes);
+    wholeSectors(wantedBytes);
     checkOptions('resize', options, { shrink: 'flag', preallocation: 'text' });
     yield* this.#target.change(
       'resize',
       ({ resizer }) => resizer,
-      (resizer) => resizeWith(this.#target, resizer, sizeBytes, options),
+      (resizer) => resizeWith(this.#target, resizer, wantedBytes, options),
     );
   }
 }
 
-/** Part of a change. The size is a whole number of sectors. */
+/** Part of a change. */
 export function* resizeWith(
   { image, backingBytes, writeZeros, readsEnded }: CapabilityTarget,
   resizer: ImageResizer,
-  sizeBytes: number,
+  wantedBytes: number,
   { shrink = false, preallocation = 'off' }: ResizeOptions,
 ): Step<void> {
-  const smaller = sizeBytes < image.sizeBytes;
-  if (smaller && !shrink) throw shrinkRefused(sizeBytes, image.sizeBytes);
+  const sizeBytes = wholeSectors(wantedBytes);
+  const exactBytes = resizer.endsAnywhere === true ? wantedBytes : sizeBytes;
+  const smaller = exactBytes < image.sizeBytes;
+  if (smaller && !shrink) throw shrinkRefused(exactBytes, image.sizeBytes);
   if (!resizer.preallocations.includes(preallocation)) {
     throw refused('disk.preallocation', `There is no preallocation ${preallocation} here`);
   }
   if (smaller && preallocation !== 'off') {
     throw refused('disk.preallocation', 'A disk that gets smaller has nothing to preallocate');
   }
-  if (sizeBytes === image.sizeBytes) return;
-  yield* resizer.resize({ sizeBytes, preallocation, backingBytes, writeZeros, readsEnded });
+  if (sizeBytes === image.sizeBytes && resizer.endsAnywhere !== true) return;
+  const space = { sizeBytes, exactBytes, preallocation };
+  yield* resizer.resize({ ...space, backingBytes, writeZeros, readsEnded });
 }
 
 function wholeSectors(sizeBytes: number): number {
