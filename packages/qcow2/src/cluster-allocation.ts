@@ -206,6 +206,7 @@ class NewClusters implements Allocation {
     const run = this.#run;
     const firstGuest = alignDown(run.start, tables.clusterBytes);
     try {
+      yield* tables.metadata.noteAllocation();
       yield* tables.change(run.start, run.end, (entry, at) => {
         const cluster = alignDown(at, tables.clusterBytes);
         const replaced = entry.compressed || entry.hosted;

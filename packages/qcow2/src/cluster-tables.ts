@@ -1,5 +1,5 @@
 /** L2 tables as the writer works on them: tables of the image's own, and changes that give up clusters. */
-import { maskBits } from '@diskfile/bytes';
+import { DiskError, maskBits } from '@diskfile/bytes';
 import type { DiskWarning, Step, WritableStorage } from '@diskfile/core';
 import { corrupt, hex } from './errors.ts';
 import {
@@ -194,7 +194,12 @@ export class ClusterTables {
       break;
     }
     const freed = yield* allocator.tellFreed(released);
-    for (const run of freed) yield* refcounts.checkInUse(run);
+    try {
+      for (const run of freed) yield* refcounts.checkInUse(run);
+    } catch (error) {
+      this.#warnOfDamagedCounts(error, freed);
+      throw error;
+    }
     slice = yield* this.load(guestOffset);
     for (let at = guestOffset; at < stop; at = this.#nextCluster(at)) {
       const entry = this.read(slice, at);
@@ -205,6 +210,19 @@ export class ClusterTables {
     }
     for (const run of freed) allocator.freed.unlink(run);
     return stop;
+  }
+
+  /** QEMU gives up each of the clusters, and the request succeeds. */
+  #warnOfDamagedCounts(error: unknown, runs: readonly ClusterRun[]): void {
+    const { asQemu } = this.metadata;
+    if (!asQemu || !(error instanceof DiskError)) return;
+    if (error.detail !== 'qcow2.refcount-block-offset') return;
+    const detail = 'qcow2.free-uncounted';
+    for (const { start } of runs) {
+      const place = hex(start * this.clusterBytes);
+      const message = `The cluster at ${place} is not freed: refcounts are damaged`;
+      this.metadata.warn({ detail, message });
+    }
   }
 
   #nextCluster(guestOffset: number): number {

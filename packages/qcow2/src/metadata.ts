@@ -101,6 +101,17 @@ export class ImageMetadata {
     return header.version === 3 && (this.#tuning.lazyRefcounts ?? header.lazyRefcounts);
   }
 
+  /**
+   * Comes before the entries of new clusters change. QEMU marks an image with lazy refcounts as dirty
+   * then; until tables are written, the file needs no mark.
+   */
+  *noteAllocation(): Step<void> {
+    const { headerWriter } = this;
+    if (this.asQemu && this.lazyRefcounts && !headerWriter.isDirty) {
+      yield* headerWriter.setDirty(true);
+    }
+  }
+
   /** Whether the file may say something else than memory does: until {@link settle}. */
   get isUnsettled(): boolean {
     return this.headerWriter.isUncertain || this.#recovery !== undefined;

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { GivenArguments } from '../program/getopt.ts';
 import type { Command, Outcome } from '../shell/command.ts';
+import { wasFreedInVain } from '../shell/freed-in-vain.ts';
 import type { Session } from '../shell/session.ts';
 import { atOnce, later, type TellFailure } from '../shell/tell-failure.ts';
 import { discard, writeZeroes } from '../shell/zeroing.ts';
@@ -174,8 +175,11 @@ export const discardCommand: Command = {
       // Space that is given up can be used again after a flush.
       await session.written(false);
     } catch (error) {
-      session.console.out(`discard failed: ${session.reasonOf(error)}\n`);
-      return 'failed';
+      const reason = session.reasonOf(error);
+      if (!wasFreedInVain(session, error)) {
+        session.console.out(`discard failed: ${reason}\n`);
+        return 'failed';
+      }
     } finally {
       session.endWriting();
     }
@@ -250,8 +254,11 @@ async function write(
     // QEMU's driver makes compressed clusters durable with whatever comes later.
     if (!options.has('c')) await session.written(options.has('f'));
   } catch (error) {
-    tellFailure(`${verb} failed: ${session.reasonOf(error)}\n`);
-    return 'failed';
+    const reason = session.reasonOf(error);
+    if (!wasFreedInVain(session, error)) {
+      tellFailure(`${verb} failed: ${reason}\n`);
+      return 'failed';
+    }
   } finally {
     session.endWriting();
   }

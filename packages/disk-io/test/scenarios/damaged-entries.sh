@@ -19,3 +19,7 @@ fresh; poke img 48 "\0\0\0\0\0\0\0\0"; qemu-io -c "read 0 4k" -c "write 0 4k" -c
 echo "== a data file in which a cluster lies elsewhere"
 rm -f img; qemu-img create -q -f qcow2 -o data_file=d img 8M; qemu-io -c "write 0 128k" img >/dev/null
 poke img $l2 "\x80\0\0\0\0\x01\0\0"; qemu-io -c "read 0 4k" -c "write 0 4k" img; feat
+echo "== clusters given up where counts are damaged"
+for c in "discard 0 128k" "discard 64k 64k" "write -z -u 0 128k"; do
+fresh; poke img $rt "\0\0\0\0\0\x02\x2a\0"; qemu-io -c "$c" -c "read 0 4k" img; feat
+qemu-io -r -c "read -P 0xcd 0 16k" -c "read -P 0xcd 80k 16k" img; done

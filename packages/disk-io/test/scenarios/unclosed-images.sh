@@ -13,3 +13,9 @@ qemu-io -f qcow2 -c "read -P 0x5a 0 512" d4
 qemu-img check d4
 qemu-io -f raw -c "read 0 4" d5
 qemu-img check -q d5; echo "rc $?"
+echo "== marked before anything is flushed"
+feat() { od -An -tx1 -j72 -N8 e; }
+for c in "write 0 512" "write -P 0 0 128k" "write -z 0 64k" "write -c 0 64k" "read 0 64k" "discard 0 64k"; do
+qemu-img create -q -f qcow2 -o lazy_refcounts=on e 128M
+qemu-io -t writeback -c "$c" -c "sigraise 9" e; feat; qemu-img check e
+qemu-io -t writeback -c "$c" e; feat; done
