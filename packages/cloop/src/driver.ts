@@ -23,6 +23,10 @@ const SECTOR_BYTES = 512;
  * all has to be decoded for every small read.
  */
 const MAX_BLOCK_BYTES = 16 * 1024 * 1024;
+const MAX_QEMU_BLOCK_BYTES = 64 * 1024 * 1024;
+/** Above this a table would be longer than 32 bits can say. */
+const MAX_BLOCKS = 2 ** 29 - 1;
+const MAX_TABLE_BYTES = 512 * 1024 * 1024;
 
 export const cloopDriver: FormatDriver = {
   id: 'cloop',
@@ -46,20 +50,35 @@ function* openCloop(context: OpenContext): Step<CloopImage> {
   if (blockBytes === 0 || blockBytes % SECTOR_BYTES !== 0 || blockBytes > MAX_BLOCK_BYTES) {
     throw corrupt('cloop.block-size', `Blocks of ${blockBytes} bytes`, SCRIPT_BYTES);
   }
-  const tableBytes = (blockCount + 1) * OFFSET_BYTES;
-  if (HEADER_BYTES + tableBytes > storage.sizeBytes) {
-    throw corrupt('cloop.table', `A table of ${blockCount} blocks lies past the end`, HEADER_BYTES);
+  if (blockCount > MAX_BLOCKS) {
+    throw corrupt('cloop.block-count', `${blockCount} blocks`, SCRIPT_BYTES + 4);
   }
-  if (tableBytes > limits.metadataCacheBytes) {
+  const tableBytes = (blockCount + 1) * OFFSET_BYTES;
+  if (tableBytes > Math.min(MAX_TABLE_BYTES, limits.metadataCacheBytes)) {
     throw new DiskError('limit', 'cloop.table-size', `The table takes ${tableBytes} bytes`, {
       hint: 'Raise limits.metadataCacheBytes if the image can be trusted.',
     });
+  }
+  if (HEADER_BYTES + tableBytes > storage.sizeBytes) {
+    throw corrupt('cloop.table', `A table of ${blockCount} blocks lies past the end`, HEADER_BYTES);
   }
   const table = yield* readBytes(storage, HEADER_BYTES, tableBytes);
   const offsets = Float64Array.from({ length: blockCount + 1 }, (_, index) =>
     offsetAt(table, index * OFFSET_BYTES),
   );
+  checkOffsets(offsets);
   return new CloopImage(storage, blockBytes, offsets, yield* decoders.load('zlib'));
+}
+
+/** As QEMU does; whether a block lies in the file and is no longer than it can be, reading it shows. */
+function checkOffsets(offsets: Float64Array): void {
+  for (let block = 0; block + 1 < offsets.length; block++) {
+    const start = offsets[block]!;
+    const end = offsets[block + 1]!;
+    const place = `Block ${block} would lie from ${start} to ${end} of the file`;
+    if (end < start) throw corrupt('cloop.block-order', place, start);
+    if (end - start > 2 * MAX_QEMU_BLOCK_BYTES) throw corrupt('cloop.block-length', place, start);
+  }
 }
 
 function checkVersion(script: string): void {

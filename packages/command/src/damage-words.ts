@@ -5,10 +5,24 @@ import type { Words } from './words.ts';
 
 const VDI_BLOCK_BYTES = 2 ** 20;
 const SECTOR_BYTES = 512;
+const MAX_BOCHS_ENTRIES = 2 ** 20;
+const MAX_CLOOP_BLOCKS = 536870911;
+const NOT_BOCHS = 'Image not in Bochs format';
 
 export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'bytes.integer-above-2^53': hugeFieldWords,
-  'bochs.magic': 'Image not in Bochs format',
+  'bochs.catalog-size': bochsCatalogWords,
+  'bochs.extent-size': bochsExtentWords,
+  'bochs.magic': NOT_BOCHS,
+  'bochs.kind': NOT_BOCHS,
+  'bochs.version': NOT_BOCHS,
+  'cloop.block-size': cloopBlockWords,
+  'cloop.block-count': (error) => `n_blocks ${numberIn(error)} must be ${MAX_CLOOP_BLOCKS} or less`,
+  'cloop.block-length': (error) =>
+    `invalid compressed block size at index ${Number(numberIn(error)) + 1}, image file is corrupt`,
+  'cloop.block-order': (error) =>
+    `offsets not monotonically increasing at index ${Number(numberIn(error)) + 1}, image file is corrupt`,
+  'cloop.table-size': 'image requires too many offsets, try increasing block size',
   'luks.iterations': (error) =>
     error.code === 'corrupt' ? `${keyNameAt(error)} iteration count is zero` : error.message,
   'luks.key-bytes': (error) =>
@@ -55,6 +69,10 @@ export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'vhd.block-size': (error) => `Invalid block size ${numberIn(error)}`,
   'vhd.header-cookie': 'Invalid header magic',
   'vhd.footer-checksum': 'Incorrect header checksum',
+  'vhd.table-cut':
+    'block-vpc: free_data_block_offset points after the end of file. The image has been truncated.',
+  'vhd.table-entries': (error) =>
+    `Max Table Entries too large (${BigInt.asIntN(32, BigInt(numberIn(error)))})`,
   'vhd.table-too-small': 'Page table too small',
   'vmdk.create-type': ({ message }) => `Unsupported image type ${/'[^]*'$/.exec(message)?.[0]}`,
   'vmdk.no-create-type': 'invalid VMDK image descriptor',
@@ -71,10 +89,12 @@ export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'vmdk.version': (error) => `Unsupported VMDK version ${numberIn(error)}`,
 };
 
+const SMALL_CATALOG = 'Catalog size is too small for this disk size';
 const NO_L1_ENTRY = 'L1 entry size is invalid';
 
 /** By the field of 64 bits that says more than any file holds. */
 const HUGE_FIELDS: Readonly<Record<string, (error: DiskError) => string>> = {
+  disk: () => SMALL_CATALOG,
   capacity: () => 'Could not refresh total sector count: File too large',
   cbDisk: (error) =>
     `Unsupported VDI image size (size is ${numberIn(error)}, max supported is 0x1fffff8000000)`,
@@ -129,6 +149,24 @@ function ofImage(words: string): Words {
 /** The first number of a message, as it is written there. */
 function numberIn({ message }: DiskError): string {
   return /0x[0-9a-f]+|\d+(?:\.\d+)?/.exec(message)?.[0] ?? '';
+}
+
+function bochsCatalogWords(error: DiskError): string {
+  return Number(numberIn(error)) > MAX_BOCHS_ENTRIES ? 'Catalog size is too large' : SMALL_CATALOG;
+}
+
+function bochsExtentWords(error: DiskError): string {
+  const bytes = Number(numberIn(error));
+  if (bytes < SECTOR_BYTES) return `Extent size must be at least ${SECTOR_BYTES}`;
+  return `Extent size ${bytes} is ${Number.isInteger(Math.log2(bytes)) ? 'too large' : 'not a power of two'}`;
+}
+
+function cloopBlockWords(error: DiskError): string {
+  const bytes = Number(numberIn(error));
+  if (bytes === 0) return 'block_size cannot be zero';
+  return bytes % SECTOR_BYTES === 0
+    ? `block_size ${bytes} must be 64 MB or less`
+    : `block_size ${bytes} must be a multiple of ${SECTOR_BYTES}`;
 }
 
 function vdiWords(error: DiskError, what: string): string {

@@ -33,6 +33,7 @@ const WORDS: Readonly<Record<string, Words>> = {
     'Error: Trying to create an image with the same filename as the backing file',
   'graph.secret-file': (error) =>
     `${error.message}: Failed to open file “${error.context.path ?? ''}”: ${hostErrorText(error.errno)}`,
+  'open.not-writable': 'Image is read-only',
   'open.names-itself': ({ context }) =>
     `Backing file '${context.path ?? ''}' creates an infinite loop.`,
   'open.unknown-format': unknownDriver,

@@ -28,6 +28,8 @@ export interface DynamicHeader {
   readonly parentLocators: readonly ParentLocator[];
 }
 
+/** As QEMU has it: no table is longer than 2^31 bytes. */
+const MAX_TABLE_ENTRIES = 2 ** 29 - 1;
 const CHECKSUM_AT = dynamicDiskHeader.offsetOf('checksum');
 const LOCATORS = 8;
 /** Longest path that a locator can hold; Windows allows half of it. */
@@ -85,6 +87,13 @@ function checkTable(
     throw corrupt(
       'vhd.table-too-small',
       `A table of ${maxTableEntries} blocks is too small for a disk of ${sizeBytes} bytes`,
+      headerOffset + dynamicDiskHeader.offsetOf('maxTableEntries'),
+    );
+  }
+  if (maxTableEntries > MAX_TABLE_ENTRIES) {
+    throw corrupt(
+      'vhd.table-entries',
+      `A table of ${maxTableEntries} blocks`,
       headerOffset + dynamicDiskHeader.offsetOf('maxTableEntries'),
     );
   }

@@ -216,6 +216,7 @@ class ChainOpening {
       },
     };
     try {
+      if (context.writable && !driver.abilities.write) throw notWritable(driver.id);
       const image = yield* driver.open(context);
       if (!context.writable) return image;
       if (image.writer === undefined) throw notWritable(driver.id);

@@ -3,7 +3,7 @@ import type { DiskFile, Preallocation } from 'diskfile';
 import { readOptions } from '../arguments/option-list.ts';
 import { CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
-import { type ImageSource, imageSource, takesImageOptions } from '../images/image-source.ts';
+import { imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage, withDisk } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
@@ -27,7 +27,7 @@ export function run(program: Program, given: readonly string[]): Outcome {
   const isOptions = takesImageOptions(options, 'f');
   const { objects } = options;
   const source = imageSource(filename!, { format: options.value('f'), isOptions, objects });
-  const disk = openResizable(program, source);
+  const disk = openImage(program, { source, writable: true });
   withDisk(disk, () => {
     resize(disk, wanted, { preallocation, shrink: options.has('shrink') });
     if (!options.has('q')) program.remark('Image resized.');
@@ -44,20 +44,8 @@ function sizeLast(args: readonly string[]): readonly string[] {
   return [...args.slice(end), ...args.slice(0, end)];
 }
 
-/** Formats that are only read are not resized either. */
-function openResizable(program: Program, source: ImageSource): DiskFile {
-  try {
-    return openImage(program, { source, writable: true });
-  } catch (error) {
-    if (error instanceof Failure && error.message.endsWith('images can only be read')) {
-      throw notResizable(error);
-    }
-    throw error;
-  }
-}
-
-function notResizable(cause?: unknown): Failure {
-  return new Failure('Image format driver does not support resize', { cause });
+function notResizable(): Failure {
+  return new Failure('Image format driver does not support resize');
 }
 
 const SHAPES = {

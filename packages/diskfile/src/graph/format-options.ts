@@ -117,10 +117,7 @@ function takeCacheSizes(options: BlockOptions, clusterBytes: number): void {
       `L2 cache entry size must be a power of two between 512 and the cluster size (${clusterBytes})`,
     );
   }
-  if ((l2 ?? 0) / (entry ?? clusterBytes) > MAX_CACHE_ENTRIES) {
-    throw invalid('L2 cache size too big');
-  }
-  // The L2 cache takes no more than it can use, and the rest goes to refcounts.
+  // The L2 cache takes no more than it can use, whatever is asked, and the rest goes to refcounts.
   if ((refcounts ?? all ?? 0) / clusterBytes > MAX_CACHE_ENTRIES) {
     throw invalid('Refcount cache size too big');
   }
