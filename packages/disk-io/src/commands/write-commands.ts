@@ -172,6 +172,7 @@ export const discardCommand: Command = {
     try {
       session.beginWriting();
       await discard(session.disk, session.imageFormat, { offset, length });
+      session.gaveUp();
       // Space that is given up can be used again after a flush.
       await session.written(false);
     } catch (error) {
@@ -249,7 +250,9 @@ async function write(
   const startedAt = performance.now();
   try {
     session.beginWriting();
+    await session.reuseClusters();
     await perform(session, request);
+    if (options.has('z')) session.gaveUp();
     dataDone();
     // QEMU's driver makes compressed clusters durable with whatever comes later.
     if (!options.has('c')) await session.written(options.has('f'));

@@ -35,6 +35,8 @@ export class Session {
   /** Writes that have ended, and how many had when a flush last began: QEMU flushes for those alone. */
   #ended = 0;
   #flushed = 0;
+  /** Whether a request may have given up clusters, and nothing was written since. */
+  #hasGivenUp = false;
   /** What requests have failed for, and nobody was told; the latest first, as QEMU tells it. */
   readonly #untold: string[] = [];
   #isWaiting = false;
@@ -66,6 +68,7 @@ export class Session {
     this.opened = opened;
     this.#isLost = false;
     this.#hasToldOfDamage = false;
+    this.#hasGivenUp = false;
     this.#ended = 0;
     this.#flushed = 0;
     const { breakpoints, console } = this;
@@ -94,6 +97,26 @@ export class Session {
   beginWriting(): void {
     this.assertUsable();
     this.#isUnsaved = true;
+  }
+
+  /** After a request that may have given up clusters. */
+  gaveUp(): void {
+    this.#hasGivenUp = this.imageFormat === 'qcow2';
+  }
+
+  /**
+   * Before something is written: QEMU uses clusters that were given up at once, and here a flush comes
+   * before that; a later one says whether it can be. Where faults are injected, those that are met
+   * count for more than places.
+   */
+  async reuseClusters(): Promise<void> {
+    if (!this.#hasGivenUp || !this.isIdle || this.breakpoints !== undefined) return;
+    this.#hasGivenUp = false;
+    try {
+      await this.disk.flush();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
   }
 
   /** Whether a write has failed or not; what it ends with belongs to it. */

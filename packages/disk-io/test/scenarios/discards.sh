@@ -8,3 +8,6 @@ for d in ignore unmap; do mk; qemu-io -d $d -c "write -z -u 128k 64k" -c "discar
 rm -f f; truncate -s 1M f; qemu-io -f raw -c "write -P 1 0 256k" f
 qemu-io -d ignore -f raw -c "write -z -u 128k 64k" -c "discard 0 64k" f; qemu-img map -f raw f
 qemu-io -c "write -z -u 128k 64k" -c "discard 0 64k" --image-opts driver=raw,file.filename=f; qemu-img map -f raw f
+echo "== what was given up is used again, in every cache mode"
+for t in writeback unsafe writethrough; do qemu-img create -q -f qcow2 -o cluster_size=4k img 64M; qemu-io -c "write -P 1 6M 2M" img
+qemu-io -t $t -c "write -zu 6M 2M" -c "write -P 1 22M 64k" -c "discard 22M 64k" -c "write -P 4 12M 128k" -c "write -z 12M 64k" -c "aio_write 13M 64k" img; qemu-img map --output=json img; done
