@@ -1,9 +1,21 @@
 /** Names of files in messages. */
 import { isAbsolute, sep } from 'node:path';
 
-/** Whoever names an image from where he stands is told of the files beside it likewise. */
-export function shownFrom(filename: string, reason: string): string {
-  if (isAbsolute(filename)) return reason;
-  const short = reason.replaceAll(`'${process.cwd()}${sep}`, "'");
-  return filename.startsWith('./') ? short : short.replaceAll("'./", "'");
+/**
+ * Whoever names an image from where he stands is told of the files beside it likewise; a name that he
+ * or the image gives from the root stays.
+ * @param given what was given to find the image: a name, or one with options
+ * @param error what the reason is about
+ */
+export function shownFrom(given: string, reason: string, error: unknown): string {
+  const here = `${process.cwd()}${sep}`;
+  if (isAbsolute(given) || given.includes(here) || namesFromRoot(error, here)) return reason;
+  const short = reason.replaceAll(`'${here}`, "'");
+  return given.startsWith('./') ? short : short.replaceAll("'./", "'");
+}
+
+/** Whether an image names what is missing below a directory from the root. */
+function namesFromRoot(error: unknown, directory: string): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.message.includes(`"${directory}`) || namesFromRoot(error.cause, directory);
 }

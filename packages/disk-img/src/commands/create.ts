@@ -246,8 +246,8 @@ async function make(
   } catch (error) {
     if (error instanceof Interrupted) throw error;
     removeSpoiled(program, { target: filename, format }, error);
-    const words = creationWords(error, { format, filename, values });
-    throw refuse(shownFrom(filename, words), { cause: error });
+    const words = creationWords(error, { format, path, values });
+    throw refuse(shownFrom(filename, words, error), { cause: error });
   }
 }
 

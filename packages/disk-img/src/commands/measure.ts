@@ -143,7 +143,7 @@ function measureIt(
   try {
     return measureDiskFileSync(of, options);
   } catch (error) {
-    const words = creationWords(error, { format, filename: '', values }).replace(
+    const words = creationWords(error, { format, path: '', values }).replace(
       'version=v3',
       'compat=1.1',
     );

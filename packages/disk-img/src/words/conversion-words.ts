@@ -1,6 +1,6 @@
 /** Why a conversion came to nothing, in the words of qemu-img. */
 import { hostErrorText, requestReason, shownFrom } from '@diskfile/command';
-import { DiskError } from 'diskfile';
+import { DiskError, newFilePath } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
 import { Failure } from '../program.ts';
 import { creationWords } from './creation-words.ts';
@@ -42,7 +42,7 @@ export function conversionWords(
   }
   if (depth > 0 || error.detail === 'gate.not-found') {
     const prefix = depth === 0 ? 'Could not open backing file: ' : '';
-    const words = shownFrom(target, `${prefix}${openReason(error)}`);
+    const words = shownFrom(target, `${prefix}${openReason(error)}`, error);
     return new Failure(`Could not open '${target}': ${words}`, { cause: error });
   }
   if (error.code === 'no-space' || error.detail === 'qcow2.compressed-overwrite') {
@@ -56,6 +56,6 @@ export function conversionWords(
   }
   const isOfTarget = op === 'create' || error.detail === 'storage.not-a-file';
   if (values.size === 0 && !isOfTarget) return new Failure(wordsOf(error), { cause: error });
-  const words = creationWords(error, { format, filename: target, values });
+  const words = creationWords(error, { format, path: newFilePath(target), values });
   return new Failure(`${target}: error while ${purpose}: ${words}`, { cause: error });
 }

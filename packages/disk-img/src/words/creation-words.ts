@@ -7,7 +7,8 @@ import { wordsOfWriting } from './disk-words.ts';
 
 export interface CreationTarget {
   readonly format: string;
-  readonly filename: string;
+  /** Of the host, without the protocol that the name may have. */
+  readonly path: string;
   readonly values: OptionValues;
 }
 
@@ -22,21 +23,21 @@ const VERSION_REFUSALS: readonly (readonly [string, (text: string) => boolean, s
 
 export function creationWords(error: unknown, target: CreationTarget): string {
   if (!(error instanceof DiskError)) throw error;
-  const { format, filename, values } = target;
+  const { format, path, values } = target;
   if (error.code === 'wrong-key') {
     const prefix = format === 'luks' ? '' : 'encrypt.';
     return `Parameter '${prefix}key-secret' is required for cipher`;
   }
   if (error.detail === 'create.too-large' || isTooLarge(error)) return tooLargeWords(target);
   if (error.errno === 'ENAMETOOLONG') {
-    return `Could not create '${filename}': ${hostErrorText('ENAMETOOLONG')}`;
+    return `Could not create '${path}': ${hostErrorText('ENAMETOOLONG')}`;
   }
-  if (statSync(filename, { throwIfNoEntry: false })?.isDirectory() === true) {
-    return `Could not create '${filename}': ${hostErrorText('EISDIR')}`;
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
+    return `Could not create '${path}': ${hostErrorText('EISDIR')}`;
   }
-  if (error.detail.startsWith('storage.') && error.context.path === filename) {
+  if (error.detail.startsWith('storage.') && error.context.path === path) {
     if (error.detail === 'storage.not-found' || error.detail === 'storage.permission') {
-      return `Could not create '${filename}': ${hostErrorText(error.errno)}`;
+      return `Could not create '${path}': ${hostErrorText(error.errno)}`;
     }
   }
   const refusal = encryptionWords(error, values);

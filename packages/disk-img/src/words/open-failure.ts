@@ -10,7 +10,7 @@ export function openFailure(
   error: unknown,
   { exitCode = 1, writable = false }: { exitCode?: number | undefined; writable?: boolean } = {},
 ): Failure {
-  const reason = shownFrom(filename, openReason(error, writable));
+  const reason = shownFrom(filename, openReason(error, writable), error);
   return new Failure(`Could not open '${filename}': ${reason}`, { exitCode, cause: error });
 }
 

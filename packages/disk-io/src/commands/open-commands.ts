@@ -102,6 +102,8 @@ export async function open(session: Session, request: OpenRequest): Promise<Outc
     console.error("file open already, try 'help close'");
     return 'failed';
   }
+  const values = [...request.options.entries()].map(([, value]) => String(value));
+  const given = [request.name ?? '', ...values].join(' ');
   try {
     if (request.writable && !request.temporary && request.name !== undefined) {
       const format = request.options.peekText('driver');
@@ -117,7 +119,7 @@ export async function open(session: Session, request: OpenRequest): Promise<Outc
   } catch (error) {
     session.endAtMismatch(error);
     const device = request.name === undefined ? '' : ` device ${request.name}`;
-    const reason = shownFrom(request.name ?? '', openReason(error, request.writable));
+    const reason = shownFrom(given, openReason(error, request.writable), error);
     console.error(`can't open${device}: ${reason}`);
     return 'failed';
   }
