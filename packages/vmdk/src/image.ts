@@ -8,7 +8,6 @@ import {
   foreignRelativePath,
   type FormatDetails,
   type FormatImage,
-  type ImageWriter,
   type Step,
   type Storage,
   type Topology,
@@ -17,6 +16,7 @@ import type { Descriptor } from './descriptor.ts';
 import type { ExtentList } from './extent-list.ts';
 import { corrupt } from './refusals.ts';
 import { SECTOR_BYTES } from './structs.ts';
+import type { VmdkWriter } from './vmdk-writer.ts';
 
 export interface VmdkDetails extends FormatDetails {
   readonly createType: string;
@@ -40,7 +40,7 @@ export interface VmdkImageParts {
   readonly extents: ExtentList;
   /** The file that was opened, then the extents in other files. */
   readonly storages: readonly Storage[];
-  readonly writer: ImageWriter | undefined;
+  readonly writer: VmdkWriter | undefined;
 }
 
 export class VmdkImage implements FormatImage {
@@ -50,7 +50,7 @@ export class VmdkImage implements FormatImage {
   readonly backing: BackingReference | undefined;
   readonly dataMayBeSparse: boolean;
   readonly storages: readonly Storage[];
-  readonly writer?: ImageWriter;
+  readonly writer?: VmdkWriter;
   #belowFault: DiskError | undefined;
   readonly #extents: ExtentList;
   readonly #descriptor: Descriptor;
@@ -98,6 +98,7 @@ export class VmdkImage implements FormatImage {
       `The parent has changed since the disk was made over it: its CID is ${String(cid)}, not ${parentCid}`,
       0,
     );
+    if (this.writer !== undefined) this.writer.belowFault = this.#belowFault;
   }
 
   details(): VmdkDetails {

@@ -9,6 +9,7 @@ import {
   type WritableStorage,
   writeBytes,
 } from '@diskfile/core';
+import type { DiskError } from '@diskfile/bytes';
 import type { ExtentList, PlacedExtent } from './extent-list.ts';
 
 /** Larger units exist nowhere; a disk without extents has none. */
@@ -26,6 +27,8 @@ export class VmdkWriter implements ImageWriter {
   readonly unitBytes: number;
   readonly zeroesInPlace = true;
   readonly compression?: CompressedWriter;
+  /** Why nothing new can lie over the parent: whole grains could, but QEMU refuses those as well. */
+  belowFault: DiskError | undefined;
   readonly #extents: ExtentList;
   readonly #cid: CidPlace;
   /** Set once content has changed that the CID in the file still stands for. */
@@ -62,6 +65,7 @@ export class VmdkWriter implements ImageWriter {
   }
 
   *allocate(guestOffset: number, lengthBytes: number): Step<Allocation> {
+    if (this.belowFault !== undefined) throw this.belowFault;
     const placed = this.#extents.at(guestOffset);
     const within = Math.min(lengthBytes, placed.end - guestOffset);
     const inner = yield* placed.source.writer!.allocate(guestOffset - placed.start, within);
