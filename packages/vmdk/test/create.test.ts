@@ -86,6 +86,10 @@ describe('a new disk', () => {
     const text = descriptorOf(folder, 'top.vmdk', 512);
     expect(text).toContain(`parentCID=${cid!.replace(/^0+/, '')}\n`);
     expect(text).toContain('parentFileNameHint="base.vmdk"\n');
+    const grain = new Uint8Array(GRAIN).fill(7);
+    const before = folder.open('top.vmdk');
+    before.writeSync(grain, 2 * GRAIN);
+    before.closeSync();
     const base = folder.open('base.vmdk');
     base.writeSync(Uint8Array.of(1), 0);
     base.closeSync();
@@ -94,8 +98,8 @@ describe('a new disk', () => {
     expect(detailOf(() => top.readSync(byte, GRAIN))).toBe('vmdk.parent-cid');
     expect(detailOf(() => top.writeSync(byte, GRAIN))).toBe('vmdk.parent-cid');
     expect([...top.blockStatusSync(GRAIN, GRAIN)]).toMatchObject([{ allocated: false }]);
-    top.writeSync(new Uint8Array(GRAIN).fill(7), GRAIN);
-    top.readSync(byte, GRAIN);
+    expect(detailOf(() => top.writeSync(grain, GRAIN))).toBe('vmdk.parent-cid');
+    top.readSync(byte, 2 * GRAIN);
     expect(byte[0]).toBe(7);
     top.closeSync();
   });
