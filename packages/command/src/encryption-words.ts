@@ -1,5 +1,5 @@
 /** What keeps QEMU from opening an encrypted image that the library still tells of. */
-import { DiskError, type ImageInfo } from 'diskfile';
+import { DiskError, type ImageInfo, parseDiskName } from 'diskfile';
 import { missingKeyWords } from './disk-words.ts';
 
 interface EncryptionDetails {
@@ -15,7 +15,7 @@ interface EncryptionDetails {
 export function checkEncryption(images: readonly ImageInfo[], wantsKey: boolean): void {
   for (const [depth, image] of images.entries()) {
     try {
-      checkImage(image, wantsKey);
+      checkImage(image, wantsKey, images[depth - 1]?.backing?.name);
     } catch (error) {
       if (error instanceof DiskError) error.addContext({ depth });
       throw error;
@@ -23,9 +23,13 @@ export function checkEncryption(images: readonly ImageInfo[], wantsKey: boolean)
   }
 }
 
-function checkImage({ format, details }: ImageInfo, wantsKey: boolean): void {
+function checkImage(
+  { format, details }: ImageInfo,
+  wantsKey: boolean,
+  name: string | undefined,
+): void {
   const encryption = details['encryption'] as EncryptionDetails | undefined;
-  if (wantsKey && encryption?.locked === true) throw noKey(format);
+  if (wantsKey && encryption?.locked === true) throw noSecret(name) ?? noKey(format);
   const fault = encryption?.unsupported ?? (details as EncryptionDetails).unsupported;
   if (fault !== undefined) throw new DiskError('unsupported', 'luks.names', fault);
 }
@@ -35,6 +39,15 @@ export function keyFirst(error: unknown): unknown {
   if (!(error instanceof DiskError) || error.code === 'wrong-key') return error;
   const { depth = 0 } = error.context;
   return depth === 0 && error.detail.startsWith('luks.') ? noKey('luks') : error;
+}
+
+/** What is wrong where the image above says with which secret this one is opened. */
+function noSecret(name: string | undefined): DiskError | undefined {
+  if (name?.startsWith('json:') !== true) return undefined;
+  const options = parseDiskName(name);
+  const id = options.takeText('encrypt.key-secret') ?? options.takeText('key-secret');
+  if (id === undefined) return undefined;
+  return new DiskError('wrong-key', 'open.no-secret', `No secret with id '${id}'`);
 }
 
 function noKey(format: string): DiskError {

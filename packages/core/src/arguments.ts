@@ -34,6 +34,12 @@ const KINDS = {
       isPassphrase(value) || isListOf(value, (each) => each === undefined || isPassphrase(each)),
     isSecret: true,
   },
+  secrets: {
+    what: 'a Map of strings to Uint8Arrays',
+    fits: (value) =>
+      value instanceof Map && [...value].every(([id, key]) => isText(id) && isBytes(key)),
+    isSecret: true,
+  },
   object: { what: 'an object', fits: isObject },
   list: { what: 'a list', fits: Array.isArray },
   iterable: {

@@ -9,6 +9,7 @@ const file = (filename: string, more: object = {}) => ({
   offset: 0,
   lengthBytes: undefined,
   format: undefined,
+  secret: undefined,
   ...more,
 });
 
@@ -59,6 +60,19 @@ describe('names of further files', () => {
       'json:{"driver":"raw","file":{"driver":"host_device","filename":"/dev/x"}}',
       file('/dev/x', { format: 'raw' }),
     ],
+    [
+      'json:{"driver":"qcow2","encrypt.key-secret":"s","file.filename":"b"}',
+      file('b', { format: 'qcow2', secret: 's' }),
+    ],
+    [
+      'json:{"driver":"qcow2","encrypt":{"key-secret":"s"},"file.filename":"b"}',
+      file('b', { format: 'qcow2', secret: 's' }),
+    ],
+    [
+      'json:{"driver":"luks","key-secret":"s","file":{"filename":"b"}}',
+      file('b', { format: 'luks', secret: 's' }),
+    ],
+    ['json:{"encrypt":7,"key-secret":[],"file.filename":"b"}', file('b')],
   ])('%s', (name, expected) => {
     expect(parseImageName(name, 'backing')).toEqual(expected);
   });

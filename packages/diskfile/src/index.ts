@@ -126,7 +126,7 @@ export { entryLinkTarget, entryXattrs, openEntry } from './guest/tree-entry.ts';
 export { ALL_FILE_SYSTEMS } from './file-systems.ts';
 export { ALL_FORMATS } from './formats.ts';
 export { openDiskFile, type OpenDiskFileOptions, openDiskFileSync } from './open/open-disk-file.ts';
-export type { Passphrase, Passphrases } from './open/passphrases.ts';
+export type { Passphrase, Passphrases, Secrets } from './open/passphrases.ts';
 export {
   openFileSystem,
   type OpenFileSystemOptions,

@@ -20,6 +20,7 @@ const NO_COUNT = [null, -1, 1.5, Number.NaN, '1', 1n, {}];
 const NO_NUMBER = [null, '1', 1n, {}];
 const NO_CALLBACK = [null, 7, 'text', {}];
 const NO_SIGNAL = [null, 7, 'text', {}, new AbortController()];
+const NO_SECRETS = [null, 7, {}, new Map([['a', 'text']]), new Map([[7, new Uint8Array(1)]])];
 const NO_PASSPHRASE = [null, 7, {}, new ArrayBuffer(8), new Uint16Array(2)];
 const NO_DRIVERS = [null, {}, ['raw'], [null]];
 const NO_GATE = [null, 7, 'any', { allow: '/tmp' }, { allow: [7] }, { open: 7 }];
@@ -49,6 +50,7 @@ const OPENING = {
   snapshot: NO_TEXT,
   disk: NO_TEXT,
   passphrase: [...NO_PASSPHRASE.filter((value) => !Array.isArray(value)), ['a', 7]],
+  secrets: NO_SECRETS,
   gate: NO_GATE,
   backing: NO_FLAG,
   ...LIMITED,
@@ -75,6 +77,7 @@ const CREATION = {
   backing: BACKING,
   options: NO_FORMAT_OPTIONS,
   passphrase: NO_PASSPHRASE,
+  secrets: NO_SECRETS,
   overwrite: NO_FLAG,
   durable: NO_FLAG,
   gate: NO_GATE,
@@ -87,6 +90,7 @@ const CONVERSION = {
   format: NO_TEXT,
   options: NO_FORMAT_OPTIONS,
   passphrase: NO_PASSPHRASE,
+  secrets: NO_SECRETS,
   source: NO_OBJECT,
   compress: NO_FLAG,
   compressionLevel: NO_NUMBER,

@@ -18,6 +18,8 @@ export interface OpenChainOptions {
   readonly snapshot: string | undefined;
   /** What the images are encrypted with, the first one's first. */
   readonly passphrases?: readonly (Uint8Array | undefined)[];
+  /** What {@link ParsedName.secret} means: for images below that have no passphrase of their own. */
+  readonly secrets?: ReadonlyMap<string, Uint8Array> | undefined;
   /** Of the first image; `asQemu` counts for all. */
   readonly tuning?: FormatTuning | undefined;
   /** Which disk of a file that holds several; the first one when left out. */

@@ -23,7 +23,12 @@ import {
   unknownFormat,
 } from './chain-refusals.ts';
 import { probeStorage } from './probe.ts';
-import { type BackingReference, type NamedFile, parseImageName } from './reference.ts';
+import {
+  type BackingReference,
+  type NamedFile,
+  type ParsedName,
+  parseImageName,
+} from './reference.ts';
 
 /** An opened image and those below it, and every storage that has to be closed with them. */
 export interface ImageChain {
@@ -113,10 +118,11 @@ class ChainOpening {
   *run(): Step<ImageChain> {
     let storage = this.storages[0]!;
     let { format, snapshot, below } = this.#options;
+    let secret: string | undefined;
     const visited = new Set<string>();
     for (;;) {
       this.#refuseCycle(storage, visited);
-      const image = yield* this.#openImage(storage, format, snapshot);
+      const image = yield* this.#openImage(storage, { format, snapshot, secret });
       this.#checkParent(storage, image);
       this.#layers.push(image);
       if (below === undefined && !this.#options.followBacking) break;
@@ -124,8 +130,9 @@ class ChainOpening {
       snapshot = undefined;
       this.#refuseLongChain(storage);
       if (below === undefined) {
-        ({ storage, format } = yield* this.#openBacking(storage, image, image.backing!));
+        ({ storage, format, secret } = yield* this.#openBacking(storage, image, image.backing!));
       } else {
+        secret = undefined;
         format = below.format ?? image.backing?.format;
         storage = yield* below.open(storage, image.backing);
         this.storages.push(storage);
@@ -145,7 +152,7 @@ class ChainOpening {
     namedBy: Storage,
     above: FormatImage,
     backing: BackingReference,
-  ): Step<{ storage: Storage; format: string | undefined }> {
+  ): Step<{ storage: Storage } & Pick<ParsedName, 'format' | 'secret'>> {
     const { name, alternatives = [], format } = backing;
     let missing: unknown;
     for (const each of [name, ...alternatives]) {
@@ -156,7 +163,7 @@ class ChainOpening {
           above.openNamed === undefined
             ? yield* this.#openNamed(namedBy, parsed, writable)
             : yield* this.#keep(above.openNamed(parsed));
-        return { storage, format: parsed.format ?? format };
+        return { storage, format: parsed.format ?? format, secret: parsed.secret };
       } catch (error) {
         if (!(error instanceof DiskError) || !isMissing(error, alternatives.length)) throw error;
         missing ??= error;
@@ -172,8 +179,7 @@ class ChainOpening {
 
   *#openImage(
     storage: Storage,
-    format: string | undefined,
-    snapshot: string | undefined,
+    { secret, ...how }: Pick<ImageOpening, 'format' | 'snapshot'> & Pick<ParsedName, 'secret'>,
   ): Step<FormatImage> {
     const writable = this.#isWritten(this.#layers.length);
     const openNamed = (file: NamedFile) => this.#openNamed(storage, file, writable);
@@ -181,8 +187,10 @@ class ChainOpening {
     const disk = isFirst ? this.#options.disk : undefined;
     const { tuning: first } = this.#options;
     const tuning = isFirst || first === undefined ? first : { asQemu: first.asQemu ?? false };
-    const passphrase = this.#options.passphrases?.[this.#layers.length];
-    const asked = { format, snapshot, passphrase, tuning, disk, writable };
+    const { passphrases, secrets } = this.#options;
+    const named = secret === undefined ? undefined : secrets?.get(secret);
+    const passphrase = passphrases?.[this.#layers.length] ?? named;
+    const asked = { ...how, passphrase, tuning, disk, writable };
     const opening = { ...asked, nesting: 0, openNamed };
     const image = yield* this.#openWith(storage, opening);
     if (disk !== undefined && image.disks === undefined) throw noDisks(storage, image.format, disk);

@@ -32,6 +32,8 @@ export interface NamedFile {
 export interface ParsedName extends NamedFile {
   /** Format that a `json:` name states. */
   readonly format: string | undefined;
+  /** Which secret a `json:` name says that the image is opened with. */
+  readonly secret: string | undefined;
 }
 
 const FILE_PROTOCOLS = new Set(['file', 'host_device']);
@@ -70,7 +72,14 @@ function plainFile(filename: string, role: FileRole): ParsedName {
       `The image names its ${role} ${quote(filename)}, which is no file name`,
     );
   }
-  return { role, filename, offset: 0, lengthBytes: undefined, format: undefined };
+  return {
+    role,
+    filename,
+    offset: 0,
+    lengthBytes: undefined,
+    format: undefined,
+    secret: undefined,
+  };
 }
 
 type BlockOptions = { [key: string]: unknown };
@@ -84,6 +93,7 @@ function parseJsonName(name: string, role: FileRole): ParsedName {
   }
   if (!isOptions(options)) throw brokenJson(name, role, 'it is not an object');
   let node = nestDottedKeys(options);
+  const secret = secretOf(node);
   let format: string | undefined;
   let offset = 0;
   let lengthBytes: number | undefined;
@@ -92,7 +102,7 @@ function parseJsonName(name: string, role: FileRole): ParsedName {
     const isFile = typeof driver === 'string' ? FILE_PROTOCOLS.has(driver) : file === undefined;
     if (isFile) {
       if (typeof filename !== 'string') throw brokenJson(name, role, 'it gives no "filename"');
-      return { ...plainFile(filename, role), format, offset, lengthBytes };
+      return { ...plainFile(filename, role), format, secret, offset, lengthBytes };
     }
     if (!isOptions(file)) throw brokenJson(name, role, 'its "file" is not an inline description');
     if (driver === 'raw') {
@@ -113,6 +123,12 @@ function parseJsonName(name: string, role: FileRole): ParsedName {
     node = nestDottedKeys(file);
   }
   throw brokenJson(name, role, 'it is nested too deeply');
+}
+
+/** LUKS images have it as an option of their own, those of qcow2 among what says how they are encrypted. */
+function secretOf({ encrypt, ...node }: BlockOptions): string | undefined {
+  const secret = node['key-secret'] ?? (isOptions(encrypt) ? encrypt['key-secret'] : undefined);
+  return typeof secret === 'string' ? secret : undefined;
 }
 
 function isOptions(value: unknown): value is BlockOptions {

@@ -138,12 +138,13 @@ interface Work {
 /** What goes for new images and for those that are there. */
 function commonOptions(
   { program, options, settings, format }: Conversion,
-  { progress, signal }: Work,
+  { progress, signal, objects }: Work,
 ): ConvertDiskFileOptions {
   const { sparseBytes, bytesPerSecond, durable } = settings;
   return {
     format,
     gate: OPEN_GATE,
+    secrets: objects.secrets,
     compress: options.has('c') && format !== 'vmdk',
     salvage: options.has('salvage'),
     outOfOrder: options.has('W'),

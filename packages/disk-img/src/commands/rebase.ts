@@ -1,13 +1,13 @@
 /** `rebase`: puts an image onto another backing image, or onto none. */
 import { hostErrorText, requestReason } from '@diskfile/command';
-import { DiskError, openDiskFileSync, rebaseDiskFile } from 'diskfile';
+import { DiskError, rebaseDiskFile } from 'diskfile';
 import { checkCache, checkSourceCache, CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
 import { backingPath } from '../images/backing-path.ts';
 import { chainTarget, inspect } from '../images/chain-target.ts';
 import { type ImageSource, imageSource, takesImageOptions } from '../images/image-source.ts';
-import { OPEN_GATE } from '../images/open-image.ts';
+import { OPEN_GATE, openSource } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
@@ -96,19 +96,19 @@ async function rebase(
 }
 
 function lookAtNewBacking(
-  { path }: ImageSource,
+  { path, objects }: ImageSource,
   backing: string,
   format: string | undefined,
 ): void {
+  const name = backingPath(path ?? '', backing);
   try {
-    openDiskFileSync(backingPath(path ?? '', backing), {
-      ...(format === undefined ? {} : { format }),
-      gate: OPEN_GATE,
-    }).closeSync();
+    openSource(imageSource(name, { format, objects }), { gate: OPEN_GATE }).closeSync();
   } catch (error) {
-    throw new Failure(`Could not open new backing file '${backing}': ${openReason(error)}`, {
-      cause: error,
-    });
+    const reason =
+      error instanceof Failure
+        ? error.message.replace(`Could not open '${name}': `, '')
+        : openReason(error);
+    throw new Failure(`Could not open new backing file '${backing}': ${reason}`, { cause: error });
   }
 }
 

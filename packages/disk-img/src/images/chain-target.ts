@@ -7,7 +7,7 @@ import { OPEN_GATE, openImage, warnOfRaw } from './open-image.ts';
 export interface ChainTarget {
   /** A path, or a storage that the work closes. */
   readonly target: string | Storage;
-  readonly options: Pick<ChainOptions, 'format' | 'gate' | 'asQemu' | 'passphrase'>;
+  readonly options: Pick<ChainOptions, 'format' | 'gate' | 'asQemu' | 'passphrase' | 'secrets'>;
 }
 
 export interface InspectedImage {
@@ -24,6 +24,7 @@ export async function chainTarget(program: Program, source: ImageSource): Promis
   ): ChainTarget['options'] => ({
     gate: OPEN_GATE,
     asQemu: program.isLookAlike,
+    secrets: objects.secrets,
     ...(id === undefined ? {} : { format: id }),
     ...(given === undefined ? {} : { passphrase: given }),
   });

@@ -74,6 +74,7 @@ export function openSource(source: ImageSource, how: HowToOpen): DiskFile {
   if (graph !== undefined) return openGraphSync(graph, { ...how, objects });
   return openDiskFileSync(path!, {
     ...how,
+    secrets: objects.secrets,
     ...(format === undefined ? {} : { format }),
     ...(passphrase === undefined ? {} : { passphrase }),
   });

@@ -1,7 +1,7 @@
 /** What all work on chains of images can be told. */
 import type { DiskWarning, FormatDriver, Limits, OpenGate, OptionKinds } from '@diskfile/core';
 import type { HostGateOptions } from '@diskfile/storage';
-import type { Passphrases } from '../open/passphrases.ts';
+import type { Passphrases, Secrets } from '../open/passphrases.ts';
 
 export interface ChainProgress {
   /** Guest bytes that have been dealt with. */
@@ -22,6 +22,8 @@ export interface ChainOptions {
   /** Opens the image if it is encrypted, or every image of its chain that is. */
   readonly passphrase?: Passphrases;
   /** As for `openDiskFile()`. */
+  readonly secrets?: Secrets;
+  /** As for `openDiskFile()`. */
   readonly asQemu?: boolean;
   readonly limits?: Partial<Limits>;
   /** Formats to choose from; by default all. */
@@ -38,6 +40,7 @@ export const CHAIN_KINDS: OptionKinds<ChainOptions> = {
   gate: 'gate',
   forceShare: 'flag',
   passphrase: 'passphrases',
+  secrets: 'secrets',
   asQemu: 'flag',
   limits: 'object',
   formats: 'drivers',

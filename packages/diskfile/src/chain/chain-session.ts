@@ -14,6 +14,7 @@ import {
   openChain,
   type OpenGate,
   parseImageName,
+  type ParsedName,
   type Step,
   type Storage,
 } from '@diskfile/core';
@@ -107,7 +108,10 @@ export class ChainSession {
     let below: OpenedChain;
     try {
       const storage = yield* this.#gate.open({ file, namedBy, writable: false });
-      below = yield* this.#openChain(storage, file.format ?? format, { writable: false });
+      below = yield* this.#openChain(storage, file.format ?? format, {
+        writable: false,
+        passphrases: [this.#secretNamed(file)],
+      });
     } catch (error) {
       if (yield* isAbout(error, namedBy)) throw namesItself(namedBy, error);
       throw error;
@@ -118,6 +122,10 @@ export class ChainSession {
       throw namesItself(namedBy);
     }
     return below;
+  }
+
+  #secretNamed({ secret }: ParsedName): Uint8Array | undefined {
+    return secret === undefined ? undefined : this.#options.secrets?.get(secret);
   }
 
   *#openChain(
@@ -146,6 +154,7 @@ export class ChainSession {
       ...(writableDepth === undefined ? {} : { writableDepth }),
       followBacking,
       passphrases,
+      secrets: this.#options.secrets,
     });
     this.warnings.push(...chain.warnings);
     return chain;

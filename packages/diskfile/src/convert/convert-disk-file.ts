@@ -160,11 +160,12 @@ class Conversion {
 }
 
 /** What was given of it, since no option may be undefined. */
-function accessOf({ gate, limits, formats }: ConvertAccess): ConvertAccess {
+function accessOf({ gate, limits, formats, secrets }: ConvertAccess): ConvertAccess {
   return {
     ...(gate === undefined ? {} : { gate }),
     ...(limits === undefined ? {} : { limits }),
     ...(formats === undefined ? {} : { formats }),
+    ...(secrets === undefined ? {} : { secrets }),
   };
 }
 

@@ -17,7 +17,7 @@ const DEFAULT_SPARSE_BYTES = 4096;
 export type ConvertSource = string | URL | DiskFile;
 
 /** How files are opened that a conversion is given by name. */
-export type ConvertAccess = Pick<OpenDiskFileOptions, 'gate' | 'limits' | 'formats'>;
+export type ConvertAccess = Pick<OpenDiskFileOptions, 'gate' | 'limits' | 'formats' | 'secrets'>;
 
 export interface ConvertDiskFileOptions extends ConvertAccess {
   /** Format of the new disk. Not used when the target is a disk. */
@@ -94,6 +94,7 @@ const CONVERTING_KINDS: OptionKinds<ConvertDiskFileOptions> = {
   format: 'text',
   options: 'formatOptions',
   passphrase: 'passphrase',
+  secrets: 'secrets',
   source: 'object',
   compress: 'flag',
   compressionLevel: 'number',

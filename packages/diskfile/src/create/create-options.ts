@@ -7,7 +7,7 @@ import {
   type OptionKinds,
 } from '@diskfile/core';
 import type { HostGateOptions } from '@diskfile/storage';
-import type { Passphrase } from '../open/passphrases.ts';
+import type { Passphrase, Secrets } from '../open/passphrases.ts';
 
 export interface CreateDiskFileOptions {
   readonly format: string;
@@ -27,6 +27,8 @@ export interface CreateDiskFileOptions {
   readonly options?: Readonly<Record<string, string | number | boolean>>;
   /** What to encrypt the image with; its format or its options have to say that it is encrypted. */
   readonly passphrase?: Passphrase;
+  /** As for `openDiskFile()`: what opens the images below, where the disk is filled over them. */
+  readonly secrets?: Secrets;
   /** Whether a file that is there may be replaced. It stays as it was if creating fails. */
   readonly overwrite?: boolean;
   /**
@@ -51,6 +53,7 @@ export const CREATING_KINDS: OptionKinds<CreateDiskFileOptions> = {
   backing: 'object',
   options: 'formatOptions',
   passphrase: 'passphrase',
+  secrets: 'secrets',
   overwrite: 'flag',
   durable: 'flag',
   gate: 'gate',

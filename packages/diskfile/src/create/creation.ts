@@ -94,6 +94,7 @@ export class Creation {
       format: this.#options.format,
       snapshot: undefined,
       passphrases: this.#passphrases,
+      secrets: this.#options.secrets,
       writable: true,
       followBacking: true,
     });

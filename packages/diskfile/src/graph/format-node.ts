@@ -89,6 +89,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
     writable: access.writable,
     followBacking: settings.followBacking,
     passphrases: [passphrase, ...(below?.passphrases ?? [])],
+    secrets: settings.objects.secrets,
     tuning,
     ...(below === undefined ? {} : { below }),
   });

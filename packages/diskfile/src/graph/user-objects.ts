@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { DiskError } from '@diskfile/bytes';
 import { checkArgument, isJsonObject, parseLooseJson } from '@diskfile/core';
+import type { Secrets } from '../open/passphrases.ts';
 import { BlockOptions, invalid } from './block-options.ts';
 import { parseKeyval } from './keyval.ts';
 import { readSecret } from './secret.ts';
@@ -86,6 +87,11 @@ export class UserObjects {
   hasSecret(id: string): boolean {
     const secret = this.#secrets.get(id);
     return secret !== undefined && isText(secret);
+  }
+
+  /** Those that can be passphrases, for images that name them. */
+  get secrets(): Secrets {
+    return new Map([...this.#secrets].filter(([, secret]) => isText(secret)));
   }
 
   #bytesOf(id: string): Uint8Array {

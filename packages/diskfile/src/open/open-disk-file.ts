@@ -25,7 +25,7 @@ import { ALL_FORMATS } from '../formats.ts';
 import { openHostFile } from './host-file.ts';
 import { imageTarget } from './image-target.ts';
 import { checkedLimits } from './limits.ts';
-import { passphraseBytes, type Passphrases } from './passphrases.ts';
+import { passphraseBytes, type Passphrases, type Secrets } from './passphrases.ts';
 
 export interface OpenDiskFileOptions {
   /** Format of the image. It is then never probed; `raw` stays raw whatever the bytes say. */
@@ -49,6 +49,8 @@ export interface OpenDiskFileOptions {
    * Without it an encrypted image can be opened for reading and asked for its `info()`, no more.
    */
   readonly passphrase?: Passphrases;
+  /** For images below that have no passphrase of those and are named together with a secret. */
+  readonly secrets?: Secrets;
   /**
    * Which files the image may name. By default regular files within the directory of the image
    * that names them. `{ allow: [dir, …] }` adds directories, `{ allow: 'any' }` lifts the bound;
@@ -77,6 +79,7 @@ export const OPENING_KINDS: OptionKinds<OpenDiskFileOptions> = {
   snapshot: 'text',
   disk: 'text',
   passphrase: 'passphrases',
+  secrets: 'secrets',
   gate: 'gate',
   backing: 'flag',
   asQemu: 'flag',
@@ -91,6 +94,7 @@ export interface DiskOpening {
   readonly snapshot: string | undefined;
   readonly disk: string | undefined;
   readonly passphrase: Passphrases | undefined;
+  readonly secrets: Secrets | undefined;
   readonly gate: HostGateOptions;
   readonly backing: boolean;
   readonly limits: Limits;
@@ -176,6 +180,7 @@ function* openDiskStep(
     snapshot: options.snapshot,
     ...(options.disk === undefined ? {} : { disk: options.disk }),
     passphrases: passphraseBytes(options.passphrase),
+    secrets: options.secrets,
     tuning: { asQemu: options.asQemu ?? false },
     writable,
     followBacking,
@@ -190,6 +195,7 @@ function* openDiskStep(
         snapshot: options.snapshot,
         disk: options.disk,
         passphrase: options.passphrase,
+        secrets: options.secrets,
         gate,
         backing: followBacking,
         limits,
@@ -226,7 +232,7 @@ function storageIsReadOnly({ name }: Storage): DiskError {
  */
 export function reopenDiskSync(descriptor: DiskDescriptor): DiskFile {
   const opening = descriptor.opening as DiskOpening;
-  const { path, snapshot, disk, passphrase, identity, fileBytes, ...same } = opening;
+  const { path, snapshot, disk, passphrase, secrets, identity, fileBytes, ...same } = opening;
   const storage = runSync(openHostFile(path, { writable: false }));
   if (storage.identity !== identity || storage.sizeBytes !== fileBytes) {
     storage.closeSync();
@@ -241,6 +247,7 @@ export function reopenDiskSync(descriptor: DiskDescriptor): DiskFile {
     ...(snapshot === undefined ? {} : { snapshot }),
     ...(disk === undefined ? {} : { disk }),
     ...(passphrase === undefined ? {} : { passphrase }),
+    ...(secrets === undefined ? {} : { secrets }),
   };
   const whole = runSync(openDiskStep(storage, options, { warnings: [] }));
   try {
