@@ -34,6 +34,7 @@ export function* zeroClusters(
     const empty = tables.metadata.tables.unallocatedBytes(guestOffset, lengthBytes);
     if (empty > 0) return empty;
   }
+  if ((yield* unitsAsData(tables, guestOffset, lengthBytes)) > 0) return 0;
   yield* context.makeRoom();
   const slice = yield* tables.ownSlice(guestOffset);
   const end = Math.min(wholeEnd, slice.endGuestOffset);
@@ -44,10 +45,37 @@ export function* zeroClusters(
 }
 
 /** Where the whole units of a range end; the end of the disk ends its last one. */
-function endOfWhole({ tables }: ZeroingContext, end: number, unitBytes: number): number {
+function endOfWhole(
+  { tables }: Pick<ZeroingContext, 'tables'>,
+  end: number,
+  unitBytes: number,
+): number {
   return end === tables.metadata.header.sizeBytes
     ? alignUp(end, unitBytes)
     : alignDown(end, unitBytes);
+}
+
+/**
+ * The bytes of a range's whole units when it begins or ends within a compressed cluster, and 0 when
+ * it does not: as with QEMU, none of them is zeroed by the tables then.
+ */
+export function* unitsAsData(
+  tables: ClusterTables,
+  guestOffset: number,
+  lengthBytes: number,
+): Step<number> {
+  const { clusterBytes, unitBytes, metadata } = tables;
+  if (unitBytes === clusterBytes || guestOffset % unitBytes !== 0) return 0;
+  const end = endOfWhole({ tables }, guestOffset + lengthBytes, unitBytes);
+  const { sizeBytes } = metadata.header;
+  if (end <= guestOffset) return 0;
+  for (const edge of [guestOffset, end]) {
+    if (edge % clusterBytes === 0 || edge > sizeBytes) continue;
+    const slice = yield* metadata.tables.load(edge);
+    if (slice === undefined || !tables.read(slice, edge).compressed) continue;
+    return Math.min(end, sizeBytes) - guestOffset;
+  }
+  return 0;
 }
 
 const deallocate: EntryChange = (entry) => {

@@ -26,7 +26,12 @@ import type { BitmapListing } from './bitmaps/bitmap-directory.ts';
 import { allocateClusters, hasData } from './cluster-allocation.ts';
 import { ClusterTables } from './cluster-tables.ts';
 import { CompressedClusterWriter } from './compressed-allocation.ts';
-import { discardClusters, zeroClusters, type ZeroingContext } from './cluster-zeroing.ts';
+import {
+  discardClusters,
+  unitsAsData,
+  zeroClusters,
+  type ZeroingContext,
+} from './cluster-zeroing.ts';
 import { AUTOCLEAR } from './features.ts';
 import { FreeSpace } from './free-space.ts';
 import type { HostClusters } from './host-clusters.ts';
@@ -180,6 +185,10 @@ export class Qcow2Writer implements ImageWriter {
     // Zeros of the host are none of the disk: the engine writes them.
     if (this.#hasRawData && this.#tables.isEncrypted) return 0;
     return yield* zeroClusters(this.#zeroing, guestOffset, lengthBytes, mayUnmap);
+  }
+
+  *zeroesAsData(guestOffset: number, lengthBytes: number): Step<number> {
+    return yield* unitsAsData(this.#tables, guestOffset, lengthBytes);
   }
 
   *discard(guestOffset: number, lengthBytes: number): Step<void> {

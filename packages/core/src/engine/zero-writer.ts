@@ -51,7 +51,8 @@ export class ZeroWriter {
       at += done;
       if (done > 0) continue;
       const unitEnd = unitBytes === 1 ? end : alignDown(at, unitBytes) + unitBytes;
-      const stop = Math.min(end, unitEnd);
+      const asData = (yield* this.#writer.zeroesAsData?.(at, end - at) ?? nothing()) + at;
+      const stop = Math.max(asData, Math.min(end, unitEnd));
       if (!(yield* this.#zeroAround(at, stop, mayUnmap))) {
         if (tablesOnly) throw needsData(this.#image.format);
         yield* this.#zeroByBytes(at, stop - at);
@@ -102,6 +103,10 @@ export class ZeroWriter {
   #apart<T>(start: number, end: number, body: () => Step<T>): Step<T> {
     return this.#writer.zeroesInPlace ? this.#guard.change(start, end, body) : body();
   }
+}
+
+function* nothing(): Step<number> {
+  return 0;
 }
 
 function needsData(format: string): DiskError {

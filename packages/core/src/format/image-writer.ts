@@ -97,6 +97,11 @@ export interface ImageWriter {
    *   unit itself
    */
   writeZeroes(guestOffset: number, lengthBytes: number, mayUnmap: boolean): Step<number>;
+  /**
+   * How much of a range of which {@link writeZeroes} did nothing is written as data, when that is
+   * more than its first unit. Left out where it never is.
+   */
+  zeroesAsData?(guestOffset: number, lengthBytes: number): Step<number>;
   /** Gives back what the range holds, as far as whole units go. What it then reads as is free. */
   discard(guestOffset: number, lengthBytes: number): Step<void>;
   /**

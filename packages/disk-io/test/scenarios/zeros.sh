@@ -2,6 +2,8 @@
 map() { qemu-img map --output=json "$1"; }
 qemu-img create -q -f qcow2 img 1M; qemu-io -c "write -z 16k 65k" -c "write 512k 64k" -c "write -z -n 300k 1k" -c "write -z -n 514k 1k" img; map img
 qemu-img create -q -f qcow2 -o extended_l2=on img 1M; qemu-io -c "write -z 755200 128k" -c "write 0 4k" -c "write -z -n 1k 1k" -c "write -z -n 4k 512" img; map img
+qemu-img create -q -f qcow2 -o extended_l2=on img 300k; qemu-io -c "write -c -P 7 0 64k" -c "write -c -P 7 128k 128k" -c "write -z -n 32k 4k" -c "write -z -n 64k 80k" -c "write -z 1k 150k" -c "read -P 0 1k 150k" -c "read -P 7 0 1k" -c "write -zu 240k 60k" img; map img
+qemu-io -c "write -c -P 7 256k 44k" -c "write -z 270k 30k" -c "write -zu 290k 10k" img; map img; qemu-img check img
 qemu-img create -q -f qcow2 -b img -F qcow2 over 1M; qemu-io -c "write -z 300k 1k" -c "write -zu 2k 64k" over; map over
 qemu-img create -q -f qcow2 -o cluster_size=512 img 129k; qemu-io -c "write 32k 1k" -c "write 67k 1k" img
 qemu-img create -q -f qcow2 -o cluster_size=4k -b img -F qcow2 over 132k; qemu-io -c "write -z 34k 1k" -c "write -z 63k 3k" -c "write -z 128k 512" -c "write -z 130k 1k" over; map over
