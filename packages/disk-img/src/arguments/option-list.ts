@@ -7,9 +7,9 @@ import { parseSize } from './sizes.ts';
 /** Several `-o` make one list. @throws Failure for one that is empty, or has an empty end */
 export function joinOptionLists(lists: readonly string[]): string {
   for (const list of lists) {
-    // A comma that stands alone at either end would change its meaning once the lists are joined.
+    // A comma at the front, or alone at the end, would change its meaning once the lists are joined.
     const atEnd = /,*$/.exec(list)![0].length;
-    if (list === '' || /^,(?!,)/.test(list) || atEnd % 2 === 1) {
+    if (list === '' || list.startsWith(',') || atEnd % 2 === 1) {
       throw new Failure(`Invalid option list: ${list}`);
     }
   }
@@ -18,7 +18,9 @@ export function joinOptionLists(lists: readonly string[]): string {
 
 /** Whether a list asks what options there are. */
 export function asksForHelp(list: string): boolean {
-  return splitList(list).some((part) => part === 'help' || part === '?');
+  return parseOptionList(list).some(
+    ({ name, value }) => value === undefined && (name === 'help' || name === '?'),
+  );
 }
 
 export interface GivenOption {
@@ -27,31 +29,15 @@ export interface GivenOption {
   readonly value: string | undefined;
 }
 
+/** Only in a value does a doubled comma stand for one; a name ends at every comma. */
 export function parseOptionList(list: string): GivenOption[] {
-  if (list === '') return [];
-  return splitList(list).map((part) => {
-    const equals = part.indexOf('=');
-    // A comma ends a name, even one that is doubled.
-    if (equals === -1) return { name: part.split(',')[0]!, value: undefined };
-    return { name: part.slice(0, equals), value: part.slice(equals + 1) };
-  });
-}
-
-/** At commas that are not doubled; those that are become one. */
-function splitList(list: string): string[] {
-  const parts: string[] = [];
-  let part = '';
-  for (let at = 0; at < list.length; at++) {
-    if (list[at] !== ',') part += list[at];
-    else if (list[at + 1] === ',') {
-      part += ',';
-      at += 1;
-    } else {
-      parts.push(part);
-      part = '';
-    }
+  const given: GivenOption[] = [];
+  const option = /([^=,]*)(?:=((?:[^,]|,,)*))?(?:,|$)/y;
+  while (option.lastIndex < list.length) {
+    const [, name, value] = option.exec(list)!;
+    given.push({ name: name!, value: value?.replaceAll(',,', ',') });
   }
-  return [...parts, part];
+  return given;
 }
 
 /** The value of an option, and the text by which it is shown. */

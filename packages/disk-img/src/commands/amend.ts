@@ -6,7 +6,6 @@ import {
   joinOptionLists,
   optionHelp,
   type OptionValues,
-  parseOptionList,
   readOptions,
 } from '../arguments/option-list.ts';
 import { checkCache, CommandOptions } from '../arguments/options.ts';
@@ -92,11 +91,20 @@ function readValues(format: string, list: string): OptionValues {
   try {
     return readOptions(list, AMEND_OPTIONS[format]!);
   } catch (error) {
-    const known = new Set(AMEND_OPTIONS[format]!.map(({ name }) => name));
-    const unknown = parseOptionList(list).find(({ name }) => !known.has(name));
-    const isOfCreation = CREATE_OPTIONS[format]!.some(({ name }) => name === unknown?.name);
-    const tail = isOfCreation ? 'This option is only supported for image creation\n' : '';
+    const tail = couldCreate(format, list)
+      ? 'This option is only supported for image creation\n'
+      : '';
     throw new Failure(wordsOf(error), { tail, cause: error });
+  }
+}
+
+/** Whether every option and value of a list would do for a new image. */
+function couldCreate(format: string, list: string): boolean {
+  try {
+    readOptions(list, CREATE_OPTIONS[format]!);
+    return true;
+  } catch {
+    return false;
   }
 }
 
