@@ -9,9 +9,12 @@ import { isAbsolute, sep } from 'node:path';
  */
 export function shownFrom(given: string, reason: string, error: unknown): string {
   const here = `${process.cwd()}${sep}`;
-  if (isAbsolute(given) || given.includes(here) || namesFromRoot(error, here)) return reason;
+  const path = given.replace(/^file:/, '');
+  if (isAbsolute(path) || given.includes(here) || namesFromRoot(error, here)) return reason;
   const short = reason.replaceAll(`'${here}`, "'");
-  return given.startsWith('./') ? short : short.replaceAll("'./", "'");
+  // A colon that is no protocol's is shown behind `./`.
+  const isPlaced = path.startsWith('./') || (path !== given && /^[^:/]*:/.test(path));
+  return isPlaced ? short : short.replaceAll("'./", "'");
 }
 
 /** Whether an image names what is missing below a directory from the root. */

@@ -1,12 +1,6 @@
 /** `create`: makes a new image. */
 import { formatName, Interrupted, shownFrom } from '@diskfile/command';
-import {
-  createDiskFile,
-  DiskError,
-  newFilePath,
-  openDiskFileSync,
-  type UserObjects,
-} from 'diskfile';
+import { createDiskFile, DiskError, newFilePath, type UserObjects } from 'diskfile';
 import {
   asksForHelp,
   joinOptionLists,
@@ -20,7 +14,6 @@ import { sizeArgument } from '../arguments/sizes.ts';
 import type { Outcome } from '../command.ts';
 import { CREATE_OPTIONS, createOptionsOf, type FormatOption } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
-import { backingPath } from '../images/backing-path.ts';
 import { imageSource } from '../images/image-source.ts';
 import {
   addBacking,
@@ -29,13 +22,13 @@ import {
   backingRefusal,
   newImage,
 } from '../images/new-image.ts';
-import { OPEN_GATE, openSource } from '../images/open-image.ts';
+import { openBelow } from '../images/open-below.ts';
+import { OPEN_GATE } from '../images/open-image.ts';
 import { removeSpoiled } from '../images/remove-spoiled.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type FailureOptions, type Program, usage } from '../program.ts';
 import { creationWords } from '../words/creation-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
-import { openReason } from '../words/open-failure.ts';
 
 export async function run(program: Program, args: readonly string[]): Promise<Outcome> {
   const options = new CommandOptions(program, 'create', args, {
@@ -196,22 +189,14 @@ function lookBelow(
 ): { readonly sizeBytes: number } {
   let below: { sizeBytes: number; format: string };
   try {
-    const path = backingPath(filename, name);
-    const disk = path.startsWith('json:')
-      ? openSource(imageSource(path, { format, objects }), { readOnly: true, ...LOOKING })
-      : openDiskFileSync(newFilePath(path), {
-          ...(format === undefined ? {} : { format }),
-          ...LOOKING,
-        });
+    const disk = openBelow({ name, format, above: filename, objects, forceShare: true });
     below = { sizeBytes: disk.sizeBytes, format: disk.format };
     disk.closeSync();
   } catch (error) {
-    // What makes no sense as a name is told of without it.
-    const reason =
-      error instanceof Failure
-        ? error.message.replace(`Could not open '${name}': `, '')
-        : openReason(error);
-    throw refuse(reason, { tail: 'Could not open backing image.\n', cause: error });
+    throw refuse((error as Error).message, {
+      tail: 'Could not open backing image.\n',
+      cause: error,
+    });
   }
   if (format !== undefined) return below;
   throw refuse('Backing file specified without backing format', {

@@ -1,10 +1,11 @@
 /** `map`: which bytes of the disk lie where. */
 import { formatName, requestReason } from '@diskfile/command';
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import { type BlockStatus, DiskError, type DiskFile, type ImageInfo } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { MAX_INT64, sizeArgument } from '../arguments/sizes.ts';
 import { backingPath } from '../images/backing-path.ts';
+import { filePath } from '../images/file-path.ts';
 import { imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage, withDisk } from '../images/open-image.ts';
 import { Failure, type Program } from '../program.ts';
@@ -115,7 +116,7 @@ interface MappedImage {
 }
 
 function mappedImages(disk: DiskFile, filename: string): MappedImage[] {
-  let path = filename;
+  let path = shownName(filename);
   return disk.info().map((info) => {
     const directory = path.includes('/') ? `${dirname(path)}/` : '';
     const image = {
@@ -125,9 +126,13 @@ function mappedImages(disk: DiskFile, filename: string): MappedImage[] {
       directory,
       fullDirectory: `${resolve(directory)}/`,
     };
-    if (info.backing !== undefined) path = backingPath(path, info.backing.name);
+    if (info.backing !== undefined) path = shownName(backingPath(path, info.backing.name));
     return image;
   });
+}
+
+function shownName(name: string): string {
+  return filePath(name) ?? name;
 }
 
 /** Files beside an image are named as the image was. */
@@ -135,8 +140,9 @@ function shownPath(
   { directory, fullDirectory }: MappedImage,
   name: string | undefined,
 ): string | undefined {
-  if (name === undefined || !name.startsWith(fullDirectory)) return name;
-  return `${directory}${name.slice(fullDirectory.length)}`;
+  if (name === undefined || !isAbsolute(name)) return name;
+  const full = resolve(name);
+  return full.startsWith(fullDirectory) ? `${directory}${full.slice(fullDirectory.length)}` : name;
 }
 
 /** Whether parts of the disk lie in their files as they are; QEMU takes all of those for data. */

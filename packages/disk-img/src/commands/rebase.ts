@@ -1,18 +1,16 @@
 /** `rebase`: puts an image onto another backing image, or onto none. */
 import { hostErrorText, requestReason } from '@diskfile/command';
-import { DiskError, rebaseDiskFile } from 'diskfile';
+import { DiskError, type DiskFile, rebaseDiskFile } from 'diskfile';
 import { checkCache, checkSourceCache, CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
-import { backingPath } from '../images/backing-path.ts';
 import { chainTarget, inspect } from '../images/chain-target.ts';
 import { type ImageSource, imageSource, takesImageOptions } from '../images/image-source.ts';
-import { OPEN_GATE, openSource } from '../images/open-image.ts';
+import { openBelow } from '../images/open-below.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
 import { wordsOf } from '../words/disk-words.ts';
-import { openReason } from '../words/open-failure.ts';
 
 export async function run(program: Program, args: readonly string[]): Promise<Outcome> {
   const options = new CommandOptions(program, 'rebase', args, {
@@ -100,16 +98,14 @@ function lookAtNewBacking(
   backing: string,
   format: string | undefined,
 ): void {
-  const name = backingPath(path ?? '', backing);
+  let below: DiskFile;
   try {
-    openSource(imageSource(name, { format, objects }), { gate: OPEN_GATE }).closeSync();
+    below = openBelow({ name: backing, format, above: path ?? '', objects });
   } catch (error) {
-    const reason =
-      error instanceof Failure
-        ? error.message.replace(`Could not open '${name}': `, '')
-        : openReason(error);
+    const reason = (error as Error).message;
     throw new Failure(`Could not open new backing file '${backing}': ${reason}`, { cause: error });
   }
+  below.closeSync();
 }
 
 function lockedByItself(backing: string, cause: unknown): Failure {

@@ -10,6 +10,7 @@ import type { CommandOptions } from '../arguments/options.ts';
 import { isFormat, isKnownFormat } from '../formats/known-formats.ts';
 import { Failure } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
+import { filePath } from './file-path.ts';
 
 export interface ImageSource {
   /** As the user named it. */
@@ -51,7 +52,7 @@ export function imageSource(
   if (format !== undefined && format !== 'file' && !isKnownFormat(format)) {
     throw new Failure(`Could not open '${filename}': Unknown driver '${format}'`, { exitCode });
   }
-  const path = isOptions ? undefined : plainPath(filename);
+  const path = isOptions || filename === '' ? undefined : filePath(filename);
   const source = { filename, path, format, objects };
   if (path !== undefined) return { ...source, graph: undefined };
   if (isOptions && !/[=,]/.test(filename)) {
@@ -96,14 +97,6 @@ function plainImage(graph: BlockOptions, objects: UserObjects): Partial<ImageSou
   if (!isPlain || format === undefined || !isFormat(format)) return {};
   const passphrase = secret === undefined ? {} : { passphrase: objects.secret(secret) };
   return { graph: undefined, path, format, ...passphrase };
-}
-
-/** A name without a protocol, or with that of files. */
-function plainPath(filename: string): string | undefined {
-  const protocol = /^([^:/]*):/.exec(filename)?.[1];
-  if (filename === '') return undefined;
-  if (protocol === undefined) return filename;
-  return protocol === 'file' ? filename.slice('file:'.length) : undefined;
 }
 
 /** Whether the operands are options and not names. @throws Failure for a format besides */

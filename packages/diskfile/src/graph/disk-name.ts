@@ -175,8 +175,10 @@ export function protocolOf(name: string): string | undefined {
   return isDrive ? undefined : protocol;
 }
 
+/** What would look like a protocol in its turn gets a directory. */
 function hostPath(name: string, protocol: string): string {
-  return name.slice(protocol.length + 1).replace(/^\/\/(?=\/)/, '');
+  const path = name.slice(protocol.length + 1).replace(/^\/\/(?=\/)/, '');
+  return protocolOf(path) === undefined ? path : `./${path}`;
 }
 
 function unknownProtocol(protocol: string): DiskError {
