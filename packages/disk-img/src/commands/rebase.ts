@@ -48,9 +48,8 @@ interface Rebase {
   readonly progress: QemuProgress;
 }
 
-/** Formats whose images can be put onto others, and the one that has to say of what format these are. */
+/** Formats whose images can be put onto others. */
 const REBASABLE: ReadonlySet<string> = new Set(['qcow2', 'qed']);
-const FORMAT_NEEDED = 'qcow2';
 
 async function rebase(
   program: Program,
@@ -63,12 +62,12 @@ async function rebase(
   }
   if (backing !== undefined && !isUnsafe) lookAtNewBacking(source, backing, backingFormat);
   const couldNot = `Could not change the backing file to '${backing ?? ''}': `;
-  if (!REBASABLE.has(format)) throw new Failure(`${couldNot}${hostErrorText('ENOTSUP')}`);
   const formatNeeded = `${couldNot}backing format must be specified`;
-  const isFormatMissing =
-    backing !== undefined && backingFormat === undefined && format === FORMAT_NEEDED;
-  // QEMU copies what differs before it says so.
-  if (isFormatMissing && (isUnsafe || !program.isLookAlike)) throw new Failure(formatNeeded);
+  const isFormatMissing = backing !== undefined && backingFormat === undefined;
+  // QEMU copies what differs before it says so, of what can be put onto others.
+  const isAtOnce = isUnsafe || !program.isLookAlike || !REBASABLE.has(format);
+  if (isFormatMissing && isAtOnce) throw new Failure(formatNeeded);
+  if (!REBASABLE.has(format)) throw new Failure(`${couldNot}${hostErrorText('ENOTSUP')}`);
   const { target, options } = await chainTarget(program, source);
   try {
     await interruptible((signal) =>

@@ -132,7 +132,7 @@ function* setReference(image: OpenedChain, reference: BackingReference | undefin
 }
 
 function needFormat({ disk }: OpenedChain, backing: BackingReference | undefined): void {
-  if (disk.format !== 'qcow2' || backing === undefined || backing.format !== undefined) return;
+  if (backing === undefined || backing.format !== undefined) return;
   throw new DiskError(
     'invalid-argument',
     'chain.format-needed',
