@@ -118,14 +118,14 @@ export function* discardClusters(
   lengthBytes: number,
 ): Step<void> {
   const { tables } = context;
-  const { hasBacking } = tables.metadata;
-  const { header, tables: mapping } = tables.metadata;
+  const { asQemu, hasBacking, header, tables: mapping } = tables.metadata;
   const end = endOfWhole(context, guestOffset + lengthBytes, tables.clusterBytes);
   // Without its cluster, the range would read what lies below it.
   if (header.version === 2 && hasBacking) return;
   const change = header.version === 2 ? deallocate : discarding(tables, hasBacking);
   for (let at = alignUp(guestOffset, tables.clusterBytes); at < end;) {
-    const empty = hasBacking ? 0 : mapping.unallocatedBytes(at, end - at);
+    // QEMU makes a table also where there is nothing to give up.
+    const empty = hasBacking || asQemu ? 0 : mapping.unallocatedBytes(at, end - at);
     if (empty > 0) {
       at += empty;
       continue;

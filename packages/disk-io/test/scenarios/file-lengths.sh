@@ -10,3 +10,5 @@ qemu-io -c "write 0 512k" -c "discard 256k 256k" -c "write -zu 1M 1M" over; len 
 qemu-io -c "write -zu 0 1M" over; qemu-img rebase -b "" over; len over
 img "-o preallocation=falloc"; qemu-io -c "discard 1M 3M" img; len img; qemu-img resize -q --shrink img 1M; len img
 img; qemu-io -c "write -b 0 64k" img; qemu-img snapshot -c s img; qemu-img snapshot -d s img; len img; qemu-img amend -o refcount_bits=64 img; len img; qemu-img amend -o lazy_refcounts=on img; len img; qemu-img check img
+big() { rm -f img; qemu-img create -q -f qcow2 -o $1 img 4G; qemu-io -c "discard 1G 64k" -c "discard 4k 3k" img; len img; qemu-io -c "discard 1G 1G" -c "write 2G 64k" -c flush img; len img; md5sum img; }
+big compat=1.1; big compat=0.10
