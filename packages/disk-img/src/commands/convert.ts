@@ -34,7 +34,7 @@ import { Failure, type Program } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
 import { conversionWords } from '../words/conversion-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
-import { formatOptionHelp, loneBackingFormat } from './create.ts';
+import { backingFormatFault, formatOptionHelp } from './create.ts';
 
 const SHAPES = {
   short: 'f:O:B:CcF:o:l:S:pt:T:qnm:WUr:',
@@ -188,9 +188,9 @@ async function intoNew(
   if (options.has('bitmaps') && (format !== 'qcow2' || isVersion2(values))) {
     throw new Failure(`Format driver '${format}' does not support bitmaps`);
   }
-  const lone = backing === undefined ? loneBackingFormat(format, values) : undefined;
-  if (lone !== undefined) {
-    throw new Failure(`${target}: error while converting ${format}: ${lone}`);
+  const fault = backingFormatFault(format, values);
+  if (fault !== undefined) {
+    throw new Failure(`${target}: error while converting ${format}: ${fault}`);
   }
   const skips = options.has('skip-broken-bitmaps');
   if (options.has('bitmaps') && !skips) refuseBrokenBitmaps(disks[0]!);

@@ -112,8 +112,8 @@ async function createImage(program: Program, creation: Creation): Promise<void> 
     program.remark(`Formatting '${filename}', fmt=${format}${shownOptions(values, known)}`);
     program.output.flush();
   }
-  const lone = backing === undefined ? loneBackingFormat(format, values) : undefined;
-  if (lone !== undefined) throw refuse(lone);
+  const fault = backingFormatFault(format, values);
+  if (fault !== undefined) throw refuse(fault);
   await make(program, creation, { path, values, refuse });
 }
 
@@ -125,8 +125,8 @@ function pathOf(filename: string, refuse: Refusal): string {
   }
 }
 
-/** What a format says to the format of an image that it has not. @returns why it is refused, if so */
-export function loneBackingFormat(format: string, values: OptionValues): string | undefined {
+/** What a format says to that of the image below, if there is one. @returns why it is refused, if so */
+export function backingFormatFault(format: string, values: OptionValues): string | undefined {
   const backingFormat = values.get('backing_fmt')?.text;
   if (backingFormat === undefined) return undefined;
   if (!isKnownFormat(backingFormat) && format !== 'vmdk') {
@@ -134,6 +134,7 @@ export function loneBackingFormat(format: string, values: OptionValues): string 
       ? `unrecognized backing format '${backingFormat}'`
       : `Parameter 'backing-fmt' does not accept value '${backingFormat}'`;
   }
+  if (backingOf(values) !== undefined) return undefined;
   if (format === 'qcow2') return 'Backing format cannot be used without backing file';
   const isForeign = format === 'vmdk' && backingFormat !== 'vmdk';
   return isForeign ? 'backing_file must be a vmdk image' : undefined;

@@ -7,3 +7,6 @@ qemu-io $S -c "read -P 7 0 64k" -c "write -P 3 1k 3k" -c "read -P 7 0 1k" -c "re
 qemu-io -c "read -P 7 4k 1k" o
 qemu-io --object secret,id=other,data=abc -c "read -P 7 4k 1k" o
 md5sum e; qemu-img map --output=json $S o
+# A secret that is named and not there.
+qemu-io -c "read 0 512" --image-opts $D=e
+qemu-io -r -c "read 0 512" --image-opts $D=e

@@ -78,7 +78,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   if (name === undefined) yield* compareProbed(storage);
   const gate = new DataFileGate(opener, access, { storage, dataFile });
   const warnings: DiskWarning[] = [];
-  const chain = yield* openChain(storage, {
+  const opening = openChain(storage, {
     warnings,
     drivers: settings.formats,
     decoders: decoders(),
@@ -93,6 +93,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
     tuning,
     ...(below === undefined ? {} : { below }),
   });
+  const chain = yield* missingSecretFirst(opening, request, secret.id);
   const { format } = chain.layers[0]!;
   warnings.unshift(...opener.warnings.splice(0));
   const isProbedRaw = name === undefined && format === 'raw' && access.writable;
@@ -124,6 +125,22 @@ function refuseLeftOver(format = 'qcow2', { leftOver }: BlockOptions): void {
 function passphraseOf(opener: NodeOpener, id: string | undefined): Uint8Array | undefined {
   const { objects } = opener.settings;
   return id !== undefined && objects.hasSecret(id) ? objects.secret(id) : undefined;
+}
+
+/** An encrypted image that needs its key misses the secret that was named, where that is missing. */
+function* missingSecretFirst<T>(
+  opening: Step<T>,
+  { opener }: NodeRequest,
+  id: string | undefined,
+): Step<T> {
+  try {
+    return yield* opening;
+  } catch (error) {
+    const isKeyMissing = error instanceof DiskError && error.detail.endsWith('.passphrase-missing');
+    const isOfImage = isKeyMissing && (error.context.depth ?? 0) === 0;
+    if (isOfImage && id !== undefined) opener.settings.objects.secret(id);
+    throw error;
+  }
 }
 
 function noSuchNode(name: string): DiskError {
