@@ -51,6 +51,12 @@ interface Rebase {
 /** Formats whose images can be put onto others. */
 const REBASABLE: ReadonlySet<string> = new Set(['qcow2', 'qed']);
 
+/** Why a header does not take the name of a backing file. */
+const HEADER_REASONS: ReadonlyMap<string, string> = new Map([
+  ['qcow2.names-too-long', 'No space left in the file header'],
+  ['qcow2.backing-name', hostErrorText('EINVAL')],
+]);
+
 async function rebase(
   program: Program,
   source: ImageSource,
@@ -84,6 +90,8 @@ async function rebase(
     if (!(error instanceof DiskError) || error.code === 'aborted') throw error;
     if (error.detail === 'chain.names-itself') throw lockedByItself(backing!, error);
     if (error.detail === 'chain.format-needed') throw new Failure(formatNeeded, { cause: error });
+    const inHeader = HEADER_REASONS.get(error.detail);
+    if (inHeader !== undefined) throw new Failure(`${couldNot}${inHeader}`, { cause: error });
     const words =
       error.context.request === 'block-status'
         ? `error while reading image metadata: ${requestReason(error)}`
