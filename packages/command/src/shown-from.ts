@@ -8,9 +8,12 @@ import { isAbsolute, sep } from 'node:path';
  * @param error what the reason is about
  */
 export function shownFrom(given: string, reason: string, error: unknown): string {
-  const here = `${process.cwd()}${sep}`;
   const path = given.replace(/^file:/, '');
-  if (isAbsolute(path) || given.includes(here) || namesFromRoot(error, here)) return reason;
+  if (isAbsolute(path)) return reason;
+  const directory = workingDirectory();
+  if (directory === undefined) return reason;
+  const here = `${directory}${sep}`;
+  if (given.includes(here) || namesFromRoot(error, here)) return reason;
   const short = reason.replaceAll(`'${here}`, "'");
   // A colon that is no protocol's is shown behind `./`.
   const isPlaced = path.startsWith('./') || (path !== given && /^[^:/]*:/.test(path));
@@ -21,4 +24,13 @@ export function shownFrom(given: string, reason: string, error: unknown): string
 function namesFromRoot(error: unknown, directory: string): boolean {
   if (!(error instanceof Error)) return false;
   return error.message.includes(`"${directory}`) || namesFromRoot(error.cause, directory);
+}
+
+/** Undefined once it is gone. */
+function workingDirectory(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined;
+  }
 }

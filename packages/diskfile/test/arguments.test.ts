@@ -53,6 +53,7 @@ const OPENING = {
   secrets: NO_SECRETS,
   gate: NO_GATE,
   backing: NO_FLAG,
+  asQemu: NO_FLAG,
   ...LIMITED,
   formats: NO_DRIVERS,
 };
@@ -65,6 +66,7 @@ const GRAPH = {
   gate: NO_GATE,
   backing: NO_FLAG,
   discards: NO_FLAG,
+  asQemu: NO_FLAG,
   temporary: NO_FLAG,
   objects: NO_OBJECT,
   ...LIMITED,
@@ -226,6 +228,7 @@ const FUNCTIONS: Readonly<Record<string, readonly Argument[]>> = {
   openGuest: [aDisk, options(GUEST)],
   parseByteSize: [text('1k')],
   parseDiskName: [text('name')],
+  parseNameWithOptions: [text('name'), graph],
   parseKeyval: [
     text('a=b'),
     { right: () => 'driver', wrong: NO_TEXT },

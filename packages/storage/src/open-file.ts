@@ -168,7 +168,13 @@ function* emptyFile({ fd }: OpenedFile, name: string): Step<void> {
 
 /** Joined only, not normalised: what `..` after a symbolic link means is for the host to say. */
 function absolutePath(path: string): string {
-  return isAbsolute(path) ? path : process.cwd() + sep + path;
+  if (isAbsolute(path)) return path;
+  try {
+    return process.cwd() + sep + path;
+  } catch {
+    // The directory is gone, and so is all that lay in it: the host says that of the path.
+    return path;
+  }
 }
 
 function refuseOtherKinds(

@@ -9,3 +9,5 @@ qemu-io "blkdebug::$T/none" -c quit
 for backing in "$T/none" none; do qemu-img create -q -f qcow2 -u -b "$backing" -F qcow2 below/over 1M
 for name in "$T/over" "file:$T/over" below/over ./below/over; do qemu-img map "$name"; qemu-io -c quit "$name"; done
 qemu-img commit below/over; qemu-img map --image-opts "driver=qcow2,file.filename=$T/over"; qemu-io -c "open -o file.filename=$T/over"; done
+echo "== where the working directory is gone"
+for line in "create -f qcow2 y 1M" "info x" "convert -f raw -O qcow2 $T/over y"; do mkdir gone; (cd gone; rmdir ../gone; qemu-img $line; qemu-io -c quit x); done

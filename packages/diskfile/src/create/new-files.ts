@@ -29,8 +29,8 @@ export class NewFiles {
   }
 
   *begin(path: string): Step<NewFile> {
-    if (this.#paths.has(resolve(path))) throw this.#namedTwice(path);
-    this.#paths.add(resolve(path));
+    if (this.#paths.has(fullPath(path))) throw this.#namedTwice(path);
+    this.#paths.add(fullPath(path));
     const file = yield* NewFile.create(path, this.#options);
     this.#files.push(file);
     return file;
@@ -66,7 +66,7 @@ export class NewFiles {
     }
     const path = this.#pathOf(filename);
     const isItself =
-      this.#paths.has(resolve(path)) ||
+      this.#paths.has(fullPath(path)) ||
       (image.replaced !== undefined && (yield* isSameFile(path, this.#path)));
     if (isItself) throw this.#namedTwice(filename);
   }
@@ -99,4 +99,13 @@ export class NewFiles {
 // eslint-disable-next-line require-yield
 function* storageOf({ storage }: NewFile): Step<Storage> {
   return storage;
+}
+
+/** As given where the working directory is gone: nothing is made there, so nothing is named twice. */
+function fullPath(path: string): string {
+  try {
+    return resolve(path);
+  } catch {
+    return path;
+  }
 }

@@ -4,7 +4,7 @@
  * knows; what is left over is refused.
  */
 import { DiskError } from '@diskfile/bytes';
-import { isJsonObject, type JsonObject, type JsonValue } from '@diskfile/core';
+import { describeValue, isJsonObject, type JsonObject, type JsonValue } from '@diskfile/core';
 import { parseByteSize } from './byte-size.ts';
 
 export type OptionValue = string | number | boolean | null;
@@ -218,4 +218,12 @@ function set(values: Map<string, OptionValue>, name: string, value: OptionValue)
 /** What a user has written and what cannot be. */
 export function invalid(message: string): DiskError {
   return new DiskError('invalid-argument', 'graph.options', message, { op: 'open' });
+}
+
+/** @throws DiskError `invalid-argument` for what is no graph, as plain JavaScript may pass it */
+export function checkGraph(given: unknown): void {
+  if (given instanceof BlockOptions) return;
+  const message = `graph is to be of the class BlockOptions, not ${describeValue(given)}`;
+  const hint = 'parseDiskName() and BlockOptions.of() make one.';
+  throw new DiskError('invalid-argument', 'argument.graph', message, { op: 'open', hint });
 }

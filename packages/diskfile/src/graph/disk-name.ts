@@ -4,7 +4,7 @@
  */
 import { DiskError } from '@diskfile/bytes';
 import { checkArgument, isJsonObject, parseLooseJson } from '@diskfile/core';
-import { BlockOptions, invalid } from './block-options.ts';
+import { BlockOptions, checkGraph, invalid } from './block-options.ts';
 
 const MAX_NESTING = 16;
 /** Drivers that name a file or device of the host and strip their own name from it. */
@@ -41,6 +41,7 @@ export function parseDiskName(name: string, driver?: string): BlockOptions {
  */
 export function parseNameWithOptions(name: string, given: BlockOptions): BlockOptions {
   checkArgument('open', 'name', name, 'text');
+  checkGraph(given);
   const options = name.startsWith('json:')
     ? parseJsonName(name.slice('json:'.length))
     : describedBy(name, given);

@@ -1,8 +1,6 @@
 /** Opening disks as QEMU's command lines describe them: `json:{…}`, `--image-opts`, filters. */
-import { DiskError } from '@diskfile/bytes';
 import {
   checkOptions,
-  describeValue,
   type DiskFile,
   type FormatDriver,
   type Limits,
@@ -16,7 +14,7 @@ import { hostGate, type HostGateOptions } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
 import { checkedLimits } from '../open/limits.ts';
 import type { Breakpoints } from './blkdebug/fault-script.ts';
-import { BlockOptions, invalid } from './block-options.ts';
+import { type BlockOptions, checkGraph, invalid } from './block-options.ts';
 import type { ImageFile } from './format-node.ts';
 import { GraphOpening } from './graph-opening.ts';
 import type { NodeAccess } from './node-options.ts';
@@ -118,7 +116,7 @@ const GRAPH_KINDS: OptionKinds<OpenGraphOptions> = {
 };
 
 function makeOpening(graph: BlockOptions, options: OpenGraphOptions): GraphOpening {
-  if (!(graph instanceof BlockOptions)) throw notAGraph(graph);
+  checkGraph(graph);
   checkOptions('open', options, GRAPH_KINDS);
   const { gate = {}, backing = true, objects = new UserObjects(), snapshot } = options;
   return new GraphOpening({
@@ -130,10 +128,4 @@ function makeOpening(graph: BlockOptions, options: OpenGraphOptions): GraphOpeni
     snapshot,
     asQemu: options.asQemu ?? false,
   });
-}
-
-function notAGraph(given: unknown): DiskError {
-  const message = `graph is to be of the class BlockOptions, not ${describeValue(given)}`;
-  const hint = 'parseDiskName() and BlockOptions.of() make one.';
-  return new DiskError('invalid-argument', 'argument.graph', message, { op: 'open', hint });
 }
