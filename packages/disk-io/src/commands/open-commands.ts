@@ -8,6 +8,7 @@ import { DEFAULT_REQUEST, openDisk, type OpenRequest } from '../shell/open-disk.
 import type { Session } from '../shell/session.ts';
 import { canReopen } from '../text/format-habits.ts';
 import { changeReason, openReason } from '../text/failure-words.ts';
+import { joinedOptions } from './joined-options.ts';
 import { NODE, refusalOf, trueChanges } from './reopen-refusal.ts';
 import { Options, UsageFault } from './request-arguments.ts';
 
@@ -189,10 +190,9 @@ interface Changes {
 async function reopen(session: Session, { options, changes, cache }: Changes): Promise<Outcome> {
   const { console, opened } = session;
   const { request } = opened!;
-  const merged = request.options.copy();
-  merged.add(changes);
+  const joined = joinedOptions(request.options, changes);
   const writable = options.has('w') || (request.writable && !options.has('r'));
-  const next = { ...request, options: merged, writable, cache: cache ?? request.cache };
+  const next = { ...request, options: joined, writable, cache: cache ?? request.cache };
   if (!(await session.close())) return 'failed';
   try {
     session.use({ disk: await openDisk(next, session.objects), request: next });

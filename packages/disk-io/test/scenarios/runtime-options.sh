@@ -15,3 +15,8 @@ held below; for f in qcow2 qed; do qemu-img create -f $f -b below -F qcow2 over;
 echo "== changing an image that is being written"
 qemu-img create -q -f qcow2 -b below -F qcow2 over
 held over; qemu-img rebase -u -b "" over; qemu-img commit over; qemu-img commit -b below over; qemu-img amend -o lazy_refcounts=on over; released
+echo "== what a reopen takes the place of"
+qemu-img create -q -f qcow2 t 64M
+io() { args=(); for l in "$@"; do args+=(-c "$l"); done; echo "> $*"; qemu-io "${args[@]}" -c "write 0 1k"; }
+io "open -o overlap-check=constant t" "reopen -o overlap-check.template=all" "reopen -o overlap-check=none" "reopen -o overlap-check=none,overlap-check.template=all"
+io "open -o cache-size=1M t" "reopen -o l2-cache-size=2M" "reopen -o refcount-cache-size=1M" "reopen -o cache-size=64k" "reopen -o l2-cache-size=2M,cache-size=1M"
