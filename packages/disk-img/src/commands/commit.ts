@@ -4,7 +4,7 @@ import { commitDiskFile, type CommitResult, DiskError } from 'diskfile';
 import { checkCache, CommandOptions } from '../arguments/options.ts';
 import { sizeArgument } from '../arguments/sizes.ts';
 import type { Outcome } from '../command.ts';
-import { chainTarget, inspect, isDetail } from '../images/chain-target.ts';
+import { chainTarget, inspect, isDetail, refuseOtherBacking } from '../images/chain-target.ts';
 import { fileSource, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
@@ -34,6 +34,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   let isCopying = false;
   try {
     if (backing === undefined) throw nothingBelow(filename, base);
+    refuseOtherBacking(program, source);
     const { target, options: how } = await chainTarget(program, source);
     result = await interruptible((signal) =>
       commitDiskFile(target, {

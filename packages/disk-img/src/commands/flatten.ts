@@ -2,7 +2,7 @@
 import { DiskError, flattenDiskFile } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
-import { chainTarget, inspect } from '../images/chain-target.ts';
+import { chainTarget, inspect, refuseOtherBacking } from '../images/chain-target.ts';
 import { imageSource } from '../images/image-source.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
@@ -16,6 +16,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   });
   const source = imageSource(options.theImage(), { format: options.value('f') });
   inspect(program, source);
+  refuseOtherBacking(program, source);
   const progress = new QemuProgress(program, options.has('p') && !options.has('q'));
   let isDone = false;
   try {

@@ -4,7 +4,7 @@ import { DiskError, type DiskFile, rebaseDiskFile } from 'diskfile';
 import { checkCache, checkSourceCache, CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
-import { chainTarget, inspect } from '../images/chain-target.ts';
+import { chainTarget, inspect, refuseOtherBacking } from '../images/chain-target.ts';
 import { type ImageSource, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openBelow } from '../images/open-below.ts';
 import { interruptible } from '../interrupts.ts';
@@ -63,6 +63,7 @@ async function rebase(
   { backing, backingFormat, isUnsafe, progress }: Rebase,
 ): Promise<void> {
   const { format } = inspect(program, source, { backing: !isUnsafe });
+  if (!isUnsafe) refuseOtherBacking(program, source);
   if (backingFormat !== undefined && !isKnownFormat(backingFormat)) {
     throw new Failure(`Invalid format name: '${backingFormat}'`);
   }

@@ -1,8 +1,9 @@
 /** What work on chains of images is told: the path of the image, or what options describe. */
+import { resolve } from 'node:path';
 import { type ChainOptions, DiskError, type DiskFile, openGraphFile, type Storage } from 'diskfile';
 import { Failure, type Program } from '../program.ts';
 import type { ImageSource } from './image-source.ts';
-import { OPEN_GATE, openImage, warnOfRaw } from './open-image.ts';
+import { OPEN_GATE, openImage, warnOfRaw, withDisk } from './open-image.ts';
 
 export interface ChainTarget {
   /** A path, or a storage that the work closes. */
@@ -53,6 +54,25 @@ export function inspect(
   } finally {
     disk.closeSync();
   }
+}
+
+/**
+ * Work on a chain goes by what its images name: options that lay another chain below would be passed
+ * over, and data would end in a file that nobody meant.
+ */
+export function refuseOtherBacking(program: Program, source: ImageSource): void {
+  const { filename, graph } = source;
+  if (graph === undefined) return;
+  const named = graph.copy();
+  if (named.takeBelow('backing.').isEmpty) return;
+  const filesOf = (each: ImageSource): string =>
+    withDisk(openImage(program, { source: each }), (disk) =>
+      JSON.stringify(disk.info().map(({ path }) => resolve(path))),
+    );
+  if (filesOf(source) === filesOf({ ...source, graph: named })) return;
+  throw new Failure(
+    `The options of '${filename}' give it another backing file than it names: change that first by rebase -u`,
+  );
 }
 
 /** A writer is in the way of the lock of writers, which the image itself would be opened with. */
