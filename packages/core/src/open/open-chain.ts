@@ -224,7 +224,9 @@ class ChainOpening {
       },
     };
     try {
-      if (context.writable && !driver.abilities.write) throw notWritable(driver.id);
+      // Those that can be made are written while they are new.
+      const isOnlyRead = !driver.abilities.write && driver.create === undefined;
+      if (context.writable && isOnlyRead) throw notWritable(driver.id);
       const image = yield* driver.open(context);
       if (!context.writable) return image;
       if (image.writer === undefined) throw notWritable(driver.id);

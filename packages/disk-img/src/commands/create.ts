@@ -196,7 +196,7 @@ function lookBelow(
   } catch (error) {
     throw refuse((error as Error).message, {
       tail: 'Could not open backing image.\n',
-      cause: error,
+      cause: (error as Error).cause,
     });
   }
   if (format !== undefined) return below;

@@ -110,8 +110,8 @@ function lookAtNewBacking(
   try {
     below = openBelow({ name: backing, format, above: path ?? '', objects });
   } catch (error) {
-    const reason = (error as Error).message;
-    throw new Failure(`Could not open new backing file '${backing}': ${reason}`, { cause: error });
+    const { message: reason, cause } = error as Error;
+    throw new Failure(`Could not open new backing file '${backing}': ${reason}`, { cause });
   }
   below.closeSync();
 }

@@ -16,7 +16,7 @@ export interface Below {
   readonly forceShare?: boolean;
 }
 
-/** @throws Error whose message is the bare reason why it cannot be opened */
+/** @throws Error whose message is the bare reason why it cannot be opened, and whose cause says it */
 export function openBelow({ name, format, above, objects, forceShare = false }: Below): DiskFile {
   const path = backingPath(above, name);
   try {

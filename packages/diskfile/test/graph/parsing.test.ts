@@ -80,7 +80,7 @@ describe('names of disks', () => {
   it.each([
     ['a/b', { 'file.driver': 'file', 'file.filename': 'a/b' }],
     ['./a:b', { 'file.driver': 'file', 'file.filename': './a:b' }],
-    ['file:a:b', { 'file.driver': 'file', 'file.filename': 'a:b' }],
+    ['file:a:b', { 'file.driver': 'file', 'file.filename': './a:b' }],
     ['file:///a', { 'file.driver': 'file', 'file.filename': '/a' }],
     ['null-co://', { 'file.driver': 'null-co' }],
     [
