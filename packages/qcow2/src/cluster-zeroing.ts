@@ -7,6 +7,8 @@ import type { ClusterTables, EntryChange } from './cluster-tables.ts';
 
 /** Zeros written at a time where the host cannot punch holes. */
 const ZERO_CHUNK_BYTES = 1024 * 1024;
+/** As much as QEMU writes at a time where its driver cannot zero. */
+const MAX_ZEROES_AS_DATA = 16 * 1024 * 1024;
 
 /** What zeroing has to know of the image beyond its tables. */
 export interface ZeroingContext {
@@ -57,7 +59,7 @@ function endOfWhole(
 
 /**
  * The bytes of a range's whole units when it begins or ends within a compressed cluster, and 0 when
- * it does not: as with QEMU, none of them is zeroed by the tables then.
+ * it does not: QEMU zeroes none of them by the tables then, or none of the first 16 MiB.
  */
 export function* unitsAsData(
   tables: ClusterTables,
@@ -65,7 +67,7 @@ export function* unitsAsData(
   lengthBytes: number,
 ): Step<number> {
   const { clusterBytes, unitBytes, metadata } = tables;
-  if (unitBytes === clusterBytes || guestOffset % unitBytes !== 0) return 0;
+  if (!metadata.asQemu || unitBytes === clusterBytes || guestOffset % unitBytes !== 0) return 0;
   const end = endOfWhole({ tables }, guestOffset + lengthBytes, unitBytes);
   const { sizeBytes } = metadata.header;
   if (end <= guestOffset) return 0;
@@ -73,7 +75,8 @@ export function* unitsAsData(
     if (edge % clusterBytes === 0 || edge > sizeBytes) continue;
     const slice = yield* metadata.tables.load(edge);
     if (slice === undefined || !tables.read(slice, edge).compressed) continue;
-    return Math.min(end, sizeBytes) - guestOffset;
+    const asData = Math.min(end, sizeBytes) - guestOffset;
+    return edge === end ? asData : Math.min(asData, MAX_ZEROES_AS_DATA);
   }
   return 0;
 }

@@ -51,6 +51,7 @@ export class VmdkWriter implements ImageWriter {
     return {
       ...inner,
       allocate: (guestOffset, hostLengths) => {
+        if (this.belowFault !== undefined) throw this.belowFault;
         this.#cidIsOld = true;
         return inner.allocate(guestOffset, hostLengths);
       },

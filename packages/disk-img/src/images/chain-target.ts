@@ -64,7 +64,9 @@ export function refuseOtherBacking(program: Program, source: ImageSource): void 
   const { filename, graph } = source;
   if (graph === undefined) return;
   const named = graph.copy();
-  if (named.takeBelow('backing.').isEmpty) return;
+  const isGiven = named.has('backing') || !named.takeBelow('backing.').isEmpty;
+  if (!isGiven) return;
+  named.take('backing');
   const filesOf = (each: ImageSource): string =>
     withDisk(openImage(program, { source: each }), (disk) =>
       JSON.stringify(disk.info().map(({ path }) => resolve(path))),

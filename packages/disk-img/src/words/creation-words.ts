@@ -21,6 +21,9 @@ const VERSION_REFUSALS: readonly (readonly [string, (text: string) => boolean, s
   ['refcount_bits', (text) => text !== '16', 'Different refcount widths than 16 bits require'],
 ];
 
+/** Errors of the host for which there can be no file of that name. */
+const BAD_PATHS: ReadonlySet<string> = new Set(['ENAMETOOLONG', 'ENOTDIR', 'ELOOP', 'EACCES']);
+
 export function creationWords(error: unknown, target: CreationTarget): string {
   if (!(error instanceof DiskError)) throw error;
   const { format, path, values } = target;
@@ -29,8 +32,8 @@ export function creationWords(error: unknown, target: CreationTarget): string {
     return `Parameter '${prefix}key-secret' is required for cipher`;
   }
   if (error.detail === 'create.too-large' || isTooLarge(error)) return tooLargeWords(target);
-  if (error.errno === 'ENAMETOOLONG') {
-    return `Could not create '${path}': ${hostErrorText('ENAMETOOLONG')}`;
+  if (error.errno !== undefined && BAD_PATHS.has(error.errno)) {
+    return `Could not create '${path}': ${hostErrorText(error.errno)}`;
   }
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
     return `Could not create '${path}': ${hostErrorText('EISDIR')}`;

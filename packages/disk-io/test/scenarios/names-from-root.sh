@@ -11,3 +11,6 @@ for name in "$T/over" "file:$T/over" below/over ./below/over; do qemu-img map "$
 qemu-img commit below/over; qemu-img map --image-opts "driver=qcow2,file.filename=$T/over"; qemu-io -c "open -o file.filename=$T/over"; done
 echo "== where the working directory is gone"
 for line in "create -f qcow2 y 1M" "info x" "convert -f raw -O qcow2 $T/over y"; do mkdir gone; (cd gone; rmdir ../gone; qemu-img $line; qemu-io -c quit x); done
+echo "== paths that cannot be"
+echo > flat; ln -s loop loop; truncate -s 64k raw
+qemu-img create -f qcow2 flat/x 1M; qemu-img create -f raw loop 1M; qemu-img convert -f raw -O qcow2 raw flat/x

@@ -11,3 +11,7 @@ qemu-img compare o.vmdk base.vmdk
 qemu-img map o.vmdk
 rm base.vmdk
 qemu-io -c 'read 0 64k' o.vmdk
+qemu-img create -q -f vmdk base.vmdk 4M
+qemu-img create -q -f vmdk -o subformat=streamOptimized -b base.vmdk -F vmdk stream.vmdk
+qemu-io -c 'write 0 64k' base.vmdk
+qemu-io -c 'write 0 64k' -c 'write -z 256k 64k' stream.vmdk

@@ -7,6 +7,7 @@ import {
   type ImageInfo,
   runAsync,
   runSync,
+  type Step,
   type ZeroOptions,
 } from '@diskfile/core';
 import { nextStatus } from '../chain/disk-steps.ts';
@@ -70,7 +71,7 @@ export class QuorumDisk extends MirroredDisk {
   ): Generator<BlockStatus> {
     const end = guestOffset + lengthBytes;
     for (let at = guestOffset; at < end;) {
-      const found = this.#copies.map((copy) => runSync(nextStatus(copy, at, end - at)));
+      const found = this.#copies.map((copy) => runSync(statusOfCopy(copy, at, end - at)));
       const status = commonStatus(found, at, end - at);
       yield status;
       at += status.lengthBytes;
@@ -83,7 +84,7 @@ export class QuorumDisk extends MirroredDisk {
   ): AsyncGenerator<BlockStatus> {
     const end = guestOffset + lengthBytes;
     for (let at = guestOffset; at < end;) {
-      const asked = this.#copies.map((copy) => runAsync(nextStatus(copy, at, end - at)));
+      const asked = this.#copies.map((copy) => runAsync(statusOfCopy(copy, at, end - at)));
       const status = commonStatus(await Promise.all(asked), at, end - at);
       yield status;
       at += status.lengthBytes;
@@ -220,6 +221,22 @@ export function isEqual(one: Uint8Array, other: Uint8Array): boolean {
 }
 
 /** Zeros are what all copies know to be zeros; where any has data, they have to be asked. */
+/** A copy that cannot tell has data, for all that is known: reading outvotes it. */
+function* statusOfCopy(copy: DiskFile, guestOffset: number, atMost: number): Step<BlockStatus> {
+  try {
+    return yield* nextStatus(copy, guestOffset, atMost);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    const place = {
+      guestOffset,
+      lengthBytes: atMost,
+      storageName: undefined,
+      hostOffset: undefined,
+    };
+    return { ...place, data: true, zero: false, allocated: true, depth: 0, compressed: false };
+  }
+}
+
 function commonStatus(
   found: readonly BlockStatus[],
   guestOffset: number,
