@@ -104,6 +104,15 @@ describe('disk-cat', () => {
     expect(stderr).toBe('141\n');
   });
 
+  it.each(['disk-cat', 'disk-ls'])(
+    'says in one line that help cannot be written: %s',
+    async (name) => {
+      const script = '"$@" --help > /dev/full; echo "$?" >&2';
+      const { stderr } = await shell(script, ['bash', process.execPath, commandPath(name)]);
+      expect(stderr).toMatch(/^disk-(?:cat|ls): Cannot write standard output: .*\n(?:.*\n)?1\n$/);
+    },
+  );
+
   it('dies of Ctrl-C without a word', async () => {
     const child = start('disk-cat', [GUEST, '/boot/sparse']);
     let stderr = '';

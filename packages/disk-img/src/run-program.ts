@@ -37,14 +37,18 @@ export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Com
 };
 
 export async function runProgram(program: Program, args: readonly string[]): Promise<number> {
+  let exitCode: number;
   try {
-    const exitCode = await dispatch(program, args);
+    exitCode = await dispatch(program, args);
+  } catch (error) {
+    exitCode = await exitCodeOf(program, error);
+    if (error instanceof BrokenPipe) return exitCode;
+  }
+  try {
     program.output.flush();
     return exitCode;
   } catch (error) {
-    const exitCode = await exitCodeOf(program, error);
-    if (!(error instanceof BrokenPipe)) program.output.flush();
-    return exitCode;
+    return await exitCodeOf(program, error);
   }
 }
 

@@ -42,6 +42,18 @@ describe('the command as a process', () => {
     expect([own.status, ours('check', '-f', 'raw', COMMAND).status]).toEqual([1, 63]);
   });
 
+  it('does not wait for the end of a pause that a rate makes', () => {
+    writeFileSync(join(scratch, 'noise'), randomBytes(16 * MIB));
+    const script = `timeout -s INT 2 ${join(bin, 'qemu-img')} convert -f raw -r 1k -O raw noise slow`;
+    const { signal, stdout } = spawnSync('bash', ['-c', `${script}; echo $?`], {
+      cwd: scratch,
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    expect([signal, stdout]).toEqual([null, '124\n']);
+    rmSync(join(scratch, 'noise'));
+  });
+
   it('waits for no pipe that is named as an image', () => {
     execFileSync('mkfifo', ['pipe'], { cwd: scratch });
     const how = { cwd: scratch, encoding: 'utf8', timeout: 30_000 } as const;
@@ -57,6 +69,8 @@ describe('the command as a process', () => {
     ours('create', '-q', '-f', 'qcow2', 'damaged', '1M');
     const into = { cwd: scratch, encoding: 'utf8', shell: '/bin/bash' } as const;
     const full = spawnSync(`${join(bin, 'qemu-img')} info damaged > /dev/full`, into);
+    const help = spawnSync(`${join(bin, 'qemu-img')} info --help > /dev/full`, into);
+    expect([help.status, help.stderr]).toEqual([full.status, full.stderr]);
     expect([full.status, full.stderr]).toEqual([
       1,
       'qemu-img: Cannot write standard output: no space is left\n',

@@ -1,4 +1,5 @@
 /** What every command line has in common, on top of commander. */
+import { Output } from '@diskfile/command';
 import { Command } from 'commander';
 
 /** Set when the commands are bundled. */
@@ -48,6 +49,13 @@ const EXIT_CODES = `Exit codes:
   130  ended by Ctrl-C
   141  the reader of the output went away`;
 
+/** Help and version. @throws BrokenPipe and DiskError as all other output does */
+function writeAtOnce(text: string): void {
+  const output = new Output();
+  output.text(text);
+  output.flush();
+}
+
 /** The parser of a command. It throws CommanderErrors and prints help, but never ends the process. */
 export function commandLine(shape: CommandShape): Command {
   const command = new Command(shape.name)
@@ -55,7 +63,7 @@ export function commandLine(shape: CommandShape): Command {
     .helpOption('--help', 'print this help')
     .version(`${shape.name} ${COMMAND_VERSION}`, '-V, --version', 'print the version')
     .exitOverride()
-    .configureOutput({ writeErr: () => undefined })
+    .configureOutput({ writeOut: writeAtOnce, writeErr: () => undefined })
     .configureHelp({ helpWidth: 100, optionDescription: ({ description }) => description });
   if (shape.usage !== undefined) command.usage(shape.usage);
   for (const { name, description } of shape.operands) command.argument(name, description);

@@ -169,7 +169,8 @@ class Copying {
     this.#run = new CopyRun(plan, disk, target, {
       outOfOrder: options.outOfOrder === true && order.image?.writer?.compression?.inOrder !== true,
       mayUnmap: options.sparseBytes !== 0,
-      rateLimit: bytesPerSecond === undefined ? undefined : new RateLimit(bytesPerSecond),
+      rateLimit:
+        bytesPerSecond === undefined ? undefined : new RateLimit(bytesPerSecond, options.signal),
       reached: (doneBytes, items) => {
         refuseAborted(options.signal, order.source.name);
         tell?.(doneBytes, items);

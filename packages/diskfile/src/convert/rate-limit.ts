@@ -1,4 +1,5 @@
 /** Keeps work from going faster than so many bytes a second. */
+import { setTimeout } from 'node:timers/promises';
 import type { HostCall } from '@diskfile/core';
 
 /** What an idle second or so may be caught up with. */
@@ -9,8 +10,12 @@ export class RateLimit {
   /** When all that was let pass would have been through at exactly that rate. */
   #paidUntil = 0;
 
-  constructor(bytesPerSecond: number) {
+  readonly #signal: AbortSignal | undefined;
+
+  /** @param signal ends waiting; what is let pass then is for others to stop */
+  constructor(bytesPerSecond: number, signal?: AbortSignal) {
     this.#bytesPerMillisecond = bytesPerSecond / 1000;
+    this.#signal = signal;
   }
 
   /** A call that returns when that many bytes more may pass. */
@@ -22,7 +27,11 @@ export class RateLimit {
       },
       run: async () => {
         const wait = this.#take(lengthBytes);
-        if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+        if (wait <= 0) return;
+        const signal = this.#signal;
+        await setTimeout(wait, undefined, { signal }).catch((error: unknown) => {
+          if (signal?.aborted !== true) throw error;
+        });
       },
     };
   }
