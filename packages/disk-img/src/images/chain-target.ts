@@ -63,10 +63,11 @@ export function inspect(
 export function refuseOtherBacking(program: Program, source: ImageSource): void {
   const { filename, graph } = source;
   if (graph === undefined) return;
+  const given = [...graph.entries()].map(([name]) => name);
+  const ofBacking = given.filter((name) => /^backing(\.|$)/.test(name) && !isOfKey(name));
+  if (ofBacking.length === 0) return;
   const named = graph.copy();
-  const isGiven = named.has('backing') || !named.takeBelow('backing.').isEmpty;
-  if (!isGiven) return;
-  named.take('backing');
+  for (const name of ofBacking) named.take(name);
   const filesOf = (each: ImageSource): string =>
     withDisk(openImage(program, { source: each }), (disk) =>
       JSON.stringify(disk.info().map(({ path }) => resolve(path))),
@@ -75,6 +76,11 @@ export function refuseOtherBacking(program: Program, source: ImageSource): void 
   throw new Failure(
     `The options of '${filename}' give it another backing file than it names: change that first by rebase -u`,
   );
+}
+
+/** Keys of images below stay: an encrypted one is opened with them, whoever names it. */
+function isOfKey(name: string): boolean {
+  return /\.(encrypt\.[^.]+|key-secret)$/.test(name);
 }
 
 /** A writer is in the way of the lock of writers, which the image itself would be opened with. */
