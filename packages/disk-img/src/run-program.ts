@@ -120,7 +120,8 @@ function ownOptions(program: Program, args: readonly string[]): readonly string[
 }
 
 async function help(program: Program, command?: string): Promise<number> {
-  const { helpText } = await import('./help.ts');
+  const { helpText } = await import('./help/help.ts');
+  if (program.isLookAlike) version(program);
   program.output.text(helpText(program, command));
   return 0;
 }

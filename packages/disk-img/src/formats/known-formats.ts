@@ -29,3 +29,15 @@ export function isKnownFormat(name: string): boolean {
   if (UNCREATABLE.has(name)) return true;
   return isFormat(name) || ALL_FORMATS.some(({ id }) => formatName(id) === name);
 }
+
+/** All that images and graphs can be opened with, by QEMU's names where it has one, in the order of the alphabet. */
+export const FORMAT_NAMES: readonly string[] = [
+  ...new Set([
+    ...UNCREATABLE,
+    'file',
+    'host_device',
+    ...ALL_FORMATS.map(({ id }) => formatName(id)),
+  ]),
+]
+  .filter((name) => name !== 'vvfat')
+  .toSorted();
