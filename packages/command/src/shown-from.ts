@@ -1,5 +1,6 @@
 /** Names of files in messages. */
 import { isAbsolute, sep } from 'node:path';
+import { workingDirectory } from './full-path.ts';
 
 /**
  * Whoever names an image from where he stands is told of the files beside it likewise; a name that he
@@ -24,13 +25,4 @@ export function shownFrom(given: string, reason: string, error: unknown): string
 function namesFromRoot(error: unknown, directory: string): boolean {
   if (!(error instanceof Error)) return false;
   return error.message.includes(`"${directory}`) || namesFromRoot(error.cause, directory);
-}
-
-/** Undefined once it is gone. */
-function workingDirectory(): string | undefined {
-  try {
-    return process.cwd();
-  } catch {
-    return undefined;
-  }
 }

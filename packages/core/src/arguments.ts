@@ -88,7 +88,8 @@ export function checkArgument(op: string, name: string, value: unknown, kind: Ar
 }
 
 /**
- * Checks the options that are given, and that those are which have to be.
+ * Checks the options that are given, that there are such options, and that those are given which
+ * have to be.
  * @param name what the caller calls the object; options of an option are named within it
  * @throws DiskError `invalid-argument` that names the option
  */
@@ -99,13 +100,42 @@ export function checkOptions<T extends object>(
   required: readonly (keyof T & string)[] = [],
   name = 'options',
 ): void {
-  checkArgument(op, name, options, 'object');
-  const prefix = name === 'options' ? '' : `${name}.`;
+  checkFields(op, options, kinds, required, name);
+  const known = Object.keys(kinds);
+  const unknown = Object.entries(options).find(
+    ([key, value]) => value !== undefined && !known.includes(key),
+  );
+  if (unknown === undefined) return;
+  // Misspelt, it would be passed over, and what it was to forbid would be done.
+  const key = fieldName(name, unknown[0]);
+  throw new DiskError('invalid-argument', `argument.${key}`, `There is no option ${quote(key)}`, {
+    op,
+    hint: `The options are: ${known.toSorted().join(', ')}.`,
+  });
+}
+
+/**
+ * Checks what is used of an object; it may have more.
+ * @param name what the caller calls the object; its fields are named within it
+ * @throws DiskError `invalid-argument` that names the field
+ */
+export function checkFields<T extends object>(
+  op: string,
+  object: T,
+  kinds: OptionKinds<T>,
+  required: readonly (keyof T & string)[],
+  name: string,
+): void {
+  checkArgument(op, name, object, 'object');
   for (const key of Object.keys(kinds) as (keyof T & string)[]) {
-    const value = options[key];
+    const value = object[key];
     if (value === undefined && !required.includes(key)) continue;
-    checkArgument(op, prefix + key, value, kinds[key]);
+    checkArgument(op, fieldName(name, key), value, kinds[key]);
   }
+}
+
+function fieldName(object: string, field: string): string {
+  return object === 'options' ? field : `${object}.${field}`;
 }
 
 /** @throws DiskError `invalid-argument`, for the path of a disk above all */

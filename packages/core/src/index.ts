@@ -60,6 +60,7 @@ export {
   type ArgumentKind,
   checkArgument,
   checkDisk,
+  checkFields,
   checkOptions,
   describeValue,
   type OptionKinds,

@@ -17,6 +17,8 @@ export interface FailureOptions {
   readonly tail?: string;
   /** The error that it is about, which may know what to try. */
   readonly cause?: unknown;
+  /** What to try, where the command knows better than the error. */
+  readonly hint?: string | undefined;
 }
 
 /** Ends the program. Each line is reported behind the program's name. */
@@ -28,10 +30,11 @@ export class Failure extends Error {
   readonly isUsage: boolean;
   /** Printed after the lines as it is. */
   readonly tail: string;
+  readonly hint: string | undefined;
 
   constructor(
     lines: string | readonly string[],
-    { exitCode = 1, isUsage = false, tail = '', cause }: FailureOptions = {},
+    { exitCode = 1, isUsage = false, tail = '', cause, hint }: FailureOptions = {},
   ) {
     super(typeof lines === 'string' ? lines : lines.join('\n'), {
       cause: cause instanceof Failure ? cause.cause : cause,
@@ -40,6 +43,7 @@ export class Failure extends Error {
     this.exitCode = exitCode;
     this.isUsage = isUsage;
     this.tail = tail;
+    this.hint = hint ?? hintOf(cause);
   }
 }
 
@@ -149,11 +153,10 @@ export class Program {
     return failure.exitCode;
   }
 
-  #failInWords({ lines, tail, cause, isUsage }: Failure): void {
+  #failInWords({ lines, tail, hint, isUsage }: Failure): void {
     for (const line of lines) this.#error(line);
     if (tail !== '') this.rawError(tail);
-    const hint = this.isLookAlike ? undefined : hintOf(cause);
-    if (hint !== undefined) this.#error(hint);
+    if (hint !== undefined && !this.isLookAlike) this.#error(hint);
     if (isUsage) this.rawError(`Try '${this.name} --help' for more information\n`);
   }
 

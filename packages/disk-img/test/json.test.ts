@@ -6,6 +6,9 @@ import { openDiskFileSync } from 'diskfile';
 import { Program } from '../src/program.ts';
 import { COMMANDS, runProgram } from '../src/run-program.ts';
 
+// The bundle has it from the package.
+Object.assign(globalThis, { COMMAND_VERSION: '0.0.0' });
+
 const scratch = mkdtempSync(join(tmpdir(), 'disk-img-json-'));
 let directory: string;
 beforeEach(() => {
@@ -210,7 +213,7 @@ describe('--output=json', () => {
 
   it.each(Object.keys(COMMANDS))('is told of by the help of %s', async (command) => {
     const { stdout } = await run('disk-img', `${command} --help`);
-    expect(stdout).toMatch(/^usage: disk-img .* \[--output=ofmt\] .*\n--output=json prints/);
+    expect(stdout).toMatch(/^usage: disk-img .* \[--output=ofmt\] .*\n[^]*\n--output=json prints/);
     const genuine = await run('qemu-img', '--help');
     const line = genuine.stdout.split('\n').find((each) => each.startsWith(`  ${command} `))!;
     expect(line.includes('--output')).toBe(/^ +(check|info|map|measure) /.test(line));
@@ -379,5 +382,28 @@ describe('a failure as JSON', () => {
       found[line] = (error as { detail?: string }).detail;
     }
     expect(found).toEqual(codes);
+  });
+
+  it('says what to try, as far as the command line shows it', async () => {
+    await prepare([IMAGE]);
+    const wrong = await failure('info -f vmdk ./a');
+    expect(wrong.error).toMatchObject({ hint: expect.stringContaining('no vmdk image') });
+    const same = await failure('convert -O qcow2 ./a ./a');
+    expect(same.error).toMatchObject({ hint: expect.stringContaining('another name') });
+  });
+});
+
+describe('for people', () => {
+  it('flatten says when there is nothing to do', async () => {
+    await prepare([IMAGE]);
+    expect((await run('disk-img', 'flatten ./a')).stdout).toBe(
+      'There is nothing below the image.\n',
+    );
+  });
+
+  it('fork warns of an image that it takes for a raw one', async () => {
+    writeFileSync(join(directory, 'r'), Buffer.alloc(65536));
+    const { stderr } = await run('disk-img', 'fork ./r ./base');
+    expect(stderr).toContain('probing guessed raw');
   });
 });

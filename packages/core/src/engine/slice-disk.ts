@@ -1,5 +1,5 @@
 /** A window onto a disk, itself a disk: what a partition is. */
-import { checkDisk, checkOptions, type OptionKinds } from '../arguments.ts';
+import { checkDisk, checkFields, type OptionKinds } from '../arguments.ts';
 import type { DiskCapabilities } from '../disk-capabilities.ts';
 import type {
   BatchOperation,
@@ -36,7 +36,7 @@ const SLICE_KINDS: OptionKinds<SliceOptions> = {
  */
 export function sliceDisk(disk: DiskFile, options: SliceOptions): DiskFile {
   checkDisk('slice', disk);
-  checkOptions('slice', options, SLICE_KINDS, ['startBytes', 'lengthBytes']);
+  checkFields('slice', options, SLICE_KINDS, ['startBytes', 'lengthBytes'], 'options');
   const { startBytes, lengthBytes, name = disk.name } = options;
   checkRange(disk, 'slice', startBytes, lengthBytes);
   return new SliceDisk(disk.tryClone(), startBytes, lengthBytes, name);

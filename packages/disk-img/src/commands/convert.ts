@@ -129,6 +129,10 @@ async function convert(
   }
 }
 
+function nameOf({ name }: DiskFile): string {
+  return name;
+}
+
 interface Work {
   readonly progress: QemuProgress;
   readonly signal: AbortSignal;
@@ -208,7 +212,7 @@ async function intoNew(
     return imageSource(target, { format });
   } catch (error) {
     removeSpoiled(program, { target, format }, error);
-    throw conversionWords(error, { target, format, values, list });
+    throw conversionWords(error, { target, format, values, list, sources: disks.map(nameOf) });
   }
 }
 
@@ -301,7 +305,8 @@ async function intoExisting(
     tellUnreadable(program, unreadable);
     return source;
   } catch (error) {
-    throw conversionWords(error, { target: name, format, values: new Map(), list: '' });
+    const sources = disks.map(nameOf);
+    throw conversionWords(error, { target: name, format, values: new Map(), list: '', sources });
   } finally {
     if (!isClosed) closeQuietly(target);
   }

@@ -115,7 +115,8 @@ async function copyBlocks(
       const reason = requestReason(error);
       throw new Failure(`error while reading from input image file: ${reason}`, { cause: error });
     }
-    const purpose = { while: 'creating output image', values: new Map(), list: '' };
+    const sources = [disk.name];
+    const purpose = { while: 'creating output image', values: new Map(), list: '', sources };
     throw conversionWords(error, { target: output!, format, ...purpose });
   } finally {
     progress.finish(isDone);

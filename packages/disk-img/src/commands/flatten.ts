@@ -15,7 +15,10 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
     long: { format: 'f:' },
   });
   const source = imageSource(options.theImage(), { format: options.value('f') });
-  inspect(program, source);
+  if (inspect(program, source).backing === undefined) {
+    if (!options.has('q')) program.remark('There is nothing below the image.');
+    return source;
+  }
   refuseOtherBacking(program, source);
   const progress = new QemuProgress(program, options.has('p') && !options.has('q'));
   let isDone = false;

@@ -2,7 +2,8 @@
 import { DiskError, forkDiskFileSync } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
-import { fileSource } from '../images/image-source.ts';
+import { inspect } from '../images/chain-target.ts';
+import { fileSource, imageSource } from '../images/image-source.ts';
 import { OPEN_GATE } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
@@ -17,6 +18,7 @@ export function run(program: Program, args: readonly string[]): Outcome {
     throw usage('Expecting an image, a name for it as the base, and perhaps one for a clone');
   }
   const format = options.value('f');
+  inspect(program, imageSource(filename!, { format }), { backing: false });
   try {
     forkDiskFileSync(filename!, {
       base,

@@ -1,5 +1,5 @@
 /** `map`: which bytes of the disk lie where. */
-import { formatName, requestReason } from '@diskfile/command';
+import { formatName, fullPath, requestReason } from '@diskfile/command';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { type BlockStatus, DiskError, type DiskFile, type ImageInfo } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
@@ -124,7 +124,7 @@ function mappedImages(disk: DiskFile, filename: string): MappedImage[] {
       isFlat: isFlat(info),
       isEncrypted: info.details['encryption'] !== undefined,
       directory,
-      fullDirectory: `${resolve(directory)}/`,
+      fullDirectory: `${fullPath(directory)}/`,
     };
     if (info.backing !== undefined) path = shownName(backingPath(path, info.backing.name));
     return image;

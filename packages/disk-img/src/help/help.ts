@@ -6,7 +6,6 @@ import { type CommandSyntax, SYNTAX } from './syntax.ts';
 
 /** What a document of JSON holds by default. */
 const OF_IMAGES = "what 'info' tells of the image as it is then";
-const OWN_COMMANDS: ReadonlySet<string> = new Set(['diff', 'digest', 'flatten', 'fork']);
 
 /** An option that qemu-img has for some commands only. */
 const OUTPUT = '[--output=ofmt] ';
@@ -61,7 +60,7 @@ function commandHelp(name: string, command: string): string {
 }
 
 function asQemu(command: string, syntax: string): string {
-  return QEMU_OUTPUTS.has(command) || OWN_COMMANDS.has(command)
+  return QEMU_OUTPUTS.has(command)
     ? syntax
     : syntax.replace(OUTPUT, '').replace(' [--skip-broken-bitmaps]', '');
 }

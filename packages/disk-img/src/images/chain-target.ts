@@ -1,5 +1,5 @@
 /** What work on chains of images is told: the path of the image, or what options describe. */
-import { resolve } from 'node:path';
+import { fullPath } from '@diskfile/command';
 import { type ChainOptions, DiskError, type DiskFile, openGraphFile, type Storage } from 'diskfile';
 import { Failure, type Program } from '../program.ts';
 import type { ImageSource } from './image-source.ts';
@@ -70,7 +70,7 @@ export function refuseOtherBacking(program: Program, source: ImageSource): void 
   for (const name of ofBacking) named.take(name);
   const filesOf = (each: ImageSource): string =>
     withDisk(openImage(program, { source: each }), (disk) =>
-      JSON.stringify(disk.info().map(({ path }) => resolve(path))),
+      JSON.stringify(disk.info().map(({ path }) => fullPath(path))),
     );
   if (filesOf(source) === filesOf({ ...source, graph: named })) return;
   throw new Failure(

@@ -14,12 +14,14 @@ export interface ConversionTarget {
   readonly list: string;
   /** What the image is made for. */
   readonly while?: string;
+  /** Names of what is read. */
+  readonly sources: readonly string[];
 }
 
 /** @throws what is no failure of a disk, and what a signal made of it */
 export function conversionWords(
   error: unknown,
-  { target, format, values, while: purpose = `converting ${format}` }: ConversionTarget,
+  { target, format, values, sources, while: purpose = `converting ${format}` }: ConversionTarget,
 ): Failure {
   if (error instanceof Failure) return error;
   if (!(error instanceof DiskError) || error.code === 'aborted') throw error;
@@ -30,8 +32,10 @@ export function conversionWords(
   }
   if (error.detail === 'graph.protocol') return new Failure(error.message, { cause: error });
   if (error.detail === 'storage.locked') {
+    const isSource = sources.includes(error.context.path ?? target);
     return new Failure(`${target}: error while ${purpose}: ${wordsOfWriting(error)}`, {
       cause: error,
+      hint: isSource ? 'It is what is read: give the new image another name.' : undefined,
     });
   }
   const { request, guestOffset } = error.context;

@@ -1,17 +1,29 @@
 /** Images that cannot be opened, and why. */
 import { shownFrom } from '@diskfile/command';
-import type { DiskError } from 'diskfile';
+import { DiskError } from 'diskfile';
 import { Failure } from '../program.ts';
 import { wordsOf, wordsOfWriting } from './disk-words.ts';
 
 /** @throws what is no error of a disk */
 export function openFailure(
-  { filename }: { readonly filename: string },
+  { filename, format }: { readonly filename: string; readonly format?: string | undefined },
   error: unknown,
   { exitCode = 1, writable = false }: { exitCode?: number | undefined; writable?: boolean } = {},
 ): Failure {
   const reason = shownFrom(filename, openReason(error, writable), error);
-  return new Failure(`Could not open '${filename}': ${reason}`, { exitCode, cause: error });
+  return new Failure(`Could not open '${filename}': ${reason}`, {
+    exitCode,
+    cause: error,
+    hint: isDamaged(error) && format !== undefined ? formatHint(format) : undefined,
+  });
+}
+
+function isDamaged(error: unknown): boolean {
+  return error instanceof DiskError && error.code === 'corrupt' && (error.context.depth ?? 0) === 0;
+}
+
+function formatHint(format: string): string {
+  return `Perhaps it is no ${format} image: without that format the one that it has is found out.`;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What a new image is to be. */
 import {
-  checkOptions,
+  checkFields,
   type FormatDriver,
   type Limits,
   type OpenGate,
@@ -66,5 +66,5 @@ export const CREATING_KINDS: OptionKinds<CreateDiskFileOptions> = {
 /** @throws DiskError `invalid-argument` unless it is left out, or has a name */
 export function checkBacking(op: string, backing: CreateDiskFileOptions['backing']): void {
   if (backing === undefined) return;
-  checkOptions(op, backing, { name: 'text', format: 'text' }, ['name'], 'backing');
+  checkFields(op, backing, { name: 'text', format: 'text' }, ['name'], 'backing');
 }

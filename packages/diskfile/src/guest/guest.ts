@@ -2,6 +2,7 @@
 import { DiskError } from '@diskfile/bytes';
 import {
   checkDisk,
+  checkFields,
   checkOptions,
   type DiskFile,
   type DiskWarning,
@@ -103,10 +104,11 @@ const MOUNT_KINDS: OptionKinds<MountChoice> = { device: 'text', path: 'text' };
 function* guestStep(disk: DiskFile, options: OpenGuestOptions): Step<Guest> {
   checkDisk('guest', disk);
   checkOptions('guest', options, { ...FILE_SYSTEM_KINDS, mounts: 'list' });
-  for (const mount of options.mounts ?? []) {
-    checkOptions('guest', mount, MOUNT_KINDS, ['device'], 'mounts[]');
+  const { mounts = [], ...fileSystemOptions } = options;
+  for (const mount of mounts) {
+    checkFields('guest', mount, MOUNT_KINDS, ['device'], 'mounts[]');
   }
-  const { devices, warnings } = yield* devicesStep(disk, options);
+  const { devices, warnings } = yield* devicesStep(disk, fileSystemOptions);
   try {
     const parts =
       options.mounts === undefined

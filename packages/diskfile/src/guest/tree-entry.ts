@@ -3,7 +3,7 @@
  * a damaged directory holds one name twice.
  */
 import { DiskError } from '@diskfile/bytes';
-import { checkOptions, FileHandle, type Limits, type Step, type TreeEntry } from '@diskfile/core';
+import { checkFields, FileHandle, type Limits, type Step, type TreeEntry } from '@diskfile/core';
 import { checkedLimits } from '../open/limits.ts';
 
 /** Opens a regular file. @throws DiskError `invalid-argument` for anything else */
@@ -33,7 +33,13 @@ export function entryXattrs(entry: TreeEntry): Step<ReadonlyMap<string, Uint8Arr
 }
 
 function checkEntry(op: string, entry: TreeEntry): void {
-  checkOptions(op, entry, { path: 'text', stats: 'object', mount: 'object' }, ['stats', 'mount']);
+  checkFields(
+    op,
+    entry,
+    { path: 'text', stats: 'object', mount: 'object' },
+    ['stats', 'mount'],
+    'entry',
+  );
 }
 
 function* located<T>({ path }: TreeEntry, op: string, step: Step<T>): Step<T> {

@@ -1,5 +1,5 @@
 /** The reference of an image to the one below it. */
-import { checkOptions, type OptionKinds } from '../../arguments.ts';
+import { checkFields, type OptionKinds } from '../../arguments.ts';
 import type { DiskBacking } from '../../disk-capabilities.ts';
 import type { BackingWriter } from '../../format/writer-capabilities.ts';
 import type { BackingReference } from '../../open/reference.ts';
@@ -33,8 +33,7 @@ export class Backing implements DiskBacking {
   }
 
   *#setReference(backing: BackingReference | undefined): Step<void> {
-    if (backing !== undefined)
-      checkOptions('rebase', backing, REFERENCE_KINDS, ['name'], 'backing');
+    if (backing !== undefined) checkFields('rebase', backing, REFERENCE_KINDS, ['name'], 'backing');
     yield* this.#change('rebase', (writer) => writer.setBacking(backing));
   }
 

@@ -1,6 +1,6 @@
 /** The persistent dirty bitmaps of a disk. */
 import { DiskError } from '@diskfile/bytes';
-import { checkArgument, checkOptions } from '../../arguments.ts';
+import { checkArgument, checkFields, checkOptions } from '../../arguments.ts';
 import type { BitmapOptions, DiskBitmaps } from '../../disk-capabilities.ts';
 import type { BitmapInfo } from '../../format/snapshot-info.ts';
 import type { BitmapWriter, DirtyGuestRange } from '../../format/writer-capabilities.ts';
@@ -102,7 +102,7 @@ export class Bitmaps implements DiskBitmaps {
     const { sizeBytes } = this.#target.image;
     checkArgument('bitmap mark', 'ranges', ranges, 'iterable');
     for (const range of ranges) {
-      checkOptions('bitmap mark', range, RANGE_KINDS, ['guestOffset', 'lengthBytes'], 'ranges[]');
+      checkFields('bitmap mark', range, RANGE_KINDS, ['guestOffset', 'lengthBytes'], 'ranges[]');
       const { guestOffset, lengthBytes } = range;
       const isWithin =
         guestOffset >= 0 && lengthBytes > 0 && guestOffset + lengthBytes <= sizeBytes;
