@@ -3,14 +3,16 @@ import { LineInput } from './line-input.ts';
 import { runLine } from './run-line.ts';
 import type { Session } from './session.ts';
 
-/** @returns whether all of them went well */
+/**
+ * Requests under way go on where a command waits for the host, and not between two of them.
+ * @returns whether all of them went well
+ */
 export async function runCommands(session: Session, lines: readonly string[]): Promise<boolean> {
   let succeeded = true;
   for (const line of lines) {
     const outcome = await runLine(session, line);
     if (outcome === 'quit') break;
     succeeded &&= outcome === 'done';
-    await letOthersGoOn(session);
   }
   return succeeded;
 }
