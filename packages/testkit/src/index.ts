@@ -75,6 +75,7 @@ export { blockWorkloads, randomWorkload } from './crash/block-workloads.ts';
 export { QCOW2_WORKLOADS } from './crash/qcow2-workloads.ts';
 export {
   ALL_WORKLOADS,
+  AS_QEMU_WORKLOADS,
   PARALLELS_WORKLOADS,
   QCOW_WORKLOADS,
   QED_WORKLOADS,

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import {
+  AS_QEMU_WORKLOADS,
   QCOW2_WORKLOADS,
   runCrashes,
   StorageWrapper,
@@ -9,28 +10,30 @@ import {
 
 /** A sample; `npm run crash` tries many more. */
 const STATES_PER_POINT = Number(process.env['CRASH_STATES'] ?? 8);
+const WORKLOADS = [
+  ...QCOW2_WORKLOADS,
+  // Those in which something is done otherwise.
+  ...AS_QEMU_WORKLOADS.filter(({ name }) => /^(zeros|discarded|lazy|snapshots|random)/.test(name)),
+];
 const SEED = Number(process.env['CRASH_SEED'] ?? 1);
 
 describe('whenever the power goes, all that was flushed is there, and the image is whole', () => {
   const totals = { points: 0, states: 0, distinct: 0 };
   const options = { statesPerPoint: STATES_PER_POINT, seed: SEED };
 
-  it.each(QCOW2_WORKLOADS.map((workload) => [workload.name, workload] as const))(
-    '%s',
-    (_, workload) => {
-      const { points, states, distinct, violations } = runCrashes(workload, options);
-      totals.points += points;
-      totals.states += states;
-      totals.distinct += distinct;
-      expect(violations).toEqual([]);
-      expect(points).toBeGreaterThan(8);
-    },
-  );
+  it.each(WORKLOADS.map((workload) => [workload.name, workload] as const))('%s', (_, workload) => {
+    const { points, states, distinct, violations } = runCrashes(workload, options);
+    totals.points += points;
+    totals.states += states;
+    totals.distinct += distinct;
+    expect(violations).toEqual([]);
+    expect(points).toBeGreaterThan(8);
+  });
 
   afterAll(() => {
     const { points, states, distinct } = totals;
     process.stdout.write(
-      `crash, seed ${SEED}: ${QCOW2_WORKLOADS.length} workloads, ${points} points, ` +
+      `crash, seed ${SEED}: ${WORKLOADS.length} workloads, ${points} points, ` +
         `${states} states (${distinct} distinct)\n`,
     );
   });

@@ -46,6 +46,18 @@ export const VMDK_WORKLOADS: readonly Workload[] = [
   unevenVmdkSubject(SMALL_BLOCK_BYTES),
 ].flatMap(thorough);
 
+/**
+ * What is done otherwise where an image is opened to be worked on as by QEMU. That refuses to write
+ * compressed data over other data, so nothing is compressed.
+ */
+export const AS_QEMU_WORKLOADS: readonly Workload[] = QCOW2_WORKLOADS.filter(
+  ({ operations }) => !operations.some(({ kind }) => kind === 'write compressed'),
+).map((workload) => ({
+  ...workload,
+  name: `${workload.name}, as QEMU`,
+  subject: workload.subject.asQemu!(),
+}));
+
 /** Images as large as programs make them, for long runs. */
 const LARGE_WORKLOADS: readonly Workload[] = [...vdiSubjects(), ...vhdSubjects(), ...vhdxSubjects()]
   .filter(({ name }) => /^(vdi|vhd) (dynamic|differencing)$|^vhdx .* 2 MiB/.test(name))
@@ -53,6 +65,7 @@ const LARGE_WORKLOADS: readonly Workload[] = [...vdiSubjects(), ...vhdSubjects()
 
 export const ALL_WORKLOADS: readonly Workload[] = [
   ...QCOW2_WORKLOADS,
+  ...AS_QEMU_WORKLOADS,
   ...VDI_WORKLOADS,
   ...VHD_WORKLOADS,
   ...VHDX_WORKLOADS,

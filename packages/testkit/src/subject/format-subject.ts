@@ -35,6 +35,8 @@ export interface FormatSubjectOptions {
   /** Lays out what the driver does not: a fresh image. What lies below it is there. */
   readonly build?: (files: SubjectFiles) => Uint8Array;
   readonly limits?: Partial<Limits>;
+  /** Whether it is written in QEMU's ways, see `OpenDiskFileOptions`. */
+  readonly asQemu?: boolean;
   /** Looks at the tables, with nothing of the format's own package. */
   readonly verify: (files: SubjectFiles) => Verdict;
 }
@@ -56,6 +58,7 @@ export class FormatSubject implements Subject {
   readonly growsOnly: boolean;
   readonly mayCreateBitmaps: boolean;
   readonly backing: Uint8Array | undefined;
+  readonly #given: FormatSubjectOptions;
   readonly #driver: FormatDriver;
   readonly #backingImage: BackingImage;
   readonly #build: ((files: SubjectFiles) => Uint8Array) | undefined;
@@ -63,6 +66,7 @@ export class FormatSubject implements Subject {
   readonly #verify: (files: SubjectFiles) => Verdict;
 
   constructor(given: FormatSubjectOptions) {
+    this.#given = given;
     this.name = given.name;
     this.format = given.format;
     this.options = given.options ?? {};
@@ -77,6 +81,10 @@ export class FormatSubject implements Subject {
     this.#build = given.build;
     this.#limits = given.limits ?? {};
     this.#verify = given.verify;
+  }
+
+  asQemu(): FormatSubject {
+    return new FormatSubject({ ...this.#given, name: `${this.name}, as QEMU`, asQemu: true });
   }
 
   create(): SubjectFiles {
@@ -132,6 +140,7 @@ export class FormatSubject implements Subject {
       format: this.format,
       readOnly,
       gate: files.gate,
+      asQemu: this.#given.asQemu ?? false,
       limits: { ...this.#limits, ...limits },
       ...(snapshot === undefined ? {} : { snapshot }),
     });

@@ -40,6 +40,8 @@ export interface Subject {
   readonly mayCreateBitmaps: boolean;
   /** What lies below the image; undefined when it stands alone. */
   readonly backing: Uint8Array | undefined;
+  /** The same, written in QEMU's ways. */
+  asQemu?(): Subject;
   /** A fresh image and everything that it names, in memory. */
   create(): SubjectFiles;
   open(files: SubjectFiles, options?: OpenSubjectOptions): DiskFile;
