@@ -1,4 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
@@ -394,6 +401,23 @@ describe('a failure as JSON', () => {
 });
 
 describe('for people', () => {
+  it('digest says where an image cannot be read', async () => {
+    await prepare([IMAGE]);
+    writeFileSync(join(directory, 'r'), Buffer.alloc(1 << 20, 'abc'));
+    await prepare(['convert -f raw -O qcow2 -c ./r ./c']);
+    truncateSync(join(directory, 'c'), 5 * 65536 + 100);
+    const { code, stderr } = await run('disk-img', 'digest ./c');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^disk-img: error while reading '.*c' near byte 0 of the disk: /);
+  });
+
+  it('diff says which disk has no files', async () => {
+    await prepare([IMAGE]);
+    const { code, stderr } = await run('disk-img', 'diff --files ./a ./a');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^disk-img: Could not list the files of '.*a': .*\n.*Without '--files'/);
+  });
+
   it('flatten says when there is nothing to do', async () => {
     await prepare([IMAGE]);
     expect((await run('disk-img', 'flatten ./a')).stdout).toBe(

@@ -60,7 +60,7 @@ async function diff(program: Program, args: readonly string[]): Promise<number> 
     }
     const [first, second] = disks;
     const count = options.has('files')
-      ? listFiles(new List(program, form), first!, second!)
+      ? listFiles(new List(program, form), first!, second!, names)
       : await listRanges(
           new List(program, { ...form, heading: HEADING }),
           first!,
@@ -92,10 +92,15 @@ async function listRanges(
   return list.count;
 }
 
-function listFiles(list: List, first: DiskFile, second: DiskFile): number {
-  const one = filesOf(first);
+function listFiles(
+  list: List,
+  first: DiskFile,
+  second: DiskFile,
+  names: readonly string[],
+): number {
+  const one = filesOf(first, names[0]!);
   try {
-    const other = filesOf(second);
+    const other = filesOf(second, names[1]!);
     try {
       for (const difference of fileDifferencesSync(one, other)) {
         list.add({ ...difference }, fileLine(difference));
@@ -111,12 +116,21 @@ function listFiles(list: List, first: DiskFile, second: DiskFile): number {
 }
 
 /** Those of the guest, or of the filesystem that fills the disk. */
-function filesOf(disk: DiskFile): FileSystem {
+function filesOf(disk: DiskFile, filename: string): FileSystem {
   try {
     return openGuestSync(disk).fileSystem;
   } catch (error) {
     if (!(error instanceof DiskError) || error.detail !== 'guest.no-root') throw error;
+  }
+  try {
     return openFileSystemSync(disk);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    throw new Failure(`Could not list the files of '${filename}': ${wordsOf(error)}`, {
+      exitCode: EXIT_TROUBLE,
+      cause: error,
+      hint: "Without '--files' the bytes of the disks are compared.",
+    });
   }
 }
 

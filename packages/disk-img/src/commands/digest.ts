@@ -1,12 +1,13 @@
 /** `digest`: a hash of what a disk holds, equal for equal disks whatever their format. */
 import { jsonText } from '@diskfile/command';
-import { digest } from 'diskfile';
+import { digest, DiskError } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
-import type { Program } from '../program.ts';
+import { Failure, type Program } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
+import { wordsOf } from '../words/disk-words.ts';
 
 export async function run(program: Program, args: readonly string[]): Promise<number> {
   const options = new CommandOptions(program, 'digest', args, {
@@ -32,9 +33,20 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
     const value = await interruptible((signal) => digest(disk, { signal, onProgress }));
     isDone = true;
     program.line(isJson ? jsonText({ filename, digest: value }) : `${value}  ${filename}`);
+  } catch (error) {
+    throw readingFailure(error, filename);
   } finally {
     progress.finish(isDone);
     await disk.close();
   }
   return 0;
+}
+
+function readingFailure(error: unknown, filename: string): unknown {
+  if (!(error instanceof DiskError) || error.code === 'aborted') return error;
+  const { offset } = error.context;
+  const where = offset === undefined ? '' : ` near byte ${offset} of the disk`;
+  return new Failure(`error while reading '${filename}'${where}: ${wordsOf(error)}`, {
+    cause: error,
+  });
 }
