@@ -36,7 +36,7 @@ export interface DiskErrorContext {
   /** Byte offset within `path` (or within the guest disk for `layer: 'guest'`). */
   offset?: number;
   /** What was asked of a disk, where work over whole disks came to nothing by it. */
-  request?: 'read' | 'block-status';
+  request?: 'read' | 'write' | 'block-status';
   /** Byte offset within that disk at which the range asked for begins. */
   guestOffset?: number;
   /** Number of that disk among those that the work is about, from 0. */

@@ -112,8 +112,10 @@ async function copyBlocks(
     isDone = true;
   } catch (error) {
     if (error instanceof DiskError && error.context.request !== undefined) {
+      const isWrite = error.context.request === 'write';
+      const what = isWrite ? 'writing to output' : 'reading from input';
       const reason = requestReason(error);
-      throw new Failure(`error while reading from input image file: ${reason}`, { cause: error });
+      throw new Failure(`error while ${what} image file: ${reason}`, { cause: error });
     }
     const sources = [disk.name];
     const purpose = { while: 'creating output image', values: new Map(), list: '', sources };

@@ -18,6 +18,12 @@ export interface ConversionTarget {
   readonly sources: readonly string[];
 }
 
+const ASKED = {
+  read: 'reading at byte',
+  write: 'writing at byte',
+  'block-status': 'reading block status at offset',
+} as const;
+
 /** @throws what is no failure of a disk, and what a signal made of it */
 export function conversionWords(
   error: unknown,
@@ -39,9 +45,9 @@ export function conversionWords(
     });
   }
   const { request, guestOffset } = error.context;
-  if (request !== undefined && error.code !== 'unsupported') {
-    const what = request === 'read' ? 'at byte' : 'block status at offset';
-    const words = `error while reading ${what} ${guestOffset ?? 0}: ${requestReason(error)}`;
+  const isOverwrite = error.detail === 'qcow2.compressed-overwrite';
+  if (request !== undefined && error.code !== 'unsupported' && !isOverwrite) {
+    const words = `error while ${ASKED[request]} ${guestOffset ?? 0}: ${requestReason(error)}`;
     return new Failure(words, { cause: error });
   }
   if (depth > 0 || error.detail === 'gate.not-found') {
@@ -49,7 +55,7 @@ export function conversionWords(
     const words = shownFrom(target, `${prefix}${openReason(error)}`, error);
     return new Failure(`Could not open '${target}': ${words}`, { cause: error });
   }
-  if (error.code === 'no-space' || error.detail === 'qcow2.compressed-overwrite') {
+  if (error.code === 'no-space' || isOverwrite) {
     return new Failure(`error while writing at byte ${offset ?? 0}: ${reason}`, { cause: error });
   }
   if (op === 'read' && error.code !== 'invalid-argument') {

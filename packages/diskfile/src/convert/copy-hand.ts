@@ -49,6 +49,9 @@ export function framedBytes(frame: UnitFrame | undefined, encodedBytes: number):
     : alignUp(frame.headerBytes + encodedBytes, frame.alignmentBytes);
 }
 
+/** What is asked of a disk at once, as by QEMU: a failure then names the place that it names. */
+export const REQUEST_BYTES = 2 * 1024 * 1024;
+
 /** Ranges of data as pairs: guest offset in the target, length. */
 export type GuestRanges = Float64Array;
 
@@ -167,10 +170,14 @@ export class LocalHand implements CopyHand {
     const calls: HostCall[] = [];
     let filled = 0;
     for (let at = 0; at < ranges.length; at += 2) {
-      const guestOffset = ranges[at]!;
-      const bytes = this.#buffer.subarray(filled, filled + ranges[at + 1]!);
-      calls.push(stepCall(() => this.#readRange(bytes, guestOffset, unreadable)));
-      filled += bytes.length;
+      const lengthBytes = ranges[at + 1]!;
+      for (let done = 0; done < lengthBytes; done += REQUEST_BYTES) {
+        const guestOffset = ranges[at]! + done;
+        const end = filled + Math.min(REQUEST_BYTES, lengthBytes - done);
+        const bytes = this.#buffer.subarray(filled, end);
+        calls.push(stepCall(() => this.#readRange(bytes, guestOffset, unreadable)));
+        filled = end;
+      }
     }
     yield calls.length === 1 ? calls[0]! : new ParallelCalls(calls);
     return unreadable;

@@ -4,7 +4,15 @@
  * the target is laid out as if one job had been done after the other.
  */
 import { setImmediate } from 'node:timers/promises';
-import { type DiskFile, type HostCall, ParallelCalls, type Step, stepCall } from '@diskfile/core';
+import {
+  type DiskFile,
+  hostCall,
+  type HostCall,
+  ParallelCalls,
+  type Step,
+  stepCall,
+} from '@diskfile/core';
+import { asking } from '../chain/failed-request.ts';
 import type { CopyHand, GuestRanges } from './copy-hand.ts';
 import type { CopyItem, CopyJob, CopyPlan } from './copy-plan.ts';
 import type { CopyTarget } from './copy-target.ts';
@@ -123,7 +131,8 @@ export class CopyRun {
     const ranges = dataRanges(job.items);
     if (flat !== undefined) {
       if (ranges.length > 0) {
-        this.unreadable.push(...(yield* hand.prepareAndStore(ranges, flat)));
+        const stored = writing(ranges, hand.prepareAndStore(ranges, flat));
+        this.unreadable.push(...(yield* stored));
       }
       for (const item of job.items) if (item.kind === 'zero') yield* this.#makeZero(item);
       return;
@@ -131,11 +140,11 @@ export class CopyRun {
     const prepared = ranges.length > 0 ? yield* hand.prepare(ranges) : undefined;
     yield this.#placing.enter(this.#options.outOfOrder ? this.#placed++ : ticket);
     for (const item of job.items) if (item.kind === 'zero') yield* this.#makeZero(item);
-    const plan = prepared && (yield* this.#target.place(prepared, ranges));
-    if (plan !== undefined && this.#target.storesInOrder) yield* hand.store(plan);
+    const plan = prepared && (yield* writing(ranges, this.#target.place(prepared, ranges)));
+    if (plan !== undefined && this.#target.storesInOrder) yield* writing(ranges, hand.store(plan));
     this.#placing.leave();
     if (prepared !== undefined) this.unreadable.push(...prepared.unreadable);
-    if (plan !== undefined && !this.#target.storesInOrder) yield* hand.store(plan);
+    if (plan !== undefined && !this.#target.storesInOrder) yield* writing(ranges, hand.store(plan));
   }
 
   *#makeZero({ guestOffset, lengthBytes }: CopyItem): Step<void> {
@@ -144,12 +153,18 @@ export class CopyRun {
       if (this.#failure !== undefined) throw this.#failure.error;
       const at = guestOffset + done;
       const length = Math.min(ZERO_BYTES, lengthBytes - done);
-      yield {
-        runSync: () => this.#disk.writeZeroesSync(at, length, options),
-        run: () => this.#disk.writeZeroes(at, length, options),
-      };
+      const zeroing = hostCall(
+        () => this.#disk.writeZeroesSync(at, length, options),
+        () => this.#disk.writeZeroes(at, length, options),
+      );
+      yield* asking({ request: 'write', guestOffset: at }, zeroing);
     }
   }
+}
+
+/** What is known of a failure already, such as that it was one of reading, stays as it is. */
+function writing<T>(ranges: GuestRanges, body: Step<T>): Step<T> {
+  return asking({ request: 'write', guestOffset: ranges[0]! }, body);
 }
 
 /** The data of a job, for a hand. */

@@ -1,15 +1,24 @@
 /** A disk that data is copied into as it is. */
-import type { DiskFile, HostCall, Step } from '@diskfile/core';
+import { type DiskFile, hostCall, type HostCall, type Step, stepCall } from '@diskfile/core';
+import { asking } from '../chain/failed-request.ts';
 import {
   type CopySink,
   type GuestRanges,
   PLAIN,
   type PreparedData,
+  REQUEST_BYTES,
   RUN_FIELDS,
   type StorePlan,
   ZEROS,
 } from './copy-hand.ts';
 import type { CopyTarget } from './copy-target.ts';
+
+/** Data that goes to the disk: where from, in the buffer of the hand. */
+interface DataRun {
+  readonly guestOffset: number;
+  readonly from: number;
+  readonly lengthBytes: number;
+}
 
 /** A disk that holds something already, written like any other disk. */
 export class DiskTarget implements CopyTarget {
@@ -18,6 +27,9 @@ export class DiskTarget implements CopyTarget {
   readonly #disk: DiskFile;
   readonly #isZero: boolean;
   readonly #compress: { readonly level: number | undefined } | undefined;
+
+  /** Of the job that is being stored. */
+  #ranges: GuestRanges = new Float64Array(0);
 
   /** @param isZero whether it reads as zeros all over */
   constructor(
@@ -32,17 +44,21 @@ export class DiskTarget implements CopyTarget {
 
   get sink(): CopySink {
     const disk = this.#disk;
-    const makeZero = (offset: number, lengthBytes: number): HostCall => ({
-      runSync: () => disk.writeZeroesSync(offset, lengthBytes),
-      run: () => disk.writeZeroes(offset, lengthBytes),
-    });
+    const makeZero = (offset: number, lengthBytes: number): HostCall =>
+      this.#writing(
+        offset,
+        () => disk.writeZeroesSync(offset, lengthBytes),
+        () => disk.writeZeroes(offset, lengthBytes),
+      );
     if (this.#compress === undefined) {
       return {
         makeZero,
-        write: (_, bytes, offset): HostCall => ({
-          runSync: () => disk.writeSync(bytes, offset),
-          run: () => disk.write(bytes, offset),
-        }),
+        write: (_, bytes, offset): HostCall =>
+          this.#writing(
+            offset,
+            () => disk.writeSync(bytes, offset),
+            () => disk.write(bytes, offset),
+          ),
       };
     }
     const compression = disk.capabilities.compression!;
@@ -58,6 +74,7 @@ export class DiskTarget implements CopyTarget {
   }
 
   *place({ runs }: PreparedData, ranges: GuestRanges): Step<StorePlan> {
+    this.#ranges = ranges;
     const plan: number[] = [];
     let run = 0;
     for (let at = 0; at < ranges.length; at += 2) {
@@ -66,12 +83,40 @@ export class DiskTarget implements CopyTarget {
       for (; run < runs.length && runs[run]! < end; run += RUN_FIELDS) {
         const [guestOffset, from, lengthBytes] = [runs[run]!, runs[run + 1]!, runs[run + 2]!];
         this.#leaveOut(plan, reached, guestOffset);
-        plan.push(0, guestOffset, PLAIN, from, lengthBytes);
+        this.#keep(plan, { guestOffset, from, lengthBytes });
         reached = guestOffset + lengthBytes;
       }
       this.#leaveOut(plan, reached, end);
     }
     return { stores: Float64Array.from(plan), headers: undefined };
+  }
+
+  #keep(plan: number[], { guestOffset, from, lengthBytes }: DataRun): void {
+    if (this.#compress !== undefined) {
+      plan.push(0, guestOffset, PLAIN, from, lengthBytes);
+      return;
+    }
+    for (let done = 0; done < lengthBytes;) {
+      const left = this.#requestOf(guestOffset + done) + REQUEST_BYTES - (guestOffset + done);
+      const length = Math.min(left, lengthBytes - done);
+      plan.push(0, guestOffset + done, PLAIN, from + done, length);
+      done += length;
+    }
+  }
+
+  /** Where the request begins by which the byte at `guestOffset` was read. */
+  #requestOf(guestOffset: number): number {
+    let start = 0;
+    for (let at = 0; at < this.#ranges.length && this.#ranges[at]! <= guestOffset; at += 2) {
+      start = this.#ranges[at]!;
+    }
+    return guestOffset - ((guestOffset - start) % REQUEST_BYTES);
+  }
+
+  /** A call whose failure says at which byte of the disk it was. */
+  #writing(offset: number, sync: () => void, async: () => Promise<void>): HostCall {
+    const asked = { request: 'write', guestOffset: this.#requestOf(offset) } as const;
+    return stepCall(() => asking(asked, hostCall(sync, async)));
   }
 
   /** Zeros of the source that are not stored as data. */
