@@ -1,5 +1,5 @@
 /** `resize`: makes a disk larger or smaller. */
-import type { DiskFile, Preallocation } from 'diskfile';
+import { DiskError, type DiskFile, type Preallocation } from 'diskfile';
 import { readOptions } from '../arguments/option-list.ts';
 import { CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
@@ -8,6 +8,9 @@ import { openImage, withDisk } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
 
+/** QEMU's bound on offsets, so that they can be rounded up without going over 63 bits. */
+const MAX_FILE_BYTES = 2n ** 63n - 2n ** 30n;
+const TOO_LARGE = 'Could not resize file: File too large';
 const PREALLOCATIONS = ['off', 'metadata', 'falloc', 'full'] as const;
 
 export function run(program: Program, given: readonly string[]): Outcome {
@@ -103,11 +106,16 @@ function resize(
   if (resizing === undefined) throw notResizable();
   if (disk.format === 'qed') refuseOfQed(total, preallocation);
   if (disk.format === 'qcow2') refuseOfQcow2(total);
+  if (disk.format === 'raw') refuseOfRaw(total);
   try {
     resizing.resizeSync(Number(total), { shrink, preallocation });
   } catch (error) {
-    throw new Failure(wordsOf(error), { cause: error });
+    throw new Failure(isTooLarge(error) ? TOO_LARGE : wordsOf(error), { cause: error });
   }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof DiskError && error.errno === 'EFBIG';
 }
 
 function shrinking(): Failure {
@@ -123,7 +131,15 @@ function refuseOfQed(total: bigint, preallocation: Preallocation): void {
   if (preallocation !== 'off') {
     throw new Failure(`Unsupported preallocation mode '${preallocation}'`);
   }
-  if (total % 512n !== 0n) throw new Failure('Invalid image size specified');
+  const isPossible = total % 512n === 0n && total <= BigInt(Number.MAX_SAFE_INTEGER);
+  if (!isPossible) throw new Failure('Invalid image size specified');
+}
+
+function refuseOfRaw(total: bigint): void {
+  if (total > MAX_FILE_BYTES) {
+    throw new Failure(`offset(${total}) exceeds maximum(${MAX_FILE_BYTES})`);
+  }
+  if (total > BigInt(Number.MAX_SAFE_INTEGER)) throw new Failure(TOO_LARGE);
 }
 
 function refuseOfQcow2(total: bigint): void {
