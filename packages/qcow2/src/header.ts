@@ -247,8 +247,6 @@ function parseRefcountTable(raw: RawV2, clusterBytes: number): Qcow2Header['refc
 
 function parseSnapshotTable(raw: RawV2, clusterBytes: number): TableReference {
   const { nb_snapshots: entries, snapshots_offset_high: high, snapshots_offset_low: low } = raw;
-  checkTable('snapshot table', low, entries, clusterBytes, 64);
-  if (entries === 0) return { offset: 0, entries: 0 };
   if (entries > MAX_SNAPSHOTS) {
     throw new DiskError(
       'limit',
@@ -257,6 +255,8 @@ function parseSnapshotTable(raw: RawV2, clusterBytes: number): TableReference {
       { offset: 60, hint: REPAIR_HINT },
     );
   }
+  checkTable('snapshot table', low, entries, clusterBytes, 64);
+  if (entries === 0) return { offset: 0, entries: 0 };
   return { offset: joinU64(high, low, 'snapshots_offset'), entries };
 }
 

@@ -99,8 +99,8 @@ function resized(content: Uint8Array, sizeBytes: number): Uint8Array {
   return after;
 }
 
-function resize(disk: DiskFile, change: Change): void {
-  disk.capabilities.resizing!.resizeSync(change.sizeBytes, { ...change, shrink: true });
+function resize(disk: DiskFile, { sizeBytes, preallocation }: Change): void {
+  disk.capabilities.resizing!.resizeSync(sizeBytes, { preallocation, shrink: true });
 }
 
 /** Writes here and there, and at the end of the disk. */

@@ -14,6 +14,7 @@ const MAX_TABLE_BYTES = MAX_SNAPSHOTS * 1024;
 /** Entries of version 3 tell the size of the VM state and of the disk, 8 bytes each. */
 const V3_EXTRA_BYTES = 16;
 const TWO_32 = 0x1_0000_0000;
+const MAX_OFFSET = 2 ** 63;
 
 /** One entry, in the parts in which the file has them. */
 export interface SnapshotEntry {
@@ -38,16 +39,17 @@ export const NO_SNAPSHOTS: SnapshotEntries = { list: [], lengthBytes: 0, isMenda
 /** @param repairing whether the table may be written anew, so that nothing of it keeps one off */
 export function* readSnapshotEntries(
   storage: Storage,
-  { snapshotsOffset, snapshotCount, header }: CheckedHeader,
+  checked: CheckedHeader,
   findings: Findings,
   repairing: boolean,
 ): Step<SnapshotEntries> {
+  const { snapshotsOffset, snapshotCount, header } = checked;
   if (snapshotCount === 0) return NO_SNAPSHOTS;
-  if (!isAligned(snapshotsOffset, header.clusterBytes)) {
+  if (!isPossiblePlace(checked)) {
     findings.brokenReferences += 1;
     findings.checkError(1, () => ({
       detail: 'qcow2.check.snapshot-table-unaligned',
-      message: `The snapshot table at ${hex(snapshotsOffset)} does not begin at a cluster`,
+      message: `No snapshot table can begin at ${hex(snapshotsOffset)}`,
       hostOffset: 64,
     }));
     return NO_SNAPSHOTS;
@@ -55,6 +57,18 @@ export function* readSnapshotEntries(
   const minExtraBytes = header.version === 3 ? V3_EXTRA_BYTES : 0;
   const reading = new SnapshotReading(storage, snapshotsOffset, findings, repairing);
   return yield* reading.run(snapshotCount, minExtraBytes);
+}
+
+/** Whether the table begins at a cluster, and ends within what a file can hold. */
+export function isPossiblePlace({
+  snapshotsOffset,
+  snapshotCount,
+  header,
+}: Pick<CheckedHeader, 'snapshotsOffset' | 'snapshotCount' | 'header'>): boolean {
+  const lengthBytes = snapshotCount * snapshotHeader.spanBytes;
+  return (
+    isAligned(snapshotsOffset, header.clusterBytes) && snapshotsOffset + lengthBytes < MAX_OFFSET
+  );
 }
 
 class SnapshotReading {

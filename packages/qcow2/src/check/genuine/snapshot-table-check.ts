@@ -1,12 +1,12 @@
 /** The snapshot table: read as QEMU reads it, and written anew where that mends it. */
-import { alignUp, decodeName, divideUp, isAligned, readU16be, readU32be } from '@diskfile/bytes';
+import { alignUp, decodeName, divideUp, readU16be, readU32be } from '@diskfile/bytes';
 import { flushStorage, isWritable, type Step, type Storage, writeBytes } from '@diskfile/core';
 import { StorageCursor } from '../../storage-cursor.ts';
 import { snapshotHeader } from '../../structs.ts';
 import type { CheckedHeader } from '../checked-header.ts';
 import { HeaderRepair } from '../repair/header-repair.ts';
 import { encodeSnapshotTable } from '../repair/snapshot-table.ts';
-import type { SnapshotEntry } from '../snapshot-entries.ts';
+import { isPossiblePlace, type SnapshotEntry } from '../snapshot-entries.ts';
 import type { RefcountFile } from './refcount-file.ts';
 import { CheckStopped, type Transcript } from './transcript.ts';
 
@@ -44,7 +44,7 @@ export class SnapshotTableCheck {
 
   /** @throws CheckStopped for a table that keeps QEMU from going on */
   *read(transcript: Transcript): Step<void> {
-    const { snapshotCount, snapshotsOffset, header } = this.#checked;
+    const { snapshotCount, snapshotsOffset } = this.#checked;
     if (snapshotCount > MAX_SNAPSHOTS && !this.#mends) {
       transcript.failure('ERROR snapshot table too large', [
         `You can force-remove all ${snapshotCount - MAX_SNAPSHOTS} overhanging snapshots with ` +
@@ -52,13 +52,13 @@ export class SnapshotTableCheck {
       ]);
       throw new CheckStopped('EFBIG');
     }
-    if (snapshotCount > 0 && !isAligned(snapshotsOffset, header.clusterBytes)) {
-      transcript.failure('ERROR snapshot table offset invalid');
-      throw new CheckStopped('EINVAL');
-    }
     if (snapshotCount > MAX_SNAPSHOTS) {
       transcript.say(`Discarding ${snapshotCount - MAX_SNAPSHOTS} overhanging snapshots`);
       this.corruptions += snapshotCount - MAX_SNAPSHOTS;
+    }
+    if (snapshotCount > 0 && !isPossiblePlace(this.#checked)) {
+      transcript.failure('ERROR snapshot table offset invalid');
+      throw new CheckStopped('EINVAL');
     }
     const cursor = new StorageCursor(this.#storage, snapshotsOffset);
     for (let index = 0; index < Math.min(snapshotCount, MAX_SNAPSHOTS); index++) {
