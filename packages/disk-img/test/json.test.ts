@@ -395,6 +395,12 @@ describe('a failure as JSON', () => {
     await prepare([IMAGE]);
     const wrong = await failure('info -f vmdk ./a');
     expect(wrong.error).toMatchObject({ hint: expect.stringContaining('no vmdk image') });
+    const image = join(directory, 'a');
+    const bytes = readFileSync(image);
+    bytes[79]! |= 2; // the corrupt bit
+    writeFileSync(image, bytes);
+    const marked = await failure('resize -f qcow2 ./a 2M');
+    expect(marked.error).toMatchObject({ hint: "'disk-img check -r all' repairs it." });
     const same = await failure('convert -O qcow2 ./a ./a');
     expect(same.error).toMatchObject({ hint: expect.stringContaining('another name') });
   });

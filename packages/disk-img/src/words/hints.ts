@@ -18,8 +18,13 @@ const IS_ABOUT_FUNCTIONS = /limits\.|[{(]|asynchronous|capabilities|\bgate\b/;
 /** @returns undefined where nothing can be done, or nothing is known */
 export function hintOf(error: unknown): string | undefined {
   if (!(error instanceof DiskError)) return undefined;
-  const own = HINTS.find(([detail]) => detail.test(error.detail))?.[1];
+  const own = commandHint(error);
   if (own !== undefined) return own;
   const { hint } = error;
   return hint === undefined || IS_ABOUT_FUNCTIONS.test(hint) ? undefined : hint;
+}
+
+/** What the command line itself has for such a failure. */
+export function commandHint({ detail }: DiskError): string | undefined {
+  return HINTS.find(([known]) => known.test(detail))?.[1];
 }

@@ -3,6 +3,7 @@ import { shownFrom } from '@diskfile/command';
 import { DiskError } from 'diskfile';
 import { Failure } from '../program.ts';
 import { wordsOf, wordsOfWriting } from './disk-words.ts';
+import { commandHint } from './hints.ts';
 
 /** @throws what is no error of a disk */
 export function openFailure(
@@ -19,7 +20,8 @@ export function openFailure(
 }
 
 function isDamaged(error: unknown): boolean {
-  return error instanceof DiskError && error.code === 'corrupt' && (error.context.depth ?? 0) === 0;
+  if (!(error instanceof DiskError) || error.code !== 'corrupt') return false;
+  return (error.context.depth ?? 0) === 0 && commandHint(error) === undefined;
 }
 
 function formatHint(format: string): string {
