@@ -1,6 +1,6 @@
 /** A disk that data is copied into as it is. */
 import { type DiskFile, hostCall, type HostCall, type Step, stepCall } from '@diskfile/core';
-import { asking } from '../chain/failed-request.ts';
+import { asking, type AskedOf } from '../chain/failed-request.ts';
 import {
   type CopySink,
   type GuestRanges,
@@ -83,7 +83,7 @@ export class DiskTarget implements CopyTarget {
       for (; run < runs.length && runs[run]! < end; run += RUN_FIELDS) {
         const [guestOffset, from, lengthBytes] = [runs[run]!, runs[run + 1]!, runs[run + 2]!];
         this.#leaveOut(plan, reached, guestOffset);
-        this.#keep(plan, { guestOffset, from, lengthBytes });
+        this.#keep(plan, { guestOffset, from, lengthBytes }, ranges[at]!);
         reached = guestOffset + lengthBytes;
       }
       this.#leaveOut(plan, reached, end);
@@ -91,13 +91,14 @@ export class DiskTarget implements CopyTarget {
     return { stores: Float64Array.from(plan), headers: undefined };
   }
 
-  #keep(plan: number[], { guestOffset, from, lengthBytes }: DataRun): void {
+  /** @param rangeOffset where the range of the source begins that the data is of */
+  #keep(plan: number[], { guestOffset, from, lengthBytes }: DataRun, rangeOffset: number): void {
     if (this.#compress !== undefined) {
       plan.push(0, guestOffset, PLAIN, from, lengthBytes);
       return;
     }
     for (let done = 0; done < lengthBytes;) {
-      const left = this.#requestOf(guestOffset + done) + REQUEST_BYTES - (guestOffset + done);
+      const left = REQUEST_BYTES - ((guestOffset + done - rangeOffset) % REQUEST_BYTES);
       const length = Math.min(left, lengthBytes - done);
       plan.push(0, guestOffset + done, PLAIN, from + done, length);
       done += length;
@@ -115,7 +116,7 @@ export class DiskTarget implements CopyTarget {
 
   /** A call whose failure says at which byte of the disk it was. */
   #writing(offset: number, sync: () => void, async: () => Promise<void>): HostCall {
-    const asked = { request: 'write', guestOffset: this.#requestOf(offset) } as const;
+    const asked = (): AskedOf => ({ request: 'write', guestOffset: this.#requestOf(offset) });
     return stepCall(() => asking(asked, hostCall(sync, async)));
   }
 
