@@ -53,6 +53,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   'qcow2.magic': notInFormat,
   'disk.preallocation': ({ message }) =>
     `Unsupported preallocation mode: ${/preallocation (\S+)/.exec(message)?.[1] ?? ''}`,
+  'qcow2.disk-too-large': 'Failed to grow the L1 table: File too large',
   'qcow2.resize-snapshots': "Can't resize a v2 image which has snapshots",
   'qcow2.refcount-table-unread': (error) =>
     `Could not initialize refcount handling: ${hostReason(error)}`,
@@ -61,6 +62,8 @@ const WORDS: Readonly<Record<string, Words>> = {
   'qed.disk-too-large': 'Invalid image size specified',
   'qed.shrink': 'Shrinking images is currently not supported',
   'raw.preallocation': ({ message }) => `Unsupported preallocation mode: ${quotedIn(message)}`,
+  'reference.protocol': ({ message }) =>
+    `Unknown protocol '${/(?<=with the protocol ")[^"]*/.exec(message)?.[0] ?? ''}'`,
   'storage.host': fileReason,
   'storage.injected': hostReason,
   'storage.name-too-long': fileReason,

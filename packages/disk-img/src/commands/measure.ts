@@ -1,6 +1,6 @@
 /** `measure`: how large an image would become. */
 import { jsonText } from '@diskfile/command';
-import { measureDiskFileSync, type MeasureDiskFileOptions } from 'diskfile';
+import { type DiskFile, measureDiskFileSync, type MeasureDiskFileOptions } from 'diskfile';
 import { joinOptionLists, type OptionValues, readOptions } from '../arguments/option-list.ts';
 import { OptionFault } from '../arguments/getopt.ts';
 import { CommandOptions, HelpWanted } from '../arguments/options.ts';
@@ -30,30 +30,18 @@ export function run(program: Program, args: readonly string[]): number {
   const size = sizeText === undefined ? undefined : sizeArgument('image size', sizeText);
   const { objects } = options;
   checkOperands(options, size);
-  const format = options.value('O') ?? 'raw';
-  if (!isKnownFormat(format)) throw new Failure(`Unknown file format '${format}'`);
   const [filename] = options.operands;
-  if (filename === undefined) refuseUnmeasured(format);
-  const values = readValues(format, list);
-  if (format === 'qcow2') refuseQcow2Values(values);
-  const { sizeBytes: _, backing, ...image } = newImage(format, values, objects);
-  if (format === 'luks' && image.passphrase === undefined) {
-    throw new Failure("Parameter 'key-secret' is required for cipher");
-  }
-  const wanted = { format, hasBacking: backing !== undefined, ...image };
-  const measure = (of: Parameters<typeof measureDiskFileSync>[0]): Measurement =>
-    measureIt(of, wanted, values);
+  const measure = (of: bigint | DiskFile): void => {
+    print(program, measureIt(of, wantedImage(options, list)), isJson);
+  };
   if (filename === undefined) {
-    print(program, measure(checkedSize(size!, format)), isJson);
+    measure(size!);
     return 0;
   }
   const isOptions = takesImageOptions(options, 'f');
   const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
   const disk = openAtSnapshot(program, { source, forceShare: options.has('U') }, snapshot);
-  withDisk(disk, () => {
-    refuseUnmeasured(format);
-    print(program, measure(disk), isJson);
-  });
+  withDisk(disk, () => measure(disk));
   return 0;
 }
 
@@ -79,11 +67,6 @@ function readArguments(program: Program, args: readonly string[]): CommandOption
   }
 }
 
-function refuseUnmeasured(format: string): void {
-  if (MEASURED.has(format)) return;
-  throw new Failure(`Block driver '${format}' does not support size measurement`);
-}
-
 function checkOperands(options: CommandOptions, size: bigint | undefined): void {
   const { operands } = options;
   if (operands.length > 1) throw new Failure('At most one filename argument is allowed.');
@@ -99,9 +82,33 @@ function checkOperands(options: CommandOptions, size: bigint | undefined): void 
   }
 }
 
+/** The image that is not made, and its options as they were given. */
+interface WantedImage extends MeasureDiskFileOptions {
+  readonly values: OptionValues;
+}
+
+function wantedImage(options: CommandOptions, list: string): WantedImage {
+  const format = options.value('O') ?? 'raw';
+  if (!isKnownFormat(format)) throw new Failure(`Unknown file format '${format}'`);
+  const values = readValues(format, list);
+  if (!MEASURED.has(format)) {
+    throw new Failure(`Block driver '${format}' does not support size measurement`);
+  }
+  if (format === 'qcow2') refuseQcow2Values(values);
+  const { sizeBytes: _, backing, ...image } = newImage(format, values, options.objects);
+  if (format === 'luks' && image.passphrase === undefined) {
+    throw new Failure("Parameter 'key-secret' is required for cipher");
+  }
+  return { format, hasBacking: backing !== undefined, ...image, values };
+}
+
 function readValues(format: string, list: string): OptionValues {
+  const known = createOptionsOf(format);
+  if (known === undefined) {
+    throw new Failure(`Format driver '${format}' does not support image creation`);
+  }
   try {
-    return readOptions(list, createOptionsOf(format)!);
+    return readOptions(list, known);
   } catch (error) {
     throw new Failure([wordsOf(error), `Invalid options for file format '${format}'`], {
       cause: error,
@@ -134,14 +141,11 @@ function refuseQcow2Values(values: OptionValues): void {
   }
 }
 
-function measureIt(
-  of: Parameters<typeof measureDiskFileSync>[0],
-  options: MeasureDiskFileOptions,
-  values: OptionValues,
-): Measurement {
+function measureIt(of: bigint | DiskFile, { values, ...options }: WantedImage): Measurement {
   const { format } = options;
+  const measured = typeof of === 'bigint' ? checkedSize(of, format) : of;
   try {
-    return measureDiskFileSync(of, options);
+    return measureDiskFileSync(measured, options);
   } catch (error) {
     const words = creationWords(error, { format, path: '', values }).replace(
       'version=v3',

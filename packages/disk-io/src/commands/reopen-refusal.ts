@@ -6,7 +6,7 @@ import type { Options } from './request-arguments.ts';
 export const NODE = '#block100';
 
 const READ_ONLY = 'read-only';
-const CACHE_OPTIONS = ['cache.direct', 'cache.no-flush', 'cache.writeback'];
+const CACHE_OPTIONS = ['cache.direct', 'cache.no-flush'];
 /** Options that a node keeps for as long as it is open. */
 const FIXED = ['node-name', 'force-share', 'data-file', 'discard-no-unref', 'cache.writeback'];
 /** The same for the host's file. */

@@ -5,7 +5,7 @@ for o in lazy-refcounts=off overlap-check.inactive-l2=off read-only=on force-sha
 for o in cache-size=1M,l2-cache-size=2M l2-cache-size=1T refcount-cache-size=8E l2-cache-entry-size=300 l2-cache-entry-size=128k cache-clean-interval=-1 overlap-check=blub overlap-check=none,overlap-check.template=cached lazy-refcounts=42; do io "reopen -o $o" "length"; qemu-io -c "open -o driver=qcow2,$o img" -c "read 0 512"; qemu-io --image-opts -c "write 0 512" driver=qcow2,file.filename=img,$o; done
 qemu-io -c "reopen -o overlap-check=all,lazy-refcounts=on,pass-discard-other=on -r" -c "write 0 512" -c "reopen -w" -c "write 0 512" img
 qemu-img create -q -f qcow2 -o compat=0.10 img 64M
-io "reopen -o lazy-refcounts=on" "write 0 512"; qemu-io -c "open -o driver=qcow2,lazy-refcounts=on img" -c "read 0 512"
+io "reopen -c writethrough -o cache.writeback=on" "reopen -c none -o cache.direct=on"; io "reopen -o lazy-refcounts=on" "write 0 512"; qemu-io -c "open -o driver=qcow2,lazy-refcounts=on img" -c "read 0 512"
 qemu-io -c "reopen -o lazy-refcounts=on,cache-size=1k" -c length img
 echo "== an overlay over an image that is being written"
 rm -f below over; qemu-img create -q -f qcow2 below 1M
