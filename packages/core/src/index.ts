@@ -193,6 +193,7 @@ export {
   announceFlush,
   type ByteSource,
   closeStorage,
+  dataIn,
   dataOf,
   during,
   flushStorage,

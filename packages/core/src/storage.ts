@@ -108,6 +108,8 @@ export interface SharedFile {
 export interface StorageEvents {
   /** The same storage, each of whose requests is told of as one of guest data. */
   readonly data: Storage;
+  /** Another file for the guest data; this storage is told of each request to it. */
+  dataIn(file: Storage): Storage;
   /** The same storage, each of whose requests is told of as `event`. */
   during(event: StorageEvent): Storage;
   /** Tells of a moment without a request of its own. */
@@ -258,6 +260,11 @@ export function dataOf(storage: WritableStorage): WritableStorage;
 export function dataOf(storage: Storage): Storage;
 export function dataOf(storage: Storage): Storage {
   return storage.events?.data ?? storage;
+}
+
+/** The storage to use for the guest data of an image that keeps it in a file of its own. */
+export function dataIn(image: Storage, file: Storage): Storage {
+  return image.events?.dataIn(file) ?? file;
 }
 
 /** The storage to use for requests that are about `event`. */

@@ -33,12 +33,22 @@ export interface Area extends ClusterRun {
 /** What a cluster is taken for, where QEMU tells that before it looks at what lies there. */
 export type ClusterUse = 'L2 table' | 'refcount block' | 'compressed cluster';
 
+/** Brings a refcount block to the host as soon as it is made, where somebody watches. */
+export interface BlockLinks {
+  /** Comes before a block is made: writes out what QEMU writes out then. */
+  linkTables(): Step<void>;
+  /** Writes a new block, and then the entry that names it. */
+  linkBlocks(): Step<void>;
+}
+
 export class ClusterAllocator {
   readonly freed = new FreedClusters();
   /** Free clusters of which the host may hold what a write that failed has put there. */
   readonly abandoned = new ClusterRuns();
   /** Takes less than a cluster at a time. */
   readonly packed: PackedSpace;
+  /** Undefined where refcount blocks may wait for the next flush. */
+  links: BlockLinks | undefined;
   readonly #refcounts: Refcounts;
   readonly #map: MetadataMap;
   readonly #header: HeaderWriter;
@@ -55,40 +65,65 @@ export class ClusterAllocator {
   /** Takes `count` neighbouring clusters. @returns the first */
   *allocate(count: number, use?: ClusterUse): Step<number> {
     yield* this.#refcounts.announce('cluster_alloc');
-    yield* this.#refcounts.announce('refblock_alloc');
     for (;;) {
       const next = this.#next;
       const run = { start: yield* this.#findFree(count), count };
-      const missing = this.#refcounts.firstWithoutBlock(run);
-      if (missing === undefined) {
-        yield* this.#refuseMetadata(run, use);
-        yield* this.#refcounts.raise(run);
-        return run.start;
-      }
-      yield* this.#addBlock(this.#refcounts.blockIndexOf(missing));
+      if (yield* this.#count(run, use)) return run.start;
       // The block may have taken a cluster of the run, so the search is repeated.
       this.#next = next;
     }
   }
 
+  /**
+   * Counts free clusters as used, block by block, as QEMU does it.
+   * @returns false where a refcount block had to be made, and nothing is counted
+   */
+  *#count(run: ClusterRun, use?: ClusterUse): Step<boolean> {
+    const refcounts = this.#refcounts;
+    const counted: ClusterRun[] = [];
+    let isWhole = false;
+    try {
+      for (const part of this.#byBlock(run)) {
+        const index = refcounts.blockIndexOf(part.start);
+        if (!refcounts.hasBlock(index)) {
+          yield* refcounts.announce('refblock_alloc');
+          yield* this.#addBlock(index);
+          return false;
+        }
+        yield* this.#refuseMetadata(part, use);
+        yield* refcounts.raise(part);
+        counted.push(part);
+      }
+      isWhole = true;
+      return true;
+    } finally {
+      if (!isWhole) for (const part of counted) yield* this.#uncount(part);
+    }
+  }
+
+  /** Takes back what {@link #count} has done; what cannot be taken back now waits for the next flush. */
+  *#uncount(run: ClusterRun): Step<void> {
+    try {
+      yield* this.#refcounts.lower(run);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.freed.unlink(run);
+    }
+  }
+
   /** Takes the clusters from the start of `wanted` on that are free. @returns how many */
   *allocateAt(wanted: ClusterRun): Step<number> {
-    yield* this.#refcounts.announce('refblock_alloc');
     const run = { start: wanted.start, count: yield* this.#countFree(wanted) };
     if (run.count === 0) return 0;
     this.packed.forget(run);
     const next = this.#next;
     for (;;) {
-      const missing = this.#refcounts.firstWithoutBlock(run);
-      if (missing === undefined) break;
-      // Not in the place of what is about to be taken.
+      // Blocks do not go to the place of what is about to be taken.
       this.#next = run.start + run.count;
-      yield* this.#addBlock(this.#refcounts.blockIndexOf(missing));
+      const isCounted = yield* this.#count(run);
       this.#next = next;
+      if (isCounted) return run.count;
     }
-    yield* this.#refuseMetadata(run);
-    yield* this.#refcounts.raise(run);
-    return run.count;
   }
 
   /** How many clusters from the start of a run on are free. */
@@ -226,6 +261,7 @@ export class ClusterAllocator {
   /** Makes the refcount block of that index, and whatever is needed to count its own cluster. */
   *#addBlock(index: number): Step<void> {
     const refcounts = this.#refcounts;
+    if (this.links !== undefined) yield* this.links.linkTables();
     const cluster = yield* this.#findFree(1);
     yield* this.#refuseMetadata({ start: cluster, count: 1 }, 'refcount block');
     const own = refcounts.blockIndexOf(cluster);
@@ -237,7 +273,20 @@ export class ClusterAllocator {
       yield* refcounts.raise({ start: cluster, count: 1 });
     }
     this.#createBlock(index, cluster);
-    if (own === index) yield* refcounts.raise({ start: cluster, count: 1 });
+    if (own === index) yield* refcounts.raiseUntold({ start: cluster, count: 1 });
+    yield* this.#linkBlock(index, cluster);
+  }
+
+  /** A failure leaves a block that memory knows nothing of, though the host may. */
+  *#linkBlock(index: number, cluster: number): Step<void> {
+    if (this.links === undefined) return;
+    try {
+      yield* this.links.linkBlocks();
+    } catch (error) {
+      this.#refcounts.remove(index);
+      this.#map.removeCluster(cluster);
+      throw error;
+    }
   }
 
   #createBlock(index: number, cluster: number): void {

@@ -24,6 +24,14 @@ export type EntryChange = (
   guestOffset: number,
 ) => 'keep' | 'change' | 'release' | 'stop';
 
+/** Brings tables to the host as soon as they are made. */
+export interface TableLinks {
+  /** Comes before a table: the counts of its place. */
+  writeCounts(): Step<void>;
+  /** Writes new tables, and the entries that name them. */
+  linkTables(): Step<void>;
+}
+
 export class ClusterTables {
   readonly metadata: ImageMetadata;
   readonly format: EntryFormat;
@@ -31,18 +39,18 @@ export class ClusterTables {
   /** A cluster, or a subcluster of an extended entry. */
   readonly unitBytes: number;
   readonly #clusters: HostClusters;
-  /** Brings a new L2 table to the host at once, where that is wanted. */
-  readonly #linkTable: (() => Step<void>) | undefined;
+  /** Undefined where new L2 tables may wait for the next flush. */
+  readonly #links: TableLinks | undefined;
   readonly #entry = newClusterEntry();
 
-  constructor(metadata: ImageMetadata, clusters: HostClusters, linkTable?: () => Step<void>) {
+  constructor(metadata: ImageMetadata, clusters: HostClusters, links?: TableLinks) {
     const { extendedL2, clusterBytes } = metadata.header;
     this.metadata = metadata;
     this.format = entryFormat(extendedL2, metadata.dataFile !== undefined);
     this.clusterBytes = clusterBytes;
     this.unitBytes = clusterBytes / this.format.subclusters;
     this.#clusters = clusters;
-    this.#linkTable = linkTable;
+    this.#links = links;
   }
 
   get isEncrypted(): boolean {
@@ -140,9 +148,10 @@ export class ClusterTables {
     const old = { start: oldOffset / this.clusterBytes, count: 1 };
     if (oldOffset !== 0) yield* refcounts.checkInUse(old);
     const cluster = yield* allocator.allocate(1, 'L2 table');
-    if (oldOffset !== 0) yield* refcounts.announce('l2_alloc_cow_read');
-    yield* refcounts.announce('l2_alloc_write');
     try {
+      if (this.#links !== undefined) yield* this.#links.writeCounts();
+      if (oldOffset !== 0) yield* refcounts.announce('l2_alloc_cow_read');
+      yield* refcounts.announce('l2_alloc_write');
       yield* tables.placeTable(l1Index, cluster * this.clusterBytes);
     } catch (error) {
       yield* allocator.release({ start: cluster, count: 1 });
@@ -153,9 +162,9 @@ export class ClusterTables {
       allocator.freed.unlink(old);
     }
     map.addCluster('L2 table', cluster);
-    if (this.#linkTable === undefined) return;
+    if (this.#links === undefined) return;
     try {
-      yield* this.#linkTable();
+      yield* this.#links.linkTables();
     } catch (error) {
       if (oldOffset === 0) this.#giveUpTable(l1Index, cluster);
       throw error;

@@ -1,5 +1,5 @@
 /** Where the clusters of an image lie, and what is refused of entries that point at them. */
-import { dataOf, type Extent, type Storage } from '@diskfile/core';
+import { dataIn, dataOf, type Extent, type Storage } from '@diskfile/core';
 import { CODEC_IDS, type CompressedClusters } from './compressed-clusters.ts';
 import { checkReach, corrupt, hex } from './errors.ts';
 import type { ImageEncryption } from './encryption.ts';
@@ -28,7 +28,7 @@ export class HostClusters {
     encryption: ImageEncryption | undefined,
   ) {
     this.clusterBytes = header.clusterBytes;
-    this.storage = dataOf(dataFile ?? storage);
+    this.storage = dataFile === undefined ? dataOf(storage) : dataIn(storage, dataFile);
     this.isExternal = dataFile !== undefined;
     this.zeroFlagAllowed = header.version >= 3;
     this.#clusterBits = header.clusterBits;

@@ -78,6 +78,20 @@ export class MetadataWriter {
     yield* this.#writeInOrder(true, { becomesDirty: false });
   }
 
+  /** Brings counts to the host, before what they count is written. */
+  *writeCounts(): Step<void> {
+    const markClean = yield* this.#writeBlocks();
+    yield* this.#flushHost();
+    markClean();
+  }
+
+  /** Brings a new refcount block to the host, and then the entry that names it. */
+  *linkBlocks(): Step<void> {
+    yield* announce(this.#metadata.storage, 'refblock_alloc_write');
+    yield* this.writeCounts();
+    yield* this.#writeRefcountTable();
+  }
+
   /** Brings refcounts up to date where they are lazy, and says so in the header. */
   *finish(): Step<void> {
     const { headerWriter } = this.#metadata;
@@ -115,6 +129,7 @@ export class MetadataWriter {
   *#writeBlocks(): Step<() => void> {
     const { refcounts, storage } = this.#metadata;
     const blocks = refcounts.dirtyBlocks();
+    if (refcounts.table.isMoved) yield* announce(storage, 'refblock_alloc_write_blocks');
     yield* writeDirty(during(storage, 'refblock_update_part'), blocks);
     return () => refcounts.markClean(blocks);
   }
@@ -128,7 +143,8 @@ export class MetadataWriter {
     const { refcounts, storage, headerWriter } = this.#metadata;
     const { table, clusterBytes } = refcounts;
     if (!table.dirty.isEmpty) {
-      yield* writeDirty(during(storage, 'refblock_alloc_hookup'), [table]);
+      const event = table.isMoved ? 'refblock_alloc_write_table' : 'refblock_alloc_hookup';
+      yield* writeDirty(during(storage, event), [table]);
       yield* this.#flushHost();
       table.dirty.clear();
     }

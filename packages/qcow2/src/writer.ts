@@ -81,8 +81,9 @@ export class Qcow2Writer implements ImageWriter {
     this.#writer = new MetadataWriter(metadata);
     // Whoever injects failures, or counts after a crash, sees tables arrive as QEMU writes them.
     const isWatched = metadata.storage.events !== undefined || metadata.lazyRefcounts;
-    const linkTable = isWatched ? () => this.#writer.linkTables() : undefined;
-    this.#tables = new ClusterTables(metadata, clusters, linkTable);
+    const links = isWatched ? this.#writer : undefined;
+    metadata.allocator.links = links;
+    this.#tables = new ClusterTables(metadata, clusters, links);
     this.#bitmaps = new LiveBitmaps(metadata, () => this.#writer.finish(), limits);
     this.bitmaps = new BitmapOperations(this.#bitmaps);
     this.state = new LiveState(metadata, this.#bitmaps, clusters.encryption);

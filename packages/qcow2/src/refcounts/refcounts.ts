@@ -203,6 +203,11 @@ export class Refcounts {
    */
   *raise(run: ClusterRun): Step<void> {
     yield* this.#announceLoads(run);
+    yield* this.raiseUntold(run);
+  }
+
+  /** As {@link raise}, of a block that counts itself: nobody is told of looking for it. */
+  *raiseUntold(run: ClusterRun): Step<void> {
     yield* this.#visit(run, (block, slot) => {
       if (block.get(slot) >= this.#width.max) throw this.saturated(this.#clusterAt(block, slot));
     });
@@ -282,6 +287,7 @@ export class Refcounts {
   *#announceLoads({ start, count }: ClusterRun): Step<void> {
     if (this.#storage.events === undefined) return;
     for (let index = this.blockIndexOf(start); index <= this.blockIndexOf(start + count - 1);) {
+      yield* this.announce('refblock_alloc');
       if (this.hasBlock(index)) yield* this.announce('refblock_load');
       index += 1;
     }

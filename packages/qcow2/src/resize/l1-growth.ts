@@ -1,6 +1,6 @@
 /** Makes room in the L1 table for a larger disk, as it lies in the file or at another place. */
 import { DiskError, divideUp } from '@diskfile/bytes';
-import { announce, during, type Step, writeBytes } from '@diskfile/core';
+import { announce, during, flushStorage, type Step, writeBytes } from '@diskfile/core';
 import type { ClusterTables } from '../cluster-tables.ts';
 import { dropTables } from '../content-removal.ts';
 import { MAX_L1_BYTES, neededL1Entries } from '../header.ts';
@@ -91,8 +91,9 @@ function* moveL1(metadata: ImageMetadata, writer: MetadataWriter, entries: numbe
   try {
     yield* refcounts.checkInUse(old);
     bytes.set(tables.l1.bytes);
-    yield* writeBytes(during(storage, 'l1_grow_write_table'), bytes, hostOffset);
     yield* writer.finish();
+    yield* writeBytes(during(storage, 'l1_grow_write_table'), bytes, hostOffset);
+    yield* flushStorage(storage);
     yield* announce(storage, 'l1_grow_activate_table');
     yield* headerWriter.update(({ fields, ...rest }) => ({
       ...rest,

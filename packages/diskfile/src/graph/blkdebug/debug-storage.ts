@@ -28,6 +28,7 @@ import {
 } from './limited-requests.ts';
 import { RequestQueue } from './request-queue.ts';
 import type { IoType } from './rule.ts';
+import { ToldStorage } from './told-storage.ts';
 
 /** What a storage and its views for particular events share. */
 interface Shared {
@@ -87,6 +88,10 @@ export class DebugStorage extends StorageWrapper implements StorageEvents {
 
   get data(): WritableStorage {
     return this.#view('data', 'read_aio', 'write_aio');
+  }
+
+  dataIn(file: Storage): Storage {
+    return new ToldStorage(file, this, 'read_aio', 'write_aio');
   }
 
   during(event: StorageEvent): WritableStorage {
