@@ -44,6 +44,19 @@ export function* closeDisk(disk: DiskFile): Step<void> {
   yield { runSync: () => disk.closeSync(), run: () => disk.close() };
 }
 
+/** Does some work on a disk and closes it. */
+export function* thenClose<T>(disk: DiskFile, work: Step<T>): Step<T> {
+  let result: T;
+  try {
+    result = yield* work;
+  } catch (error) {
+    yield* abandonDisk(disk);
+    throw error;
+  }
+  yield* closeDisk(disk);
+  return result;
+}
+
 /** Closes a disk after something else has failed, which is what matters then. */
 export function* abandonDisk(disk: DiskFile): Step<void> {
   try {

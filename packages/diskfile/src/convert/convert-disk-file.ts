@@ -1,6 +1,6 @@
 /** Converting disks from any format to any other. */
 import { checkDisk, type DiskFile, hostCall, runAsync, runSync, type Step } from '@diskfile/core';
-import { closeDisk } from '../chain/disk-steps.ts';
+import { closeDisk, thenClose } from '../chain/disk-steps.ts';
 import { createFilled } from '../create/create-disk-file.ts';
 import { checkBacking } from '../create/create-options.ts';
 import { hostPath } from '../open/image-target.ts';
@@ -134,11 +134,7 @@ class Conversion {
       readOnly: false,
       ...(passphrase === undefined ? {} : { passphrase }),
     });
-    try {
-      return yield* this.#into(source, disk);
-    } finally {
-      yield* closeDisk(disk);
-    }
+    return yield* thenClose(disk, this.#into(source, disk));
   }
 
   *#into(source: SourceParts, disk: DiskFile): Step<ConvertResult> {

@@ -13,6 +13,7 @@ import {
 } from '@diskfile/core';
 import { encoders } from '@diskfile/codec';
 import { asking } from '../chain/failed-request.ts';
+import { type GuestRanges, REQUEST_BYTES, requestStarts, writing } from './copy-requests.ts';
 import { type UnreadableRange, readSalvaging } from './salvage.ts';
 import { eachDataRun, type ZeroSearch } from './data-runs.ts';
 import type { SourceParts } from './source-parts.ts';
@@ -49,12 +50,6 @@ export function framedBytes(frame: UnitFrame | undefined, encodedBytes: number):
     : alignUp(frame.headerBytes + encodedBytes, frame.alignmentBytes);
 }
 
-/** What is asked of a disk at once, as by QEMU: a failure then names the place that it names. */
-export const REQUEST_BYTES = 2 * 1024 * 1024;
-
-/** Ranges of data as pairs: guest offset in the target, length. */
-export type GuestRanges = Float64Array;
-
 /** What a job turned out to hold. */
 export interface PreparedData {
   /** Runs that are to be stored as triples: guest offset, place in the buffer, length. */
@@ -75,13 +70,16 @@ export const ENCODED = 1;
 export const ZEROS = 2;
 
 export interface StorePlan {
-  /** What goes where, in fives: number of the file, offset, which buffer, place in it, length. */
+  /**
+   * What goes where, in sixes: number of the file, offset, which buffer, place in it, length; and
+   * where on the disk the request begins that a failure is told of by.
+   */
   readonly stores: Float64Array;
   /** Headers of the framed units, one behind the other. */
   readonly headers: Uint8Array | undefined;
 }
 
-export const STORE_FIELDS = 5;
+export const STORE_FIELDS = 6;
 
 /** A disk whose every byte has its place: file number and where in it the disk begins. */
 export interface FlatPlace {
@@ -132,10 +130,13 @@ export class LocalHand implements CopyHand {
 
   *prepareAndStore(ranges: GuestRanges, place: FlatPlace): Step<readonly UnreadableRange[]> {
     const { runs, unreadable } = yield* this.prepare(ranges);
+    const startOf = requestStarts(ranges);
     const writes: HostCall[] = [];
     for (let at = 0; at < runs.length; at += RUN_FIELDS) {
-      const bytes = this.#buffer.subarray(runs[at + 1]!, runs[at + 1]! + runs[at + 2]!);
-      writes.push(this.#sink.write(place.file, bytes, place.startOffset + runs[at]!));
+      const [guestOffset, from, lengthBytes] = [runs[at]!, runs[at + 1]!, runs[at + 2]!];
+      const bytes = this.#buffer.subarray(from, from + lengthBytes);
+      const write = this.#sink.write(place.file, bytes, place.startOffset + guestOffset);
+      writes.push(writing(startOf(guestOffset), write));
     }
     yield new ParallelCalls(writes);
     return unreadable;
@@ -145,15 +146,17 @@ export class LocalHand implements CopyHand {
     if (headers !== undefined) this.#putHeaders(headers);
     const writes: HostCall[] = [];
     for (let at = 0; at < stores.length; at += STORE_FIELDS) {
-      if (stores[at + 2] === ZEROS) {
-        writes.push(this.#sink.makeZero!(stores[at + 1]!, stores[at + 4]!));
-        continue;
-      }
-      const from = stores[at + 2] === PLAIN ? this.#buffer : this.#encoded;
-      const bytes = from.subarray(stores[at + 3]!, stores[at + 3]! + stores[at + 4]!);
-      writes.push(this.#sink.write(stores[at]!, bytes, stores[at + 1]!));
+      writes.push(writing(stores[at + 5]!, this.#storing(stores, at)));
     }
     yield new ParallelCalls(writes);
+  }
+
+  #storing(stores: Float64Array, at: number): HostCall {
+    const [buffer, offset, lengthBytes] = [stores[at + 2]!, stores[at + 1]!, stores[at + 4]!];
+    if (buffer === ZEROS) return this.#sink.makeZero!(offset, lengthBytes);
+    const from = stores[at + 3]!;
+    const bytes = buffer === PLAIN ? this.#buffer : this.#encoded;
+    return this.#sink.write(stores[at]!, bytes.subarray(from, from + lengthBytes), offset);
   }
 
   #putHeaders(headers: Uint8Array): void {

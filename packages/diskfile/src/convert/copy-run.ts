@@ -13,7 +13,8 @@ import {
   stepCall,
 } from '@diskfile/core';
 import { asking } from '../chain/failed-request.ts';
-import type { CopyHand, GuestRanges } from './copy-hand.ts';
+import type { CopyHand } from './copy-hand.ts';
+import type { GuestRanges } from './copy-requests.ts';
 import type { CopyItem, CopyJob, CopyPlan } from './copy-plan.ts';
 import type { CopyTarget } from './copy-target.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -131,8 +132,7 @@ export class CopyRun {
     const ranges = dataRanges(job.items);
     if (flat !== undefined) {
       if (ranges.length > 0) {
-        const stored = writing(ranges, hand.prepareAndStore(ranges, flat));
-        this.unreadable.push(...(yield* stored));
+        this.unreadable.push(...(yield* hand.prepareAndStore(ranges, flat)));
       }
       for (const item of job.items) if (item.kind === 'zero') yield* this.#makeZero(item);
       return;
@@ -140,11 +140,11 @@ export class CopyRun {
     const prepared = ranges.length > 0 ? yield* hand.prepare(ranges) : undefined;
     yield this.#placing.enter(this.#options.outOfOrder ? this.#placed++ : ticket);
     for (const item of job.items) if (item.kind === 'zero') yield* this.#makeZero(item);
-    const plan = prepared && (yield* writing(ranges, this.#target.place(prepared, ranges)));
-    if (plan !== undefined && this.#target.storesInOrder) yield* writing(ranges, hand.store(plan));
+    const plan = prepared && (yield* this.#target.place(prepared, ranges));
+    if (plan !== undefined && this.#target.storesInOrder) yield* hand.store(plan);
     this.#placing.leave();
     if (prepared !== undefined) this.unreadable.push(...prepared.unreadable);
-    if (plan !== undefined && !this.#target.storesInOrder) yield* writing(ranges, hand.store(plan));
+    if (plan !== undefined && !this.#target.storesInOrder) yield* hand.store(plan);
   }
 
   *#makeZero({ guestOffset, lengthBytes }: CopyItem): Step<void> {
@@ -160,11 +160,6 @@ export class CopyRun {
       yield* asking({ request: 'write', guestOffset: at }, zeroing);
     }
   }
-}
-
-/** What is known of a failure already, such as that it was one of reading, stays as it is. */
-function writing<T>(ranges: GuestRanges, body: Step<T>): Step<T> {
-  return asking({ request: 'write', guestOffset: ranges[0]! }, body);
 }
 
 /** The data of a job, for a hand. */

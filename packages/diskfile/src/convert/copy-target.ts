@@ -1,6 +1,7 @@
 /** Where the data of a conversion goes. */
 import type { SharedFile, Step } from '@diskfile/core';
-import type { CopySink, FlatPlace, GuestRanges, PreparedData, StorePlan } from './copy-hand.ts';
+import type { CopySink, FlatPlace, PreparedData, StorePlan } from './copy-hand.ts';
+import type { GuestRanges } from './copy-requests.ts';
 
 export interface CopyTarget {
   readonly sink: CopySink;

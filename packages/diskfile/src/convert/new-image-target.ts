@@ -13,6 +13,7 @@ import {
   type WritableStorage,
   writeBytes,
 } from '@diskfile/core';
+import { asking } from '../chain/failed-request.ts';
 import {
   type CopySink,
   ENCODED,
@@ -23,6 +24,7 @@ import {
   RUN_FIELDS,
   type StorePlan,
 } from './copy-hand.ts';
+import { type GuestRanges, requestStarts } from './copy-requests.ts';
 import type { CopyTarget } from './copy-target.ts';
 
 /** Lookups of one offset that may miss before that counts as an endless loop. */
@@ -48,6 +50,8 @@ export class NewImageTarget implements CopyTarget {
   readonly #ends = new Map<WritableStorage, number>();
   #plan: number[] = [];
   #headers: Uint8Array | undefined;
+  /** Where the request begins that is being placed. */
+  #requestStart = 0;
   /** Where the last store of the plan ends. */
   #lastStore = NO_STORE;
 
@@ -78,18 +82,21 @@ export class NewImageTarget implements CopyTarget {
     };
   }
 
-  *place({ runs, encodedLengths }: PreparedData): Step<StorePlan> {
+  *place({ runs, encodedLengths }: PreparedData, ranges: GuestRanges): Step<StorePlan> {
     this.#plan = [];
     this.#lastStore = NO_STORE;
     const { framing } = this.#writer.compression ?? {};
     const headerBytes = framing?.headerBytes ?? 0;
     this.#headers =
       framing && encodedLengths && new Uint8Array(encodedLengths.length * headerBytes);
+    const startOf = requestStarts(ranges);
     let units = { index: 0, encodedOffset: 0 };
     for (let at = 0; at < runs.length; at += RUN_FIELDS) {
       const run = { guestOffset: runs[at]!, from: runs[at + 1]!, lengthBytes: runs[at + 2]! };
-      if (encodedLengths === undefined) yield* this.#placePlain(run);
-      else units = yield* this.#placeUnits(run, encodedLengths, units);
+      this.#requestStart = startOf(run.guestOffset);
+      const asked = { request: 'write', guestOffset: this.#requestStart } as const;
+      if (encodedLengths === undefined) yield* asking(asked, this.#placePlain(run));
+      else units = yield* asking(asked, this.#placeUnits(run, encodedLengths, units));
     }
     return { stores: Float64Array.from(this.#plan), headers: this.#headers };
   }
@@ -194,8 +201,8 @@ export class NewImageTarget implements CopyTarget {
       last.buffer === buffer &&
       last.hostEnd === hostOffset &&
       last.end === from;
-    if (follows) this.#plan[this.#plan.length - 1]! += lengthBytes;
-    else this.#plan.push(file, hostOffset, buffer, from, lengthBytes);
+    if (follows) this.#plan[this.#plan.length - 2]! += lengthBytes;
+    else this.#plan.push(file, hostOffset, buffer, from, lengthBytes, this.#requestStart);
     this.#lastStore = { file, buffer, hostEnd: hostOffset + lengthBytes, end: from + lengthBytes };
   }
 

@@ -11,7 +11,6 @@ import {
   type FormatDetails,
   type FormatDriver,
   type FormatImage,
-  hostCall,
   type ImageChain,
   type Limits,
   openChain,
@@ -20,6 +19,7 @@ import {
   type Step,
 } from '@diskfile/core';
 import { hostGate, type ImageLocking, type NewFile } from '@diskfile/storage';
+import { thenClose } from '../chain/disk-steps.ts';
 import { storedFormat } from '../chain/stored-format.ts';
 import { ALL_FORMATS } from '../formats.ts';
 import { checkedLimits } from '../open/limits.ts';
@@ -103,14 +103,7 @@ export class Creation {
       encoders: encoders(),
       opening: undefined,
     });
-    try {
-      yield* fill(disk, chain.layers[0]!);
-    } finally {
-      yield* hostCall(
-        () => disk.closeSync(),
-        () => disk.close(),
-      );
-    }
+    yield* thenClose(disk, fill(disk, chain.layers[0]!));
   }
 
   get #passphrases(): (Uint8Array | undefined)[] {

@@ -4,11 +4,11 @@ import { type HostCall, hostCall, type SharedFile, type Step } from '@diskfile/c
 import {
   type CopyHand,
   type FlatPlace,
-  type GuestRanges,
   type PreparedData,
   STORE_FIELDS,
   type StorePlan,
 } from '../convert/copy-hand.ts';
+import type { GuestRanges } from '../convert/copy-requests.ts';
 import type { UnreadableRange } from '../convert/salvage.ts';
 import { fromErrorMessage } from './error-message.ts';
 import type { CopyAnswer, CopyOrder, CopyOutcome, CopyStart } from './worker-messages.ts';

@@ -1,12 +1,7 @@
 /** What the calling thread and its workers say to each other. */
 import type { DiskDescriptor } from '@diskfile/core';
-import type {
-  CopySettings,
-  FlatPlace,
-  GuestRanges,
-  PreparedData,
-  StorePlan,
-} from '../convert/copy-hand.ts';
+import type { CopySettings, FlatPlace, PreparedData, StorePlan } from '../convert/copy-hand.ts';
+import type { GuestRanges } from '../convert/copy-requests.ts';
 import type { UnreadableRange } from '../convert/salvage.ts';
 import type { ErrorMessage } from './error-message.ts';
 import type { SegmentTaskName } from './segment-tasks.ts';
