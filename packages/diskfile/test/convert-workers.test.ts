@@ -3,6 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   convertDiskFile,
@@ -14,7 +15,8 @@ import { countingWorkers, failureOf } from './support/workers.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-const SIZE_BYTES = 10 * MIB + 512;
+/** More than the calling thread takes to itself at once, which is 6 jobs of up to 4 MiB. */
+const SIZE_BYTES = 25 * MIB + 512;
 let directory: string;
 const file = (name: string): string => join(directory, name);
 
@@ -26,6 +28,7 @@ beforeAll(() => {
   bytes.fill(7, 4 * MIB, 6 * MIB);
   randomFillSync(bytes, 5 * MIB + 4096, 40 * KIB);
   for (let at = 7 * MIB; at < 9 * MIB; at += 24 * KIB) randomFillSync(bytes, at, 5000);
+  bytes.fill(9, 10 * MIB);
   randomFillSync(bytes, SIZE_BYTES - 700, 700);
   writeFileSync(file('source.raw'), bytes);
   const source = { format: 'raw' };
@@ -53,6 +56,40 @@ const TARGETS: [name: string, options: ConvertDiskFileOptions][] = [
   ['fixed vhd', { format: 'vhd', options: { subformat: 'fixed', force_size: true } }],
 ];
 
+/** Converts, and lets the calling thread read nothing of the source before a worker has done a job. */
+async function convertOnWorkers(
+  source: string,
+  target: string,
+  options: ConvertDiskFileOptions,
+  onWorker: (worker: Worker) => void = () => {},
+): Promise<void> {
+  let letRead = (): void => {};
+  const mayRead = new Promise<void>((resolve) => void (letRead = resolve));
+  using disk = openDiskFileSync(source, source.endsWith('.raw') ? { format: 'raw' } : {});
+  const held = new Proxy(disk, {
+    get(_, key) {
+      if (key === 'read') {
+        return async (dst: Uint8Array, offset: number) => {
+          await mayRead;
+          await disk.read(dst, offset);
+        };
+      }
+      const value: unknown = Reflect.get(disk, key, disk);
+      return typeof value === 'function' ? value.bind(disk) : value;
+    },
+  });
+  const { workers } = await countingWorkers(
+    () => convertDiskFile(held, target, options),
+    (worker) => {
+      // The first message says that the worker is ready, the second one that it has done something.
+      worker.once('message', () => worker.once('message', letRead));
+      worker.once('exit', letRead);
+      onWorker(worker);
+    },
+  );
+  expect(workers).toBe(options.workers);
+}
+
 /** What identifies an image is made anew each time. */
 const UNIQUE = new Set(['vdi', 'vmdk', 'vhdx', 'vhd']);
 
@@ -64,10 +101,7 @@ describe('conversions on workers', () => {
   it.each(cases)('%s → %s', async (source, _, options) => {
     const all = { ...options, overwrite: true };
     convertDiskFileSync(file(source), file('in-place'), all);
-    const { workers } = await countingWorkers(() =>
-      convertDiskFile(file(source), file('on-workers'), { ...all, workers: 2 }),
-    );
-    expect(workers).toBe(2);
+    await convertOnWorkers(file(source), file('on-workers'), { ...all, workers: 2 });
     const [one, other] = ['in-place', 'on-workers'].map((name) => contentOf(name, options));
     expect(one!.equals(readFileSync(file('source.raw')))).toBe(true);
     expect(other!.equals(one!)).toBe(true);
@@ -145,14 +179,15 @@ describe('conversions on workers', () => {
 
   it('that die at work are an error, and nothing is left behind', async () => {
     const before = readdirSync(directory);
-    // Slow enough that the worker has started long before the work is done.
-    const options = { format: 'raw', workers: 1, bytesPerSecond: MIB };
-    const work = countingWorkers(
-      () => convertDiskFile(file('source.raw'), file('dead.raw'), options),
-      // The first message says that the worker is ready.
-      (worker) => worker.once('message', () => void worker.terminate()),
-    );
-    expect((await failureOf(work)).detail).toBe('work.worker-died');
+    const options = { format: 'raw', workers: 1 };
+    const work = convertOnWorkers(file('source.raw'), file('dead.raw'), options, (worker) => {
+      worker.once('message', () => {
+        worker.postMessage = () => void worker.terminate();
+      });
+    });
+    const { detail, context } = await failureOf(work);
+    expect(detail).toBe('work.worker-died');
+    expect(context.request).toBeUndefined();
     expect(readdirSync(directory)).toEqual(before);
   });
 
