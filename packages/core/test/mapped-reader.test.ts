@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DiskError } from '@diskfile/bytes';
 import {
   createImageDisk,
   DEFAULT_LIMITS,
@@ -187,6 +188,25 @@ describe('block status', () => {
       { lengthBytes: 16, zero: true, data: expected.data, hostOffset: 0 },
       { lengthBytes: CLUSTER - 16, zero: false, data: true, hostOffset: 16 },
     ]);
+  });
+
+  it('reaches as far as the image can be read, and fails there', async () => {
+    const image = new FakeImage(Array.from({ length: 2 * TABLE_CLUSTERS }, () => cluster('zero')));
+    const damaged = TABLE_CLUSTERS * CLUSTER;
+    image.load = function* load(guestOffset) {
+      if (guestOffset >= damaged) throw new DiskError('corrupt', 'test.table', 'It is damaged');
+      yield* FakeImage.prototype.load.call(image, guestOffset);
+    };
+    const disk = openLayers([image]);
+    const found: unknown[] = [];
+    expect(() => found.push(...disk.blockStatusSync(0, damaged + 1))).toThrowError(/damaged/);
+    for (const status of disk.blockStatusSync()) {
+      found.push(status);
+      break;
+    }
+    expect(found).toMatchObject([{ guestOffset: 0, lengthBytes: damaged, zero: true }]);
+    const rest = disk.blockStatus(damaged, CLUSTER)[Symbol.asyncIterator]();
+    await expect(rest.next()).rejects.toThrowError(/damaged/);
   });
 
   it('says where clusters stand ready that hold nothing yet', () => {

@@ -1,4 +1,5 @@
 /** What a disk holds where, without reading guest data: the answer of `qemu-img map`. */
+import { DiskError } from '@diskfile/bytes';
 import type { ExtentMap, FormatImage } from '../format/format-image.ts';
 import type { Step } from '../step.ts';
 import type { Extent } from './extent.ts';
@@ -44,7 +45,14 @@ export function* nextBlockStatus(
   let end = guestOffset + first.lengthBytes;
   const limit = guestOffset + lengthBytes;
   for (let merged = 1; merged < MAX_MERGED_EXTENTS && end < limit; merged++) {
-    const next = describe(yield* reader.resolve(end, limit - end), layers, end);
+    let next: BlockStatus;
+    try {
+      next = describe(yield* reader.resolve(end, limit - end), layers, end);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      // Damage behind the range says nothing of it: whoever asks for what is there is told.
+      break;
+    }
     if (!continues(first, next)) break;
     end += next.lengthBytes;
   }
