@@ -417,6 +417,19 @@ describe('for people', () => {
     expect(stderr).toMatch(/^disk-img: error while reading '.*c' near byte 0 of the disk: /);
   });
 
+  it('digest says so by the place on the disk, and not in the file', async () => {
+    await prepare(['create -f qcow2 ./a 2G', 'resize -f qcow2 --preallocation=metadata ./a 2049M']);
+    const image = join(directory, 'a');
+    const bytes = readFileSync(image);
+    const lastEntry = Number(bytes.readBigUInt64BE(40)) + 4 * 8;
+    // The table lies where no cluster begins.
+    bytes[lastEntry + 6]! ^= 2;
+    writeFileSync(image, bytes);
+    const { code, stderr } = await run('disk-img', 'digest ./a');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/: error while reading '.*a' near byte 2147483648 of the disk: /);
+  });
+
   it('diff says which disk has no files', async () => {
     await prepare([IMAGE]);
     const { code, stderr } = await run('disk-img', 'diff --files ./a ./a');

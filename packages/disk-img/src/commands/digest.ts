@@ -44,8 +44,8 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
 
 function readingFailure(error: unknown, filename: string): unknown {
   if (!(error instanceof DiskError) || error.code === 'aborted') return error;
-  const { offset } = error.context;
-  const where = offset === undefined ? '' : ` near byte ${offset} of the disk`;
+  const { guestOffset } = error.context;
+  const where = guestOffset === undefined ? '' : ` near byte ${guestOffset} of the disk`;
   return new Failure(`error while reading '${filename}'${where}: ${wordsOf(error)}`, {
     cause: error,
   });

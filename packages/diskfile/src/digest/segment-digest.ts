@@ -1,6 +1,7 @@
 /** The digest of one segment: its leaves hashed, zeros by constant, holes never read. */
 import { isAllZero } from '@diskfile/bytes';
 import { type BlockStatus, type DiskFile, hostCall, readInto, type Step } from '@diskfile/core';
+import { asking } from '../chain/failed-request.ts';
 import type { Segment, SegmentTask, SegmentWork } from '../workers/segment-task.ts';
 import {
   DIGEST_BYTES,
@@ -53,14 +54,16 @@ class SegmentDigester {
   *#findData(segment: Segment): Step<void> {
     const { guestOffset, lengthBytes } = segment;
     const disk = this.#disk;
+    let reached = guestOffset;
     const mark = (status: BlockStatus): void => {
+      reached = status.guestOffset + status.lengthBytes;
       if (status.zero) return;
       const start = status.guestOffset - guestOffset;
       const first = Math.floor(start / LEAF_BYTES);
       this.#holdsData.fill(1, first, Math.ceil((start + status.lengthBytes) / LEAF_BYTES));
     };
     this.#holdsData.fill(0);
-    yield* hostCall(
+    const statuses = hostCall(
       () => {
         for (const status of disk.blockStatusSync(guestOffset, lengthBytes)) mark(status);
       },
@@ -68,6 +71,7 @@ class SegmentDigester {
         for await (const status of disk.blockStatus(guestOffset, lengthBytes)) mark(status);
       },
     );
+    yield* asking(() => ({ request: 'block-status', guestOffset: reached }), statuses);
   }
 
   /** Leaves from `first` on that are alike and fit one read. */
@@ -82,9 +86,10 @@ class SegmentDigester {
     const start = first * LEAF_BYTES;
     const lengthBytes = Math.min(end * LEAF_BYTES, segment.lengthBytes) - start;
     const bytes = this.#buffer.subarray(0, lengthBytes);
-    if (this.#holdsData[first] === 1)
-      yield* readInto(this.#disk, bytes, segment.guestOffset + start);
-    else bytes.fill(0);
+    if (this.#holdsData[first] === 1) {
+      const guestOffset = segment.guestOffset + start;
+      yield* asking({ request: 'read', guestOffset }, readInto(this.#disk, bytes, guestOffset));
+    } else bytes.fill(0);
     for (let leaf = first; leaf < end; leaf++) {
       const at = (leaf - first) * LEAF_BYTES;
       const digest = leafDigest(bytes.subarray(at, at + LEAF_BYTES));

@@ -1,5 +1,7 @@
 /** Long stretches of zeros, found by block status alone. */
-import type { DiskFile } from '@diskfile/core';
+import { type DiskFile, runAsync } from '@diskfile/core';
+import { nextStatus } from '../chain/disk-steps.ts';
+import { asking } from '../chain/failed-request.ts';
 import { refuseAborted } from '../workers/aborted.ts';
 
 /**
@@ -37,8 +39,9 @@ async function leadingZeros(
   guestOffset: number,
   lengthBytes: number,
 ): Promise<number> {
-  for await (const status of disk.blockStatus(guestOffset, lengthBytes)) {
-    return status.zero ? status.lengthBytes : 0;
-  }
-  return 0;
+  const asked = { request: 'block-status', guestOffset } as const;
+  const { zero, lengthBytes: zeros } = await runAsync(
+    asking(asked, nextStatus(disk, guestOffset, lengthBytes)),
+  );
+  return zero ? zeros : 0;
 }
