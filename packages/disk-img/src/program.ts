@@ -15,7 +15,7 @@ export interface FailureOptions {
   readonly exitCode?: number;
   readonly isUsage?: boolean;
   readonly tail?: string;
-  /** The error that it is about, which may know what to try. */
+  /** The error that it is about, or another failure that is told in other words; may know what to try. */
   readonly cause?: unknown;
   /** What to try, where the command knows better than the error. */
   readonly hint?: string | undefined;
@@ -43,7 +43,7 @@ export class Failure extends Error {
     this.exitCode = exitCode;
     this.isUsage = isUsage;
     this.tail = tail;
-    this.hint = hint ?? hintOf(cause);
+    this.hint = hint ?? (cause instanceof Failure ? cause.hint : hintOf(cause));
   }
 }
 

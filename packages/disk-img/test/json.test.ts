@@ -404,6 +404,16 @@ describe('a failure as JSON', () => {
     const same = await failure('convert -O qcow2 ./a ./a');
     expect(same.error).toMatchObject({ hint: expect.stringContaining('another name') });
   });
+
+  it('says so too where the failure is told in other words', async () => {
+    await prepare([IMAGE, OVERLAY]);
+    using disk = openDiskFileSync(join(directory, 'b'), { readOnly: false });
+    expect(disk.readOnly).toBe(false);
+    for (const line of ['info ./b', 'commit ./b', 'flatten ./b', 'resize ./b 2M']) {
+      const { error } = await failure(line);
+      expect(error).toMatchObject({ hint: expect.stringContaining("'-U'") });
+    }
+  });
 });
 
 describe('for people', () => {

@@ -10,6 +10,11 @@ const HINTS: readonly (readonly [detail: RegExp, hint: string])[] = [
       "there (luks: 'key-secret=key').",
   ],
   [/\.marked-corrupt$/, "'disk-img check -r all' repairs it."],
+  [
+    /^storage\.locked$/,
+    'Close it first: it is open in another process, a running virtual machine perhaps. Commands that ' +
+      "only read it take '-U', and what they find may be mixed then.",
+  ],
 ];
 
 /** Only a program can do what these say. */
