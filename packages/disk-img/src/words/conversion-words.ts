@@ -55,7 +55,7 @@ export function conversionWords(
     const words = shownFrom(target, `${prefix}${openReason(error)}`, error);
     return new Failure(`Could not open '${target}': ${words}`, { cause: error });
   }
-  if (error.code === 'no-space' || isOverwrite) {
+  if (isOverwrite) {
     return new Failure(`error while writing at byte ${offset ?? 0}: ${reason}`, { cause: error });
   }
   if (op === 'read' && error.code !== 'invalid-argument') {
@@ -64,7 +64,8 @@ export function conversionWords(
       cause: error,
     });
   }
-  const isOfTarget = op === 'create' || error.detail === 'storage.not-a-file';
+  const isOfTarget =
+    op === 'create' || error.detail === 'storage.not-a-file' || error.code === 'no-space';
   if (values.size === 0 && !isOfTarget) return new Failure(wordsOf(error), { cause: error });
   const words = creationWords(error, { format, path: newFilePath(target), values });
   return new Failure(`${target}: error while ${purpose}: ${words}`, { cause: error });
