@@ -149,7 +149,7 @@ describe('options', () => {
     { 'cipher-mode': 'gcm' },
     { 'ivgen-alg': 'random' },
     { 'hash-alg': 'crc32' },
-    { 'iter-time': 0 },
+    { 'iter-time': -1 },
     { 'iter-time': 'soon' },
   ])('that make no disk are refused: %o', (values) => {
     expect(() => parseLuksOptions(values)).toThrow(

@@ -37,7 +37,7 @@ export function parseLuksOptions(values: LuksOptionValues): LuksOptions {
   const ivHash = choice(values, 'ivgen-hash-alg', HASHES, 'sha256');
   const cipherBytes = CIPHERS[cipher]!;
   const milliseconds = Number(values['iter-time'] ?? DEFAULT_MILLISECONDS);
-  if (!Number.isSafeInteger(milliseconds) || milliseconds < 1) {
+  if (!Number.isSafeInteger(milliseconds) || milliseconds < 0) {
     throw invalid('iter-time', `${String(values['iter-time'])} is no number of milliseconds`);
   }
   const iv = ivGenerator === 'essiv' ? `essiv:${ivHash}` : ivGenerator;

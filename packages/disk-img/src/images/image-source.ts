@@ -90,7 +90,6 @@ function plainImage(graph: BlockOptions, objects: UserObjects): Partial<ImageSou
   const isFile = (options.takeText('file.driver') ?? 'file') === 'file';
   const path = options.takeText('file.filename');
   const secret = options.takeText('key-secret') ?? options.takeText('encrypt.key-secret');
-  options.take('encrypt.format');
   // Whether a secret that is missing is missed, the image itself has to say.
   const isKeyed = secret === undefined || objects.hasSecret(secret);
   const isPlain = isFile && options.isEmpty && path !== undefined && path !== '' && isKeyed;

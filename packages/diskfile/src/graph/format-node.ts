@@ -20,10 +20,11 @@ import { abandonDisk } from '../chain/disk-steps.ts';
 import { type BlockOptions, type ChildOptions, invalid } from './block-options.ts';
 import {
   checkEncryption,
+  type DescribedEncryption,
   peekTuning,
   refuseTuning,
   takeFormatOptions,
-  takeSecret,
+  takeEncryption,
 } from './format-options.ts';
 import type { NodeDriver, NodeOpener, NodeRequest } from './node-driver.ts';
 import { findNodeDriver } from './node-drivers.ts';
@@ -53,7 +54,7 @@ export interface ImageFile {
 export function* openFormatFile({ name, options, access, opener }: NodeRequest): Step<ImageFile> {
   if (name !== undefined) refuseUnknownFormat(name, opener.settings.formats);
   const file = fileChild(name, options);
-  const passphrase = passphraseOf(opener, takeSecret(name, options).id);
+  const passphrase = passphraseOf(opener, takeEncryption(name, options).id);
   options.takeChild('data-file');
   const below = belowOf(options.takeChild('backing'), opener, access);
   takeFormatOptions(name ?? 'qcow2', options);
@@ -69,9 +70,9 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   const file = fileChild(name, options);
   const dataFile = options.takeChild('data-file');
   if (typeof dataFile?.reference === 'string') throw noSuchNode(dataFile.reference);
-  const secret = takeSecret(name, options);
+  const encryption = takeEncryption(name, options);
   const below = belowOf(takeBacking(request), opener, access);
-  const passphrase = passphraseOf(opener, secret.id);
+  const passphrase = passphraseOf(opener, encryption.id);
   const { asQemu } = settings;
   const tuning = { ...peekTuning(options, access.discards), asQemu };
   const storage = yield* opener.openStorage(file, access);
@@ -93,7 +94,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
     tuning,
     ...(below === undefined ? {} : { below }),
   });
-  const chain = yield* missingSecretFirst(opening, request, secret.id);
+  const chain = yield* descriptionFirst(opening, request, encryption);
   const { format } = chain.layers[0]!;
   warnings.unshift(...opener.warnings.splice(0));
   const isProbedRaw = name === undefined && format === 'raw' && access.writable;
@@ -102,9 +103,10 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   const disk = createImageDisk(chain, { limits, encoders: encoders(), opening: undefined });
   try {
     gate.refuseUnused();
-    checkEncryption(secret.method, encryptionOf(disk));
-    if (secret.id !== undefined && disk.info()[0]!.details['encryption'] !== undefined) {
-      settings.objects.secret(secret.id);
+    const method = encryptionOf(disk);
+    checkEncryption(encryption, method);
+    if (encryption.id !== undefined && method !== undefined) {
+      settings.objects.secret(encryption.id);
     }
     refuseTuning(tuning, disk);
     takeFormatOptions(format, options, disk.topology.clusterBytes);
@@ -127,18 +129,24 @@ function passphraseOf(opener: NodeOpener, id: string | undefined): Uint8Array | 
   return id !== undefined && objects.hasSecret(id) ? objects.secret(id) : undefined;
 }
 
-/** An encrypted image that needs its key misses the secret that was named, where that is missing. */
-function* missingSecretFirst<T>(
+/**
+ * Where an image is not opened for want of its key, what the options say of its encryption is
+ * judged first: another method, or a secret that there is not.
+ */
+function* descriptionFirst<T>(
   opening: Step<T>,
   { opener }: NodeRequest,
-  id: string | undefined,
+  encryption: DescribedEncryption,
 ): Step<T> {
   try {
     return yield* opening;
   } catch (error) {
-    const isKeyMissing = error instanceof DiskError && error.detail.endsWith('.passphrase-missing');
-    const isOfImage = isKeyMissing && (error.context.depth ?? 0) === 0;
-    if (isOfImage && id !== undefined) opener.settings.objects.secret(id);
+    if (!(error instanceof DiskError) || error.code !== 'wrong-key') throw error;
+    const { context, detail, message } = error;
+    if ((context.depth ?? 0) > 0) throw error;
+    checkEncryption(encryption, message.includes('(AES-CBC)') ? 'aes' : 'luks');
+    const isKeyMissing = detail.endsWith('.passphrase-missing');
+    if (isKeyMissing && encryption.id !== undefined) opener.settings.objects.secret(encryption.id);
     throw error;
   }
 }
@@ -221,7 +229,7 @@ function describedBelow(
   const access = inBacking(() => takeNodeOptions(options, above));
   const file = options.takeChild('file');
   const below = belowOf(options.takeChild('backing'), opener, access);
-  const passphrase = passphraseOf(opener, takeSecret(format, options).id);
+  const passphrase = passphraseOf(opener, takeEncryption(format, options).id);
   inBacking(() => {
     takeFormatOptions(format ?? 'qcow2', options);
     refuseLeftOver(format, options);

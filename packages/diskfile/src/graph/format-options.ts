@@ -12,31 +12,51 @@ const NEW_CLUSTER_BYTES = 65536;
 const MAX_CACHE_ENTRIES = 2 ** 31 - 1;
 const MAX_CLEAN_INTERVAL = 2 ** 32 - 1;
 
-/**
- * Takes what names the secret of an encrypted image. @param format undefined where it is not known
- */
-export function takeSecret(
-  format: string | undefined,
-  options: BlockOptions,
-): { readonly id: string | undefined; readonly method: string | undefined } {
-  if (format === 'luks') return { id: options.takeText('key-secret'), method: undefined };
-  if (format !== undefined && format !== 'qcow2' && format !== 'qcow') return NO_SECRET;
-  const id = options.takeText('encrypt.key-secret');
-  const method = options.takeText('encrypt.format');
-  // What turns out to be a LUKS volume has a name of its own for it.
-  return { id: format === undefined ? (id ?? options.takeText('key-secret')) : id, method };
+/** What the options say of an image's encryption. */
+export interface DescribedEncryption {
+  /** Of the secret. */
+  readonly id: string | undefined;
+  readonly method: string | undefined;
+  /** An option that no encryption has. */
+  readonly unexpected: string | undefined;
 }
 
-const NO_SECRET = { id: undefined, method: undefined };
+/** @param format undefined where it is not known */
+export function takeEncryption(
+  format: string | undefined,
+  options: BlockOptions,
+): DescribedEncryption {
+  if (format === 'luks') return { ...NOTHING, id: options.takeText('key-secret') };
+  if (format !== undefined && format !== 'qcow2' && format !== 'qcow') return NOTHING;
+  const id = options.takeText('encrypt.key-secret');
+  const method = options.takeText('encrypt.format');
+  if (format !== undefined) {
+    return { id, method, unexpected: options.takeBelow('encrypt.').leftOver };
+  }
+  // What turns out to be a LUKS volume has a name of its own for it.
+  return { ...NOTHING, id: id ?? options.takeText('key-secret'), method };
+}
 
-/** @throws DiskError `invalid-argument` for an encryption that the image does not have */
-export function checkEncryption(stated: string | undefined, found: string | undefined): void {
-  if (stated === undefined || stated === found) return;
-  throw invalid(
-    found === undefined
-      ? `No encryption in image header, but options specified format '${stated}'`
-      : `Header reported '${found}' encryption format but options specify '${stated}'`,
-  );
+const NOTHING = { id: undefined, method: undefined, unexpected: undefined };
+
+/**
+ * What else is said of the encryption of an image that has none does not matter, as with QEMU.
+ * @param found what the image is encrypted by
+ * @throws DiskError `invalid-argument` for an encryption that the image does not have
+ */
+export function checkEncryption(
+  { method, unexpected }: DescribedEncryption,
+  found: string | undefined,
+): void {
+  if (method !== undefined && method !== found) {
+    throw invalid(
+      found === undefined
+        ? `No encryption in image header, but options specified format '${method}'`
+        : `Header reported '${found}' encryption format but options specify '${method}'`,
+    );
+  }
+  if (found === undefined || unexpected === undefined) return;
+  throw invalid(`Parameter '${unexpected.replace(/\..*/, '')}' is unexpected`);
 }
 
 /** Values of `force_size_calc`. */
