@@ -170,6 +170,7 @@ export {
   type OpenGraphOptions,
   openGraphSync,
 } from './graph/open-graph.ts';
+export { checkRuntimeOptions } from './graph/runtime-options.ts';
 export { UserObjects } from './graph/user-objects.ts';
 export { convertDiskFile, convertDiskFileSync } from './convert/convert-disk-file.ts';
 export {

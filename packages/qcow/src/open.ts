@@ -43,7 +43,7 @@ interface OpenedParts {
 }
 
 function* openWritable(
-  { limits }: OpenContext,
+  { limits, hasBelow }: OpenContext,
   storage: WritableStorage,
   { state, compressed, encryption }: OpenedParts,
 ): Step<QcowImage> {
@@ -51,6 +51,6 @@ function* openWritable(
   if (encryption?.isLocked === true) throw locked();
   yield* inspect(storage, header, limits);
   const table = new WritableQcowTable(storage, header, limits);
-  const writer = new QcowWriter({ storage, state, table, encryption });
+  const writer = new QcowWriter({ storage, state, table, encryption, hasBelow });
   return new QcowImage({ state, table, compressed, encryption, writer });
 }

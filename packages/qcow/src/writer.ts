@@ -21,6 +21,8 @@ export interface QcowWritingParts {
   readonly state: HeaderState;
   readonly table: WritableQcowTable;
   readonly encryption: QcowEncryption | undefined;
+  /** See `OpenContext.hasBelow`. */
+  readonly hasBelow: boolean | undefined;
 }
 
 export class QcowWriter extends BlockWriter {
@@ -31,6 +33,7 @@ export class QcowWriter extends BlockWriter {
 
   constructor(parts: QcowWritingParts) {
     super(parts.table, {
+      hasBelow: parts.hasBelow,
       get hasBacking() {
         return parts.state.backing !== undefined;
       },

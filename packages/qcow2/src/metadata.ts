@@ -32,6 +32,8 @@ export interface MetadataParts {
   /** Bytes of tables that may be kept in memory. */
   readonly cacheBytes: number;
   readonly tuning?: FormatTuning | undefined;
+  /** See `OpenContext.hasBelow`. */
+  readonly hasBelow?: boolean | undefined;
   warn(warning: DiskWarning): void;
 }
 
@@ -66,7 +68,8 @@ export class ImageMetadata {
     this.#tuning = parts.tuning ?? {};
     this.cutsEnd = !this.asQemu;
     this.warn = parts.warn;
-    this.#openedWithBacking = parts.headerWriter.header.backingName !== undefined;
+    this.#openedWithBacking =
+      parts.hasBelow === true || parts.headerWriter.header.backingName !== undefined;
     this.storage = parts.storage;
     this.dataFile = parts.dataFile;
     this.tables = parts.tables;

@@ -64,9 +64,9 @@ export function* openWriter(context: OpenContext, parts: WritableImageParts): St
   const dataFile = parts.dataFile && writable(parts.dataFile);
   const cacheBytes = context.limits.metadataCacheBytes;
   const headerWriter = yield* HeaderWriter.read(storage, header);
-  const { tuning } = context;
+  const { tuning, hasBelow } = context;
   const warn = context.warn.bind(context);
-  const places = { storage, dataFile, cacheBytes, tuning, warn };
+  const places = { storage, dataFile, cacheBytes, tuning, hasBelow, warn };
   const metadata = yield* openMetadata({ ...parts, ...places, headerWriter });
   if (tuning?.overlapChecks?.has('inactive-l2') === true) {
     yield* guardInactiveTables(metadata, context.limits);

@@ -35,7 +35,7 @@ export function* openQed(context: OpenContext): Step<QedImage> {
 }
 
 function* openWritable(
-  { limits }: OpenContext,
+  { limits, hasBelow }: OpenContext,
   storage: WritableStorage,
   state: HeaderState,
 ): Step<QedImage> {
@@ -51,7 +51,7 @@ function* openWritable(
   // A new cluster would be what a wrong entry names, and a write to one cluster change another.
   if (found.corruptions > 0) throw damaged(found);
   const table = openWritableTable(storage, state.header, limits);
-  return new QedImage(state, table, new QedWriter({ storage, state, table }));
+  return new QedImage(state, table, new QedWriter({ storage, state, table, hasBelow }));
 }
 
 function damaged({ firstCorruption, corruptions }: Inspection): DiskError {

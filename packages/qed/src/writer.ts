@@ -20,6 +20,7 @@ export class QedWriter extends BlockWriter {
 
   constructor(parts: QedWritingParts) {
     super(parts.table, {
+      hasBelow: parts.hasBelow,
       get hasBacking() {
         return parts.state.backing !== undefined;
       },

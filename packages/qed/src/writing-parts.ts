@@ -7,4 +7,6 @@ export interface QedWritingParts {
   readonly storage: WritableStorage;
   readonly state: HeaderState;
   readonly table: WritableQedTable;
+  /** See `OpenContext.hasBelow`. */
+  readonly hasBelow: boolean | undefined;
 }

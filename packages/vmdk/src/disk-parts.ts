@@ -30,7 +30,7 @@ export function* openParts(context: PartsContext): Step<DiskParts> {
 
 /** A sparse extent that carries its own descriptor, or, opened by itself, has none. */
 function* openMonolithic(context: PartsContext): Step<DiskParts> {
-  const { storage, limits } = context;
+  const { storage, limits, hasBelow = false } = context;
   const head = yield* readBytes(storage, 0, 8);
   const header = isSeSparseMagic(head) ? undefined : yield* readSparseHeader(storage);
   const place = header?.descriptor;
@@ -47,7 +47,7 @@ function* openMonolithic(context: PartsContext): Step<DiskParts> {
   if (header!.isDescriptorOnly && descriptor.extents.length > 0) {
     return yield* openNamedExtents(context, descriptor, cidPlace(storage, text, place.offset));
   }
-  const hasParent = descriptor.parentCid !== undefined;
+  const hasParent = hasBelow || descriptor.parentCid !== undefined;
   const source = yield* openSparse(context, storage, { hasParent, limits });
   return { descriptor, sources: [source], cid: cidPlace(storage, text, place.offset) };
 }
@@ -92,7 +92,8 @@ function* openNamedExtents(
   descriptor: Descriptor,
   cid: CidPlace | undefined,
 ): Step<DiskParts> {
-  const hasParent = descriptor.parentCid !== undefined;
+  const { hasBelow = false } = context;
+  const hasParent = hasBelow || descriptor.parentCid !== undefined;
   const opening = new ExtentOpening(context, descriptor.extents, hasParent);
   const sources: ExtentSource[] = [];
   for (const line of descriptor.extents) sources.push(yield* opening.open(line));

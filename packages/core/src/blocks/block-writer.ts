@@ -12,6 +12,8 @@ const MAX_ALLOCATION_BYTES = 16 * 1024 * 1024;
 export interface BlockWriterOptions {
   /** Whether blocks that are not there let an image below be seen; may change. */
   readonly hasBacking: boolean;
+  /** Whether there is one all the same that the image does not name. */
+  readonly hasBelow?: boolean | undefined;
   /** New blocks that one allocation takes at most, in bytes: what keeps placing as others do. */
   readonly maxAllocationBytes?: number;
 }
@@ -27,7 +29,7 @@ export class BlockWriter implements ImageWriter {
     this.unitBytes = table.blockBytes;
     this.#table = table;
     this.#options = options;
-    this.#openedWithBacking = options.hasBacking;
+    this.#openedWithBacking = options.hasBelow === true || options.hasBacking;
   }
 
   /** What an opened disk reads stays below it even when its image has come to name no other. */

@@ -57,6 +57,8 @@ export interface OpenContext {
   readonly tuning?: FormatTuning | undefined;
   /** Which disk to open of a file that holds several, by a name or number that the format has. */
   readonly disk: string | undefined;
+  /** Whether the caller puts an image below this one, though it may name none. */
+  readonly hasBelow?: boolean;
   warn(warning: DiskWarning): void;
   /** Opens a further file that the image names; the gate decides. The image's owner closes it. */
   openNamed(file: NamedFile): Step<Storage>;

@@ -76,6 +76,7 @@ interface ImageOpening {
   readonly tuning: FormatTuning | undefined;
   readonly disk: string | undefined;
   readonly writable: boolean;
+  readonly hasBelow: boolean;
   /** How many containers it is within. */
   readonly nesting: number;
   openNamed(file: NamedFile): Step<Storage>;
@@ -122,7 +123,8 @@ class ChainOpening {
     const visited = new Set<string>();
     for (;;) {
       this.#refuseCycle(storage, visited);
-      const image = yield* this.#openImage(storage, { format, snapshot, secret });
+      const hasBelow = below !== undefined && below !== null;
+      const image = yield* this.#openImage(storage, { format, snapshot, secret, hasBelow });
       this.#checkParent(storage, image);
       this.#layers.push(image);
       if (below === undefined && !this.#options.followBacking) break;
@@ -179,7 +181,10 @@ class ChainOpening {
 
   *#openImage(
     storage: Storage,
-    { secret, ...how }: Pick<ImageOpening, 'format' | 'snapshot'> & Pick<ParsedName, 'secret'>,
+    {
+      secret,
+      ...how
+    }: Pick<ImageOpening, 'format' | 'snapshot' | 'hasBelow'> & Pick<ParsedName, 'secret'>,
   ): Step<FormatImage> {
     const writable = this.#isWritten(this.#layers.length);
     const openNamed = (file: NamedFile) => this.#openNamed(storage, file, writable);

@@ -9,7 +9,7 @@ import type { Session } from '../shell/session.ts';
 import { canReopen } from '../text/format-habits.ts';
 import { changeReason, openReason } from '../text/failure-words.ts';
 import { joinedOptions } from './joined-options.ts';
-import { NODE, refusalOf, trueChanges } from './reopen-refusal.ts';
+import { NODE, refusalOf, refusalOfTemporary, trueChanges } from './reopen-refusal.ts';
 import { Options, UsageFault } from './request-arguments.ts';
 
 export const openCommand: Command = {
@@ -38,8 +38,10 @@ export const openCommand: Command = {
     const request = openRequest(session, given);
     if (request === undefined) return 'failed';
     if (given.operands.length > 1) throw new UsageFault();
-    if (given.operands.length === 0 && request.options.isEmpty) throw new UsageFault();
-    return await open(session, { ...request, name: given.operands[0] });
+    const [name] = given.operands;
+    const isOptions = session.namesAreOptions && name !== undefined;
+    const named = isOptions ? { options: parseOptions(session, name) } : { name };
+    return await open(session, { ...request, ...named });
   },
 };
 
@@ -52,6 +54,10 @@ function openRequest(session: Session, given: GivenArguments): OpenRequest | und
   };
   let { cache, discards, nativeAio } = DEFAULT_REQUEST;
   for (const { name, value } of given.options) {
+    if (name === 'o' && session.namesAreOptions) {
+      console.out("--image-opts and 'open -o' are mutually exclusive\n");
+      return undefined;
+    }
     if (name === 'n') cache = NO_CACHE;
     if (name === 't') {
       const mode = cacheMode(value);
@@ -80,20 +86,21 @@ function openRequest(session: Session, given: GivenArguments): OpenRequest | und
 }
 
 /** All `-o` together. */
-function driverOptions({ console }: Session, given: GivenArguments): BlockOptions {
+function driverOptions(session: Session, given: GivenArguments): BlockOptions {
   const all = new BlockOptions();
   for (const { name, value } of given.options) {
-    if (name !== 'o') continue;
-    all.add(
-      parseKeyval(value, undefined, { onShortForm: (word) => warnOfShortForm(console, word) }),
-    );
+    if (name === 'o') all.add(parseOptions(session, value));
   }
   return all;
 }
 
-export function warnOfShortForm(console: Session['console'], word: string): void {
-  console.error(`warning: short-form boolean option '${word}' deprecated`);
-  console.err(`Please use ${word}=on instead\n`);
+export function parseOptions({ console }: Session, text: string): BlockOptions {
+  return parseKeyval(text, undefined, {
+    onShortForm: (word) => {
+      console.error(`warning: short-form boolean option '${word}' deprecated`);
+      console.err(`Please use ${word}=on instead\n`);
+    },
+  });
 }
 
 /** Opens what was asked for; a failure is said. */
@@ -170,13 +177,17 @@ export const reopenCommand: Command = {
       );
       return 'failed';
     }
-    const images = session.disk.info();
-    const refusal = refusalOf(options, changes, images);
+    const { request } = session.opened!;
+    const all = session.disk.info();
+    // What lies below a temporary overlay has no name that options could be for.
+    const images = request.temporary ? all.slice(0, 1) : all;
+    const refusal = refusalOf(request, { options, changes, images });
     if (refusal !== undefined) {
       console.error(refusal);
       return 'failed';
     }
-    return await reopen(session, { options, changes: trueChanges(changes, images), cache });
+    const wanted = { options, changes: trueChanges(changes, images), cache };
+    return request.temporary ? reopenTemporary(session, wanted) : await reopen(session, wanted);
   },
 };
 
@@ -186,12 +197,31 @@ interface Changes {
   readonly cache: OpenRequest['cache'] | undefined;
 }
 
+/** A temporary overlay stays as it is, with what was written: no other could take its place. */
+function reopenTemporary(session: Session, { options, changes, cache }: Changes): Outcome {
+  const { console } = session;
+  const { disk, request } = session.opened!;
+  const writable = isWritableThen(request, options);
+  const next = { ...request, writable, cache: cache ?? request.cache };
+  const refusal = refusalOfTemporary(request, next, changes);
+  if (refusal === undefined) {
+    session.opened = { disk, request: next };
+    return 'done';
+  }
+  console.error(refusal);
+  return 'failed';
+}
+
+function isWritableThen({ writable }: OpenRequest, options: Options): boolean {
+  return options.has('w') || (writable && !options.has('r'));
+}
+
 /** Where the disk cannot be opened in the new way, it is opened again in the old one. */
 async function reopen(session: Session, { options, changes, cache }: Changes): Promise<Outcome> {
   const { console, opened } = session;
   const { request } = opened!;
   const joined = joinedOptions(request.options, changes);
-  const writable = options.has('w') || (request.writable && !options.has('r'));
+  const writable = isWritableThen(request, options);
   const next = { ...request, options: joined, writable, cache: cache ?? request.cache };
   if (!(await session.close())) return 'failed';
   try {

@@ -1,10 +1,13 @@
 /** What `reopen` cannot change, as QEMU says it before anything is tried. */
-import type { BlockOptions, ImageInfo } from 'diskfile';
+import { type BlockOptions, checkRuntimeOptions, type ImageInfo } from 'diskfile';
+import type { OpenRequest } from '../shell/open-disk.ts';
+import { changeReason } from '../text/failure-words.ts';
 import type { Options } from './request-arguments.ts';
 
 /** The name of the node; QEMU makes up one with two random digits at the end. */
 export const NODE = '#block100';
 
+const OVERLAY_FORMAT = 'qcow2';
 const READ_ONLY = 'read-only';
 const CACHE_OPTIONS = ['cache.direct', 'cache.no-flush'];
 /** Options that a node keeps for as long as it is open. */
@@ -14,11 +17,17 @@ const FIXED_OF_FILES = ['node-name', 'force-share', 'cache.writeback', 'aio', 'l
 /** Deepest chain of images that options are looked for in. */
 const MAX_DEPTH = 16;
 
-/** @param images the chain, the uppermost image first */
+/** What a disk is asked to become. */
+interface Asked {
+  readonly options: Options;
+  readonly changes: BlockOptions;
+  /** The chain, the uppermost image first. */
+  readonly images: readonly ImageInfo[];
+}
+
 export function refusalOf(
-  options: Options,
-  changes: BlockOptions,
-  images: readonly ImageInfo[],
+  { writable, copyOnRead }: OpenRequest,
+  { options, changes, images }: Asked,
 ): string | undefined {
   if ((options.has('r') || options.has('w')) && changes.has(READ_ONLY)) {
     return `Cannot set both -r/-w and '${READ_ONLY}'`;
@@ -26,10 +35,35 @@ export function refusalOf(
   if (options.has('c') && CACHE_OPTIONS.some((name) => changes.has(name))) {
     return 'Cannot set both -c and the cache options';
   }
-  if (changes.copy().takeFlag(READ_ONLY) === true && !options.has('r')) {
+  if (copyOnRead && options.has('r')) {
+    return `Can't set node '${NODE}' to r/o with copy-on-read enabled`;
+  }
+  if (writable && changes.copy().takeFlag(READ_ONLY) === true) {
     return `Read-only block node '${NODE}' cannot support read-write users`;
   }
   return imageRefusal(changes, images);
+}
+
+/**
+ * A temporary overlay has lost the name of its file, and QEMU opens it anew for what changes how the
+ * file is used.
+ * @param changes without those that {@link trueChanges} leaves out
+ */
+export function refusalOfTemporary(
+  now: OpenRequest,
+  next: OpenRequest,
+  changes: BlockOptions,
+): string | undefined {
+  const isDirect = changes.copy().takeFlag('cache.direct') ?? next.cache.direct;
+  if (now.writable !== next.writable || now.cache.direct !== isDirect) {
+    return "Could not open '/var/tmp/vl.XXXXXX': No such file or directory";
+  }
+  try {
+    checkRuntimeOptions(OVERLAY_FORMAT, changes);
+    return undefined;
+  } catch (error) {
+    return changeReason(error);
+  }
 }
 
 function imageRefusal(

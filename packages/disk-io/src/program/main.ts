@@ -1,8 +1,8 @@
 /** From the arguments of the process to its exit code. */
 import { basename } from 'node:path';
 import { wordsOf } from '@diskfile/command';
-import { BlockOptions, DiskError, parseKeyval, UserObjects } from 'diskfile';
-import { open, warnOfShortForm } from '../commands/open-commands.ts';
+import { BlockOptions, DiskError, UserObjects } from 'diskfile';
+import { open, parseOptions } from '../commands/open-commands.ts';
 import { DEFAULT_REQUEST, type OpenRequest } from '../shell/open-disk.ts';
 import { Session } from '../shell/session.ts';
 import { runCommands, runPrompt } from '../shell/shell.ts';
@@ -62,7 +62,7 @@ async function run(console: Console, given: GivenArguments): Promise<number> {
     console.error(error instanceof DiskError ? wordsOf(error) : error.message);
     return 1;
   }
-  const session = new Session(console, objects);
+  const session = new Session(console, objects, invocation.byOptions);
   const [target] = given.operands;
   if (target !== undefined && !(await openTarget(session, invocation, target))) return 1;
   const { commands } = invocation;
@@ -125,9 +125,6 @@ async function openTarget(
   { request, byOptions }: Invocation,
   target: string,
 ): Promise<boolean> {
-  if (!byOptions) return (await open(session, { ...request, name: target })) === 'done';
-  const options = parseKeyval(target, undefined, {
-    onShortForm: (word) => warnOfShortForm(session.console, word),
-  });
-  return (await open(session, { ...request, options })) === 'done';
+  const given = byOptions ? { options: parseOptions(session, target) } : { name: target };
+  return (await open(session, { ...request, ...given })) === 'done';
 }

@@ -54,10 +54,8 @@ export async function openDisk(request: OpenRequest, objects: UserObjects): Prom
     );
   }
   const { writable, forceShare, copyOnRead, temporary, discards } = request;
-  const plain = graphOf(request);
-  // A node that copies what it reads is one that writes.
-  const needsWrites = writable || plain.peekText('driver') === 'copy-on-read';
-  if (needsWrites && (!writable || plain.copy().takeFlag('read-only') === true)) {
+  const graph = graphOf(request);
+  if (writable && graph.copy().takeFlag('read-only') === true) {
     throw new DiskError('invalid-argument', 'graph.read-only', 'Block node is read-only');
   }
   if (copyOnRead && !writable) {
@@ -67,8 +65,7 @@ export async function openDisk(request: OpenRequest, objects: UserObjects): Prom
       "Can't use copy-on-read on read-only device",
     );
   }
-  const graph = copyOnRead ? copyingOnRead(plain) : plain;
-  const isKeyless = plain.copy().takeText('key-secret') === undefined;
+  const isKeyless = graph.copy().takeText('key-secret') === undefined;
   let disk: DiskFile;
   try {
     disk = await openGraph(graph, {
@@ -76,6 +73,7 @@ export async function openDisk(request: OpenRequest, objects: UserObjects): Prom
       forceShare,
       discards,
       temporary,
+      copyOnRead,
       objects,
       gate: { allow: 'any' },
       asQemu: true,
@@ -84,7 +82,7 @@ export async function openDisk(request: OpenRequest, objects: UserObjects): Prom
     throw isKeyless ? keyFirst(error) : error;
   }
   try {
-    checkEncryption(disk.info(), true);
+    checkEncryption(disk.info().slice(temporary ? 1 : 0), true);
   } catch (error) {
     await disk.close();
     throw error;
@@ -97,10 +95,4 @@ function graphOf({ name, options, cache }: OpenRequest): BlockOptions {
   const graph = name === undefined ? options.copy() : parseNameWithOptions(name, options);
   if (cache.direct && !graph.has('cache.direct')) graph.set('cache.direct', true);
   return graph;
-}
-
-function copyingOnRead(graph: BlockOptions): BlockOptions {
-  const filter = graph.within('file');
-  filter.set('driver', 'copy-on-read');
-  return filter;
 }

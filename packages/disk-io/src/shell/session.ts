@@ -23,6 +23,8 @@ export interface OpenedDisk {
 export class Session {
   readonly console: Console;
   readonly objects: UserObjects;
+  /** Whether names that are given to be opened are options. */
+  readonly namesAreOptions: boolean;
   opened: OpenedDisk | undefined;
   readonly #pending = new Set<Promise<unknown>>();
   /** Whether the image has turned out to be damaged, and nobody may use it any more. */
@@ -42,9 +44,10 @@ export class Session {
   #isWaiting = false;
   #before: Promise<unknown> = Promise.resolve();
 
-  constructor(console: Console, objects: UserObjects) {
+  constructor(console: Console, objects: UserObjects, namesAreOptions: boolean) {
     this.console = console;
     this.objects = objects;
+    this.namesAreOptions = namesAreOptions;
   }
 
   /** The disk of a command that cannot do without. */

@@ -17,6 +17,7 @@ import {
   type Storage,
 } from '@diskfile/core';
 import { abandonDisk } from '../chain/disk-steps.ts';
+import { backingUnsupported, canStack, refuseBelow, saysNoBacking } from './below-options.ts';
 import { type BlockOptions, type ChildOptions, invalid } from './block-options.ts';
 import {
   checkEncryption,
@@ -51,12 +52,13 @@ export interface ImageFile {
 }
 
 /** Opens the file of an image alone; what else the node says is judged and left. */
-export function* openFormatFile({ name, options, access, opener }: NodeRequest): Step<ImageFile> {
+export function* openFormatFile(request: NodeRequest): Step<ImageFile> {
+  const { name, options, access, opener } = request;
   if (name !== undefined) refuseUnknownFormat(name, opener.settings.formats);
   const file = fileChild(name, options);
   const passphrase = passphraseOf(opener, takeEncryption(name, options).id);
   options.takeChild('data-file');
-  const below = belowOf(options.takeChild('backing'), opener, access);
+  const below = belowOf({ ...request, isTop: false }, access);
   takeFormatOptions(name ?? 'qcow2', options);
   refuseLeftOver(name, options);
   const storage = yield* opener.openStorage(file, access);
@@ -71,7 +73,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   const dataFile = options.takeChild('data-file');
   if (typeof dataFile?.reference === 'string') throw noSuchNode(dataFile.reference);
   const encryption = takeEncryption(name, options);
-  const below = belowOf(takeBacking(request), opener, access);
+  const below = belowOf(request, access);
   const passphrase = passphraseOf(opener, encryption.id);
   const { asQemu } = settings;
   const tuning = { ...peekTuning(options, access.discards), asQemu };
@@ -102,6 +104,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   const { limits } = settings;
   const disk = createImageDisk(chain, { limits, encoders: encoders(), opening: undefined });
   try {
+    refuseBelow(chain.layers[0]!, below);
     gate.refuseUnused();
     const method = encryptionOf(disk);
     checkEncryption(encryption, method);
@@ -178,30 +181,26 @@ function refuseUnknownFormat(name: string, formats: readonly FormatDriver[]): vo
   });
 }
 
-/** Where the image is opened alone, a description of what lies below stays and is refused. */
-function takeBacking({ options, isTop, opener }: NodeRequest): ChildOptions | undefined {
-  if (!isTop || opener.settings.followBacking || options.has('backing')) {
-    return options.takeChild('backing');
-  }
-  return undefined;
-}
-
-/** What is to lie below an image: undefined leaves it to the image, null is nothing. */
+/**
+ * What is to lie below an image: undefined leaves it to the image, null is nothing. Where the image is
+ * opened alone, a description stays and is refused.
+ */
 function belowOf(
-  child: ChildOptions | undefined,
-  opener: NodeOpener,
+  { name, options, opener, isTop }: Omit<NodeRequest, 'access'>,
   above: NodeAccess,
 ): DescribedBelow | null | undefined {
+  if (saysNoBacking(options, opener.warnings)) return null;
+  if (isTop && !opener.settings.followBacking) return undefined;
+  const child = options.takeChild('backing');
   if (child === undefined) return undefined;
-  const { reference, options } = child;
-  if (reference === '') opener.warnings.push(EMPTY_BACKING);
-  if (reference === null || reference === '') return null;
+  const { reference } = child;
   if (reference !== undefined) {
+    if (name !== undefined && !canStack(name)) throw backingUnsupported();
     throw invalid(
       `Could not open backing file: Cannot find device='${reference}' nor node-name='${reference}'`,
     );
   }
-  return describedBelow(options, opener, { ...above, writable: false });
+  return describedBelow(child.options, opener, { ...above, writable: false });
 }
 
 interface DescribedBelow extends ImageBelow {
@@ -228,7 +227,7 @@ function describedBelow(
   if (format !== undefined) inBacking(() => refuseUnknownFormat(format, opener.settings.formats));
   const access = inBacking(() => takeNodeOptions(options, above));
   const file = options.takeChild('file');
-  const below = belowOf(options.takeChild('backing'), opener, access);
+  const below = belowOf({ name: format, options, opener, isTop: false }, access);
   const passphrase = passphraseOf(opener, takeEncryption(format, options).id);
   inBacking(() => {
     takeFormatOptions(format ?? 'qcow2', options);
@@ -305,11 +304,6 @@ class DataFileGate implements OpenGate {
     throw invalid("'data-file' can only be set for images with an external data file");
   }
 }
-
-const EMPTY_BACKING: DiskWarning = {
-  detail: 'graph.empty-backing',
-  message: 'Use of "backing": "" is deprecated; use "backing": null instead',
-};
 
 function probedRaw({ name }: Storage): DiskWarning {
   return {

@@ -10,7 +10,7 @@ import {
   type Storage,
 } from '@diskfile/core';
 import { decoders } from '@diskfile/codec';
-import { type ImageLocking, OverlayStorage } from '@diskfile/storage';
+import type { ImageLocking } from '@diskfile/storage';
 import { abandonDisk } from '../chain/disk-steps.ts';
 import { DebugDisk } from './blkdebug/debug-disk.ts';
 import { DebugStorage } from './blkdebug/debug-storage.ts';
@@ -19,6 +19,7 @@ import { type BlockOptions, type ChildOptions, invalid } from './block-options.t
 import { DiskFilter } from './disk-filter.ts';
 import { withPolicies } from './disk-policies.ts';
 import { DiskStorage } from './disk-storage.ts';
+import { backingUnsupported, saysNoBacking } from './below-options.ts';
 import { formatNodeDriver, type ImageFile, openFormatFile } from './format-node.ts';
 import type { GraphSettings, NodeOpener, OpenedNode } from './node-driver.ts';
 import { findNodeDriver } from './node-drivers.ts';
@@ -94,18 +95,6 @@ export class GraphOpening implements NodeOpener {
     return new DiskStorage(node.disk);
   }
 
-  /** A disk that takes writes which `disk` never sees, and owns that. */
-  *temporaryCopy(disk: DiskFile, access: NodeAccess): Step<DiskFile> {
-    const storage = new OverlayStorage(new DiskStorage(disk));
-    const policies = {
-      ...access,
-      autoReadOnly: false,
-      detectZeroes: 'off',
-      nodeName: undefined,
-    } as const;
-    return yield* this.#diskOf({ node: { storage }, name: disk.format, access: policies });
-  }
-
   *#diskOf({ node, name, access }: Opened): Step<DiskFile> {
     if ('disk' in node) return withPolicies(node.disk, access);
     const { limits } = this.settings;
@@ -139,6 +128,13 @@ export class GraphOpening implements NodeOpener {
     this.#names.add(name);
   }
 
+  /** Where the node is opened alone, a description of what lies below is an option like any other. */
+  #backingRefusal(options: BlockOptions, isTop: boolean): DiskError | undefined {
+    if (isTop && !this.settings.followBacking) return undefined;
+    const isGiven = options.takeChild('backing') !== undefined;
+    return isGiven ? backingUnsupported() : undefined;
+  }
+
   *#openNode(options: BlockOptions, above: NodeAccess, isTop: boolean): Step<Opened> {
     this.#depth += 1;
     if (this.#depth > MAX_DEPTH) throw invalid('The block graph is nested too deeply');
@@ -147,11 +143,15 @@ export class GraphOpening implements NodeOpener {
       const driver = (name === undefined ? undefined : findNodeDriver(name)) ?? formatNodeDriver;
       const access = takeNodeOptions(options, above);
       this.#addName(access.nodeName);
+      const isFormat = driver === formatNodeDriver;
+      if (!isFormat) saysNoBacking(options, this.warnings);
       const node = yield* driver.open({ name, isTop, options, access, opener: this });
-      const { leftOver } = options;
-      if (leftOver === undefined) return { node, name, access };
+      const refusal =
+        (isFormat ? undefined : this.#backingRefusal(options, isTop)) ??
+        unknownOption(driver.kind, node, { name, options });
+      if (refusal === undefined) return { node, name, access };
       yield* abandonNode(node);
-      throw unknownOption(driver.kind, nameOf(node, name), leftOver);
+      throw refusal;
     } finally {
       this.#depth -= 1;
     }
@@ -179,7 +179,16 @@ function* abandonNode(node: OpenedNode): Step<void> {
   else yield* abandonStorages([node.storage]);
 }
 
-function unknownOption(kind: 'format' | 'protocol', driver: string, option: string): DiskError {
+/** Undefined where no option is left. */
+function unknownOption(
+  kind: 'format' | 'protocol',
+  node: OpenedNode,
+  { name, options }: { name: string | undefined; options: BlockOptions },
+): DiskError | undefined {
+  const { leftOver } = options;
+  if (leftOver === undefined) return undefined;
   const refuses = kind === 'format' ? 'does not' : "doesn't";
-  return invalid(`Block ${kind} '${driver}' ${refuses} support the option '${option}'`);
+  return invalid(
+    `Block ${kind} '${nameOf(node, name)}' ${refuses} support the option '${leftOver}'`,
+  );
 }

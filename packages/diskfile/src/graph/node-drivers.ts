@@ -29,7 +29,7 @@ const DRIVERS: Readonly<Record<string, NodeDriver>> = {
   preallocate: { kind: 'format', open: openPreallocate },
   'copy-on-read': {
     kind: 'format',
-    open: (request) => openFilter(request, (disk) => new CopyOnReadDisk(disk)),
+    open: openCopyOnRead,
   },
   compress: {
     kind: 'format',
@@ -122,6 +122,12 @@ function* openThrottle(request: NodeRequest): Step<OpenedNode> {
     throw invalid(`Throttle group '${group}' does not exist`);
   }
   return yield* openFilter(request, (disk) => new DiskFilter(disk, 'throttle'));
+}
+
+/** A node that copies what it reads is one that writes, whoever only reads from it. */
+function* openCopyOnRead(request: NodeRequest): Step<OpenedNode> {
+  if (!request.access.writable) throw invalid('Block node is read-only');
+  return yield* openFilter(request, (disk) => new CopyOnReadDisk(disk));
 }
 
 /** Room that QEMU would take beforehand is taken as it is needed. */

@@ -14,10 +14,13 @@ import { hostGate, type HostGateOptions } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
 import { checkedLimits } from '../open/limits.ts';
 import type { Breakpoints } from './blkdebug/fault-script.ts';
-import { type BlockOptions, checkGraph, invalid } from './block-options.ts';
+import { BlockOptions, checkGraph, invalid } from './block-options.ts';
+import { CopyOnReadDisk } from './copy-on-read-disk.ts';
+import { withPolicies } from './disk-policies.ts';
 import type { ImageFile } from './format-node.ts';
 import { GraphOpening } from './graph-opening.ts';
-import type { NodeAccess } from './node-options.ts';
+import { type NodeAccess, takeNodeOptions } from './node-options.ts';
+import { temporaryDisk } from './temporary-disk.ts';
 import { UserObjects } from './user-objects.ts';
 
 export interface OpenGraphOptions {
@@ -38,8 +41,13 @@ export interface OpenGraphOptions {
   readonly discards?: boolean;
   /** See `OpenDiskFileOptions.asQemu`. */
   readonly asQemu?: boolean;
-  /** Opens images for reading alone and keeps what is written in memory, until the disk is closed. */
+  /**
+   * Opens images for reading alone, below a qcow2 overlay in memory that takes what is written, up
+   * to 4 GiB of it, until the disk is closed.
+   */
   readonly temporary?: boolean;
+  /** Whether the uppermost image keeps what is read from below it; it has to be writable. */
+  readonly copyOnRead?: boolean;
   /** The secrets and other objects that the graph may refer to. */
   readonly objects?: UserObjects;
   readonly limits?: Partial<Limits>;
@@ -63,14 +71,38 @@ export function openGraphSync(graph: BlockOptions, options: OpenGraphOptions = {
 
 function* openStep(graph: BlockOptions, options: OpenGraphOptions): Step<DiskFile> {
   const opening = makeOpening(graph, options);
-  const { temporary = false, readOnly = true } = options;
-  const access = accessOf({ ...options, readOnly: readOnly || temporary });
-  let disk = yield* opening.openTop(graph.copy(), access);
-  if (temporary) disk = yield* opening.temporaryCopy(disk, { ...access, writable: !readOnly });
+  const { temporary = false, copyOnRead = false } = options;
+  const opened = temporary
+    ? yield* openTemporary(opening, graph.copy(), options)
+    : yield* opening.openTop(graph.copy(), accessOf(options));
+  const disk = copyOnRead ? new CopyOnReadDisk(opened) : opened;
   for (const begin of opening.onceOpened) begin();
   const breakpoints = opening.breakpoints.at(-1);
-  if (breakpoints !== undefined) BREAKPOINTS.set(disk, breakpoints);
+  // No request of the disk passes through what lies below an image as its file does.
+  if (breakpoints !== undefined && !temporary) BREAKPOINTS.set(disk, breakpoints);
   return disk;
+}
+
+/** The images are only read, whatever the graph says: `read-only` and `discard` are for the overlay. */
+function* openTemporary(
+  opening: GraphOpening,
+  graph: BlockOptions,
+  options: OpenGraphOptions,
+): Step<DiskFile> {
+  const access = accessOf({ ...options, readOnly: true });
+  const { readOnly = true } = options;
+  const asked = new BlockOptions();
+  for (const name of ['read-only', 'discard']) {
+    const value = graph.take(name);
+    if (value !== undefined) asked.set(name, value);
+  }
+  const overlay = takeNodeOptions(asked, {
+    ...access,
+    writable: !readOnly,
+    forceShare: false,
+  });
+  const below = yield* opening.openTop(graph, access);
+  return withPolicies(yield* temporaryDisk(below, overlay, opening.settings), overlay);
 }
 
 const BREAKPOINTS = new WeakMap<DiskFile, Breakpoints>();
@@ -110,6 +142,7 @@ const GRAPH_KINDS: OptionKinds<OpenGraphOptions> = {
   discards: 'flag',
   asQemu: 'flag',
   temporary: 'flag',
+  copyOnRead: 'flag',
   objects: 'object',
   limits: 'object',
   formats: 'drivers',

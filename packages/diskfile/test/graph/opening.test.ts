@@ -79,6 +79,44 @@ describe('a block graph', () => {
     expect(textAt(opened({ ...plain, backing: over }))).toBe('flat');
   });
 
+  it('never shows what was put below and is hidden', () => {
+    const other = { driver: 'raw', file: file('other.raw') };
+    for (const format of ['qcow2', 'qed', 'qcow'] as const) {
+      const name = `stacked.${format}`;
+      createDiskFileSync(path(name), { format, sizeBytes: MIB });
+      const graph = { driver: format, file: file(name), backing: other };
+      using disk = opened(graph, { readOnly: false });
+      disk.writeZeroesSync(4096, 4096);
+      disk.writeSync(new Uint8Array(512).fill(65), 131072);
+      expect(textAt(disk.tryClone(), 4096)).toBe('\0\0\0\0');
+      expect(textAt(disk.tryClone(), 8192)).toBe('othr');
+      expect(textAt(disk.tryClone(), 131584)).toBe('othr');
+      if (format !== 'qcow2') continue;
+      disk.discardSync(131072, 65536);
+      expect(textAt(disk.tryClone(), 131584)).toBe('\0\0\0\0');
+    }
+  });
+
+  it('is told of any node that nothing lies below it', () => {
+    for (const none of [null, '']) {
+      const graph = { driver: 'raw', file: { ...file('flat.raw'), backing: none }, backing: none };
+      using disk = opened(graph);
+      expect(disk.warnings.map(({ detail }) => detail)).toEqual(
+        none === null ? [] : ['graph.empty-backing', 'graph.empty-backing'],
+      );
+    }
+    const unsupported = "Driver doesn't support backing files";
+    const flat = { driver: 'raw', file: file('flat.raw') };
+    expect(refusal(() => opened({ ...flat, backing: 'x' }))).toBe(unsupported);
+    expect(refusal(() => opened({ ...flat, backing: flat }))).toBe(unsupported);
+    expect(refusal(() => opened({ ...flat, backing: flat }, { backing: false }))).toBe(
+      "Block format 'raw' does not support the option 'backing.driver'",
+    );
+    createDiskFileSync(path('plain.vdi'), { format: 'vdi', sizeBytes: MIB });
+    const vdi = { driver: 'vdi', file: file('plain.vdi') };
+    expect(refusal(() => opened({ ...vdi, backing: flat }))).toBe(unsupported);
+  });
+
   it('cuts windows that can be written', () => {
     writeFileSync(path('window.raw'), Buffer.alloc(8192, 1));
     const graph = { driver: 'raw', offset: 1024, size: 2048, file: file('window.raw') };
