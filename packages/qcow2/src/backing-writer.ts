@@ -1,6 +1,7 @@
 /** What an image says of the one below it, and how it gives way to that. */
 import { DiskError, encodeName } from '@diskfile/bytes';
 import type { BackingReference, BackingWriter, Step } from '@diskfile/core';
+import type { ZeroingContext } from './cluster-zeroing.ts';
 import { dropContent } from './content-removal.ts';
 import { AUTOCLEAR } from './features.ts';
 import type { HeaderContent } from './header-content.ts';
@@ -12,10 +13,12 @@ import type { ImageMetadata } from './metadata.ts';
 
 export class Qcow2BackingWriter implements BackingWriter {
   readonly #metadata: ImageMetadata;
+  readonly #zeroing: ZeroingContext;
   readonly #writer: MetadataWriter;
 
-  constructor(metadata: ImageMetadata, writer: MetadataWriter) {
-    this.#metadata = metadata;
+  constructor(zeroing: ZeroingContext, writer: MetadataWriter) {
+    this.#metadata = zeroing.tables.metadata;
+    this.#zeroing = zeroing;
     this.#writer = writer;
   }
 
@@ -33,7 +36,7 @@ export class Qcow2BackingWriter implements BackingWriter {
   }
 
   *dropContent(): Step<void> {
-    yield* dropContent(this.#metadata, this.#writer);
+    yield* dropContent(this.#zeroing, this.#writer);
   }
 }
 

@@ -15,6 +15,8 @@ export interface ZeroingContext {
   readonly tables: ClusterTables;
   /** Runs before each piece of work; keeps memory bounded. */
   makeRoom(): Step<void>;
+  /** Makes what was given up usable again at once; nobody reads the disk meanwhile. */
+  reuseFreed(): Step<void>;
 }
 
 /** See {@link ImageWriter.writeZeroes}. */
@@ -32,7 +34,8 @@ export function* zeroClusters(
   if (guestOffset % unitBytes !== 0 || wholeEnd <= guestOffset) return 0;
   // Version 2 has no zero clusters: only an image that stands alone reads zeros without data.
   if (version === 2 && hasBacking) return 0;
-  if (version === 2) {
+  // QEMU makes a table also where there is nothing to give up.
+  if (version === 2 && !tables.metadata.asQemu) {
     const empty = tables.metadata.tables.unallocatedBytes(guestOffset, lengthBytes);
     if (empty > 0) return empty;
   }
@@ -83,11 +86,12 @@ export function* unitsAsData(
 
 const deallocate: EntryChange = (entry) => {
   const used = entry.compressed || entry.hosted;
+  if (!used && entry.zeroBits === 0) return 'keep';
   entry.compressed = false;
   entry.hosted = false;
   entry.zeroBits = 0;
   entry.dataBits = 0;
-  return used ? 'release' : 'keep';
+  return used ? 'release' : 'change';
 };
 
 /** Makes all units of a range read as zeros. */
@@ -138,6 +142,21 @@ export function* discardClusters(
     const stop = Math.min(end, slice.endGuestOffset);
     yield* zeroDataFile(context, at, stop, true);
     yield* tables.change(at, stop, change);
+    at = stop;
+  }
+}
+
+/** Gives up all that an image itself holds, and keeps its tables; makes those that are missing, as QEMU does. */
+export function* deallocateAll({ tables, makeRoom, reuseFreed }: ZeroingContext): Step<void> {
+  const { header, tables: mapping } = tables.metadata;
+  const { sizeBytes } = header;
+  for (let at = 0; at < sizeBytes;) {
+    yield* makeRoom();
+    // A new table goes where QEMU puts it: where something else was.
+    if (mapping.unallocatedBytes(at, 1) > 0) yield* reuseFreed();
+    const slice = yield* tables.ownSlice(at);
+    const stop = Math.min(alignUp(sizeBytes, tables.clusterBytes), slice.endGuestOffset);
+    yield* tables.change(at, stop, deallocate);
     at = stop;
   }
 }

@@ -8,6 +8,7 @@ import {
   newClusterEntry,
 } from './cluster-entry.ts';
 import { corrupt, hex } from './errors.ts';
+import { deallocateAll, type ZeroingContext } from './cluster-zeroing.ts';
 import { canStartAfresh, startAfresh } from './fresh-start.ts';
 import type { MetadataWriter } from './metadata-writer.ts';
 import type { ImageMetadata } from './metadata.ts';
@@ -15,10 +16,17 @@ import { giveUpEmptyBlocks } from './refcounts/empty-blocks.ts';
 import type { ClusterRun } from './refcounts/refcounts.ts';
 
 /** Makes every cluster unallocated. When this fails, part of the content may be given up. */
-export function* dropContent(metadata: ImageMetadata, writer: MetadataWriter): Step<void> {
+export function* dropContent(context: ZeroingContext, writer: MetadataWriter): Step<void> {
+  const { metadata } = context.tables;
   // Whoever injects failures sees them where QEMU meets them, and is left with the same image.
-  if (metadata.storage.events !== undefined && canStartAfresh(metadata)) {
+  const isLikeQemu = metadata.asQemu || metadata.storage.events !== undefined;
+  if (isLikeQemu && canStartAfresh(metadata)) {
     yield* startAfresh(metadata, writer);
+    return;
+  }
+  if (isLikeQemu) {
+    yield* deallocateAll(context);
+    yield* emptyDataFile(metadata);
     return;
   }
   yield* dropTables(metadata, writer, 0);

@@ -83,7 +83,7 @@ export function* openQcow2(context: OpenContext): Step<QcowImage> {
     format: 'qcow2',
     clusterBytes: header.clusterBytes,
     // A data file's clusters are never taken for holes: QEMU looks at the image file alone.
-    dataMayBeSparse: dataFile === undefined && isMetadataPreallocated(storage, header.clusterBytes),
+    dataMayBeSparse: dataFile === undefined && (yield* isMetadataPreallocated(storage, header)),
     storages: dataFile === undefined ? [storage] : [storage, dataFile],
     tables,
     entries: header.extendedL2 ? new ExtendedEntries(clusters) : new StandardEntries(clusters),

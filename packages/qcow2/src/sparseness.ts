@@ -1,15 +1,60 @@
 /** Whether clusters that the tables call data may be holes of the host's file. */
-import type { Storage } from '@diskfile/core';
+import { DiskError, divideUp } from '@diskfile/bytes';
+import { readBytes, type Step, type Storage } from '@diskfile/core';
+import type { Qcow2Header } from './header.ts';
+import { RefcountTable } from './refcounts/refcount-table.ts';
+import { refcountWidth } from './refcounts/refcount-width.ts';
+
+/** Bytes of refcount blocks that are looked at; of more, the file's length tells enough. */
+const MAX_BLOCK_BYTES = 16 * 1024 * 1024;
+
+type CountedHeader = Pick<Qcow2Header, 'clusterBytes' | 'refcountBits' | 'refcountTable'>;
 
 /**
  * Images made with `preallocation=metadata` map every cluster while the file is still full of
  * holes. QEMU then also asks the host's file system for zeros, and takes an image for one of these
- * when it has clearly more clusters in use than bytes on the host: more by a ninth and by two. We
- * hold the file's length against its allocation in the same measure, which needs no refcounts;
- * the two differ only where a good part of the file is unused holes.
+ * when it has clearly more clusters in use than bytes on the host: more by a ninth and by two.
  */
-export function isMetadataPreallocated(storage: Storage, clusterBytes: number): boolean {
+export function* isMetadataPreallocated(storage: Storage, header: CountedHeader): Step<boolean> {
+  const { clusterBytes } = header;
   const allocatedClusters = Math.floor(storage.allocatedBytes() / clusterBytes);
   const fileClusters = Math.ceil(storage.sizeBytes / clusterBytes);
-  return fileClusters > Math.max((allocatedClusters * 10) / 9, allocatedClusters + 2);
+  const most = Math.max((allocatedClusters * 10) / 9, allocatedClusters + 2);
+  // Most files are no longer than that, and nothing has to be read.
+  if (fileClusters <= most) return false;
+  // Whoever watches is shown no request that QEMU does not make when it opens an image.
+  if (storage.events !== undefined) return true;
+  return yield* hasMoreInUse(storage, header, { fileClusters, most });
+}
+
+/** Whether more clusters than `most` are in use. Damaged refcounts say that they are not. */
+function* hasMoreInUse(
+  storage: Storage,
+  { clusterBytes, refcountBits, refcountTable }: CountedHeader,
+  { fileClusters, most }: { readonly fileClusters: number; readonly most: number },
+): Step<boolean> {
+  const width = refcountWidth(refcountBits);
+  const clustersPerBlock = (clusterBytes * 8) / refcountBits;
+  const blocks = divideUp(fileClusters, clustersPerBlock);
+  let [inUse, bytesLeft] = [0, MAX_BLOCK_BYTES];
+  try {
+    const { offset, clusters } = refcountTable;
+    const tableBytes = Math.min(clusters * clusterBytes, divideUp(blocks, 64) * 512);
+    const table = yield* RefcountTable.read(storage, offset, tableBytes);
+    for (let index = 0; index < Math.min(blocks, table.capacity); index++) {
+      const hostOffset = table.blockOffset(index, clusterBytes);
+      if (hostOffset === 0) continue;
+      bytesLeft -= clusterBytes;
+      if (bytesLeft < 0) return true;
+      const block = yield* readBytes(storage, hostOffset, clusterBytes);
+      const slots = Math.min(clustersPerBlock, fileClusters - index * clustersPerBlock);
+      for (let slot = 0; slot < slots; slot++) {
+        if (!width.isZero(block, slot)) inUse += 1;
+        if (inUse > most) return true;
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+  }
+  return false;
 }

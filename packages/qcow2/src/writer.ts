@@ -88,7 +88,12 @@ export class Qcow2Writer implements ImageWriter {
     this.bitmaps = new BitmapOperations(this.#bitmaps);
     this.state = new LiveState(metadata, this.#bitmaps, clusters.encryption);
     this.#freeSpace = new FreeSpace(metadata);
-    this.backing = new Qcow2BackingWriter(metadata, this.#writer);
+    this.#zeroing = {
+      tables: this.#tables,
+      makeRoom: () => this.#writer.makeRoom(),
+      reuseFreed: () => this.#flushToReuse(),
+    };
+    this.backing = new Qcow2BackingWriter(this.#zeroing, this.#writer);
     this.amender = new Qcow2Amender({
       tables: this.#tables,
       clusters,
@@ -113,8 +118,6 @@ export class Qcow2Writer implements ImageWriter {
     this.unitBytes = this.#tables.unitBytes;
     // Whoever watches is shown one write after the other.
     if (metadata.storage.events === undefined) this.blockBytes = metadata.header.clusterBytes;
-    const makeRoom = () => this.#writer.makeRoom();
-    this.#zeroing = { tables: this.#tables, makeRoom };
   }
 
   /** A data file holds each cluster at its own place. */
@@ -240,15 +243,24 @@ export class Qcow2Writer implements ImageWriter {
     return this.#bitmaps;
   }
 
+  *#flushToReuse(): Step<void> {
+    yield* this.#writer.sync();
+    this.#reuseFreed();
+  }
+
+  /** No read looks at what was given up since the last flush. */
+  #reuseFreed(): void {
+    const { freed } = this.metadata.allocator;
+    if (freed.isWaiting) return;
+    freed.seal();
+    this.reclaim();
+  }
+
   *close(): Step<void> {
     yield* this.#writer.finish();
     if (yield* this.#bitmaps.close()) yield* this.#writer.finish();
     // Since the last flush only tables were freed, which no read looks at.
-    const { freed } = this.metadata.allocator;
-    if (!freed.isWaiting) {
-      freed.seal();
-      this.reclaim();
-    }
+    this.#reuseFreed();
     yield* this.#freeSpace.punch();
     if (this.metadata.cutsEnd) yield* this.#freeSpace.truncate();
   }

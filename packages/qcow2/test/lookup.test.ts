@@ -1,6 +1,6 @@
 /** What a single lookup answers: how far it reaches, and the place of what is compressed. */
 import { describe, expect, it } from 'vitest';
-import { MemoryStorage } from '@diskfile/core';
+import { MemoryStorage, runSync } from '@diskfile/core';
 import { isMetadataPreallocated } from '../src/sparseness.ts';
 import { lookUp, openLayer } from './support/open-image.ts';
 import type { ClusterSpec } from './support/content.ts';
@@ -96,16 +96,25 @@ describe('a lookup', () => {
 });
 
 describe('an image is taken for preallocated', () => {
-  const storage = (fileClusters: number, allocatedClusters: number) =>
-    Object.assign(new MemoryStorage(new Uint8Array(fileClusters * 512)), {
-      allocatedBytes: () => allocatedClusters * 512,
-    });
+  /** Of 512 bytes each; the first counts those in use, as many as lie one behind the other. */
+  function isTaken(fileClusters: number, usedClusters: number, allocatedClusters: number) {
+    const bytes = new Uint8Array(fileClusters * 512);
+    bytes[6] = 2; // the only entry of the table: the block is the second cluster
+    for (let cluster = 0; cluster < usedClusters; cluster++) bytes[512 + cluster * 2 + 1] = 1;
+    const allocatedBytes = () => allocatedClusters * 512;
+    const storage = Object.assign(new MemoryStorage(bytes), { allocatedBytes });
+    const refcountTable = { offset: 0, clusters: 1 };
+    return runSync(
+      isMetadataPreallocated(storage, { clusterBytes: 512, refcountBits: 16, refcountTable }),
+    );
+  }
 
-  it('when its file has more clusters than bytes on the host, by a ninth and by two', () => {
-    expect(isMetadataPreallocated(storage(10, 8), 512)).toBe(false);
-    expect(isMetadataPreallocated(storage(10, 7), 512)).toBe(true);
-    expect(isMetadataPreallocated(storage(100, 90), 512)).toBe(false);
-    expect(isMetadataPreallocated(storage(101, 90), 512)).toBe(true);
+  it('when its file has more clusters in use than bytes on the host, by a ninth and by two', () => {
+    expect(isTaken(10, 10, 8)).toBe(false);
+    expect(isTaken(10, 10, 7)).toBe(true);
+    expect(isTaken(100, 100, 90)).toBe(false);
+    expect(isTaken(101, 101, 90)).toBe(true);
+    expect(isTaken(101, 100, 90)).toBe(false);
   });
 
   it('but never when its data lies in a file of its own', () => {
@@ -114,7 +123,12 @@ describe('an image is taken for preallocated', () => {
     const sparse = new MemoryStorage(written.bytes);
     sparse.allocatedBytes = () => 0;
     expect(openLayer(sparse, { files: { d: written.dataFile } }).dataMayBeSparse).toBe(false);
-    const plain = new MemoryStorage(writeQcow2({ clusters: [DATA] }).bytes);
+    const { bytes } = writeQcow2({ clusters: [DATA] });
+    // A block behind all others counts all of them; the table is the second cluster.
+    const counted = new Uint8Array(bytes.length + 512).fill(1);
+    counted.set(bytes);
+    new DataView(counted.buffer).setUint32(512 + 4, bytes.length);
+    const plain = new MemoryStorage(counted);
     plain.allocatedBytes = () => 0;
     expect(openLayer(plain).dataMayBeSparse).toBe(true);
   });

@@ -87,7 +87,7 @@ function* commit(target: ChainTarget, options: CommitDiskFileOptions): Step<Comm
     // From here on it is closed as a disk that was written, whatever happens.
     const lower = session.lowerPart(image, depth);
     if (base !== undefined) yield* refuseOtherBase(image, depth, base);
-    yield* commitInto(session, image.disk, { base: lower, depth });
+    yield* commitInto(session, image.disk, { base: lower, depth, asQemu: options.asQemu ?? false });
     if (!keeps) yield* dropContent(image.disk);
     const { name: path, format } = lower;
     return { warnings: session.warnings, base: { path, format } };
@@ -98,10 +98,10 @@ function* commit(target: ChainTarget, options: CommitDiskFileOptions): Step<Comm
 function* commitInto(
   session: ChainSession,
   disk: DiskFile,
-  { base, depth }: { readonly base: DiskFile; readonly depth: number },
+  { base, depth, asQemu }: { base: DiskFile; depth: number; asQemu: boolean },
 ): Step<void> {
   if (base.sizeBytes < disk.sizeBytes) yield* grow(base, disk.sizeBytes);
-  yield* new ContentCopy(session, disk, base, depth).run();
+  yield* new ContentCopy(session, disk, base, { baseDepth: depth, asQemu }).run();
   yield* flushDisk(base);
 }
 
