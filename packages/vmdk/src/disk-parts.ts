@@ -4,7 +4,7 @@ import { isWritable, readBytes, type Step, type Storage } from '@diskfile/core';
 import { type Descriptor, MAX_DESCRIPTOR_BYTES, parseDescriptor } from './descriptor.ts';
 import { ExtentOpening } from './extent-opening.ts';
 import { type ExtentSource, openSparse, type PartsContext } from './extents.ts';
-import { corrupt } from './refusals.ts';
+import { corrupt, unsupported } from './refusals.ts';
 import { isSeSparseMagic } from './se-sparse-extent.ts';
 import { isDescriptor, isSparseMagic } from './signature.ts';
 import { readSparseHeader } from './sparse-extent.ts';
@@ -47,9 +47,19 @@ function* openMonolithic(context: PartsContext): Step<DiskParts> {
   if (header!.isDescriptorOnly && descriptor.extents.length > 0) {
     return yield* openNamedExtents(context, descriptor, cidPlace(storage, text, place.offset));
   }
+  if (context.tuning?.asQemu === true && header!.sizeBytes === 0) throw neverNamed(descriptor);
   const hasParent = hasBelow || descriptor.parentCid !== undefined;
   const source = yield* openSparse(context, storage, { hasParent, limits });
   return { descriptor, sources: [source], cid: cidPlace(storage, text, place.offset) };
+}
+
+/** QEMU takes an extent that holds nothing for one that is there for its descriptor alone. */
+function neverNamed({ createType }: Descriptor): DiskError {
+  return unsupported(
+    'vmdk.create-type',
+    `A disk of no bytes whose extents are not named is of the type '${createType}'`,
+    'Open it without asQemu.',
+  );
 }
 
 function* openPart(context: PartsContext): Step<DiskParts> {

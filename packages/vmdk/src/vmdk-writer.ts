@@ -6,11 +6,13 @@ import {
   flushStorage,
   type ImageWriter,
   type Step,
+  truncateStorage,
   type WritableStorage,
   writeBytes,
 } from '@diskfile/core';
-import type { DiskError } from '@diskfile/bytes';
+import { alignUp, type DiskError } from '@diskfile/bytes';
 import type { ExtentList, PlacedExtent } from './extent-list.ts';
+import { SECTOR_BYTES } from './structs.ts';
 
 /** Larger units exist nowhere; a disk without extents has none. */
 const MAX_UNIT_BYTES = 32 * 1024 * 1024;
@@ -103,6 +105,9 @@ export class VmdkWriter implements ImageWriter {
     // All ones stand for no image at all.
     const cid = (random % (16 ** digits - 1)).toString(16).padStart(digits, '0');
     yield* writeBytes(storage, new TextEncoder().encode(cid), offset);
+    // QEMU writes the descriptor's sectors, so that a file of its own ends with the last of them.
+    const sectorsEnd = alignUp(storage.sizeBytes, SECTOR_BYTES);
+    if (storage.sizeBytes < sectorsEnd) yield* truncateStorage(storage, sectorsEnd);
     yield* flushStorage(storage);
     this.#cidIsNew = true;
   }

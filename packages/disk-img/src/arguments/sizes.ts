@@ -3,6 +3,8 @@ import { Failure } from '../program.ts';
 
 const UNITS = 'BKMGTPE';
 export const MAX_INT64 = 2n ** 63n - 1n;
+/** QEMU's bound on offsets, so that they can be rounded up without going over 63 bits. */
+export const MAX_OFFSET = 2n ** 63n - 2n ** 30n;
 
 /** What is wrong with a text that is to be a size. */
 export type SizeFault = 'invalid' | 'range';

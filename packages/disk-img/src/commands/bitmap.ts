@@ -98,7 +98,7 @@ function perform(job: Job, { name, source }: Action): void {
   const { bitmap } = job;
   try {
     const { bitmaps } = job.disk.capabilities;
-    if (bitmaps === undefined) throw new Failure(cannotStore());
+    if (bitmaps === undefined) throw new Failure(name === 'add' ? cannotStore() : notFound(bitmap));
     if (name === 'add') add(bitmaps, job);
     else if (name === 'merge') merge(bitmaps, job, source);
     else bitmaps[`${name}Sync`](bitmap);
@@ -120,6 +120,10 @@ function cannotStore(): string {
   return `Can't store persistent bitmaps to ${NODE_NAME}: Operation not supported`;
 }
 
+function notFound(bitmap: string): string {
+  return `Dirty bitmap '${bitmap}' not found`;
+}
+
 function add(bitmaps: DiskBitmaps, { bitmap, granularityBytes }: Job): void {
   bitmaps.createSync(bitmap, granularityBytes === undefined ? {} : { granularityBytes });
 }
@@ -131,7 +135,7 @@ function merge(bitmaps: DiskBitmaps, { bitmap, other }: Job, source: string): vo
   }
   const from = other.capabilities.bitmaps;
   if (from === undefined || !from.list().some(({ name }) => name === source)) {
-    throw new Failure(`Dirty bitmap '${source}' not found`);
+    throw new Failure(notFound(source));
   }
   bitmaps.markSync(bitmap, from.dirtyRangesSync(source));
 }
@@ -144,7 +148,7 @@ function bitmapWords(error: unknown, bitmap: string, source: string): string {
     case 'qcow2.bitmap-exists':
       return `Bitmap already exists: ${bitmap}`;
     case 'qcow2.bitmap-not-found':
-      return `Dirty bitmap '${named}' not found`;
+      return notFound(named);
     case 'qcow2.bitmap-granularity':
       return 'Granularity must be power of 2 and at least 512';
     case 'qcow2.bitmap-name':

@@ -290,9 +290,7 @@ async function intoExisting(
     }
     const total = disks.reduce((sum, { sizeBytes }) => sum + Math.ceil(sizeBytes / 512) * 512, 0);
     if (target.sizeBytes < total) throw new Failure('output file is smaller than input file');
-    if (options.has('c') && target.capabilities.compression === undefined) {
-      throw new Failure('Compression not supported for this file format');
-    }
+    if (options.has('c')) refuseUncompressed(target);
     const bitmaps = bitmapsToCopy(conversion, disks[0]!, target);
     const { unreadable } = await convertDiskFile(disks, target, {
       ...commonOptions(conversion, work),
@@ -310,6 +308,14 @@ async function intoExisting(
   } finally {
     if (!isClosed) closeQuietly(target);
   }
+}
+
+/** Of an image that is there. QEMU's driver of VMDK writes plainly where grains are not compressed. */
+function refuseUncompressed({ format, topology, capabilities }: DiskFile): void {
+  if (format !== 'vmdk' && capabilities.compression === undefined) {
+    throw new Failure('Compression not supported for this file format');
+  }
+  if (format === 'vmdk' && topology.clusterBytes === 1) throw new Failure('invalid cluster size');
 }
 
 function tellUnreadable(

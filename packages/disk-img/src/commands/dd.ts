@@ -91,7 +91,6 @@ async function copyBlocks(
   const wanted = count === undefined ? whole : count * blockBytes;
   const end = wanted < whole ? wanted : whole;
   const skipped = skip * blockBytes;
-  if (skipped > end) program.warn(`${input}: cannot skip to specified offset`);
   const startBytes = Number(skipped < end ? skipped : end);
   const part = sliceDisk(disk, { startBytes, lengthBytes: Number(end) - startBytes });
   const progress = new QemuProgress(program, false);
@@ -109,6 +108,8 @@ async function copyBlocks(
         onProgress,
       }),
     );
+    // QEMU looks at that once the image is made, and has nothing to copy then.
+    if (skipped > end) program.warn(`${input}: cannot skip to specified offset`);
     isDone = true;
   } catch (error) {
     if (error instanceof DiskError && error.context.request !== undefined) {

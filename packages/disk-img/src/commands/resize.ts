@@ -2,14 +2,13 @@
 import { DiskError, type DiskFile, type Preallocation } from 'diskfile';
 import { readOptions } from '../arguments/option-list.ts';
 import { CommandOptions } from '../arguments/options.ts';
+import { MAX_OFFSET } from '../arguments/sizes.ts';
 import type { Outcome } from '../command.ts';
 import { imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage, withDisk } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
 
-/** QEMU's bound on offsets, so that they can be rounded up without going over 63 bits. */
-const MAX_FILE_BYTES = 2n ** 63n - 2n ** 30n;
 const TOO_LARGE = 'Could not resize file: File too large';
 const PREALLOCATIONS = ['off', 'metadata', 'falloc', 'full'] as const;
 
@@ -136,8 +135,8 @@ function refuseOfQed(total: bigint, preallocation: Preallocation): void {
 }
 
 function refuseOfRaw(total: bigint): void {
-  if (total > MAX_FILE_BYTES) {
-    throw new Failure(`offset(${total}) exceeds maximum(${MAX_FILE_BYTES})`);
+  if (total > MAX_OFFSET) {
+    throw new Failure(`offset(${total}) exceeds maximum(${MAX_OFFSET})`);
   }
   if (total > BigInt(Number.MAX_SAFE_INTEGER)) throw new Failure(TOO_LARGE);
 }

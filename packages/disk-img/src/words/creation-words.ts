@@ -3,6 +3,7 @@ import { hostErrorText } from '@diskfile/command';
 import { statSync } from 'node:fs';
 import { DiskError } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
+import { MAX_OFFSET } from '../arguments/sizes.ts';
 import { wordsOfWriting } from './disk-words.ts';
 
 export interface CreationTarget {
@@ -20,6 +21,8 @@ const VERSION_REFUSALS: readonly (readonly [string, (text: string) => boolean, s
   ['compression_type', (text) => text !== 'zlib', 'Non-zlib compression type is only supported'],
   ['refcount_bits', (text) => text !== '16', 'Different refcount widths than 16 bits require'],
 ];
+
+const MAX_WHOLE_SECTORS = 2n ** 63n - 512n;
 
 /** Errors of the host for which there can be no file of that name. */
 const BAD_PATHS: ReadonlySet<string> = new Set(['ENAMETOOLONG', 'ENOTDIR', 'ELOOP', 'EACCES']);
@@ -105,8 +108,20 @@ function tooLargeWords({ format, values }: CreationTarget): string {
   if (format === 'qed') {
     return 'QED image size must be a non-zero multiple of cluster size and less than 70368744177664 bytes';
   }
+  if (format === 'luks') return 'The requested file size is too large';
+  const asked = BigInt(values.get('size')?.text ?? 0);
+  if (format === 'qcow2' && asked > MAX_OFFSET) return beyondOffsets(asked);
+  if (format === 'raw' && asked > MAX_WHOLE_SECTORS)
+    return 'Could not resize file: Invalid argument';
   const hint = format === 'qcow2' ? ' (try using a larger cluster size)' : '';
   return `The image size is too large for file format '${format}'${hint}`;
+}
+
+/** What QEMU says before it looks at the format's own limit, once it has rounded to sectors. */
+function beyondOffsets(asked: bigint): string {
+  if (asked > MAX_WHOLE_SECTORS) return 'Could not resize image: Image size cannot be negative';
+  const size = ((asked + 511n) / 512n) * 512n;
+  return `Could not resize image: offset(${size}) exceeds maximum(${MAX_OFFSET})`;
 }
 
 function versionWords({ detail }: DiskError, values: OptionValues): string | undefined {

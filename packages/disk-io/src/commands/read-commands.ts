@@ -101,7 +101,8 @@ export const readvCommand: Command = {
     OPTION_HELP.v +
     OPTION_HELP.q +
     '\n',
-  run: async (session, given) => await read(session, { ...vectored(given), verb: 'readv' }),
+  run: async (session, given) =>
+    await session.waitFor(() => read(session, { ...vectored(given), verb: 'readv' })),
 };
 
 export const aioReadCommand: Command = {

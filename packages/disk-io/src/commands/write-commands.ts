@@ -99,7 +99,8 @@ export const writevCommand: Command = {
     OPTION_HELP.f +
     OPTION_HELP.q +
     '\n',
-  run: async (session, given) => await write(session, { ...vectored(given), verb: 'writev' }),
+  run: async (session, given) =>
+    await session.waitFor(() => write(session, { ...vectored(given), verb: 'writev' })),
 };
 
 export const aioWriteCommand: Command = {

@@ -264,12 +264,16 @@ export class Session {
     if (this.#isWaiting) this.#tell();
   }
 
-  /** Waits for what comes next; whatever ends meanwhile is told of. */
-  async waitFor<T>(next: Promise<T>): Promise<T> {
+  /**
+   * Waits for what comes next; whatever ends meanwhile is told of.
+   * @param begin begins it once all that fails without the host has failed
+   */
+  async waitFor<T>(begin: () => Promise<T>): Promise<T> {
+    if (!this.isIdle) await new Promise((resolve) => void setImmediate(resolve));
     this.#isWaiting = true;
     this.#tell();
     try {
-      return await next;
+      return await begin();
     } finally {
       this.#isWaiting = false;
     }
@@ -281,7 +285,7 @@ export class Session {
 
   /** Returns once all requests under way have ended. */
   async drain(): Promise<void> {
-    while (!this.isIdle) await this.waitFor(Promise.all(this.#pending));
+    while (!this.isIdle) await this.waitFor(() => Promise.all(this.#pending));
     this.#tell();
   }
 
@@ -289,7 +293,9 @@ export class Session {
   async close(): Promise<boolean> {
     this.breakpoints?.clear();
     await this.drain();
-    const [opened, isUnsaved] = [this.opened, this.#isUnsaved && !this.#isLost];
+    const { opened } = this;
+    // Of the formats, qcow2 alone keeps tables that are written as the image is closed.
+    const isUnsaved = this.#isUnsaved && !this.#isLost && this.#hasCaches;
     this.opened = undefined;
     this.#isUnsaved = false;
     const uncounted = this.#uncounted;
@@ -305,6 +311,10 @@ export class Session {
       for (const cache of ['L2 table', 'refcount block']) this.#tellUnwritten(cache, reason);
       return false;
     }
+  }
+
+  get #hasCaches(): boolean {
+    return this.opened !== undefined && this.imageFormat === 'qcow2';
   }
 
   #tellUnwritten(cache: string, reason: string): void {

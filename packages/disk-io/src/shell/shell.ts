@@ -26,7 +26,7 @@ export async function runPrompt(session: Session): Promise<boolean> {
     console.out(`${console.name}> `);
     console.flush();
     await letOthersGoOn(session);
-    const line = await session.waitFor(input.next());
+    const line = await session.waitFor(() => input.next());
     if (line === undefined) return succeeded;
     const outcome = await runLine(session, line);
     if (outcome === 'quit') return succeeded;

@@ -62,6 +62,7 @@ export function changeReason(error: unknown, format = ''): string {
 }
 
 const CHANGE_WORDS: Readonly<Record<string, string>> = {
+  'storage.disk-size': 'Image format driver does not support resize',
   'storage.window-size': 'Cannot resize fixed-size raw disks',
   'qed.shrink': 'Shrinking images is currently not supported',
 };
