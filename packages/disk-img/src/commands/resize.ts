@@ -9,6 +9,8 @@ import { openImage, withDisk } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
 
+/** No host has larger files, and sizes are rounded up to sectors. */
+const MAX_WHOLE_SECTORS = 2n ** 53n - 512n;
 const TOO_LARGE = 'Could not resize file: File too large';
 const PREALLOCATIONS = ['off', 'metadata', 'falloc', 'full'] as const;
 
@@ -101,11 +103,14 @@ function resize(
     throw new Failure('Preallocation can only be used for growing images');
   }
   if (total < current && !shrink) throw shrinking();
+  if (total > MAX_OFFSET) {
+    throw new Failure(`offset(${total}) exceeds maximum(${MAX_OFFSET})`);
+  }
   const { resizing } = disk.capabilities;
   if (resizing === undefined) throw notResizable();
   if (disk.format === 'qed') refuseOfQed(total, preallocation);
   if (disk.format === 'qcow2') refuseOfQcow2(total);
-  if (disk.format === 'raw') refuseOfRaw(total);
+  if (disk.format === 'raw' && total > MAX_WHOLE_SECTORS) throw new Failure(TOO_LARGE);
   try {
     resizing.resizeSync(Number(total), { shrink, preallocation });
   } catch (error) {
@@ -132,13 +137,6 @@ function refuseOfQed(total: bigint, preallocation: Preallocation): void {
   }
   const isPossible = total % 512n === 0n && total <= BigInt(Number.MAX_SAFE_INTEGER);
   if (!isPossible) throw new Failure('Invalid image size specified');
-}
-
-function refuseOfRaw(total: bigint): void {
-  if (total > MAX_OFFSET) {
-    throw new Failure(`offset(${total}) exceeds maximum(${MAX_OFFSET})`);
-  }
-  if (total > BigInt(Number.MAX_SAFE_INTEGER)) throw new Failure(TOO_LARGE);
 }
 
 function refuseOfQcow2(total: bigint): void {
