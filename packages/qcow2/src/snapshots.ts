@@ -53,7 +53,7 @@ export function* readSnapshots(
   const snapshots: Snapshot[] = [];
   const cursor = new StorageCursor(storage, offset);
   for (let index = 0; index < entries; index++) {
-    cursor.offset = alignUp(cursor.offset, 8);
+    cursor.position = alignUp(cursor.position, 8);
     if (cursor.offset + snapshotHeader.spanBytes > storage.sizeBytes) {
       warn({
         detail: 'qcow2.snapshot-table-cut',
@@ -61,7 +61,7 @@ export function* readSnapshots(
       });
       break;
     }
-    if (cursor.offset - offset > limits.maxStructureBytes) {
+    if (cursor.position > limits.maxStructureBytes) {
       throw new DiskError(
         'limit',
         'qcow2.snapshot-table-size',
@@ -71,7 +71,7 @@ export function* readSnapshots(
     }
     snapshots.push(yield* readSnapshot(cursor, header, index));
   }
-  return { list: snapshots, lengthBytes: cursor.offset - offset };
+  return { list: snapshots, lengthBytes: cursor.position };
 }
 
 function* readSnapshot(cursor: StorageCursor, header: Qcow2Header, index: number): Step<Snapshot> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readU64be, writeU16be } from '@diskfile/bytes';
+import { readU64be, writeU16be, writeU32be } from '@diskfile/bytes';
 import { type CheckReport, MemoryStorage, runAsync, runSync } from '@diskfile/core';
 import { checkQcow2 } from '../src/check/check-qcow2.ts';
 import { checkContext } from './support/check-context.ts';
@@ -53,6 +53,18 @@ describe('a check', () => {
     });
     expect(await runAsync(checkQcow2(contextOf(bytes)))).toEqual(report);
   });
+
+  it.each([2 ** 40, 2 ** 53, 2 ** 62, 2 ** 63 - 2 ** 31])(
+    'finds a snapshot table behind the file, at %i',
+    (offset) => {
+      const { bytes } = makeImage({ cluster_size: CLUSTER, compat: '0.10' });
+      writeU32be(bytes, 60, 1);
+      writeU32be(bytes, 64, offset / 2 ** 32);
+      const { corruptions, findings } = check(bytes);
+      expect(corruptions).toBe(1);
+      expect(findings[0]!.message).toContain('snapshot table');
+    },
+  );
 
   it('tells clusters that are counted too often from those that are counted too little', () => {
     const { bytes, refcountBlock } = makeImage();

@@ -1,11 +1,12 @@
 /** Counts what the image refers to, and finds references to places where nothing can be. */
-import { divideUp } from '@diskfile/bytes';
+import { alignUp, divideUp } from '@diskfile/bytes';
 import { hex } from '../errors.ts';
 import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import type { ReferenceTally } from '../refcounts/reference-tally.ts';
 import { coverage } from './coverage.ts';
 import type { Findings } from './findings.ts';
 
+const SECTOR_BYTES = 512;
 /** How far beyond the end of the file new structures may begin. */
 export const NEARBY_BYTES = 64 * 1024 * 1024;
 /** Places beyond the end that are remembered. */
@@ -26,6 +27,7 @@ export interface HostRegion {
 
 export class References {
   readonly tally: ReferenceTally;
+  /** In whole sectors, in which QEMU measures files. */
   readonly fileBytes: number;
   /** Clusters that the file has; the last may be cut. */
   readonly fileClusters: number;
@@ -38,7 +40,7 @@ export class References {
 
   constructor(bounds: ReferenceBounds, tally: ReferenceTally, findings: Findings) {
     this.tally = tally;
-    this.fileBytes = bounds.fileBytes;
+    this.fileBytes = alignUp(bounds.fileBytes, SECTOR_BYTES);
     this.fileClusters = divideUp(bounds.fileBytes, bounds.clusterBytes);
     this.#clusterBytes = bounds.clusterBytes;
     this.#countMax = bounds.countMax;

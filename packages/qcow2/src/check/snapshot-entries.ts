@@ -65,7 +65,7 @@ export function isPossiblePlace({
   snapshotCount,
   header,
 }: Pick<CheckedHeader, 'snapshotsOffset' | 'snapshotCount' | 'header'>): boolean {
-  const lengthBytes = snapshotCount * snapshotHeader.spanBytes;
+  const lengthBytes = Math.min(snapshotCount, MAX_SNAPSHOTS) * snapshotHeader.spanBytes;
   return (
     isAligned(snapshotsOffset, header.clusterBytes) && snapshotsOffset + lengthBytes < MAX_OFFSET
   );
@@ -91,7 +91,7 @@ class SnapshotReading {
     let lengthBytes = 0;
     for (let index = 0; index < Math.min(count, MAX_SNAPSHOTS); index++) {
       this.#list.push(yield* this.#next(index, minExtraBytes));
-      lengthBytes = this.#cursor.offset - this.#start;
+      lengthBytes = this.#cursor.position;
       if (lengthBytes <= MAX_TABLE_BYTES) continue;
       this.#tooMany(count - index - 1);
       break;
@@ -101,13 +101,13 @@ class SnapshotReading {
 
   *#next(index: number, minExtraBytes: number): Step<SnapshotEntry> {
     const cursor = this.#cursor;
-    cursor.offset = alignUp(cursor.offset, 8);
+    cursor.position = alignUp(cursor.position, 8);
     const entryOffset = cursor.offset;
     const fixed = yield* cursor.take(snapshotHeader.spanBytes);
     const extraBytes = readU32be(fixed, snapshotHeader.offsetOf('extra_data_size'));
     const extra = yield* cursor.take(Math.min(extraBytes, MAX_EXTRA_BYTES));
     if (extraBytes > MAX_EXTRA_BYTES) {
-      cursor.offset += extraBytes - MAX_EXTRA_BYTES;
+      cursor.position += extraBytes - MAX_EXTRA_BYTES;
       this.#mendable(true, entryOffset, `Snapshot ${index} has too much extra data`);
     }
     if (extraBytes < minExtraBytes) {

@@ -1,5 +1,5 @@
 /** Goes through all that an image refers to, counts it, and tells of what makes no sense. */
-import { divideUp, hasAnyBit, readU32be, writeU32be } from '@diskfile/bytes';
+import { alignUp, divideUp, hasAnyBit, readU32be, writeU32be } from '@diskfile/bytes';
 import {
   isWritable,
   type Limits,
@@ -22,6 +22,8 @@ import { CheckStopped, hex64, hexOffset, type Transcript } from './transcript.ts
 import type { MetadataPlaces } from './metadata-places.ts';
 import type { WorkBudget } from './work-budget.ts';
 
+/** QEMU measures files in whole ones. */
+const SECTOR_BYTES = 512;
 /** Bits 56 to 61, and 1 to 8 of a standard cluster descriptor. */
 const L2_RESERVED = { high: 0x3f00_0000, low: 0x1fe } as const;
 /** Bits 56 to 62, and 0 to 8 of an L1 entry. */
@@ -71,7 +73,7 @@ export class Counting {
   add(hostOffset: number, lengthBytes: number): void {
     if (lengthBytes <= 0) return;
     const { clusterBytes } = this.#image.header;
-    const fileBytes = Math.max(this.#image.storage.sizeBytes, 0);
+    const fileBytes = alignUp(this.#image.storage.sizeBytes, SECTOR_BYTES);
     if (hostOffset + lengthBytes - fileBytes >= clusterBytes) {
       this.#transcript.corruption(
         () =>

@@ -100,7 +100,7 @@ class GenuineCheck {
     this.#image = { ...this.#image, snapshots, snapshotTableBytes };
     if (this.#mendsLeaks) this.#places.set(yield* knownPlaces(this.#image));
     yield* this.#checkRefcounts();
-    if (this.#mendsErrors) yield* table.write(transcript, this.#refcounts);
+    if (this.#mendsErrors) yield* table.write(transcript, this.#refcounts, this.#places);
     transcript.corruptions += table.corruptions;
     transcript.corruptionsFixed += table.corruptionsFixed;
     const { storage } = this.#context;

@@ -7,6 +7,7 @@ import type { CheckedHeader } from '../checked-header.ts';
 import { HeaderRepair } from '../repair/header-repair.ts';
 import { encodeSnapshotTable } from '../repair/snapshot-table.ts';
 import { isPossiblePlace, type SnapshotEntry } from '../snapshot-entries.ts';
+import type { MetadataPlaces } from './metadata-places.ts';
 import type { RefcountFile } from './refcount-file.ts';
 import { CheckStopped, type Transcript } from './transcript.ts';
 
@@ -14,6 +15,7 @@ import { CheckStopped, type Transcript } from './transcript.ts';
 const MAX_SNAPSHOTS = 65_536;
 const MAX_EXTRA_BYTES = 1024;
 const MAX_TABLE_BYTES = MAX_SNAPSHOTS * 1024;
+const MAX_FILE_BYTES = 2 ** 63 - 2 ** 30;
 /** Entries of version 3 tell the size of the VM state and of the disk, 8 bytes each. */
 const V3_EXTRA_BYTES = 16;
 const TWO_32 = 0x1_0000_0000;
@@ -63,14 +65,18 @@ export class SnapshotTableCheck {
     const cursor = new StorageCursor(this.#storage, snapshotsOffset);
     for (let index = 0; index < Math.min(snapshotCount, MAX_SNAPSHOTS); index++) {
       yield* this.#next(cursor, index, transcript);
-      this.lengthBytes = cursor.offset - snapshotsOffset;
+      this.lengthBytes = cursor.position;
       if (this.lengthBytes > MAX_TABLE_BYTES) throw new CheckStopped('EFBIG');
     }
     this.#tellIncomplete(transcript);
   }
 
   *#next(cursor: StorageCursor, index: number, transcript: Transcript): Step<void> {
-    cursor.offset = alignUp(cursor.offset, 8);
+    cursor.position = alignUp(cursor.position, 8);
+    if (cursor.offset + snapshotHeader.spanBytes > MAX_FILE_BYTES) {
+      transcript.failure(`${COULD_NOT_READ}Failed to read snapshot table: Input/output error`);
+      throw new CheckStopped('EIO');
+    }
     const fixed = yield* cursor.take(snapshotHeader.spanBytes);
     const extraBytes = readU32be(fixed, snapshotHeader.offsetOf('extra_data_size'));
     const extra = yield* cursor.take(Math.min(extraBytes, MAX_EXTRA_BYTES));
@@ -87,7 +93,7 @@ export class SnapshotTableCheck {
           `(${extraBytes} > ${MAX_EXTRA_BYTES})`,
       );
       this.corruptions += 1;
-      cursor.offset += extraBytes - MAX_EXTRA_BYTES;
+      cursor.position += extraBytes - MAX_EXTRA_BYTES;
     }
     const id = yield* cursor.take(readU16be(fixed, snapshotHeader.offsetOf('id_str_size')));
     const name = yield* cursor.take(readU16be(fixed, snapshotHeader.offsetOf('name_size')));
@@ -116,7 +122,7 @@ export class SnapshotTableCheck {
   }
 
   /** Puts the table to another place, where anything is wrong with it. */
-  *write(transcript: Transcript, refcounts: RefcountFile): Step<void> {
+  *write(transcript: Transcript, refcounts: RefcountFile, places: MetadataPlaces): Step<void> {
     const storage = this.#storage;
     if (this.corruptions === 0 || !isWritable(storage)) return;
     const { header, snapshotsOffset } = this.#checked;
@@ -124,7 +130,13 @@ export class SnapshotTableCheck {
     const table = encodeSnapshotTable(this.#entries, header.version, header.sizeBytes);
     const clusters = divideUp(table.length, clusterBytes);
     const start = yield* this.#findPlace(refcounts, clusters);
-    if (start === undefined) {
+    const old = Math.floor(snapshotsOffset / clusterBytes);
+    const oldClusters = divideUp(this.lengthBytes, clusterBytes);
+    // What lies behind the end of the file is not counted.
+    const isInTheWay =
+      start !== undefined && start < old + oldClusters && start + clusters > old && clusters > 0;
+    if (isInTheWay) yield* places.markCorrupt('snapshot table', transcript);
+    if (start === undefined || isInTheWay) {
       transcript.checkError('ERROR failed to update snapshot table: Input/output error');
       throw new CheckStopped('EIO');
     }
@@ -133,8 +145,9 @@ export class SnapshotTableCheck {
     yield* flushStorage(storage);
     const hostOffset = clusters === 0 ? 0 : start * clusterBytes;
     yield* new HeaderRepair(storage, header).setSnapshotTable(hostOffset, this.#entries.length);
-    const old = Math.floor(snapshotsOffset / clusterBytes);
-    for (let index = old; index < old + divideUp(this.lengthBytes, clusterBytes); index++) {
+    // Beyond 2^53 there is no next number to go on to.
+    for (let number = 0; number < oldClusters; number++) {
+      const index = old + number;
       const count = yield* refcounts.get(index);
       if (count === 1) yield* refcounts.release(index);
       else if (count !== undefined && count > 1) yield* refcounts.set(index, count - 1);
