@@ -447,6 +447,21 @@ describe('for people', () => {
     expect(stderr).toMatch(/^disk-img: Could not list the files of '.*a': .*\n.*Without '--files'/);
   });
 
+  it('diff says in which disk a directory cannot be read', async () => {
+    const image = join(import.meta.dirname, '../../../test-images/no-table-ext2.qcow2');
+    await prepare([`convert -O raw ${image} ./a`, `convert -O raw ${image} ./b`]);
+    const bytes = readFileSync(join(directory, 'b'));
+    for (let at = 0; at < bytes.length; at += 1024) {
+      // The entry "." of a directory that is not the root.
+      const isDirectory = bytes.readUInt32LE(at + 4) === 0x0201_000c && bytes[at + 8] === 0x2e;
+      if (isDirectory && bytes.readUInt32LE(at) !== 2) bytes.writeUInt16LE(0xffff, at + 4);
+    }
+    writeFileSync(join(directory, 'b'), bytes);
+    const { code, stderr } = await run('disk-img', 'diff --files -f raw -F raw ./a ./b');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^disk-img: error while reading \/\S+ of '.*b': /);
+  });
+
   it('flatten says when there is nothing to do', async () => {
     await prepare([IMAGE]);
     expect((await run('disk-img', 'flatten ./a')).stdout).toBe(

@@ -105,6 +105,8 @@ function listFiles(
       for (const difference of fileDifferencesSync(one, other)) {
         list.add({ ...difference }, fileLine(difference));
       }
+    } catch (error) {
+      throw readingFailure(error, [first, second], names);
     } finally {
       other.closeSync();
     }
@@ -113,6 +115,20 @@ function listFiles(
   }
   list.end();
   return list.count;
+}
+
+/** Says which of the images it is that cannot be read, and where. */
+function readingFailure(
+  error: unknown,
+  disks: readonly DiskFile[],
+  names: readonly string[],
+): unknown {
+  if (!(error instanceof DiskError)) return error;
+  const { path, guestPath = '/' } = error.context;
+  const filename = names[disks.findIndex(({ name }) => name === path)];
+  if (filename === undefined) return error;
+  const words = `error while reading ${printable(guestPath)} of '${filename}': ${wordsOf(error)}`;
+  return new Failure(words, { exitCode: EXIT_TROUBLE, cause: error });
 }
 
 /** Those of the guest, or of the filesystem that fills the disk. */
