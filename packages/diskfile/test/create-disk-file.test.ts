@@ -3,7 +3,7 @@ import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { rawDriver } from '@diskfile/raw';
 import {
   createDiskFile,
@@ -16,6 +16,8 @@ import {
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'diskfile-')));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
+// Files of tests share what they put something in the place of.
+afterEach(() => void vi.restoreAllMocks());
 const path = join(root, 'new.img');
 
 beforeEach(() => {
@@ -245,16 +247,14 @@ describe.each(ways)('%s', (_name, create) => {
       calls += 1;
       if (calls === 2) throw failure;
     };
-    const sync = vi.spyOn(fs, 'fsyncSync').mockImplementation(fail);
+    vi.spyOn(fs, 'fsyncSync').mockImplementation(fail);
     const handle = await fs.promises.open(further);
     const prototype = Object.getPrototypeOf(handle) as typeof handle;
     await handle.close();
-    const asynchronous = vi.spyOn(prototype, 'sync').mockImplementation(async () => fail());
+    vi.spyOn(prototype, 'sync').mockImplementation(async () => fail());
     await expect(create(path, { ...options, overwrite: true })).rejects.toMatchObject({
       code: 'io',
     });
-    sync.mockRestore();
-    asynchronous.mockRestore();
     expect(fs.readFileSync(path, 'utf8')).toBe('old image');
     expect(fs.readFileSync(further, 'utf8')).toBe('old data');
     expect(fs.readdirSync(root).toSorted()).toEqual(['further', 'new.img']);

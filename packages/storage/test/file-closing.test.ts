@@ -1,11 +1,12 @@
 import fs from 'node:fs';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { runAsync, type Storage } from '@diskfile/core';
 import { type HostFiles, nodeHostFiles, openFileStorage } from '../src/index.ts';
 import { dirty, equal } from './support/model.ts';
 import { pattern, tempDirectory, writeTemp } from './support/temp.ts';
 
 const directory = tempDirectory();
+afterEach(() => void vi.restoreAllMocks());
 const SIZE = 4 * 1024 * 1024;
 const content = pattern(SIZE);
 const path = writeTemp(directory, 'content.img', content);
