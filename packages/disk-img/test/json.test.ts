@@ -401,8 +401,14 @@ describe('a failure as JSON', () => {
     writeFileSync(image, bytes);
     const marked = await failure('resize -f qcow2 ./a 2M');
     expect(marked.error).toMatchObject({ hint: "'disk-img check -r all' repairs it." });
-    const same = await failure('convert -O qcow2 ./a ./a');
-    expect(same.error).toMatchObject({ hint: expect.stringContaining('another name') });
+    await prepare([OVERLAY]);
+    const twice = `${directory}//a`;
+    for (const line of ['convert -O qcow2 ./a ./a', `convert -O qcow2 ${twice} ./a`]) {
+      const { error } = await failure(line);
+      expect(error).toMatchObject({ hint: expect.stringContaining('another name') });
+    }
+    const below = await failure('convert -O qcow2 ./b ./a');
+    expect(below.error).toMatchObject({ hint: expect.stringContaining('another name') });
   });
 
   it('says so too where the failure is told in other words', async () => {

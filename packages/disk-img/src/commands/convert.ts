@@ -32,7 +32,7 @@ import { openAtSnapshot } from '../images/open-snapshot.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
-import { conversionWords } from '../words/conversion-words.ts';
+import { conversionWords, filesOf } from '../words/conversion-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
 import { backingFormatFault, formatOptionHelp } from './create.ts';
 
@@ -129,10 +129,6 @@ async function convert(
   }
 }
 
-function nameOf({ name }: DiskFile): string {
-  return name;
-}
-
 interface Work {
   readonly progress: QemuProgress;
   readonly signal: AbortSignal;
@@ -212,7 +208,7 @@ async function intoNew(
     return imageSource(target, { format });
   } catch (error) {
     removeSpoiled(program, { target, format }, error);
-    throw conversionWords(error, { target, format, values, list, sources: disks.map(nameOf) });
+    throw conversionWords(error, { target, format, values, list, sources: disks.flatMap(filesOf) });
   }
 }
 
@@ -303,7 +299,7 @@ async function intoExisting(
     tellUnreadable(program, unreadable);
     return source;
   } catch (error) {
-    const sources = disks.map(nameOf);
+    const sources = disks.flatMap(filesOf);
     throw conversionWords(error, { target: name, format, values: new Map(), list: '', sources });
   } finally {
     if (!isClosed) closeQuietly(target);

@@ -11,7 +11,7 @@ import { OPEN_GATE, openImage } from '../images/open-image.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
-import { conversionWords } from '../words/conversion-words.ts';
+import { conversionWords, filesOf } from '../words/conversion-words.ts';
 
 const MAX_BLOCK_BYTES = 2n ** 31n - 1n;
 const DEFAULT_BLOCK_BYTES = 512n;
@@ -118,7 +118,7 @@ async function copyBlocks(
       const reason = requestReason(error);
       throw new Failure(`error while ${what} image file: ${reason}`, { cause: error });
     }
-    const sources = [disk.name];
+    const sources = filesOf(disk);
     const purpose = { while: 'creating output image', values: new Map(), list: '', sources };
     throw conversionWords(error, { target: output!, format, ...purpose });
   } finally {

@@ -1,6 +1,6 @@
 /** Why a conversion came to nothing, in the words of qemu-img. */
-import { hostErrorText, requestReason, shownFrom } from '@diskfile/command';
-import { DiskError, newFilePath } from 'diskfile';
+import { fullPath, hostErrorText, requestReason, shownFrom } from '@diskfile/command';
+import { DiskError, type DiskFile, newFilePath } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
 import { Failure } from '../program.ts';
 import { creationWords } from './creation-words.ts';
@@ -14,7 +14,7 @@ export interface ConversionTarget {
   readonly list: string;
   /** What the image is made for. */
   readonly while?: string;
-  /** Names of what is read. */
+  /** Names of the files that are read. */
   readonly sources: readonly string[];
 }
 
@@ -23,6 +23,11 @@ const ASKED = {
   write: 'writing at byte',
   'block-status': 'reading block status at offset',
 } as const;
+
+/** For {@link ConversionTarget.sources}: those of the images below as well. */
+export function filesOf(disk: DiskFile): string[] {
+  return disk.info().map(({ path }) => path);
+}
 
 /** @throws what is no failure of a disk, and what a signal made of it */
 export function conversionWords(
@@ -38,7 +43,8 @@ export function conversionWords(
   }
   if (error.detail === 'graph.protocol') return new Failure(error.message, { cause: error });
   if (error.detail === 'storage.locked') {
-    const isSource = sources.includes(error.context.path ?? target);
+    const locked = fullPath(error.context.path ?? target);
+    const isSource = sources.some((name) => fullPath(name) === locked);
     return new Failure(`${target}: error while ${purpose}: ${wordsOfWriting(error)}`, {
       cause: error,
       hint: isSource ? 'It is what is read: give the new image another name.' : undefined,

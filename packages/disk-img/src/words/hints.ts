@@ -12,8 +12,8 @@ const HINTS: readonly (readonly [detail: RegExp, hint: string])[] = [
   [/\.marked-corrupt$/, "'disk-img check -r all' repairs it."],
   [
     /^storage\.locked$/,
-    'Close it first: it is open in another process, a running virtual machine perhaps. Commands that ' +
-      "only read it take '-U', and what they find may be mixed then.",
+    'Close it first: it is open in another process, a running virtual machine perhaps, or named twice ' +
+      "here. Commands that only read it take '-U', and what they find may be mixed then.",
   ],
 ];
 
