@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { type Decoder, MemoryStorage, type Step } from '@diskfile/core';
 import { firstDifference, openImage, readAll, TestDecoders } from './support/open-image.ts';
 import { type ClusterSpec, type Kind, modelOf } from './support/content.ts';
-import { EXTENSION, type ImageSpec, writeQcow2 } from './support/qcow2-writer.ts';
+import {
+  EXTENSION,
+  type ImageSpec,
+  type WrittenImage,
+  writeQcow2,
+} from './support/qcow2-writer.ts';
 
 const KINDS_V2: Kind[] = ['unallocated', 'data', 'compressed'];
 const KINDS_V3: Kind[] = ['unallocated', 'zero', 'zero-ready', 'data', 'compressed'];
@@ -225,7 +230,7 @@ describe('block status', () => {
 
   it('asks the host for holes when the image looks preallocated, and not otherwise', () => {
     const clusters = Array.from({ length: 40 }, (_, fill): ClusterSpec => ({ kind: 'data', fill }));
-    const { bytes } = writeQcow2({ clusters });
+    const bytes = withRefcounts(writeQcow2({ clusters }));
     class SparseStorage extends MemoryStorage {
       allocated = 0;
       override allocatedBytes(): number {
@@ -242,6 +247,18 @@ describe('block status', () => {
     expect([...openImage(storage).blockStatusSync()]).toMatchObject([{ zero: false, data: true }]);
   });
 });
+
+/** The image with every cluster counted, in a refcount block behind all else. */
+function withRefcounts({ bytes, clusterBytes }: WrittenImage): Uint8Array {
+  const counted = new Uint8Array(bytes.length + clusterBytes);
+  counted.set(bytes);
+  const view = new DataView(counted.buffer);
+  view.setBigUint64(Number(view.getBigUint64(48)), BigInt(bytes.length));
+  for (let cluster = 0; cluster * clusterBytes < counted.length; cluster++) {
+    view.setUint16(bytes.length + cluster * 2, 1);
+  }
+  return counted;
+}
 
 describe('decoders', () => {
   it.each([

@@ -1,8 +1,10 @@
 /** What a disk holds where, without reading guest data: the answer of `qemu-img map`. */
 import { DiskError } from '@diskfile/bytes';
-import type { ExtentMap, FormatImage } from '../format/format-image.ts';
+import type { ExtentMap } from '../format/format-image.ts';
 import type { Step } from '../step.ts';
+import { dataStatus } from './data-status.ts';
 import type { Extent } from './extent.ts';
+
 import type { MappedReader } from './mapped-reader.ts';
 
 export interface BlockStatus {
@@ -61,34 +63,23 @@ export function* nextBlockStatus(
 
 function describe(extent: Extent, layers: readonly ExtentMap[], guestOffset: number): BlockStatus {
   const { kind, storage, depth, allocated } = extent;
-  let { lengthBytes } = extent;
-  let zero = kind === 'zero';
-  let data = !zero;
   const isDecoded = storage?.isDecoded === true;
   const stored = storage !== undefined && !isDecoded && (kind === 'data' || kind === 'zero');
-  const image = layers[depth]!;
-  if (kind === 'data' && storage?.hostRangeSync !== undefined && maySkipHoles(image)) {
-    const host = storage.hostRangeSync(extent.hostOffset, lengthBytes);
-    lengthBytes = Math.min(lengthBytes, host.lengthBytes);
-    zero = !host.data;
-    // Without clusters of its own, a format's allocation is that of the host's file.
-    data = host.data || image.topology.clusterBytes > 1;
-  }
+  const zero = kind === 'zero';
+  const status = dataStatus(extent, layers[depth]!) ?? {
+    lengthBytes: extent.lengthBytes,
+    data: !zero,
+    zero,
+  };
   return {
     guestOffset,
-    lengthBytes,
-    data,
-    zero,
+    ...status,
     allocated,
     depth,
     compressed: kind === 'encoded' || (kind === 'data' && isDecoded),
     storageName: stored ? storage.name : undefined,
     hostOffset: stored ? extent.hostOffset + (storage.startOffset ?? 0) : undefined,
   };
-}
-
-function maySkipHoles(layer: ExtentMap): layer is FormatImage {
-  return 'dataMayBeSparse' in layer && (layer as FormatImage).dataMayBeSparse;
 }
 
 function continues(first: BlockStatus, next: BlockStatus): boolean {

@@ -8,6 +8,7 @@ import type { Limits } from '../limits.ts';
 import { runAsync, runSync, type Step } from '../step.ts';
 import { announce, type Storage } from '../storage.ts';
 import { BufferPool } from './buffer-pool.ts';
+import { dataStatus } from './data-status.ts';
 import { Extent } from './extent.ts';
 import { ReadBatch } from './read-batch.ts';
 import { UnitCache } from './unit-cache.ts';
@@ -144,13 +145,19 @@ export class MappedReader {
     return this.#extent;
   }
 
-  /** Whether the tables alone tell that a range reads as zeros. */
-  *isZero(guestOffset: number, lengthBytes: number): Step<boolean> {
+  /**
+   * Whether a range is known to read as zeros without being read.
+   * @param holesBelow whether holes of the files below count, or the tables alone
+   */
+  *isZero(guestOffset: number, lengthBytes: number, holesBelow = false): Step<boolean> {
     for (let done = 0; done < lengthBytes;) {
       const extent = yield* this.resolve(guestOffset + done, lengthBytes - done);
       this.#refuseBelowFault(extent);
-      if (extent.kind !== 'zero') return false;
-      done += extent.lengthBytes;
+      const { depth } = extent;
+      const isAsked = holesBelow && depth > 0;
+      const status = isAsked ? dataStatus(extent, this.#maps[depth]!) : undefined;
+      if (!(status?.zero ?? extent.kind === 'zero')) return false;
+      done += status?.lengthBytes ?? extent.lengthBytes;
     }
     return true;
   }

@@ -67,8 +67,13 @@ export class ZeroWriter {
     if (!zeroesAround) return false;
     const unitStart = alignDown(start, unitBytes);
     const unitEnd = Math.min(unitStart + unitBytes, this.#image.sizeBytes);
-    if (stop > unitEnd || !(yield* this.#reader.isZero(unitStart, start - unitStart))) return false;
-    if (!(yield* this.#reader.isZero(stop, unitEnd - stop))) return false;
+    if (stop > unitEnd) return false;
+    for (const [from, to] of [
+      [unitStart, start],
+      [stop, unitEnd],
+    ] as const) {
+      if (!(yield* this.#reader.isZero(from, to - from, true))) return false;
+    }
     const done = yield* this.#apart(unitStart, unitEnd, () =>
       this.#writer.writeZeroes(unitStart, unitEnd - unitStart, mayUnmap),
     );

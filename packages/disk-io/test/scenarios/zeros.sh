@@ -18,3 +18,8 @@ echo "== raw disks keep the space of zeros, as space that was not written"
 rm -f plain; truncate -s 1M plain; for z in "write -P 1 0 192k" "write -z 64k 64k" "write -z 512k 64k" "write -zu 128k 4k" "write -z 1000000 48577"; do qemu-io -f raw -c "$z" plain; qemu-img map -f raw --output=json plain; done
 du -k plain | cut -f1; stat -c %s plain
 qemu-io -c "write -z 64k 4k" -c "write -P 3 8k 4k" --image-opts driver=raw,offset=64k,size=128k,file.filename=plain; qemu-img map -f raw --output=json plain
+echo "== zeros around which the file below has holes, and tables of version 2"
+rm -f plain; truncate -s 3M plain; qemu-img create -q -f qcow2 -o cluster_size=2M -b plain -F raw over 70M; qemu-io -c "write -zu 4112896 135168" -c "write -z 2100k 1k" over; map over; qemu-img check over
+qemu-io -f raw -c "write -P 1 2M 64k" plain; qemu-io -c "write -z 3M 1k" over; map over
+qemu-img create -q -f qcow2 -o preallocation=metadata,cluster_size=4k img 4M; qemu-io -c "write -zu 512512 90624" img; map img
+qemu-img create -q -f qcow2 -o compat=0.10,cluster_size=512 old 1M; qemu-io -c "write -z 0 100k" -c "write -zu 512k 100k" old; qemu-img check old; stat -c %s old
