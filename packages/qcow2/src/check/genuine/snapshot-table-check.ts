@@ -5,7 +5,7 @@ import { StorageCursor } from '../../storage-cursor.ts';
 import { snapshotHeader } from '../../structs.ts';
 import type { CheckedHeader } from '../checked-header.ts';
 import { HeaderRepair } from '../repair/header-repair.ts';
-import { encodeSnapshotTable } from '../repair/snapshot-table.ts';
+import { completeSnapshotTable } from '../repair/snapshot-table.ts';
 import { isPossiblePlace, type SnapshotEntry } from '../snapshot-entries.ts';
 import type { MetadataPlaces } from './metadata-places.ts';
 import type { RefcountFile } from './refcount-file.ts';
@@ -127,7 +127,7 @@ export class SnapshotTableCheck {
     if (this.corruptions === 0 || !isWritable(storage)) return;
     const { header, snapshotsOffset } = this.#checked;
     const { clusterBytes } = header;
-    const table = encodeSnapshotTable(this.#entries, header.version, header.sizeBytes);
+    const table = completeSnapshotTable(this.#entries, header);
     const clusters = divideUp(table.length, clusterBytes);
     const start = yield* this.#findPlace(refcounts, clusters);
     const old = Math.floor(snapshotsOffset / clusterBytes);

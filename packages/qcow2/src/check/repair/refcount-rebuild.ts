@@ -15,7 +15,7 @@ import type { Inspection } from '../inspection.ts';
 import { NEARBY_BYTES } from '../references.ts';
 import { DECODED_AT_ONCE } from '../stored-refcounts.ts';
 import { HeaderRepair } from './header-repair.ts';
-import { encodeSnapshotTable } from './snapshot-table.ts';
+import { completeSnapshotTable } from './snapshot-table.ts';
 
 /** QEMU's own bound, which every reader of the header applies. */
 const MAX_TABLE_BYTES = 8 * 1024 * 1024;
@@ -51,7 +51,7 @@ export class RefcountRebuild {
     this.#clusterBytes = header.clusterBytes;
     this.#keepsUnowned = keepUnowned;
     this.#snapshotTable = snapshots.isMendable
-      ? encodeSnapshotTable(snapshots.list, header.version, header.sizeBytes)
+      ? completeSnapshotTable(snapshots.list, header)
       : new Uint8Array(0);
   }
 
