@@ -46,8 +46,11 @@ export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'qcow.l1-table-too-large': 'Image too large',
   'qcow.l2-bits': 'L2 table size must be between 512 and 64k',
   'qcow.size': 'Image size is too small (must be at least 2 bytes)',
-  'qcow.version': (error) =>
-    `qcow (v1) does not support qcow version ${numberIn(error)}\nTry the 'qcow2' driver instead.`,
+  'qcow.version': (error) => {
+    const version = numberIn(error);
+    const hint = version === '2' || version === '3' ? "\nTry the 'qcow2' driver instead." : '';
+    return `qcow (v1) does not support qcow version ${version}${hint}`;
+  },
   'qed.backing-filename-offset': 'QED backing filename offset is invalid',
   'qed.cluster-size': ofImage('QED cluster size is invalid'),
   'qed.features': (error) => `Unsupported QED features: ${numberIn(error).slice(2)}`,
@@ -65,6 +68,8 @@ export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'vdi.map-size': (error) => vdiWords(error, 'too many blocks #, max is 536870784'),
   'vdi.sector-size': (error) => vdiWords(error, 'sector size # is not 512'),
   'vdi.block-size': (error) => vdiWords(error, 'block size # is not 1048576'),
+  'vdi.link-uuid': 'unsupported VDI image (non-NULL link UUID)',
+  'vdi.parent-uuid': 'unsupported VDI image (non-NULL parent UUID)',
   'vdi.version': (error) => vdiWords(error, 'version #'),
   'vhd.block-size': (error) => `Invalid block size ${numberIn(error)}`,
   'vhd.header-cookie': 'Invalid header magic',

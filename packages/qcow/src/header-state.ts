@@ -26,8 +26,10 @@ export class HeaderState {
   static *open(storage: Storage, header: QcowHeader): Step<HeaderState> {
     const { backingName } = header;
     if (backingName === undefined) return new HeaderState(header, undefined);
-    const name = yield* readBytes(storage, backingName.offset, backingName.lengthBytes);
-    return new HeaderState(header, { name: decodeName(name), format: undefined });
+    const bytes = yield* readBytes(storage, backingName.offset, backingName.lengthBytes);
+    const end = bytes.indexOf(0);
+    const name = decodeName(end === -1 ? bytes : bytes.subarray(0, end));
+    return new HeaderState(header, name === '' ? undefined : { name, format: undefined });
   }
 
   get header(): QcowHeader {

@@ -49,11 +49,15 @@ const TYPES: Readonly<Record<number, VdiType>> = {
   [IMAGE_TYPE.diff]: 'differencing',
 };
 
+/** QEMU knows blocks of this size alone. */
+const QEMU_BLOCK_BYTES = 1024 * 1024;
+
 /**
  * @param head {@link HEADER_BYTES} from the start of the image
+ * @param asQemu whether what QEMU does not open is refused
  * @throws DiskError `corrupt` or `unsupported`
  */
-export function parseHeader(head: Uint8Array): VdiHeader {
+export function parseHeader(head: Uint8Array, asQemu = false): VdiHeader {
   const { u32Signature, u32Version } = preHeader.decode(head);
   if (u32Signature !== VDI_SIGNATURE) {
     const given = u32Signature.toString(16).padStart(8, '0');
@@ -72,6 +76,7 @@ export function parseHeader(head: Uint8Array): VdiHeader {
   if (type === undefined) {
     throw corrupt('vdi.type', `There is no image type ${raw.u32Type}`, fieldOffset('u32Type'));
   }
+  if (asQemu) refuseUnknownToQemu(raw);
   checkGeometry(raw);
   return {
     type,
@@ -90,6 +95,28 @@ export function parseHeader(head: Uint8Array): VdiHeader {
   };
 }
 
+type RawHeader = ReturnType<typeof header1.decode>;
+
+/** Other blocks, and disks that need another one. What is wrong with the rest is told of first. */
+function refuseUnknownToQemu({ cbDisk, cbSector, cbBlock, ...raw }: RawHeader): void {
+  if (cbDisk > MAX_SIZE_BYTES || cbSector !== SECTOR_BYTES) return;
+  if (cbBlock !== QEMU_BLOCK_BYTES) throw strangeBlocks(cbBlock);
+  if (divideUp(cbDisk, cbBlock) > raw.cBlocks) return;
+  if (!isAllZero(raw.uuidLinkage)) throw linked('vdi.link-uuid', 'uuidLinkage');
+  if (!isAllZero(raw.uuidParentModify)) throw linked('vdi.parent-uuid', 'uuidParentModify');
+}
+
+function strangeBlocks(blockBytes: number): DiskError {
+  return corrupt('vdi.block-size', `Blocks of ${blockBytes} bytes`, fieldOffset('cbBlock'));
+}
+
+function linked(detail: string, field: 'uuidLinkage' | 'uuidParentModify'): DiskError {
+  return new DiskError('unsupported', detail, `The image names another one, by ${field}`, {
+    offset: fieldOffset(field),
+    hint: 'Open it without asQemu.',
+  });
+}
+
 function optionalUuid(uuid: Uint8Array): string | undefined {
   return isAllZero(uuid) ? undefined : uuidText(uuid);
 }
@@ -99,7 +126,7 @@ function uuidText(uuid: Uint8Array): string {
   return formatGuid(uuid).toLowerCase();
 }
 
-function checkGeometry(raw: ReturnType<typeof header1.decode>): void {
+function checkGeometry(raw: RawHeader): void {
   const { cbSector, cbBlock, cbBlockExtra, cBlocks, cbDisk, offBlocks, offData } = raw;
   if (cbDisk > MAX_SIZE_BYTES) {
     const size = `${cbDisk} bytes`;
@@ -110,7 +137,7 @@ function checkGeometry(raw: ReturnType<typeof header1.decode>): void {
   }
   const isBlock = cbBlock >= SECTOR_BYTES && Number.isInteger(Math.log2(cbBlock));
   if (!isBlock || cbBlock > MAX_BLOCK_BYTES) {
-    throw corrupt('vdi.block-size', `Blocks of ${cbBlock} bytes`, fieldOffset('cbBlock'));
+    throw strangeBlocks(cbBlock);
   }
   if (cbBlockExtra % SECTOR_BYTES !== 0 || cbBlockExtra > MAX_BLOCK_BYTES) {
     throw corrupt(

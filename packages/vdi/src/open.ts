@@ -21,7 +21,8 @@ export function* openVdi(context: OpenContext): Step<VdiImage> {
     'A VDI image',
     'VirtualBox keeps each snapshot in a file of its own: open that.',
   );
-  const header = parseHeader(yield* readBytes(storage, 0, HEADER_BYTES));
+  const head = yield* readBytes(storage, 0, HEADER_BYTES);
+  const header = parseHeader(head, context.tuning?.asQemu);
   if (!context.writable) {
     return new VdiImage(header, new BlockMap(storage, header, limits), undefined);
   }

@@ -31,6 +31,8 @@ import {
 const MAX_GRAIN_BYTES = 32 * 1024 * 1024;
 /** Those are decoded whole, several at a time; writers make them of 64 KiB. */
 const MAX_COMPRESSED_GRAIN_BYTES = 4 * 1024 * 1024;
+/** QEMU's bound. */
+const MAX_TABLES = 32n * 1024n * 1024n;
 /** All writers make tables of as many. */
 const MAX_TABLE_ENTRIES = 512;
 /** The footer lies before the end-of-stream marker. */
@@ -88,7 +90,27 @@ function noFooter(offset: number): DiskError {
   );
 }
 
+/**
+ * A capacity that no offset can express, as QEMU sees it: the directory of such a disk is too large, unless
+ * the sum with which it rounds up goes over 64 bits.
+ */
+function refuseHugeDirectory(bytes: Uint8Array): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const at = (field: Parameters<typeof sparseExtentHeader.offsetOf>[0]): number =>
+    sparseExtentHeader.offsetOf(field);
+  const capacity = view.getBigUint64(at('capacity'), true);
+  if (capacity <= BigInt(Number.MAX_SAFE_INTEGER)) return;
+  const entries = BigInt(view.getUint32(at('numGTEsPerGT'), true));
+  const grain = view.getBigUint64(at('grainSize'), true);
+  const tableSectors = BigInt.asUintN(32, entries * grain);
+  if (tableSectors === 0n || grain > BigInt(MAX_GRAIN_BYTES)) return;
+  const tables = BigInt.asUintN(64, capacity + tableSectors - 1n) / tableSectors;
+  if (BigInt.asUintN(32, tables) <= MAX_TABLES) return;
+  throw corrupt('vmdk.directory-size', `A directory for ${capacity} sectors`, at('capacity'));
+}
+
 function parseSparse(bytes: Uint8Array): SparseHeader {
+  refuseHugeDirectory(bytes);
   const raw = sparseExtentHeader.decode(bytes);
   if (raw.version < 1 || raw.version > 3) {
     throw unsupported(
