@@ -111,15 +111,17 @@ export class ClusterAllocator {
     }
   }
 
-  /** Takes the clusters from the start of `wanted` on that are free. @returns how many */
+  /**
+   * Takes the clusters from the start of `wanted` on that are free. A refcount block that has to be
+   * made goes to the next free cluster, as with QEMU: among these, and fewer are left.
+   * @returns how many
+   */
   *allocateAt(wanted: ClusterRun): Step<number> {
-    const run = { start: wanted.start, count: yield* this.#countFree(wanted) };
-    if (run.count === 0) return 0;
-    this.packed.forget(run);
     const next = this.#next;
     for (;;) {
-      // Blocks do not go to the place of what is about to be taken.
-      this.#next = run.start + run.count;
+      const run = { start: wanted.start, count: yield* this.#countFree(wanted) };
+      if (run.count === 0) return 0;
+      this.packed.forget(run);
       const isCounted = yield* this.#count(run);
       this.#next = next;
       if (isCounted) return run.count;

@@ -13,25 +13,25 @@ type CountedHeader = Pick<Qcow2Header, 'clusterBytes' | 'refcountBits' | 'refcou
 /**
  * Images made with `preallocation=metadata` map every cluster while the file is still full of
  * holes. QEMU then also asks the host's file system for zeros, and takes an image for one of these
- * when it has clearly more clusters in use than bytes on the host: more by a ninth and by two.
+ * when it has clearly more clusters in use than bytes on the host: by a ninth, and by two.
  */
 export function* isMetadataPreallocated(storage: Storage, header: CountedHeader): Step<boolean> {
   const { clusterBytes } = header;
   const allocatedClusters = Math.floor(storage.allocatedBytes() / clusterBytes);
   const fileClusters = Math.ceil(storage.sizeBytes / clusterBytes);
-  const most = Math.max((allocatedClusters * 10) / 9, allocatedClusters + 2);
-  // Most files are no longer than that, and nothing has to be read.
-  if (fileClusters <= most) return false;
+  const least = Math.max(Math.floor((allocatedClusters * 10) / 9), allocatedClusters + 2);
+  // Most files are not that long, and nothing has to be read.
+  if (fileClusters < least) return false;
   // Whoever watches is shown no request that QEMU does not make when it opens an image.
   if (storage.events !== undefined) return true;
-  return yield* hasMoreInUse(storage, header, { fileClusters, most });
+  return yield* hasMoreInUse(storage, header, { fileClusters, least });
 }
 
-/** Whether more clusters than `most` are in use. Damaged refcounts say that they are not. */
+/** Whether at least as many clusters are in use. Damaged refcounts say that they are not. */
 function* hasMoreInUse(
   storage: Storage,
   { clusterBytes, refcountBits, refcountTable }: CountedHeader,
-  { fileClusters, most }: { readonly fileClusters: number; readonly most: number },
+  { fileClusters, least }: { readonly fileClusters: number; readonly least: number },
 ): Step<boolean> {
   const width = refcountWidth(refcountBits);
   const clustersPerBlock = (clusterBytes * 8) / refcountBits;
@@ -50,7 +50,7 @@ function* hasMoreInUse(
       const slots = Math.min(clustersPerBlock, fileClusters - index * clustersPerBlock);
       for (let slot = 0; slot < slots; slot++) {
         if (!width.isZero(block, slot)) inUse += 1;
-        if (inUse > most) return true;
+        if (inUse >= least) return true;
       }
     }
   } catch (error) {

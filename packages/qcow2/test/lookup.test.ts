@@ -109,12 +109,12 @@ describe('an image is taken for preallocated', () => {
     );
   }
 
-  it('when its file has more clusters in use than bytes on the host, by a ninth and by two', () => {
-    expect(isTaken(10, 10, 8)).toBe(false);
-    expect(isTaken(10, 10, 7)).toBe(true);
-    expect(isTaken(100, 100, 90)).toBe(false);
-    expect(isTaken(101, 101, 90)).toBe(true);
-    expect(isTaken(101, 100, 90)).toBe(false);
+  it('when its file has a ninth and two more clusters in use than bytes on the host', () => {
+    expect(isTaken(10, 10, 9)).toBe(false);
+    expect(isTaken(10, 10, 8)).toBe(true);
+    expect(isTaken(100, 100, 91)).toBe(false);
+    expect(isTaken(101, 101, 91)).toBe(true);
+    expect(isTaken(101, 100, 91)).toBe(false);
   });
 
   it('but never when its data lies in a file of its own', () => {

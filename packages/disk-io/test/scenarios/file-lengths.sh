@@ -12,3 +12,5 @@ img "-o preallocation=falloc"; qemu-io -c "discard 1M 3M" img; len img; qemu-img
 img; qemu-io -c "write -b 0 64k" img; qemu-img snapshot -c s img; qemu-img snapshot -d s img; len img; qemu-img amend -o refcount_bits=64 img; len img; qemu-img amend -o lazy_refcounts=on img; len img; qemu-img check img
 big() { rm -f img; qemu-img create -q -f qcow2 -o $1 img 4G; qemu-io -c "discard 1G 64k" -c "discard 4k 3k" img; len img; qemu-io -c "discard 1G 1G" -c "write 2G 64k" -c flush img; len img; md5sum img; }
 big compat=1.1; big compat=0.10
+echo "== refcount blocks among clusters that follow one another"
+for c in "write 2686976 458752" "write 100k 300k"; do qemu-img create -q -f qcow2 -o cluster_size=512 img 4M; qemu-io -c "discard 0 4M" -c "$c" img; qemu-img map --output=json img; qemu-img check img; done
