@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { coverage } from '../src/check/coverage.ts';
 import { EntryRuns } from '../src/check/entry-runs.ts';
 import { HostClusterField } from '../src/check/host-cluster.ts';
+import { completeSnapshotTable } from '../src/check/repair/snapshot-table.ts';
 import { TableReader } from '../src/check/table-reader.ts';
 import { clusterOffset } from '../src/l2-entry.ts';
 
@@ -118,4 +119,14 @@ describe('a reader of tables', () => {
     expect(seen).toEqual(offsets.map((offset) => bytes[offset] ?? 0));
     expect(visited).toBe(offsets.length);
   });
+});
+
+it('a snapshot table written anew keeps what entries say, possible or not', () => {
+  const part = (length: number) => new Uint8Array(length).fill(6);
+  const entry = { fixed: part(40), id: part(1), name: part(2), l1Offset: 0, l1Entries: 0 };
+  const table = completeSnapshotTable([{ ...entry, extra: part(16) }], 512);
+  expect(table.length).toBe(40 + 24 + 3);
+  expect([...table.subarray(36, 40)]).toEqual([0, 0, 0, 24]);
+  expect([...table.subarray(40, 56)]).toEqual([...part(16)]);
+  expect([...table.subarray(56, 64)]).toEqual([...new Uint8Array(8).fill(0xff)]);
 });

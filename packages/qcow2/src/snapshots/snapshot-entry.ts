@@ -2,7 +2,7 @@
 import { alignUp, DiskError, encodeName, writeU32be, writeU64be } from '@diskfile/bytes';
 import type { SnapshotRequest } from '@diskfile/core';
 import type { Qcow2Header, TableReference } from '../header.ts';
-import { describeSnapshot, type Snapshot, type StoredSnapshot } from '../snapshots.ts';
+import { describeSnapshot, type Snapshot } from '../snapshots.ts';
 import { snapshotHeader } from '../structs.ts';
 
 /** Longest name that `qemu-img snapshot -l` shows whole. */
@@ -79,34 +79,51 @@ export function nextId(list: readonly Snapshot[]): string {
  * @throws DiskError `limit` for more than QEMU reads
  */
 export function encodeSnapshotTable(list: readonly Snapshot[]): Uint8Array {
+  return encodeEntries(list.map(encodeEntry));
+}
+
+/** A table of entries whose extra data are complete. @throws DiskError `limit` */
+export function encodeEntries(list: readonly EncodedSnapshot[]): Uint8Array {
   if (list.length > MAX_SNAPSHOTS) throw tooMany();
-  const entries = list.map(encodeEntry);
-  const lengthBytes = entries.reduce((end, { length }) => alignUp(end, 8) + length, 0);
+  let lengthBytes = 0;
+  for (const { extra, id, name } of list) {
+    const entryBytes = snapshotHeader.spanBytes + extra.length + id.length + name.length;
+    lengthBytes = alignUp(lengthBytes, 8) + entryBytes;
+  }
   if (lengthBytes > MAX_TABLE_BYTES) throw tooMany();
   const table = new Uint8Array(lengthBytes);
   let at = 0;
-  for (const entry of entries) {
+  for (const { fixed, extra, id, name } of list) {
     at = alignUp(at, 8);
-    table.set(entry, at);
-    at += entry.length;
+    table.set(fixed, at);
+    writeU32be(table, at + snapshotHeader.offsetOf('extra_data_size'), extra.length);
+    at += snapshotHeader.spanBytes;
+    for (const part of [extra, id, name]) {
+      table.set(part, at);
+      at += part.length;
+    }
   }
   return table;
 }
 
-function encodeEntry({ stored, info }: Snapshot): Uint8Array {
-  const { fixed, id, name } = stored;
-  const extra = completeExtra(stored, info.vmStateBytes, info.diskSizeBytes);
-  const extraAt = snapshotHeader.spanBytes;
-  const bytes = new Uint8Array(extraAt + extra.length + id.length + name.length);
-  snapshotHeader.encode({ ...fixed, extra_data_size: extra.length }, bytes);
-  bytes.set(extra, extraAt);
-  bytes.set(id, extraAt + extra.length);
-  bytes.set(name, extraAt + extra.length + id.length);
-  return bytes;
+/** The parts of an entry as the file has them. */
+export interface EncodedSnapshot {
+  readonly fixed: Uint8Array;
+  readonly extra: Uint8Array;
+  readonly id: Uint8Array;
+  readonly name: Uint8Array;
 }
 
-function completeExtra(
-  { extra }: StoredSnapshot,
+function encodeEntry({ stored, info }: Snapshot): EncodedSnapshot {
+  const fixed = new Uint8Array(snapshotHeader.spanBytes);
+  snapshotHeader.encode(stored.fixed, fixed);
+  const extra = completeExtra(stored.extra, info.vmStateBytes, info.diskSizeBytes);
+  return { ...stored, fixed, extra };
+}
+
+/** @returns what is there, and what QEMU writes besides */
+export function completeExtra(
+  extra: Uint8Array,
   vmStateBytes: number,
   diskSizeBytes: number,
 ): Uint8Array {

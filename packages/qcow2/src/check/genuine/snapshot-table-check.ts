@@ -127,7 +127,7 @@ export class SnapshotTableCheck {
     if (this.corruptions === 0 || !isWritable(storage)) return;
     const { header, snapshotsOffset } = this.#checked;
     const { clusterBytes } = header;
-    const table = completeSnapshotTable(this.#entries, header);
+    const table = completeSnapshotTable(this.#entries, header.sizeBytes);
     const clusters = divideUp(table.length, clusterBytes);
     const start = yield* this.#findPlace(refcounts, clusters);
     const old = Math.floor(snapshotsOffset / clusterBytes);

@@ -51,7 +51,7 @@ export class RefcountRebuild {
     this.#clusterBytes = header.clusterBytes;
     this.#keepsUnowned = keepUnowned;
     this.#snapshotTable = snapshots.isMendable
-      ? completeSnapshotTable(snapshots.list, header)
+      ? completeSnapshotTable(snapshots.list, header.sizeBytes)
       : new Uint8Array(0);
   }
 

@@ -1,22 +1,23 @@
 /** A snapshot table as it should be (specification, "Snapshots"). */
-import type { Qcow2Header } from '../../header.ts';
-import { describeSnapshot } from '../../snapshots.ts';
-import { encodeSnapshotTable } from '../../snapshots/snapshot-entry.ts';
+import { readU32be } from '@diskfile/bytes';
+import { completeExtra, encodeEntries } from '../../snapshots/snapshot-entry.ts';
 import { snapshotHeader } from '../../structs.ts';
 import type { SnapshotEntry } from '../snapshot-entries.ts';
 
 /**
- * What snapshots do not tell of themselves is taken from the image, as it is wherever the table is
- * written.
+ * What the entries say stays as it is, be it possible or not; what they lack is added.
+ * @param diskSizeBytes for snapshots that do not tell how large their disk is
  * @throws DiskError `limit` for more than QEMU reads
  */
 export function completeSnapshotTable(
   snapshots: readonly SnapshotEntry[],
-  header: Qcow2Header,
+  diskSizeBytes: number,
 ): Uint8Array {
-  return encodeSnapshotTable(
-    snapshots.map(({ fixed, extra, id, name }) =>
-      describeSnapshot({ fixed: snapshotHeader.decode(fixed), extra, id, name }, header),
-    ),
+  const vmStateAt = snapshotHeader.offsetOf('vm_state_size');
+  return encodeEntries(
+    snapshots.map((entry) => {
+      const vmStateBytes = readU32be(entry.fixed, vmStateAt);
+      return { ...entry, extra: completeExtra(entry.extra, vmStateBytes, diskSizeBytes) };
+    }),
   );
 }
