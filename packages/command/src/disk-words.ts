@@ -26,6 +26,8 @@ const WORDS: Readonly<Record<string, Words>> = {
   'chain.not-amendable': ({ context }) =>
     `Format driver '${formatName(context.format ?? '')}' does not support option amendment`,
   'chain.base-too-short': 'Block job failed: Operation not supported',
+  'chain.base-filtered':
+    "Permission conflict on node '#block100': permissions 'resize' are both required by an unnamed block device (uses node '#block100' as 'root' child) and unshared by node '#block101' (uses node '#block100' as 'file' child).",
   'chain.stands-alone': 'Image does not have a backing file',
   'check.unknown-format': unknownDriver,
   'create.size': 'Image creation needs a size parameter',

@@ -63,6 +63,7 @@ export class FlatResizer implements ImageResizer {
     const end = this.#startOffset + exactBytes;
     try {
       yield* growStorage(this.#storage, end);
+      if (this.#storage.sizeBytes < end) throw keepsSize(this.#storage);
       yield* this.#reserve(fileBytes, end, preallocation);
     } catch (error) {
       yield* this.#takeBack(fileBytes);
@@ -87,4 +88,13 @@ export class FlatResizer implements ImageResizer {
       if (!(error instanceof DiskError)) throw error;
     }
   }
+}
+
+/** What would be written behind the end of such a storage is kept nowhere. */
+function keepsSize({ name }: WritableStorage): DiskError {
+  return new DiskError('unsupported', 'storage.fixed-size', 'The storage keeps its size', {
+    op: 'truncate',
+    path: name,
+    layer: 'storage',
+  });
 }

@@ -38,8 +38,11 @@ export interface OpenChainOptions {
 
 /** An image that the caller puts below another one, whatever that one names. */
 export interface ImageBelow {
-  /** The chain owns the storage. `reference` is what the image above says, if anything. */
-  open(namedBy: Storage, reference: BackingReference | undefined): Step<Storage>;
+  /**
+   * The chain owns the storage. `reference` is what the image above says, if anything; the image is
+   * written where `writable` says so.
+   */
+  open(namedBy: Storage, reference: BackingReference | undefined, writable: boolean): Step<Storage>;
   /** As in {@link OpenChainOptions}. */
   readonly format: string | undefined;
   /** What lies below this one in turn. */

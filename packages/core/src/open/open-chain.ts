@@ -136,7 +136,8 @@ class ChainOpening {
       } else {
         secret = undefined;
         format = below.format ?? image.backing?.format;
-        storage = yield* below.open(storage, image.backing);
+        const writable = this.#isWritten(this.#layers.length);
+        storage = yield* below.open(storage, image.backing, writable);
         this.storages.push(storage);
         below = below.below;
       }

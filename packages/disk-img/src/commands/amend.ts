@@ -52,7 +52,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
       }
       await amendKeySlots(source, values, { prefix, force: options.has('force') });
     } else if (source.graph === undefined) {
-      const { target, options: how } = await chainTarget(program, source);
+      const { target, options: how } = chainTarget(program, source);
       await amendDiskFile(target, amendments(values), how);
     } else amendGraph(program, source, amendments(values));
     isDone = true;

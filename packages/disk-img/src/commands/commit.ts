@@ -4,7 +4,7 @@ import { commitDiskFile, type CommitResult, DiskError } from 'diskfile';
 import { checkCache, CommandOptions } from '../arguments/options.ts';
 import { sizeArgument } from '../arguments/sizes.ts';
 import type { Outcome } from '../command.ts';
-import { chainTarget, inspect, isDetail, refuseOtherBacking } from '../images/chain-target.ts';
+import { chainTarget, inspect, isDetail } from '../images/chain-target.ts';
 import { fileSource, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
@@ -26,16 +26,15 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   const { objects } = options;
   checkCache(options.value('t'));
   const source = imageSource(filename, { format: options.value('f'), isOptions, objects });
-  const { backing, format: topFormat } = inspect(program, source);
+  const { hasBelow, format: topFormat } = inspect(program, source);
   const base = options.value('b');
   const isQuiet = options.has('q');
   const progress = new QemuProgress(program, options.has('p') && !isQuiet);
   let result: CommitResult | undefined;
   let isCopying = false;
   try {
-    if (backing === undefined) throw nothingBelow(filename, base);
-    refuseOtherBacking(program, source);
-    const { target, options: how } = await chainTarget(program, source);
+    if (!hasBelow) throw nothingBelow(filename, base);
+    const { target, options: how } = chainTarget(program, source);
     result = await interruptible((signal) =>
       commitDiskFile(target, {
         ...how,

@@ -2,7 +2,7 @@
 import { DiskError, flattenDiskFile } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
-import { chainTarget, inspect, refuseOtherBacking } from '../images/chain-target.ts';
+import { chainTarget, inspect } from '../images/chain-target.ts';
 import { imageSource } from '../images/image-source.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
@@ -15,15 +15,14 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
     long: { format: 'f:' },
   });
   const source = imageSource(options.theImage(), { format: options.value('f') });
-  if (inspect(program, source).backing === undefined) {
+  if (!inspect(program, source).hasBelow) {
     if (!options.has('q')) program.remark('There is nothing below the image.');
     return source;
   }
-  refuseOtherBacking(program, source);
   const progress = new QemuProgress(program, options.has('p') && !options.has('q'));
   let isDone = false;
   try {
-    const { target, options: how } = await chainTarget(program, source);
+    const { target, options: how } = chainTarget(program, source);
     const onProgress = progress.update;
     await interruptible((signal) => flattenDiskFile(target, { ...how, onProgress, signal }));
     isDone = true;

@@ -1,14 +1,16 @@
 /** `rebase`: puts an image onto another backing image, or onto none. */
-import { hostErrorText, requestReason } from '@diskfile/command';
+import { isAbsolute } from 'node:path';
+import { formatName, hostErrorText, requestReason } from '@diskfile/command';
 import { DiskError, type DiskFile, rebaseDiskFile } from 'diskfile';
 import { checkCache, checkSourceCache, CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
-import { chainTarget, inspect, refuseOtherBacking } from '../images/chain-target.ts';
+import { chainTarget, inspect, type InspectedImage } from '../images/chain-target.ts';
 import { type ImageSource, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openBelow } from '../images/open-below.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program, usage } from '../program.ts';
+import { openedName } from '../report/graph-name.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
 import { wordsOf } from '../words/disk-words.ts';
 
@@ -62,12 +64,15 @@ async function rebase(
   source: ImageSource,
   { backing, backingFormat, isUnsafe, progress }: Rebase,
 ): Promise<void> {
-  const { format } = inspect(program, source, { backing: !isUnsafe });
-  if (!isUnsafe) refuseOtherBacking(program, source);
+  const image = inspect(program, source, { backing: !isUnsafe });
+  const { format } = image;
   if (backingFormat !== undefined && !isKnownFormat(backingFormat)) {
     throw new Failure(`Invalid format name: '${backingFormat}'`);
   }
-  if (backing !== undefined && !isUnsafe) lookAtNewBacking(source, backing, backingFormat);
+  if (backing !== undefined && !isUnsafe) {
+    refuseNameless(source, image, backing);
+    lookAtNewBacking(source, backing, backingFormat);
+  }
   const couldNot = `Could not change the backing file to '${backing ?? ''}': `;
   const formatNeeded = `${couldNot}backing format must be specified`;
   const isFormatMissing = backing !== undefined && backingFormat === undefined;
@@ -75,7 +80,7 @@ async function rebase(
   const isAtOnce = isUnsafe || !program.isLookAlike || !REBASABLE.has(format);
   if (isFormatMissing && isAtOnce) throw new Failure(formatNeeded);
   if (!REBASABLE.has(format)) throw new Failure(`${couldNot}${hostErrorText('ENOTSUP')}`);
-  const { target, options } = await chainTarget(program, source);
+  const { target, options } = chainTarget(program, source);
   try {
     await interruptible((signal) =>
       rebaseDiskFile(target, {
@@ -93,12 +98,29 @@ async function rebase(
     if (error.detail === 'chain.format-needed') throw new Failure(formatNeeded, { cause: error });
     const inHeader = HEADER_REASONS.get(error.detail);
     if (inHeader !== undefined) throw new Failure(`${couldNot}${inHeader}`, { cause: error });
-    const words =
-      error.context.request === 'block-status'
-        ? `error while reading image metadata: ${requestReason(error)}`
-        : wordsOf(error);
-    throw new Failure(words, { cause: error });
+    throw new Failure(copyWords(error) ?? wordsOf(error), { cause: error });
   }
+}
+
+/** What failed as the image was compared with the new chain; undefined for what came before. */
+function copyWords(error: DiskError): string | undefined {
+  const { request, operand } = error.context;
+  if (request === 'read') {
+    return `error while reading from ${operand === 0 ? 'old' : 'new'} backing file`;
+  }
+  if (request === 'write') return `Error while writing to COW image: ${requestReason(error)}`;
+  if (request === undefined) return undefined;
+  return `error while reading image metadata: ${requestReason(error)}`;
+}
+
+/** Where an image has no name, nobody knows where names in it begin. */
+function refuseNameless({ graph }: ImageSource, image: InspectedImage, backing: string): void {
+  if (graph === undefined || isAbsolute(backing) || /^[^:/]*:/.test(backing)) return;
+  const name = openedName(graph, formatName(image.format), image.backing?.name);
+  if (!name.startsWith('json:')) return;
+  throw new Failure(
+    `Could not resolve backing filename: Cannot use relative backing file names for '${name}'`,
+  );
 }
 
 function lookAtNewBacking(

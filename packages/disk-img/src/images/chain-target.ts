@@ -1,37 +1,36 @@
 /** What work on chains of images is told: the path of the image, or what options describe. */
-import { fullPath } from '@diskfile/command';
-import { type ChainOptions, DiskError, type DiskFile, openGraphFile, type Storage } from 'diskfile';
+import { type BlockOptions, type ChainOptions, DiskError, type DiskFile } from 'diskfile';
 import { Failure, type Program } from '../program.ts';
 import type { ImageSource } from './image-source.ts';
-import { OPEN_GATE, openImage, warnOfRaw, withDisk } from './open-image.ts';
+import { OPEN_GATE, openImage, warnOfRaw } from './open-image.ts';
 
 export interface ChainTarget {
-  /** A path, or a storage that the work closes. */
-  readonly target: string | Storage;
-  readonly options: Pick<ChainOptions, 'format' | 'gate' | 'asQemu' | 'passphrase' | 'secrets'>;
+  readonly target: string | BlockOptions;
+  readonly options: Pick<
+    ChainOptions,
+    'format' | 'gate' | 'asQemu' | 'passphrase' | 'secrets' | 'objects'
+  >;
 }
 
 export interface InspectedImage {
   readonly format: string;
+  /** What the image names below it. */
   readonly backing: { readonly name: string } | undefined;
+  /** Whether there is an image below it, whoever says so. */
+  readonly hasBelow: boolean;
   readonly isEncrypted: boolean;
 }
 
-export async function chainTarget(program: Program, source: ImageSource): Promise<ChainTarget> {
+export function chainTarget(program: Program, source: ImageSource): ChainTarget {
   const { path, graph, format, objects, passphrase } = source;
-  const options = (
-    id: string | undefined,
-    given: ChainOptions['passphrase'],
-  ): ChainTarget['options'] => ({
-    gate: OPEN_GATE,
-    asQemu: program.isLookAlike,
-    secrets: objects.secrets,
-    ...(id === undefined ? {} : { format: id }),
-    ...(given === undefined ? {} : { passphrase: given }),
-  });
-  if (graph === undefined) return { target: path!, options: options(format, passphrase) };
-  const file = await openGraphFile(graph, { objects, readOnly: false });
-  return { target: file.storage, options: options(file.format, file.passphrases) };
+  const how = { gate: OPEN_GATE, asQemu: program.isLookAlike, secrets: objects.secrets, objects };
+  if (graph !== undefined) return { target: graph, options: how };
+  const options = {
+    ...how,
+    ...(format === undefined ? {} : { format }),
+    ...(passphrase === undefined ? {} : { passphrase }),
+  };
+  return { target: path!, options };
 }
 
 /**
@@ -43,44 +42,27 @@ export function inspect(
   source: ImageSource,
   { backing = true }: { readonly backing?: boolean } = {},
 ): InspectedImage {
-  const disk = openToChange(program, source, backing);
+  const disk = openToChange(program, readable(source), backing);
   try {
-    const [image] = disk.info();
+    if (source.graph?.copy().takeFlag('read-only') === true) {
+      throw new Failure(`Could not open '${source.filename}': Block node is read-only`);
+    }
+    const [image, ...below] = disk.info();
     if (source.format === undefined && source.graph === undefined && disk.format === 'raw') {
       warnOfRaw(program, source.filename);
     }
-    const { format, backing: below, details } = image!;
-    return { format, backing: below, isEncrypted: details['encryption'] !== undefined };
+    const { format, backing: named, details } = image!;
+    const isEncrypted = details['encryption'] !== undefined;
+    return { format, backing: named, hasBelow: below.length > 0, isEncrypted };
   } finally {
     disk.closeSync();
   }
 }
 
-/**
- * Work on a chain goes by what its images name: options that lay another chain below would be passed
- * over, and data would end in a file that nobody meant.
- */
-export function refuseOtherBacking(program: Program, source: ImageSource): void {
-  const { filename, graph } = source;
-  if (graph === undefined) return;
-  const given = [...graph.entries()].map(([name]) => name);
-  const ofBacking = given.filter((name) => /^backing(\.|$)/.test(name) && !isOfKey(name));
-  if (ofBacking.length === 0) return;
-  const named = graph.copy();
-  for (const name of ofBacking) named.take(name);
-  const filesOf = (each: ImageSource): string =>
-    withDisk(openImage(program, { source: each }), (disk) =>
-      JSON.stringify(disk.info().map(({ path }) => fullPath(path))),
-    );
-  if (filesOf(source) === filesOf({ ...source, graph: named })) return;
-  throw new Failure(
-    `The options of '${filename}' give it another backing file than it names: change that first by rebase -u`,
-  );
-}
-
-/** Keys of images below stay: an encrypted one is opened with them, whoever names it. */
-function isOfKey(name: string): boolean {
-  return /\.(encrypt\.[^.]+|key-secret)$/.test(name);
+/** The image that a node lies over which has to write, to be looked at alone. */
+function readable(source: ImageSource): ImageSource {
+  if (source.graph?.peekText('driver') !== 'copy-on-read') return source;
+  return readable({ ...source, graph: source.graph.copy().takeBelow('file.') });
 }
 
 /** A writer is in the way of the lock of writers, which the image itself would be opened with. */

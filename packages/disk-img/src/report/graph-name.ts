@@ -65,6 +65,27 @@ export function shownImage(options: BlockOptions, format: string): ShownImage {
   };
 }
 
+/**
+ * Name of an opened image, with what lies below it.
+ * @param named what the image itself says of that
+ */
+export function openedName(options: BlockOptions, format: string, named?: string): string {
+  const all = options.copy();
+  const saysNone = ['', null].includes(all.copy().take('backing') as string | null);
+  const backing = saysNone ? undefined : all.copy().takeChild('backing');
+  const below = backing && nodeOf(backing.options.copy(), format);
+  const isDescribed = below !== undefined && (below.exact === undefined || below.exact !== named);
+  const isOther = saysNone ? named !== undefined : isDescribed;
+  if (!isOther) for (const [name] of options.entries()) if (isOfBacking(name)) all.take(name);
+  if (isOther && saysNone) all.set('backing', null);
+  const { exact, json } = nodeOf(all, format);
+  return exact ?? `json:${compactJsonText(json)}`;
+}
+
+function isOfBacking(name: string): boolean {
+  return name === 'backing' || name.startsWith('backing.');
+}
+
 function nodeOf(options: BlockOptions, byDefault: string): Node {
   const driver = options.takeText('driver') ?? byDefault;
   const json = new Map<string, JsonValue>([['driver', driver]]);
@@ -95,9 +116,14 @@ function nodeOf(options: BlockOptions, byDefault: string): Node {
     );
   }
   const file = take('file');
+  const saysNone = options.copy().take('backing') === null;
+  const backing = take('backing');
+  if (saysNone) json.set('backing', null);
   const telling = (TELLING[driver] ?? []).filter((name) => options.has(name));
   for (const name of telling) json.set(name, options.take(name)!);
-  const isPlain = !FILTERS.has(driver) && (telling.length === 0 || telling[0] === 'filename');
+  const isAlone = backing === undefined && !saysNone;
+  const isPlain =
+    isAlone && !FILTERS.has(driver) && (telling.length === 0 || telling[0] === 'filename');
   const exact = isPlain ? exactName(driver, json, file) : undefined;
   return { driver, exact, json: Object.fromEntries(json), children };
 }

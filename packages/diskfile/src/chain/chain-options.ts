@@ -1,6 +1,7 @@
 /** What all work on chains of images can be told. */
 import type { DiskWarning, FormatDriver, Limits, OpenGate, OptionKinds } from '@diskfile/core';
 import type { HostGateOptions } from '@diskfile/storage';
+import type { UserObjects } from '../graph/user-objects.ts';
 import type { Passphrases, Secrets } from '../open/passphrases.ts';
 
 export interface ChainProgress {
@@ -23,6 +24,8 @@ export interface ChainOptions {
   readonly passphrase?: Passphrases;
   /** As for `openDiskFile()`. */
   readonly secrets?: Secrets;
+  /** The secrets and other objects that an image may refer to that is given by a graph. */
+  readonly objects?: UserObjects;
   /** As for `openDiskFile()`. */
   readonly asQemu?: boolean;
   readonly limits?: Partial<Limits>;
@@ -41,6 +44,7 @@ export const CHAIN_KINDS: OptionKinds<ChainOptions> = {
   forceShare: 'flag',
   passphrase: 'passphrases',
   secrets: 'secrets',
+  objects: 'object',
   asQemu: 'flag',
   limits: 'object',
   formats: 'drivers',

@@ -20,6 +20,11 @@ import {
 } from '@diskfile/core';
 import { hostGate, type ImageLocking, nodeHostFiles } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
+import { BlockOptions } from '../graph/block-options.ts';
+import { type DescribedBelow, withoutFilters } from '../graph/described-below.ts';
+import type { DescribedImage } from '../graph/format-node.ts';
+import { GraphOpening } from '../graph/graph-opening.ts';
+import { UserObjects } from '../graph/user-objects.ts';
 import { openHostFile } from '../open/host-file.ts';
 import { imageTarget } from '../open/image-target.ts';
 import { checkedLimits } from '../open/limits.ts';
@@ -28,7 +33,8 @@ import { refuseAborted } from '../workers/aborted.ts';
 import type { ChainOptions } from './chain-options.ts';
 import { closeDisk } from './disk-steps.ts';
 
-export type ChainTarget = string | URL | Storage;
+/** A graph describes the image, and what lies below it where it says so. */
+export type ChainTarget = string | URL | Storage | BlockOptions;
 
 /** An image, or part of a chain, in the hands of the work. */
 export interface OpenedChain {
@@ -36,6 +42,8 @@ export interface OpenedChain {
   readonly disk: DiskFile;
   /** The image first, what is below it next. */
   readonly layers: readonly FormatImage[];
+  /** What the caller has said of the image below the first one, if anything. */
+  readonly below: DescribedBelow | null | undefined;
 }
 
 export interface ChainAccess {
@@ -49,6 +57,8 @@ export interface ChainAccess {
 
 interface LayerAccess extends ChainAccess {
   readonly passphrases?: readonly (Uint8Array | undefined)[];
+  readonly below?: DescribedBelow | null | undefined;
+  readonly gate?: OpenGate;
 }
 
 export class ChainSession {
@@ -62,33 +72,61 @@ export class ChainSession {
   #disks: DiskFile[] = [];
 
   constructor(op: string, options: ChainOptions) {
-    const { gate = {}, forceShare = false } = options;
+    const { forceShare = false } = options;
     this.#op = op;
     this.#options = options;
     this.#limits = checkedLimits(options.limits);
     this.#locking = { forceShare, warn: (warning) => void this.warnings.push(warning) };
-    this.#gate = 'open' in gate ? gate : hostGate(gate, { locking: this.#locking });
+    this.#gate = this.#makeGate(this.#locking);
   }
 
   /** Opens an image and its chain. A storage is closed with the session. */
   *open(target: ChainTarget, access: ChainAccess): Step<OpenedChain> {
     const { writable } = access;
-    const storage = yield* this.#storageOf(target, writable);
+    const image = yield* this.#imageOf(target, access);
+    const { storage } = image;
     if (writable && !isWritable(storage)) {
       yield* closeStorage(storage);
       throw new DiskError('unsupported', 'open.storage-read-only', 'The storage can only be read', {
         path: storage.name,
       });
     }
-    const format = access.probe === true ? undefined : this.#options.format;
-    const passphrases = passphraseBytes(this.#options.passphrase);
-    return yield* this.#openChain(storage, format, { ...access, passphrases });
+    const format = access.probe === true ? undefined : image.format;
+    return yield* this.#openChain(storage, format, { ...image, ...access });
   }
 
-  *#storageOf(target: ChainTarget, writable: boolean): Step<Storage> {
+  *#imageOf(target: ChainTarget, { writable }: ChainAccess): Step<DescribedImage> {
+    if (target instanceof BlockOptions) return yield* this.#describedImage(target, writable);
     const image = imageTarget(this.#op, target);
-    if (typeof image !== 'string') return image;
-    return yield* openHostFile(image, { writable, locking: this.#locking });
+    const storage =
+      typeof image === 'string'
+        ? yield* openHostFile(image, { writable, locking: this.#locking })
+        : image;
+    const { format, passphrase } = this.#options;
+    return { storage, format, passphrases: passphraseBytes(passphrase) };
+  }
+
+  *#describedImage(graph: BlockOptions, writable: boolean): Step<DescribedImage> {
+    const { objects = new UserObjects(), forceShare = false, asQemu = false } = this.#options;
+    const opening = new GraphOpening({
+      formats: this.#options.formats ?? ALL_FORMATS,
+      limits: this.#limits,
+      makeGate: (locking) => this.#makeGate(locking),
+      objects,
+      followBacking: true,
+      snapshot: undefined,
+      asQemu,
+    });
+    const access = { writable, forceShare, discards: true };
+    const image = yield* opening.openFile(withoutFilters(graph), access);
+    this.warnings.push(...opening.warnings);
+    for (const begin of opening.onceOpened) begin();
+    return image;
+  }
+
+  #makeGate(locking: ImageLocking): OpenGate {
+    const { gate = {} } = this.#options;
+    return 'open' in gate ? gate : hostGate(gate, { locking });
   }
 
   /** What an image is by itself; its storage stays open, unless this fails. */
@@ -134,18 +172,18 @@ export class ChainSession {
     access: LayerAccess,
   ): Step<OpenedChain> {
     const chain = yield* this.#openLayers(storage, format, access);
-    return { disk: this.#keep(chain), layers: chain.layers };
+    return { disk: this.#keep(chain), layers: chain.layers, below: access.below };
   }
 
   *#openLayers(
     storage: Storage,
     format: string | undefined,
-    { writable, writableDepth, followBacking = true, passphrases = [] }: LayerAccess,
+    { writable, writableDepth, followBacking = true, passphrases = [], ...described }: LayerAccess,
   ): Step<ImageChain> {
     const chain = yield* openChain(storage, {
       drivers: this.#options.formats ?? ALL_FORMATS,
       decoders: decoders(),
-      gate: this.#gate,
+      gate: described.gate ?? this.#gate,
       limits: this.#limits,
       format,
       snapshot: undefined,
@@ -155,6 +193,7 @@ export class ChainSession {
       followBacking,
       passphrases,
       secrets: this.#options.secrets,
+      ...(described.below === undefined ? {} : { below: described.below }),
     });
     this.warnings.push(...chain.warnings);
     return chain;

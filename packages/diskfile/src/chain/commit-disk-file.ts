@@ -11,6 +11,8 @@ import {
   runSync,
   type Step,
 } from '@diskfile/core';
+import { BlockOptions } from '../graph/block-options.ts';
+import { type DescribedBelow, isFilter } from '../graph/described-below.ts';
 import { openHostFile } from '../open/host-file.ts';
 import { hostPath } from '../open/image-target.ts';
 import { CHAIN_KINDS, type ChainOptions, type ChainResult } from './chain-options.ts';
@@ -48,7 +50,8 @@ export interface CommitResult extends ChainResult {
  * The base is locked as a writer locks it, and the gate has to let it be written: by default only
  * when it lies in the directory of the image above it.
  *
- * @param target a path or `file:` URL, or a storage, which is closed in the end
+ * @param target a path or `file:` URL, a graph that describes the image, or a storage, which is closed in the
+ *   end
  * @throws DiskError `invalid-argument` when there is nothing below, or no such base; `unsupported`
  *   when the base cannot be written or cannot grow; `denied`, `busy`, `no-space`, `io`, `aborted`
  * @example
@@ -79,19 +82,34 @@ function* commit(target: ChainTarget, options: CommitDiskFileOptions): Step<Comm
   checkOptions('commit', options, COMMITTING_KINDS);
   const { base, keepContent = false } = options;
   const depth = base === undefined ? 1 : yield* findDepth(target, base, options);
-  // With images in between, emptying the top would show what they hold.
-  const keeps = keepContent || base !== undefined;
+  // With images in between, emptying the top would show what they hold; a filter empties nothing.
+  const isFiltered = target instanceof BlockOptions && isFilter(target);
+  const keeps = keepContent || base !== undefined || isFiltered;
   return yield* inSession('commit', options, function* (session) {
     const image = yield* session.open(target, { writable: !keeps, writableDepth: depth });
     if (image.layers.length <= depth) throw standsAlone(image.disk);
     // From here on it is closed as a disk that was written, whatever happens.
     const lower = session.lowerPart(image, depth);
     if (base !== undefined) yield* refuseOtherBase(image, depth, base);
+    if (lower.sizeBytes < image.disk.sizeBytes) refuseFilter(image, depth);
     yield* commitInto(session, image.disk, { base: lower, depth, asQemu: options.asQemu ?? false });
     if (!keeps) yield* dropContent(image.disk);
     const { name: path, format } = lower;
     return { warnings: session.warnings, base: { path, format } };
   });
+}
+
+/** What lies over a base that is to grow would not know of it. */
+function refuseFilter({ below, disk }: OpenedChain, depth: number): void {
+  let described = below;
+  for (let each = 1; each < depth; each++) described = described?.below;
+  if (described?.isFiltered !== true) return;
+  throw new DiskError(
+    'invalid-argument',
+    'chain.base-filtered',
+    'The base is shorter than the image, and a filter over it keeps it from growing',
+    { path: disk.name },
+  );
 }
 
 /** Returns when the base holds everything, durably. */
@@ -100,6 +118,7 @@ function* commitInto(
   disk: DiskFile,
   { base, depth, asQemu }: { base: DiskFile; depth: number; asQemu: boolean },
 ): Step<void> {
+  session.reached(0, disk.sizeBytes);
   if (base.sizeBytes < disk.sizeBytes) yield* grow(base, disk.sizeBytes);
   yield* new ContentCopy(session, disk, base, { baseDepth: depth, asQemu }).run();
   yield* flushDisk(base);
@@ -107,17 +126,21 @@ function* commitInto(
 
 function* grow(base: DiskFile, sizeBytes: number): Step<void> {
   const { resizing } = base.capabilities;
-  if (resizing === undefined) {
-    throw new DiskError(
-      'unsupported',
-      'chain.base-too-short',
-      `The base of ${base.sizeBytes} bytes is shorter than the image, and cannot grow`,
-      { path: base.name, format: base.format },
-    );
-  }
+  if (resizing === undefined) throw tooShort(base);
   yield* hostCall(
     () => resizing.resizeSync(sizeBytes),
     () => resizing.resize(sizeBytes),
+  );
+  // Nothing has been written yet, and nothing given up.
+  if (base.sizeBytes < sizeBytes) throw tooShort(base);
+}
+
+function tooShort({ name, format, sizeBytes }: DiskFile): DiskError {
+  return new DiskError(
+    'unsupported',
+    'chain.base-too-short',
+    `The base of ${sizeBytes} bytes is shorter than the image, and cannot grow`,
+    { path: name, format },
   );
 }
 
@@ -146,7 +169,7 @@ function findDepth(
   base: string,
   { onProgress: _, ...options }: CommitDiskFileOptions,
 ): Step<number> {
-  if (typeof target === 'object' && !(target instanceof URL)) {
+  if (typeof target === 'object' && 'closeSync' in target) {
     throw new DiskError(
       'invalid-argument',
       'chain.base-of-storage',
@@ -167,9 +190,15 @@ function findDepth(
   });
 }
 
-/** Depth of the image that is called `base` by the one above it, or that is the file of that path. */
-function* depthOf({ layers }: OpenedChain, base: string): Step<number | undefined> {
-  const named = layers.findIndex(({ backing }) => backing?.name === base);
+/**
+ * Depth of the image that is called `base` by the one above it, or that is the file of that path. What
+ * the caller has put below an image counts in place of what that one names.
+ */
+function* depthOf({ layers, below }: OpenedChain, base: string): Step<number | undefined> {
+  const described = describedNames(below);
+  const named = layers.findIndex(({ backing }, depth) =>
+    depth < described.length ? described[depth] === base : backing?.name === base,
+  );
   if (named !== -1) return named + 1;
   const path = hostPath(
     'commit',
@@ -185,9 +214,18 @@ function* depthOf({ layers }: OpenedChain, base: string): Step<number | undefine
     throw error;
   }
   const found = layers.findIndex(
-    ({ storages }, depth) => depth > 0 && storages[0]!.identity === identity,
+    ({ storages }, depth) => depth > described.length && storages[0]!.identity === identity,
   );
   return found === -1 ? undefined : found;
+}
+
+/** What images are called that the caller describes, the uppermost first. */
+function describedNames(below: DescribedBelow | null | undefined): (string | undefined)[] {
+  const names: (string | undefined)[] = [];
+  for (let each = below; each !== undefined && each !== null; each = each.below) {
+    names.push(each.plainName);
+  }
+  return names;
 }
 
 /** The chain may have been changed since the base was looked up. */

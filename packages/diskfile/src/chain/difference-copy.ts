@@ -59,7 +59,9 @@ export class DifferenceCopy {
     this.#asQemu = asQemu;
     this.#unitBytes = asQemu ? SECTOR_BYTES : image.layers[0]!.writer!.unitBytes;
     this.#oldBytes = image.layers[1]?.sizeBytes ?? 0;
-    this.#sharedDepth = below && sharedDepth(image.layers, below.layers[0]!);
+    // Below an image that both share, options may have put others than the new chain has there.
+    const isNamed = image.below === undefined;
+    this.#sharedDepth = isNamed && below ? sharedDepth(image.layers, below.layers[0]!) : undefined;
   }
 
   *run(): Step<void> {
@@ -128,11 +130,16 @@ export class DifferenceCopy {
       alignUp(Math.min(end, from + CHUNK_BYTES), unitBytes),
       this.#disk.sizeBytes,
     );
-    const old = yield* readInto(this.#disk, this.#old.subarray(0, to - from), from);
+    const range = { guestOffset: from };
+    const reading = readInto(this.#disk, this.#old.subarray(0, to - from), from);
+    const old = yield* asking({ request: 'read', operand: 0, ...range }, reading);
     const future = this.#new.subarray(0, to - from);
     if (this.#below === undefined) future.fill(0);
-    else yield* readInto(asStorage(this.#below), future, from);
-    yield* this.#writeDifferences(from, old, future);
+    else {
+      const readingNew = readInto(asStorage(this.#below), future, from);
+      yield* asking({ request: 'read', operand: 1, ...range }, readingNew);
+    }
+    yield* asking({ request: 'write', ...range }, this.#writeDifferences(from, old, future));
     return to;
   }
 

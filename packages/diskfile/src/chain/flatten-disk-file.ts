@@ -11,7 +11,8 @@ import { moveOnto } from './rebase-disk-file.ts';
  *
  * Internal snapshots are not looked at: what they do not hold themselves reads as zeros afterwards.
  *
- * @param target a path or `file:` URL, or a storage, which is closed in the end
+ * @param target a path or `file:` URL, a graph that describes the image, or a storage, which is closed in the
+ *   end
  * @throws DiskError as `rebaseDiskFile` does
  * @example
  * await flattenDiskFile('clone.qcow2');
@@ -32,7 +33,8 @@ function* flatten(target: ChainTarget, options: ChainOptions): Step<ChainResult>
   checkOptions('flatten', options, CHAIN_KINDS);
   return yield* inSession('flatten', options, function* (session) {
     const image = yield* session.open(target, { writable: true });
-    const standsAlone = image.layers[0]!.backing === undefined;
+    const { layers } = image;
+    const standsAlone = layers.length === 1 && layers[0]!.backing === undefined;
     if (!standsAlone) yield* moveOnto(session, image, undefined, { asQemu: false });
     return { warnings: session.warnings };
   });

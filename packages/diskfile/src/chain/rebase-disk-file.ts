@@ -49,7 +49,8 @@ export interface RebaseDiskFileOptions extends ChainOptions {
  *
  * Internal snapshots are not looked at: what they do not hold they read from the new chain.
  *
- * @param target a path or `file:` URL, or a storage, which is closed in the end
+ * @param target a path or `file:` URL, a graph that describes the image, or a storage, which is closed in the
+ *   end
  * @throws DiskError `unsupported` for formats other than qcow2, QED and qcow; `invalid-argument` for a
  *   name that does not fit or an image below itself; `busy`, `no-space`, `io`, `aborted`, and what
  *   opening the image, its old chain or (unless unsafe) its new chain throws

@@ -6,19 +6,23 @@ import {
   type DiskFile,
   type DiskWarning,
   type FileRole,
-  findDriver,
-  type FormatDriver,
   type GateRequest,
-  type ImageBelow,
   openChain,
   type OpenGate,
-  parseImageName,
   type Step,
   type Storage,
 } from '@diskfile/core';
 import { abandonDisk } from '../chain/disk-steps.ts';
-import { backingUnsupported, canStack, refuseBelow, saysNoBacking } from './below-options.ts';
+import { refuseBelow } from './below-options.ts';
 import { type BlockOptions, type ChildOptions, invalid } from './block-options.ts';
+import {
+  belowOf,
+  type DescribedBelow,
+  openBeside,
+  passphraseOf,
+  refuseLeftOver,
+  refuseUnknownFormat,
+} from './described-below.ts';
 import {
   checkEncryption,
   type DescribedEncryption,
@@ -28,8 +32,7 @@ import {
   takeEncryption,
 } from './format-options.ts';
 import type { NodeDriver, NodeOpener, NodeRequest } from './node-driver.ts';
-import { findNodeDriver } from './node-drivers.ts';
-import { type NodeAccess, takeNodeOptions } from './node-options.ts';
+import type { NodeAccess } from './node-options.ts';
 import { withoutKept } from './null-disk.ts';
 import { ProbedRawDisk } from './probed-raw-disk.ts';
 import { compareProbed } from './verified-disk.ts';
@@ -51,18 +54,27 @@ export interface ImageFile {
   readonly passphrases: readonly (Uint8Array | undefined)[];
 }
 
-/** Opens the file of an image alone; what else the node says is judged and left. */
-export function* openFormatFile(request: NodeRequest): Step<ImageFile> {
+/** An image's file, and what the node says of the others. */
+export interface DescribedImage extends ImageFile {
+  readonly below?: DescribedBelow | null | undefined;
+  /** For what the image names. */
+  readonly gate?: OpenGate;
+}
+
+/** Opens the file of an image alone; what else the node says is judged. */
+export function* openFormatFile(request: NodeRequest): Step<DescribedImage> {
   const { name, options, access, opener } = request;
   if (name !== undefined) refuseUnknownFormat(name, opener.settings.formats);
   const file = fileChild(name, options);
   const passphrase = passphraseOf(opener, takeEncryption(name, options).id);
-  options.takeChild('data-file');
+  const dataFile = options.takeChild('data-file');
   const below = belowOf({ ...request, isTop: false }, access);
   takeFormatOptions(name ?? 'qcow2', options);
   refuseLeftOver(name, options);
   const storage = yield* opener.openStorage(file, access);
-  return { storage, format: name, passphrases: [passphrase, ...(below?.passphrases ?? [])] };
+  const passphrases = [passphrase, ...(below?.passphrases ?? [])];
+  const gate = new DataFileGate(opener, access, { storage, dataFile });
+  return { storage, format: name, passphrases, below, gate };
 }
 
 function* openFormatNode(request: NodeRequest): Step<DiskFile> {
@@ -121,17 +133,6 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   return isProbedRaw ? new ProbedRawDisk(known, settings.formats) : known;
 }
 
-function refuseLeftOver(format = 'qcow2', { leftOver }: BlockOptions): void {
-  if (leftOver === undefined) return;
-  throw invalid(`Block format '${format}' does not support the option '${leftOver}'`);
-}
-
-/** Undefined also for a secret that there is not: only an encrypted image asks for it. */
-function passphraseOf(opener: NodeOpener, id: string | undefined): Uint8Array | undefined {
-  const { objects } = opener.settings;
-  return id !== undefined && objects.hasSecret(id) ? objects.secret(id) : undefined;
-}
-
 /**
  * Where an image is not opened for want of its key, what the options say of its encryption is
  * judged first: another method, or a secret that there is not.
@@ -171,98 +172,6 @@ function fileChild(name: string | undefined, options: BlockOptions): ChildOption
       ? 'Must specify either driver or file'
       : 'A block device must be specified for "file"',
   );
-}
-
-function refuseUnknownFormat(name: string, formats: readonly FormatDriver[]): void {
-  if (findDriver(formats, name) !== undefined) return;
-  throw new DiskError('unsupported', 'graph.unknown-driver', `Unknown driver '${name}'`, {
-    op: 'open',
-    hint: `Known formats: ${formats.map(({ id }) => id).join(', ')}.`,
-  });
-}
-
-/**
- * What is to lie below an image: undefined leaves it to the image, null is nothing. Where the image is
- * opened alone, a description stays and is refused.
- */
-function belowOf(
-  { name, options, opener, isTop }: Omit<NodeRequest, 'access'>,
-  above: NodeAccess,
-): DescribedBelow | null | undefined {
-  if (saysNoBacking(options, opener.warnings)) return null;
-  if (isTop && !opener.settings.followBacking) return undefined;
-  const child = options.takeChild('backing');
-  if (child === undefined) return undefined;
-  const { reference } = child;
-  if (reference !== undefined) {
-    if (name !== undefined && !canStack(name)) throw backingUnsupported();
-    throw invalid(
-      `Could not open backing file: Cannot find device='${reference}' nor node-name='${reference}'`,
-    );
-  }
-  return describedBelow(child.options, opener, { ...above, writable: false });
-}
-
-interface DescribedBelow extends ImageBelow {
-  /** Its own, and those of the images below it. */
-  readonly passphrases: readonly (Uint8Array | undefined)[];
-}
-
-function describedBelow(
-  options: BlockOptions,
-  opener: NodeOpener,
-  above: NodeAccess,
-): DescribedBelow {
-  const format = options.peekText('driver');
-  if (format !== undefined && findNodeDriver(format) !== undefined) {
-    const whole = { options, reference: undefined };
-    return {
-      format: 'raw',
-      below: null,
-      passphrases: [],
-      open: () => openBeside(opener, whole, above),
-    };
-  }
-  options.take('driver');
-  if (format !== undefined) inBacking(() => refuseUnknownFormat(format, opener.settings.formats));
-  const access = inBacking(() => takeNodeOptions(options, above));
-  const file = options.takeChild('file');
-  const below = belowOf({ name: format, options, opener, isTop: false }, access);
-  const passphrase = passphraseOf(opener, takeEncryption(format, options).id);
-  inBacking(() => {
-    takeFormatOptions(format ?? 'qcow2', options);
-    refuseLeftOver(format, options);
-  });
-  return {
-    format,
-    below,
-    passphrases: [passphrase, ...(below?.passphrases ?? [])],
-    *open(namedBy, reference) {
-      if (file !== undefined) return yield* openBeside(opener, file, access);
-      if (reference === undefined) throw invalid('Must specify either driver or file');
-      const gate = opener.settings.makeGate(opener.lockingOf(access.forceShare));
-      const named = parseImageName(reference.name, 'backing');
-      return yield* gate.open({ file: named, namedBy, writable: false });
-    },
-  };
-}
-
-/** Says of what is wrong with a description that it is that of the image below. */
-function inBacking<T>(judge: () => T): T {
-  try {
-    return judge();
-  } catch (error) {
-    if (!(error instanceof DiskError)) throw error;
-    throw invalid(`Could not open backing file: ${error.message}`);
-  }
-}
-
-/** Opens what only some requests of the disk come to; no breakpoint is meant for it. */
-function* openBeside(opener: NodeOpener, child: ChildOptions, access: NodeAccess): Step<Storage> {
-  const { length } = opener.breakpoints;
-  const storage = yield* opener.openStorage(child, access);
-  opener.breakpoints.length = length;
-  return storage;
 }
 
 /** Puts a data file that the user describes in the place of the one that an image names. */

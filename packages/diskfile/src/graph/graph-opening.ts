@@ -20,7 +20,7 @@ import { DiskFilter } from './disk-filter.ts';
 import { withPolicies } from './disk-policies.ts';
 import { DiskStorage } from './disk-storage.ts';
 import { backingUnsupported, saysNoBacking } from './below-options.ts';
-import { formatNodeDriver, type ImageFile, openFormatFile } from './format-node.ts';
+import { type DescribedImage, formatNodeDriver, openFormatFile } from './format-node.ts';
 import type { GraphSettings, NodeOpener, OpenedNode } from './node-driver.ts';
 import { findNodeDriver } from './node-drivers.ts';
 import { type NodeAccess, type NodeOptions, takeNodeOptions } from './node-options.ts';
@@ -60,7 +60,7 @@ export class GraphOpening implements NodeOpener {
   }
 
   /** Opens the file of the uppermost node alone, and tells the format that the node states. */
-  *openFile(options: BlockOptions, above: NodeAccess): Step<ImageFile> {
+  *openFile(options: BlockOptions, above: NodeAccess): Step<DescribedImage> {
     const name = options.takeText('driver');
     if (name !== undefined && findNodeDriver(name) !== undefined) {
       options.set('driver', name);

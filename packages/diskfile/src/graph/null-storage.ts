@@ -1,4 +1,5 @@
 /** A disk that takes everything and keeps nothing: what `null-co` and `null-aio` are. */
+import { DiskError } from '@diskfile/bytes';
 import type { HostRange, WritableStorage } from '@diskfile/core';
 
 export class NullStorage implements WritableStorage {
@@ -56,9 +57,19 @@ export class NullStorage implements WritableStorage {
     await this.#wait();
   }
 
-  truncateSync(): void {}
+  /** It is as large as it was said to be. */
+  truncateSync(sizeBytes: number): void {
+    if (sizeBytes === this.sizeBytes) return;
+    throw new DiskError('unsupported', 'storage.null-size', 'A null device keeps its size', {
+      op: 'truncate',
+      path: this.name,
+      layer: 'storage',
+    });
+  }
 
-  async truncate(): Promise<void> {}
+  async truncate(sizeBytes: number): Promise<void> {
+    this.truncateSync(sizeBytes);
+  }
 
   punchHoleSync(): boolean {
     return true;
