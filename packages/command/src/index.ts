@@ -16,5 +16,6 @@ export { repairUnclosed } from './repair-unclosed.ts';
 export { isProtocol } from './protocols.ts';
 export { requestReason } from './request-words.ts';
 export { shownFrom } from './shown-from.ts';
+export { unreadWords } from './unread-words.ts';
 export { writeFailure } from './write-failure.ts';
 export { hostCode, writeError, writeFully } from './write-fully.ts';

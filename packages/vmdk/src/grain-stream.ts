@@ -3,6 +3,7 @@ import { DiskError } from '@diskfile/bytes';
 import {
   BLOCK,
   type CompressedWriter,
+  during,
   type EncodedAllocation,
   type Step,
   truncateStorage,
@@ -92,7 +93,7 @@ class StreamedGrains implements EncodedAllocation {
       offsets.push(hostOffset);
       hostOffset += length;
     }
-    this.storage = table.storage;
+    this.storage = during(table.storage, 'write_compressed');
     this.hostOffsets = offsets;
     this.#table = table;
     this.#run = run;

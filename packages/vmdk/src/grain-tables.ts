@@ -4,6 +4,7 @@ import {
   BLOCK,
   type BlockTable,
   ClusterSet,
+  dataOf,
   type Limits,
   readBytes,
   readInto,
@@ -46,7 +47,9 @@ export interface GrainTable {
 
 export class GrainTables implements BlockTable {
   readonly blockBytes: number;
+  /** For grains. */
   readonly storage: Storage;
+  readonly #file: Storage;
   readonly geometry: GrainGeometry;
   /** Sector numbers of the tables; 0 for none. */
   protected readonly directory: DataView<ArrayBuffer>;
@@ -61,7 +64,8 @@ export class GrainTables implements BlockTable {
     directory: Uint8Array<ArrayBuffer>,
     limits: Limits,
   ) {
-    this.storage = storage;
+    this.storage = dataOf(storage);
+    this.#file = storage;
     this.geometry = geometry;
     this.blockBytes = geometry.grainBytes;
     this.directory = new DataView(directory.buffer);
@@ -175,7 +179,7 @@ export class GrainTables implements BlockTable {
     if (hostOffset === 0) return undefined;
     if (!this.#isInFile(tableIndex)) throw tableBeyondFile(tableIndex, hostOffset);
     const bytes = new Uint8Array(this.geometry.entriesPerTable * ENTRY_BYTES);
-    yield* readInto(this.storage, bytes, hostOffset);
+    yield* readInto(this.#file, bytes, hostOffset);
     // Loads that overlap in time may bring in the same table twice; the first may have changed.
     const loaded = this.tables.get(tableIndex);
     if (loaded !== undefined) return loaded;

@@ -3,6 +3,7 @@ import { DiskError, hasAnyBit, readU32le } from '@diskfile/bytes';
 import {
   type Decoder,
   type DecoderSet,
+  during,
   type Extent,
   type Limits,
   lookupBlocks,
@@ -231,7 +232,7 @@ export class SparseExtent {
     const streamOffset = hostOffset + markerBytes + ZLIB_HEADER_BYTES;
     extent.setEncoded(
       {
-        storage: this.#table.storage,
+        storage: during(this.#table.storage, 'read_compressed'),
         hostOffset: streamOffset,
         encodedLengthBytes: Math.max(0, this.#endOf(grainIndex, hostOffset) - streamOffset),
         unitLengthBytes,

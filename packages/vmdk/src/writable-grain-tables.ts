@@ -2,6 +2,7 @@
 import { DiskError } from '@diskfile/bytes';
 import {
   AppendSpace,
+  during,
   flushStorage,
   type Limits,
   type Step,
@@ -135,10 +136,11 @@ export class WritableGrainTables extends GrainTables implements WritableBlockTab
 
   *#write({ index, hostOffset, entries }: GrainTable): Step<void> {
     const bytes = new Uint8Array(entries.buffer);
-    yield* writeBytes(this.storage, bytes, hostOffset);
+    const storage = during(this.storage, 'l2_update');
+    yield* writeBytes(storage, bytes, hostOffset);
     const mirror = this.#redundant?.getUint32(index * ENTRY_BYTES, true) ?? 0;
     if (mirror === 0 || mirror * SECTOR_BYTES === hostOffset) return;
-    yield* writeBytes(this.storage, bytes, mirror * SECTOR_BYTES);
+    yield* writeBytes(storage, bytes, mirror * SECTOR_BYTES);
   }
 
   *close(): Step<void> {}

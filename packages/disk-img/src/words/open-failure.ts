@@ -1,5 +1,5 @@
 /** Images that cannot be opened, and why. */
-import { shownFrom } from '@diskfile/command';
+import { shownFrom, unreadWords } from '@diskfile/command';
 import { DiskError } from 'diskfile';
 import { Failure } from '../program.ts';
 import { wordsOf, wordsOfWriting } from './disk-words.ts';
@@ -34,6 +34,7 @@ function formatHint(format: string): string {
  */
 export function openReason(error: unknown, writable = false): string {
   const { depth = 0 } = (error as DiskError).context ?? {};
-  const words = writable && depth === 0 ? wordsOfWriting(error) : wordsOf(error);
+  const said = writable && depth === 0 ? wordsOfWriting(error) : wordsOf(error);
+  const words = (error instanceof DiskError ? unreadWords(error) : undefined) ?? said;
   return 'Could not open backing file: '.repeat(depth) + words;
 }

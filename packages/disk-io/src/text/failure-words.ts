@@ -1,5 +1,5 @@
 /** Why something failed, in the words of QEMU and of the C library. */
-import { hostErrorText, wordsOf } from '@diskfile/command';
+import { hostErrorText, unreadWords, wordsOf } from '@diskfile/command';
 import { DiskError } from 'diskfile';
 
 const FILE_DETAILS: ReadonlySet<string> = new Set([
@@ -29,11 +29,8 @@ function ownReason(error: DiskError, writable: boolean): string {
       ? `Could not open '${path}': ${hostErrorText('EISDIR')}`
       : `'file' driver requires '${path}' to be a regular file`;
   }
-  if ((error.code === 'io' || detail === 'storage.injected') && context.op === 'read') {
-    const { format } = context;
-    const what = format === undefined ? 'image for determining its format' : `${format} header`;
-    return `Could not read ${what}: ${hostErrorText(errno)}`;
-  }
+  const unread = unreadWords(error);
+  if (unread !== undefined) return unread;
   if (detail === 'storage.locked') {
     const lock = writable ? '"write"' : 'shared "write"';
     return `Failed to get ${lock} lock\nIs another process using the image [${path}]?`;
@@ -57,6 +54,10 @@ export function changeReason(error: unknown, format = ''): string {
     return format === 'qcow2'
       ? "Preallocation can't be used for shrinking an image"
       : 'Cannot use preallocation for shrinking files';
+  }
+  const isOfHost = error.code === 'io' || error.detail === 'storage.injected';
+  if (isOfHost && (format === 'qcow2' || format === 'qed')) {
+    return `Failed to update the image size: ${hostErrorText(error.errno)}`;
   }
   return CHANGE_WORDS[error.detail] ?? error.message;
 }
