@@ -56,7 +56,10 @@ export class ContentCopy {
   *#copyUnits(above: BlockStatus): Step<number> {
     const { sizeBytes } = this.#disk;
     const { clusterBytes } = this.#base.topology;
-    const unitBytes = Math.min(Math.max(clusterBytes, MIN_UNIT_BYTES), MAX_UNIT_BYTES);
+    const unitBytes =
+      clusterBytes > 1
+        ? Math.min(Math.max(clusterBytes, MIN_UNIT_BYTES), MAX_UNIT_BYTES)
+        : MAX_UNIT_BYTES;
     const start = alignDown(above.guestOffset, unitBytes);
     const aboveEnd = alignUp(above.guestOffset + above.lengthBytes, unitBytes);
     const limit = Math.min(aboveEnd, sizeBytes) - start;
