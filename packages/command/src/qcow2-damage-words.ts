@@ -26,6 +26,7 @@ export const QCOW2_DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'qcow2.header-extension-length': 'Header extension too large',
   'qcow2.header-length': 'qcow2 header too short',
   'qcow2.image-too-big': 'Image is too big',
+  'qcow2.larger-than-files': 'Could not refresh total sector count: File too large',
   'qcow2.incompatible-feature': unknownFeatures,
   'qcow2.l1-table-too-large': 'Active L1 table too large',
   'qcow2.l1-table-too-small': 'L1 table is too small',

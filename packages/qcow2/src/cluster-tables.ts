@@ -146,9 +146,9 @@ export class ClusterTables {
   *#replaceTable(l1Index: number, oldOffset: number): Step<void> {
     const { tables, map, allocator, refcounts } = this.metadata;
     const old = { start: oldOffset / this.clusterBytes, count: 1 };
-    if (oldOffset !== 0) yield* refcounts.checkInUse(old);
     const cluster = yield* allocator.allocate(1, 'L2 table');
     try {
+      if (oldOffset !== 0) yield* refcounts.checkInUse(old);
       if (this.#links !== undefined) yield* this.#links.writeCounts();
       if (oldOffset !== 0) yield* refcounts.announce('l2_alloc_cow_read');
       yield* refcounts.announce('l2_alloc_write');

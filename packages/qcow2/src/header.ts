@@ -1,5 +1,13 @@
 /** The header of qcow2: parsed, checked, and handed on as what the rest needs to know. */
-import { DiskError, divideUp, isAligned, joinU64, powerOfTwo, readU32be } from '@diskfile/bytes';
+import {
+  DiskError,
+  divideUp,
+  isAligned,
+  joinU64,
+  powerOfTwo,
+  readU32be,
+  testBit,
+} from '@diskfile/bytes';
 import { corrupt, hex, REPAIR_HINT } from './errors.ts';
 import { COMPATIBLE, type FeatureBits, featureBits, INCOMPATIBLE } from './features.ts';
 import { headerV2, headerV3, QCOW_MAGIC } from './structs.ts';
@@ -59,9 +67,10 @@ export const HEADER_FIELDS_BYTES = V3_HEADER_BYTES + 8;
 /**
  * @param head at least {@link HEADER_FIELDS_BYTES} from the start of the image; zeros where the
  *   file is shorter.
+ * @param isWritten whether a mark of corruption is a refusal
  * @throws DiskError `corrupt` or `unsupported`.
  */
-export function parseHeader(head: Uint8Array): Qcow2Header {
+export function parseHeader(head: Uint8Array, isWritten = false): Qcow2Header {
   // Before anything else is looked at: in another file, other fields would be found wrong first.
   if (head.length < 4 || readU32be(head, 0) !== QCOW_MAGIC) {
     throw corrupt('qcow2.magic', 'The file does not begin with the magic number of qcow2', {
@@ -69,6 +78,7 @@ export function parseHeader(head: Uint8Array): Qcow2Header {
       hint: 'State the right format, or let it be probed.',
     });
   }
+  if (isWritten && isMarkedCorrupt(head)) throw markedCorrupt();
   checkSize(head);
   const raw = headerV2.decode(head);
   if (raw.version !== 2 && raw.version !== 3) {
@@ -90,9 +100,10 @@ export function parseHeader(head: Uint8Array): Qcow2Header {
     // QEMU counts whole sectors and leaves out what is over.
     sizeBytes: raw.size - (raw.size % SECTOR_BYTES),
     encryption: parseEncryption(raw.crypt_method),
-    l1Table: checkTable('L1 table', raw.l1_table_offset, raw.l1_size, clusterBytes, 40),
+    // In the order in which QEMU looks at them.
     refcountTable: parseRefcountTable(raw, clusterBytes),
     snapshotTable: parseSnapshotTable(raw, clusterBytes),
+    l1Table: checkTable('L1 table', raw.l1_table_offset, raw.l1_size, clusterBytes, 40),
     lazyRefcounts: compatible.has(COMPATIBLE.lazyRefcounts),
     extendedL2: incompatible.has(INCOMPATIBLE.extendedL2),
     backingName: parseBackingName(raw, clusterBytes),
@@ -101,6 +112,28 @@ export function parseHeader(head: Uint8Array): Qcow2Header {
   };
   checkL1Entries(header.l1Table.entries, neededL1Entries(header, raw.size));
   return header;
+}
+
+/** Whether nothing else about the features is to be refused: other fields may hold anything then. */
+function isMarkedCorrupt(head: Uint8Array): boolean {
+  if (readU32be(head, headerV2.offsetOf('version')) !== 3) return false;
+  const bits = readU32be(head, headerV2.spanBytes + headerV3.offsetOf('incompatible_features_low'));
+  const isKnown = bits < powerOfTwo(INCOMPATIBLE.extendedL2 + 1);
+  return (
+    isKnown && testBit(bits, INCOMPATIBLE.corrupt) && !testBit(bits, INCOMPATIBLE.compressionType)
+  );
+}
+
+/** The refusal to write an image that was marked. */
+export function markedCorrupt(): DiskError {
+  return corrupt(
+    'qcow2.marked-corrupt',
+    'The image is marked as corrupt, and writing to it could destroy more of it',
+    {
+      offset: 72,
+      hint: 'Open it read-only, or repair it with checkDiskFile(…, { repair: "all" }).',
+    },
+  );
 }
 
 function checkL1Entries(entries: number, needed: number): void {
@@ -123,13 +156,23 @@ function checkSize(head: Uint8Array): void {
   const clusterBits = readU32be(head, headerV2.offsetOf('cluster_bits'));
   if (high <= 0x1f_ffff || clusterBits > MAX_CLUSTER_BITS) return;
   const l1Entries = readU32be(head, headerV2.offsetOf('l1_size'));
-  const needed = (high * 2 ** 32) / 2 ** (2 * clusterBits - 3);
+  const coverage = 2 ** (2 * clusterBits - 3);
+  const needed = (high * 2 ** 32) / coverage;
+  const leftBytes = 2 ** 64 - high * 2 ** 32 - readU32be(head, headerV2.offsetOf('size') + 4);
+  // QEMU counts the entries in 64 bits, rounded up: none for the largest sizes.
+  if (leftBytes < coverage) throw largerThanFiles();
   if (needed > MAX_I32) {
     throw corrupt('qcow2.image-too-big', 'The disk is larger than an L1 table could ever say', {
       offset: 24,
     });
   }
   checkL1Entries(l1Entries, needed);
+}
+
+function largerThanFiles(): DiskError {
+  return corrupt('qcow2.larger-than-files', 'The disk is larger than any file could be', {
+    offset: 24,
+  });
 }
 
 type VersionedPart = Pick<

@@ -10,10 +10,9 @@ import {
 } from '@diskfile/core';
 import type { BitmapListing } from './bitmaps/bitmap-directory.ts';
 import { locked } from './encryption.ts';
-import { corrupt } from './errors.ts';
 import { AUTOCLEAR, INCOMPATIBLE } from './features.ts';
 import { HeaderWriter } from './header-writer.ts';
-import type { Qcow2Header } from './header.ts';
+import { markedCorrupt, type Qcow2Header } from './header.ts';
 import type { HostClusters } from './host-clusters.ts';
 import type { MappingTables } from './mapping-tables.ts';
 import { type ImageMetadata, openMetadata } from './metadata.ts';
@@ -44,16 +43,7 @@ export function refuseWriting(
       { hint: 'Open the image without a snapshot, or apply the snapshot first.' },
     );
   }
-  if (features.incompatible.has(INCOMPATIBLE.corrupt)) {
-    throw corrupt(
-      'qcow2.marked-corrupt',
-      'The image is marked as corrupt, and writing to it could destroy more of it',
-      {
-        offset: 72,
-        hint: 'Open it read-only, or repair it with checkDiskFile(…, { repair: "all" }).',
-      },
-    );
-  }
+  if (features.incompatible.has(INCOMPATIBLE.corrupt)) throw markedCorrupt();
   if (encryption !== undefined && passphrase === undefined) throw locked(encryption);
 }
 

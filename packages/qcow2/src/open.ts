@@ -40,7 +40,8 @@ import type { Qcow2Writer } from './writer.ts';
 
 export function* openQcow2(context: OpenContext): Step<QcowImage> {
   const { storage, limits } = context;
-  const header = parseHeader(yield* readBytes(storage, 0, HEADER_FIELDS_BYTES));
+  const head = yield* readBytes(storage, 0, HEADER_FIELDS_BYTES);
+  const header = parseHeader(head, context.writable && context.snapshot === undefined);
   const extensions = yield* readHeaderExtensions(storage, header);
   refuseUnknownFeatures(header.features, extensions.featureNames);
   if (context.writable) refuseWriting(context, header);

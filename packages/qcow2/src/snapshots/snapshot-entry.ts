@@ -139,6 +139,11 @@ export function completeExtra(
   return complete;
 }
 
+/** @throws DiskError `limit` where a table with so many entries cannot get one more */
+export function checkRoomForOne(entries: number): void {
+  if (entries >= MAX_SNAPSHOTS) throw tooMany();
+}
+
 function tooMany(): DiskError {
   return new DiskError(
     'limit',
@@ -146,6 +151,7 @@ function tooMany(): DiskError {
     'The image has no room for more snapshots',
     {
       hint: 'Delete some first.',
+      cause: Object.assign(new Error('too many'), { code: 'EFBIG' }),
     },
   );
 }

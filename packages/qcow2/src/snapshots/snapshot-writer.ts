@@ -20,7 +20,7 @@ import { InPlaceSwitch } from './in-place-switch.ts';
 import type { ShadowPlan } from './shadow-plan.ts';
 import { ShadowPlanner } from './shadow-planner.ts';
 import { switchImage } from './shadow-switch.ts';
-import { checkRequest, newSnapshot, nextId } from './snapshot-entry.ts';
+import { checkRequest, checkRoomForOne, newSnapshot, nextId } from './snapshot-entry.ts';
 
 export class Qcow2SnapshotWriter implements SnapshotWriter {
   readonly #metadata: ImageMetadata;
@@ -41,6 +41,7 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
 
   *create(request: SnapshotRequest): Step<SnapshotInfo> {
     checkRequest(request);
+    checkRoomForOne(this.#metadata.header.snapshotTable.entries);
     yield* this.#begin();
     const { header, snapshots } = this.#metadata;
     const id = nextId(snapshots.list);
