@@ -72,6 +72,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   'storage.not-found': fileReason,
   'storage.permission': fileReason,
   'storage.read-only': fileReason,
+  'storage.device-too-small': 'Cannot grow device files',
   'storage.locked': (error) => lockWords(error, 'shared "write"'),
   'gate.not-found': missingFile,
   'storage.not-a-file': ({ context }) =>

@@ -14,7 +14,7 @@ export { hostPathOf } from './host-path.ts';
 export { canFindHoles } from './host-ranges.ts';
 export { addFileName, removeFileName } from './file-names.ts';
 export { canLockImages, type ImageLocking } from './image-lock.ts';
-export { fileAccess, type FileAccess, NewFile, type NewFileOptions } from './new-file.ts';
+export { NewFile, type NewFileOptions } from './new-file.ts';
 export {
   createFileStorage,
   type CreateFileOptions,
@@ -22,6 +22,7 @@ export {
   type OpenFileOptions,
 } from './open-file.ts';
 export { OverlayStorage } from './overlay-storage.ts';
+export { fileAccess, type FileAccess } from './replaced-file.ts';
 export { writeShared } from './shared-file.ts';
 export { SliceStorage, sliceStorage, WritableSliceStorage } from './slice-storage.ts';
 export { StorageWrapper } from './storage-wrapper.ts';

@@ -1,22 +1,26 @@
 /**
  * A file that appears under its name only once it is complete. Until then it has a name of its own
  * in the same directory, so a failure or a loss of power leaves nothing half-made behind that
- * somebody could take for the real thing.
+ * somebody could take for the real thing. A device, and a file whose directory lets nothing else
+ * take its place, is written where it is, if the caller will have that.
  */
 import fs from 'node:fs';
-import { basename, dirname, sep } from 'node:path';
+import { dirname, sep } from 'node:path';
 import { DiskError } from '@diskfile/bytes';
 import {
   closeStorage,
+  flushStorage,
   hostCall,
   type Step,
   type Storage,
   type WritableStorage,
 } from '@diskfile/core';
+import { copyInto } from './copy-into.ts';
 import { hostError } from './host-error.ts';
-import { nodeHostFiles } from './host-files.ts';
 import type { ImageLocking } from './image-lock.ts';
+import { InPlaceStorage } from './in-place-storage.ts';
 import { createFileStorage, openFileStorage } from './open-file.ts';
+import { type FileAccess, fileAccess, findReplaced, type Replaced } from './replaced-file.ts';
 
 export interface NewFileOptions {
   /** Whether the file may take the place of one that is there. */
@@ -30,42 +34,37 @@ export interface NewFileOptions {
    * take it, the name may be there all the same. Default true.
    */
   readonly durable?: boolean;
+  /**
+   * Whether a device, or a file whose name cannot be given to another one, may be written where it
+   * is, which a failure leaves half done; refused where this is left out. A device where it says
+   * `keepsContent` keeps what it holds in all places that are not written.
+   */
+  readonly inPlace?: { readonly keepsContent: boolean };
 }
 
-/** Owner and permissions of a file. */
-export interface FileAccess {
-  readonly uid: number;
-  readonly gid: number;
-  readonly mode: number;
-}
-
-/** The file that is to be replaced, held so that nobody takes it into use meanwhile. */
-interface Replaced {
-  readonly storage: WritableStorage;
-  readonly path: string;
-  readonly access: FileAccess;
-}
-
-/** The bits of a mode that chmod(2) sets. */
-const MODE_BITS = 0o10000;
+/** What a host says that does not let a file be made beside another one, or take its place. */
+const UNREPLACEABLE: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'EROFS', 'EBUSY', 'EXDEV']);
 
 export class NewFile {
   /** Empty, to be filled. Whoever fills it may close it. */
   readonly storage: WritableStorage;
   readonly #path: string;
-  readonly #temporaryPath: string;
+  /** Undefined for a file that is written in place. */
+  readonly #temporaryPath: string | undefined;
   readonly #replaced: Replaced | undefined;
   readonly #access: FileAccess | undefined;
   readonly #durable: boolean;
+  readonly #mayWriteInPlace: boolean;
   #isPrepared = false;
 
   private constructor(
     storage: WritableStorage,
-    paths: { path: string; temporaryPath: string },
+    paths: { path: string; temporaryPath: string | undefined },
     replaced: Replaced | undefined,
-    { access, durable }: { access: FileAccess | undefined; durable: boolean },
+    { access, durable = true, inPlace }: Pick<NewFileOptions, 'access' | 'durable' | 'inPlace'>,
   ) {
     this.#durable = durable;
+    this.#mayWriteInPlace = inPlace !== undefined;
     this.storage = storage;
     this.#path = paths.path;
     this.#temporaryPath = paths.temporaryPath;
@@ -78,6 +77,11 @@ export class NewFile {
     return this.#replaced?.storage;
   }
 
+  /** Whether what is written takes the place of what the replaced file holds at once. */
+  get isInPlace(): boolean {
+    return this.#temporaryPath === undefined;
+  }
+
   /** Who may use the file; undefined for whoever the host lets use new ones. */
   get access(): FileAccess | undefined {
     return this.#access;
@@ -88,30 +92,59 @@ export class NewFile {
    * @throws DiskError `invalid-argument` when the name is taken, `busy` when what has it is in use
    */
   static *create(path: string, options: NewFileOptions): Step<NewFile> {
-    const replaced = yield* findReplaced(path, options);
+    const mayBeDevice = options.inPlace !== undefined;
+    const found = yield* findReplaced(path, { ...options, mayBeDevice });
+    if (typeof found === 'string') return yield* NewFile.#beside(path, found, undefined, options);
     try {
-      const target = replaced?.path ?? path;
-      // Nobody is let into a file that is there already, so that to guess the name is of no use; and
-      // to load node:crypto takes a command longer than all else that creating an image does.
-      const unique = Math.random().toString(36).slice(2);
-      // Not normalised: what `..` after a symbolic link means is for the host to say.
-      const temporaryPath = `${dirname(target)}${sep}.diskfile-${unique}.tmp`;
-      // Names in the new image count from where it will be, which has to exist to be looked up.
-      const hostPath = replaced === undefined ? temporaryPath : path;
-      // Nobody may read what is being written who could not read what it replaces.
-      const access = options.access ?? replaced?.access;
-      const mode = access === undefined ? {} : { mode: access.mode };
-      // No order of writes matters while nobody can see the file, and publishing makes all durable.
-      const naming = { name: path, hostPath, flushes: false };
+      if (found.isDevice) return NewFile.#inPlace(found, options);
+      return yield* NewFile.#beside(path, found.path, found, options);
+    } catch (error) {
+      const { inPlace } = options;
+      if (inPlace !== undefined && isUnreplaceable(error)) return NewFile.#inPlace(found, options);
+      yield* closeStorage(found.storage);
+      throw error;
+    }
+  }
+
+  static *#beside(
+    path: string,
+    target: string,
+    replaced: Replaced | undefined,
+    options: NewFileOptions,
+  ): Step<NewFile> {
+    // Nobody is let into a file that is there already, so that to guess the name is of no use; and
+    // to load node:crypto takes a command longer than all else that creating an image does.
+    const unique = Math.random().toString(36).slice(2);
+    // Not normalised: what `..` after a symbolic link means is for the host to say.
+    const temporaryPath = `${dirname(target)}${sep}.diskfile-${unique}.tmp`;
+    // Names in the new image count from where it will be, which has to exist to be looked up.
+    const hostPath = replaced === undefined ? temporaryPath : path;
+    // Nobody may read what is being written who could not read what it replaces.
+    const access = options.access ?? replaced?.access;
+    const mode = access === undefined ? {} : { mode: access.mode };
+    // No order of writes matters while nobody can see the file, and publishing makes all durable.
+    const naming = { name: path, hostPath, flushes: false };
+    try {
       const storage = yield* createFileStorage(temporaryPath, { ...naming, ...mode });
       const paths = { path: target, temporaryPath };
-      const { durable = true } = options;
-      return new NewFile(storage, paths, replaced, { access, durable });
+      return new NewFile(storage, paths, replaced, { ...options, ...(access && { access }) });
     } catch (error) {
-      if (replaced !== undefined) yield* closeStorage(replaced.storage);
       // Nobody knows the temporary name.
       throw error instanceof DiskError ? hostError(error.cause ?? error, 'create', path) : error;
     }
+  }
+
+  static #inPlace(replaced: Replaced, options: NewFileOptions): NewFile {
+    const { storage, isDevice } = replaced;
+    const { keepsContent = false } = options.inPlace ?? {};
+    const { hostPath } = storage;
+    const written = new InPlaceStorage(storage, { isDevice, hostPath, keepsContent });
+    return new NewFile(
+      written,
+      { path: replaced.path, temporaryPath: undefined },
+      replaced,
+      options,
+    );
   }
 
   /**
@@ -126,6 +159,10 @@ export class NewFile {
   }
 
   *#makeDurable(): Step<void> {
+    if (this.#temporaryPath === undefined) {
+      if (this.#durable) yield* flushStorage(this.#replaced!.storage);
+      return;
+    }
     if (this.#access !== undefined) yield* setAccess(this.#temporaryPath, this.#access);
     if (this.#durable) yield* syncPath(this.#temporaryPath, 'r+');
   }
@@ -138,9 +175,29 @@ export class NewFile {
   }
 
   *#giveName(): Step<void> {
+    if (this.#temporaryPath === undefined) return;
     if (this.#replaced === undefined) yield* linkNew(this.#temporaryPath, this.#path);
-    else yield* rename(this.#temporaryPath, this.#path);
+    else if (!(yield* this.#replace(this.#temporaryPath, this.#replaced))) return;
     if (this.#durable) yield* syncDirectory(dirname(this.#path));
+  }
+
+  /** @returns false where the content had to be put into the file that is there */
+  *#replace(temporaryPath: string, { storage }: Replaced): Step<boolean> {
+    try {
+      yield* rename(temporaryPath, this.#path);
+      return true;
+    } catch (error) {
+      if (!this.#mayWriteInPlace || !isUnreplaceable(error)) throw error;
+    }
+    const complete = yield* openFileStorage(temporaryPath, { name: this.#path });
+    try {
+      yield* copyInto(complete, storage);
+      if (this.#durable) yield* flushStorage(storage);
+    } finally {
+      yield* closeStorage(complete);
+    }
+    yield* remove(temporaryPath);
+    return false;
   }
 
   /** Failures speak of the name that the file is to have. */
@@ -159,59 +216,26 @@ export class NewFile {
   *discard(): Step<void> {
     yield* closeStorage(this.storage);
     if (this.#replaced !== undefined) yield* closeStorage(this.#replaced.storage);
-    const options = { force: true };
-    try {
-      yield* hostCall(
-        () => fs.rmSync(this.#temporaryPath, options),
-        () => fs.promises.rm(this.#temporaryPath, options),
-      );
-    } catch {
-      // The file stays behind under a name that nobody takes for an image.
-    }
+    if (this.#temporaryPath !== undefined) yield* remove(this.#temporaryPath);
   }
 }
 
-function* findReplaced(path: string, options: NewFileOptions): Step<Replaced | undefined> {
-  if (basename(path) === '') throw hostError({ code: 'ENOENT' }, 'create', path);
-  if (!(yield* isThere(path))) return undefined;
-  if (!options.overwrite) throw hostError({ code: 'EEXIST' }, 'create', path);
-  const storage = yield* openFileStorage(path, {
-    writable: true,
-    kinds: ['regular file'],
-    locking: options.locking,
-  });
-  try {
-    // The file behind symbolic links is replaced, not the link.
-    const realPath = yield* nodeHostFiles.realpath(path);
-    return { storage, path: realPath, access: yield* fileAccess(realPath) };
-  } catch (error) {
-    yield* closeStorage(storage);
-    throw error;
-  }
+/** Whether a host that is asked to replace a file has said that this file cannot be replaced. */
+function isUnreplaceable(error: unknown): boolean {
+  const cause = error instanceof DiskError ? error.cause : error;
+  return cause instanceof Error && 'code' in cause && UNREPLACEABLE.has(cause.code);
 }
 
-/** Whether a name is taken, be it by a symbolic link that leads nowhere. */
-function* isThere(path: string): Step<boolean> {
+/** Removes a temporary file, as far as the host lets it. */
+function* remove(path: string): Step<void> {
+  const options = { force: true };
   try {
-    return yield* hostCall(
-      () => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined,
-      async () => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined,
+    yield* hostCall(
+      () => fs.rmSync(path, options),
+      () => fs.promises.rm(path, options),
     );
-  } catch (cause) {
-    throw hostError(cause, 'create', path);
-  }
-}
-
-/** Who may use a file that is there. */
-export function* fileAccess(path: string): Step<FileAccess> {
-  try {
-    const { uid, gid, mode } = yield* hostCall(
-      () => fs.statSync(path),
-      () => fs.promises.stat(path),
-    );
-    return { uid, gid, mode: mode % MODE_BITS };
-  } catch (cause) {
-    throw hostError(cause, 'create', path);
+  } catch {
+    // The file stays behind under a name that nobody takes for an image.
   }
 }
 

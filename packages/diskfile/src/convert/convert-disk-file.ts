@@ -3,6 +3,7 @@ import { checkDisk, type DiskFile, hostCall, runAsync, runSync, type Step } from
 import { closeDisk, thenClose } from '../chain/disk-steps.ts';
 import { createFilled } from '../create/create-disk-file.ts';
 import { checkBacking } from '../create/create-options.ts';
+import type { Filling } from '../create/creation.ts';
 import { hostPath } from '../open/image-target.ts';
 import {
   openDiskFile,
@@ -118,11 +119,14 @@ class Conversion {
     };
     const isAsync = this.#isAsync;
     const order = { source, part, options: this.#options, isAsync };
-    yield* createFilled(target, creation, function* (made, image) {
+    const sourcePaths = (): string[] =>
+      source.disks.flatMap((each) => each.info().map(({ path }) => path));
+    const fill: Filling['fill'] = function* (made, image) {
       if (choice !== undefined) bitmapsOf(made);
       unreadable = yield* copyDisk({ ...order, disk: made, image });
       if (choice !== undefined) yield* copyBitmaps(disk, made, image, choice.copied);
-    });
+    };
+    yield* createFilled(target, creation, { fill, sourcePaths });
     return { unreadable, bitmapsSkipped: choice?.skipped ?? [] };
   }
 

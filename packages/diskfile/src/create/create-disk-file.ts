@@ -2,7 +2,7 @@
 import { runAsync, runSync, type Step } from '@diskfile/core';
 import { hostPath } from '../open/image-target.ts';
 import type { CreateDiskFileOptions } from './create-options.ts';
-import { Creation, type FillNewDisk } from './creation.ts';
+import { Creation, type Filling } from './creation.ts';
 
 /**
  * Creates a disk image. It appears under its name complete and durable, or not at all.
@@ -25,12 +25,12 @@ export function createDiskFileSync(path: string | URL, options: CreateDiskFileOp
 
 /**
  * Creates an image and lets `fill` write to it before it appears under its name. The disk is closed
- * when `fill` has ended.
+ * when that has ended.
  */
 export function createFilled(
   path: string,
   options: CreateDiskFileOptions,
-  fill: FillNewDisk,
+  filling: Filling,
 ): Step<void> {
-  return new Creation(path, options, fill).run();
+  return new Creation(path, options, filling).run();
 }

@@ -29,30 +29,37 @@ import { checkBacking, type CreateDiskFileOptions, CREATING_KINDS } from './crea
 import { checkSize, creatingDriver, passphraseUnused, wholeSectors } from './creation-checks.ts';
 import { NewFiles } from './new-files.ts';
 
-/** Writes to a new image; `image` is the only one of the disk's chain that can be written. */
-export type FillNewDisk = (disk: DiskFile, image: FormatImage) => Step<void>;
+/** What is written to a new image before it appears. */
+export interface Filling {
+  /** `image` is the only one of the disk's chain that can be written. */
+  readonly fill: (disk: DiskFile, image: FormatImage) => Step<void>;
+  /** The files that it reads. */
+  readonly sourcePaths: () => readonly string[];
+}
 
 /** One new image, from what is asked for to its name. */
 export class Creation {
   readonly #path: string;
-  readonly #fill: FillNewDisk | undefined;
+  readonly #filling: Filling | undefined;
   readonly #options: CreateDiskFileOptions;
   readonly #drivers: readonly FormatDriver[];
   readonly #limits: Limits;
   readonly #locking: ImageLocking;
   readonly #files: NewFiles;
 
-  constructor(path: string, options: CreateDiskFileOptions, fill?: FillNewDisk) {
+  constructor(path: string, options: CreateDiskFileOptions, filling?: Filling) {
     checkOptions('create', options, CREATING_KINDS, ['format']);
     checkBacking('create', options.backing);
     this.#path = path;
-    this.#fill = fill;
+    this.#filling = filling;
     this.#options = options;
     this.#drivers = options.formats ?? ALL_FORMATS;
     this.#limits = checkedLimits(options.limits);
     this.#locking = { forceShare: options.forceShare ?? false, warn: () => {} };
     const { overwrite = false, durable = true } = options;
-    this.#files = new NewFiles(path, { overwrite, durable, locking: this.#locking });
+    // A raw disk is whatever its device holds; only where it is filled, the rest of it is zeros.
+    const inPlace = { keepsContent: options.format === 'raw' && filling === undefined };
+    this.#files = new NewFiles(path, { overwrite, durable, inPlace, locking: this.#locking });
   }
 
   *run(): Step<void> {
@@ -64,6 +71,9 @@ export class Creation {
         throw passphraseUnused(this.#path, this.#drivers, driver);
       }
       const image = yield* this.#files.begin(this.#path);
+      if (image.isInPlace && this.#filling !== undefined) {
+        yield* this.#files.refuseItselfRead(image, this.#filling.sourcePaths());
+      }
       const { sizeBytes, backing } = yield* this.#sizeAndBacking(image);
       const [bytes] = this.#passphrases;
       const creation = driver.create({
@@ -77,7 +87,7 @@ export class Creation {
         createNamed: (file) => this.#files.beginNamed(file),
       });
       yield* unlessAborted(creation, this.#options.signal, this.#path);
-      if (this.#fill !== undefined) yield* this.#fillDisk(image, this.#fill);
+      if (this.#filling !== undefined) yield* this.#fillDisk(image, this.#filling);
       yield* this.#files.publish();
     } catch (error) {
       yield* this.#files.discard();
@@ -85,7 +95,7 @@ export class Creation {
     }
   }
 
-  *#fillDisk(image: NewFile, fill: FillNewDisk): Step<void> {
+  *#fillDisk(image: NewFile, { fill }: Filling): Step<void> {
     const chain = yield* openChain(image.storage, {
       drivers: this.#drivers,
       decoders: decoders(),

@@ -10,7 +10,7 @@ import {
   type Storage,
 } from '@diskfile/core';
 import { NewFile, type NewFileOptions } from '@diskfile/storage';
-import { isSameFile } from './same-file.ts';
+import { isSameFile, leadsTo } from './same-file.ts';
 
 export class NewFiles {
   /** Of the image. */
@@ -67,8 +67,22 @@ export class NewFiles {
     const path = this.#pathOf(filename);
     const isItself =
       this.#paths.has(fullPath(path)) ||
-      (image.replaced !== undefined && (yield* isSameFile(path, this.#path)));
+      (image.replaced !== undefined && (yield* isSameFile(path, this.#path))) ||
+      (yield* isOverwritten(image, path));
     if (isItself) throw this.#namedTwice(filename);
+  }
+
+  /** What is written in place while it is read would be gone before it is copied. */
+  *refuseItselfRead(image: NewFile, paths: readonly string[]): Step<void> {
+    for (const path of paths) {
+      if (!(yield* isOverwritten(image, path))) continue;
+      throw new DiskError(
+        'invalid-argument',
+        'create.reads-itself',
+        `${quote(path)} is what is read, and would be overwritten by the new image`,
+        { op: 'create', path: this.#path, hint: 'Choose another target.' },
+      );
+    }
   }
 
   *publish(): Step<void> {
@@ -94,6 +108,11 @@ export class NewFiles {
       { op: 'create', path: this.#path, hint: 'Give each file a name of its own.' },
     );
   }
+}
+
+/** Whether the new image destroys what a path leads to, by whatever name. */
+function* isOverwritten({ isInPlace, replaced }: NewFile, path: string): Step<boolean> {
+  return isInPlace && (yield* leadsTo(path, replaced?.identity));
 }
 
 // eslint-disable-next-line require-yield

@@ -19,3 +19,13 @@ export function* isSameFile(path: string, other: string): Step<boolean> {
     throw error;
   }
 }
+
+/** Whether a path leads to a host object, by any of its names; not if that cannot be found out. */
+export function* leadsTo(path: string, identity: string | undefined): Step<boolean> {
+  try {
+    return (yield* nodeHostFiles.status(path)).identity === identity;
+  } catch (error) {
+    if (error instanceof DiskError) return false;
+    throw error;
+  }
+}
