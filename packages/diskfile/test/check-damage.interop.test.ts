@@ -101,7 +101,8 @@ describe.skipIf(!haveQemu)('damaged images', () => {
     const theirVerdict = repairedByQemu(theirs);
     const repaired = checkDiskFileSync(ours, { repair: 'all' });
     const after = qemuCheck(ours);
-    if (damage.qemuRefuses === undefined) expect(after.counts).toEqual(countsOf(repaired));
+    const isCountedAlike = damage.qemuRefuses === undefined && damage.countedApart === undefined;
+    if (isCountedAlike) expect(after.counts).toEqual(countsOf(repaired));
     if (damage.left === undefined) expectClean(ours, repaired);
     else {
       expect(theirVerdict).not.toBe(0);

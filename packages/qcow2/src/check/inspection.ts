@@ -16,26 +16,22 @@ import { ReferenceTally } from '../refcounts/reference-tally.ts';
 import { BitmapReferences, vouchesForBitmaps } from './bitmap-references.ts';
 import { type CheckedHeader, readCheckedHeader } from './checked-header.ts';
 import { CopiedFlags } from './copied-flags.ts';
-import { type CoveredPart, coverage } from './coverage.ts';
+import { coverage } from './coverage.ts';
 import { Findings } from './findings.ts';
 import { GuestPlaces } from './guest-places.ts';
 import { L2Check } from './l2-check.ts';
 import { L2Tables } from './l2-tables.ts';
 import { checkRefcountBlocks, type RefcountBlockPlaces } from './refcount-blocks.ts';
 import { RefcountComparison } from './refcount-comparison.ts';
+import { MetadataRegions, type Owner } from './metadata-regions.ts';
+import { OwnedClusters } from './owned-clusters.ts';
 import { type HostRegion, References } from './references.ts';
-import {
-  NO_SNAPSHOTS,
-  readSnapshotEntries,
-  type SnapshotEntries,
-  type SnapshotEntry,
-} from './snapshot-entries.ts';
+import { NO_SNAPSHOTS, readSnapshotEntries, type SnapshotEntries } from './snapshot-entries.ts';
+import { regionOf, SnapshotL1Tables } from './snapshot-l1.ts';
 import { StoredRefcounts } from './stored-refcounts.ts';
 import { TableReader } from './table-reader.ts';
 import { tooLarge } from './too-large.ts';
 
-/** QEMU's own bound on an L1 table. */
-const MAX_L1_BYTES = 32 * 1024 * 1024;
 /** QEMU counts clusters of the file in a signed 32-bit number. */
 const MAX_FILE_CLUSTERS = 2 ** 31 - 1;
 
@@ -58,26 +54,30 @@ export class Inspection {
   readonly comparison: RefcountComparison;
   /** The active L1 table. */
   readonly l1: Uint8Array;
-  /** The L1 tables within the file, of the active state and of snapshots. */
-  readonly l1Regions: HostRegion[] = [];
+  /** L1 tables of snapshots, as far as they are within the file. */
+  readonly snapshotL1Regions: HostRegion[] = [];
+  /** For a repair only. */
+  readonly owned: OwnedClusters | undefined;
   /** What L1 entries call L2 tables, and hardly is one. */
   readonly oddTables = new Set<number>();
   snapshots: SnapshotEntries = NO_SNAPSHOTS;
+  /**
+   * What takes clusters for anything but L2 tables, data and refcount blocks. Refcount blocks are not
+   * among it: what names them is no better than an L1 entry.
+   */
+  readonly regions: MetadataRegions;
   blockPlaces: RefcountBlockPlaces = { isBroken: false, counted: [] };
   areBitmapsDamaged = false;
   readonly #context: InspectionContext;
   readonly #checked: CheckedHeader;
   readonly #l2Check: L2Check;
-  /** What takes clusters for anything but L2 tables, data and refcount blocks. */
-  readonly #regions: HostRegion[] = [];
-
   private constructor(
     context: InspectionContext,
     checked: CheckedHeader,
     l1: Uint8Array,
     stored: StoredRefcounts,
   ) {
-    const { storage, limits } = context;
+    const { storage, limits, repair } = context;
     const { header } = checked;
     const { clusterBytes } = header;
     const { findings } = this;
@@ -90,12 +90,16 @@ export class Inspection {
     const bounds = { clusterBytes, fileBytes: storage.sizeBytes, countMax: stored.width.max };
     const tally = new ReferenceTally(limits.maxStructureBytes);
     this.references = new References(bounds, tally, findings);
+    this.owned =
+      repair === undefined ? undefined : new OwnedClusters(clusterBytes, limits.maxStructureBytes);
+    this.regions = new MetadataRegions(clusterBytes, stored, this.owned);
     this.l2Tables = new L2Tables(storage, clusterBytes, limits, this.references, findings);
     this.flags = new CopiedFlags(header, this.external, stored);
     this.#l2Check = new L2Check({
       header,
       external: this.external,
       references: this.references,
+      owned: this.owned,
       findings,
       places: new GuestPlaces(l1, clusterBytes, clusterBytes / (header.extendedL2 ? 16 : 8)),
       flags: this.flags,
@@ -140,20 +144,6 @@ export class Inspection {
     return this.blockPlaces.isBroken || this.comparison.lacksBlocks;
   }
 
-  /**
-   * Clusters of which it is known that they hold other metadata than L2 tables, and how many such
-   * things. Refcount blocks are not among them: what names them is no better than an L1 entry.
-   */
-  metadataClusters(): CoveredPart[] {
-    const { clusterBytes } = this.header;
-    return coverage(
-      this.#regions.map(({ hostOffset, lengthBytes }) => ({
-        start: Math.floor(hostOffset / clusterBytes),
-        end: divideUp(hostOffset + lengthBytes, clusterBytes),
-      })),
-    );
-  }
-
   *#run(): Step<void> {
     const { storage, repair } = this.#context;
     const { findings } = this;
@@ -164,6 +154,9 @@ export class Inspection {
     this.#checkL1Flags();
     const { clusterBytes } = this.header;
     this.blockPlaces = checkRefcountBlocks(this.stored, this.references, clusterBytes, findings);
+    for (const hostOffset of this.blockPlaces.counted) {
+      this.owned?.addRegion({ hostOffset, lengthBytes: clusterBytes });
+    }
     this.#noteMisnamedTables();
     yield* this.comparison.run();
   }
@@ -171,7 +164,7 @@ export class Inspection {
   /** QEMU finds nothing wrong with L1 entries that name tables of other kinds. */
   #noteMisnamedTables(): void {
     const metadata = new ClusterRuns();
-    for (const { start, end } of this.metadataClusters()) {
+    for (const { start, end } of this.regions.clusters) {
       metadata.add({ start, count: end - start });
     }
     for (const hostOffset of this.l2Tables.hostOffsets) {
@@ -187,24 +180,36 @@ export class Inspection {
   /** Everything that takes clusters but L2 tables, what they map, and refcount blocks. */
   *#addRegions(): Step<void> {
     const { clusterBytes, l1Table, refcountTable } = this.header;
-    this.#addRegion('header', 0, clusterBytes);
-    yield* this.#addL1Tables('L1 table', [
+    this.#addRegion('header', { hostOffset: 0, lengthBytes: clusterBytes }, 'disk');
+    yield* this.#addL1Tables('disk', [
       { hostOffset: l1Table.offset, lengthBytes: l1Table.entries * 8 },
     ]);
-    yield* this.#addL1Tables("snapshot's L1 table", this.#snapshotL1Tables());
-    this.#addRegion('snapshot table', this.#checked.snapshotsOffset, this.snapshots.lengthBytes);
-    this.#addRegion('refcount table', refcountTable.offset, refcountTable.clusters * clusterBytes);
+    const refcountBytes = refcountTable.clusters * clusterBytes;
+    const refcounts = { hostOffset: refcountTable.offset, lengthBytes: refcountBytes };
+    this.#addRegion('refcount table', refcounts, 'refcounts');
     const { encryptionHeader } = this.#checked.extensions;
     if (encryptionHeader !== undefined) {
-      const { offset, lengthBytes } = encryptionHeader;
-      this.#addRegion('encryption header', offset, lengthBytes);
+      const { offset: hostOffset, lengthBytes } = encryptionHeader;
+      this.#addRegion('encryption header', { hostOffset, lengthBytes }, 'disk');
     }
+    if (this.owned !== undefined) this.#ownL2Tables(this.owned);
+    yield* this.#addL1Tables('others', yield* this.#snapshotL1Tables());
+    const { lengthBytes } = this.snapshots;
+    const snapshotTable = { hostOffset: this.#checked.snapshotsOffset, lengthBytes };
+    this.#addRegion('snapshot table', snapshotTable, 'others');
     if (vouchesForBitmaps(this.#checked)) yield* this.#addBitmaps();
   }
 
-  #addRegion(what: string, hostOffset: number, lengthBytes: number): void {
-    const region = { hostOffset, lengthBytes };
-    if (this.references.addRegion(what, region)) this.#regions.push(region);
+  /** To be called when no L1 table but the active one is known. */
+  #ownL2Tables(owned: OwnedClusters): void {
+    for (const hostOffset of this.l2Tables.hostOffsets) {
+      const region = { hostOffset, lengthBytes: this.header.clusterBytes };
+      owned.addRegion(region, this.l2Tables.activeUsesOf(hostOffset));
+    }
+  }
+
+  #addRegion(what: string, region: HostRegion, owner: Owner): void {
+    if (this.references.addRegion(what, region)) this.regions.add(region, owner);
   }
 
   *#addBitmaps(): Step<void> {
@@ -227,49 +232,56 @@ export class Inspection {
     // What a damaged bitmap refers to is of no use without it.
     findings.brokenReferences = brokenReferences;
     this.areBitmapsDamaged = bitmaps.isDamaged;
-    for (const region of bitmaps.regions) this.#regions.push(region);
+    for (const region of bitmaps.regions) this.regions.add(region, 'others');
   }
 
   /** The L1 tables of snapshots that can be one. */
-  #snapshotL1Tables(): HostRegion[] {
+  *#snapshotL1Tables(): Step<HostRegion[]> {
     const { list } = this.snapshots;
+    const { references, findings, header, owned } = this;
     if (this.external && list.length > 0) {
-      this.findings.corruption(1, () => ({
+      findings.corruption(1, () => ({
         detail: 'qcow2.check.snapshots-external',
         message: 'There are snapshots in an image with an external data file',
       }));
     }
-    return list
-      .filter((snapshot) => this.#hasPossibleL1(snapshot))
-      .map(({ l1Offset, l1Entries }) => ({ hostOffset: l1Offset, lengthBytes: l1Entries * 8 }));
+    const { storage } = this.#context;
+    const tables = new SnapshotL1Tables({ storage, header, references, findings });
+    const possible = tables.possible(list);
+    if (owned === undefined || possible.length === 0) return possible.map(regionOf);
+    return yield* tables.credible(possible, this.#ownedTables());
   }
 
-  #hasPossibleL1({ l1Offset, l1Entries }: SnapshotEntry): boolean {
-    const isAligned = l1Offset % this.header.clusterBytes === 0;
-    if (isAligned && l1Entries * 8 <= MAX_L1_BYTES) return true;
-    this.findings.brokenReference(1, () => ({
-      detail: 'qcow2.check.snapshot-l1-table',
-      message: isAligned
-        ? `A snapshot's L1 table has ${l1Entries} entries, more than there can be`
-        : "A snapshot's L1 table does not begin at a cluster",
-      hostOffset: l1Offset,
+  /** Structures besides those of snapshots and bitmaps, in the order of their places. */
+  #ownedTables(): HostRegion[] {
+    const { clusterBytes } = this.header;
+    const active = [...this.l2Tables.hostOffsets].map((hostOffset) => ({
+      hostOffset,
+      lengthBytes: clusterBytes,
     }));
-    return false;
+    return [...this.regions.own, ...active].toSorted((a, b) => a.hostOffset - b.hostOffset);
   }
 
-  *#addL1Tables(what: string, regions: readonly HostRegion[]): Step<void> {
-    for (const region of this.references.addRegions(what, regions)) {
-      this.#regions.push(region);
-      this.l1Regions.push(region);
+  *#addL1Tables(owner: Owner, regions: readonly HostRegion[]): Step<void> {
+    const isActive = owner === 'disk';
+    const within = this.references.addRegions(
+      isActive ? 'L1 table' : "snapshot's L1 table",
+      regions,
+    );
+    for (const region of within) {
+      this.regions.add(region, owner);
+      if (!isActive) this.snapshotL1Regions.push(region);
     }
     const { sizeBytes } = this.#context.storage;
+    // A repair leaves alone what is cut; QEMU goes by as much as there is.
+    const followed = this.owned === undefined || isActive ? regions : within;
     const parts = coverage(
-      regions.map(({ hostOffset, lengthBytes }) => ({
+      followed.map(({ hostOffset, lengthBytes }) => ({
         start: hostOffset,
         end: Math.min(hostOffset + lengthBytes, divideUp(sizeBytes, 8) * 8),
       })),
     );
-    for (const part of parts) yield* this.l2Tables.addEntries(part, what === 'L1 table');
+    for (const part of parts) yield* this.l2Tables.addEntries(part, isActive);
   }
 
   *#checkL2Tables(): Step<void> {

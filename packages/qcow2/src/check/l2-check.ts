@@ -18,7 +18,8 @@ import { EntryRuns } from './entry-runs.ts';
 import type { Findings } from './findings.ts';
 import type { GuestPlaces } from './guest-places.ts';
 import { HostClusterField } from './host-cluster.ts';
-import type { References } from './references.ts';
+import type { OwnedClusters } from './owned-clusters.ts';
+import type { HostRegion, References } from './references.ts';
 
 /** Bits 56 to 61, and 1 to 8 of a standard cluster descriptor. */
 const RESERVED_HIGH = 0x3f00_0000;
@@ -37,6 +38,8 @@ export interface L2CheckParts {
   /** Whether an external data file holds the clusters. */
   readonly external: boolean;
   readonly references: References;
+  /** Told of what the active tables name. */
+  readonly owned: OwnedClusters | undefined;
   readonly findings: Findings;
   readonly places: GuestPlaces;
   readonly flags: CopiedFlags;
@@ -52,6 +55,7 @@ export class L2Check {
   readonly #extended: boolean;
   readonly #external: boolean;
   readonly #references: References;
+  readonly #owned: OwnedClusters | undefined;
   readonly #findings: Findings;
   readonly #places: GuestPlaces;
   readonly #flags: CopiedFlags;
@@ -62,13 +66,14 @@ export class L2Check {
   /** Entries that no writer would write, even if the file was longer once. */
   #oddEntries = 0;
 
-  constructor({ header, external, references, findings, places, flags }: L2CheckParts) {
+  constructor({ header, external, references, owned, findings, places, flags }: L2CheckParts) {
     this.#clusterBits = header.clusterBits;
     this.#clusterBytes = header.clusterBytes;
     this.#hostCluster = new HostClusterField(header.clusterBits);
     this.#extended = header.extendedL2;
     this.#external = external;
     this.#references = references;
+    this.#owned = owned;
     this.#findings = findings;
     this.#places = places;
     this.#flags = flags;
@@ -110,7 +115,10 @@ export class L2Check {
       return false;
     }
     this.#countStandard(clusterOffset(high, low), length);
-    if (!this.#external) this.#references.addClusters(index, length, this.#table.uses);
+    if (this.#external) return true;
+    const { uses, activeUses } = this.#table;
+    this.#references.addClusters(index, length, uses);
+    this.#owned?.addClusters(index, length, activeUses);
     return true;
   }
 
@@ -145,7 +153,7 @@ export class L2Check {
     const region = { hostOffset, lengthBytes: this.#clusterBytes };
     if (this.#references.isBeyondEnd(hostOffset, region.lengthBytes)) {
       this.#beyondEnd(at, hostOffset);
-    } else this.#references.addRegion('cluster', region, this.#table.uses);
+    } else this.#addRegion('cluster', region);
   }
 
   /** Counts clusters that follow each other from `hostOffset` on. */
@@ -170,15 +178,21 @@ export class L2Check {
       this.#odd(at, 'l2-compressed-bitmap', 'has subclusters, though it is compressed');
       return;
     }
-    const { uses, activeUses } = this.#table;
+    const { activeUses } = this.#table;
     const hostOffset = compressedOffset(high, low, this.#clusterBits);
     const region = { hostOffset, lengthBytes: compressedLength(high, low, this.#clusterBits) };
     if (this.#references.isBeyondEnd(hostOffset, region.lengthBytes)) {
       this.#beyondEnd(at, hostOffset);
-    } else this.#references.addRegion('compressed cluster', region, uses);
+    } else this.#addRegion('compressed cluster', region);
     this.allocatedClusters += activeUses;
     this.compressedClusters += activeUses;
     this.fragmentedClusters += activeUses;
+  }
+
+  #addRegion(what: string, region: HostRegion): void {
+    const { uses, activeUses } = this.#table;
+    this.#references.addRegion(what, region, uses);
+    this.#owned?.addRegion(region, activeUses);
   }
 
   #beyondEnd(at: number, hostOffset: number): void {

@@ -1,20 +1,18 @@
 /** The L2 tables of an image, each once, with how often L1 tables name it. */
-import { divideUp, hasAnyBit } from '@diskfile/bytes';
+import { divideUp } from '@diskfile/bytes';
 import { type Limits, readBytes, type Step, type Storage } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
 import { clusterOffset } from '../l2-entry.ts';
 import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import type { CoveredPart } from './coverage.ts';
 import type { Findings } from './findings.ts';
+import { hasReservedL1Bits, isOddL1Entry } from './l1-entry.ts';
 import type { References } from './references.ts';
 import { tooLarge } from './too-large.ts';
 
 const ENTRY_BYTES = 8;
 /** Memory that a table takes in a map, about. */
 const BYTES_PER_TABLE = 64;
-/** Bits 56 to 62, and 0 to 8 of an L1 entry. */
-const RESERVED_HIGH = 0x7f00_0000;
-const RESERVED_LOW = 0x1ff;
 const READ_BYTES = 1024 * 1024;
 /** Of tables that overlap others. */
 const MAX_UNALIGNED_BYTES = 256 * 1024 * 1024;
@@ -87,7 +85,7 @@ export class L2Tables {
   #addEntry(high: number, low: number, entryOffset: number, times: number, active: boolean): void {
     const hostOffset = clusterOffset(high, low);
     this.#noteEntry(high, low);
-    if (hasAnyBit(high, RESERVED_HIGH) || hasAnyBit(low, RESERVED_LOW)) {
+    if (hasReservedL1Bits(high, low)) {
       this.#mendable(entryOffset, 'l1-reserved-bits', 'has reserved bits set', times);
     }
     if (hostOffset === 0) {
@@ -117,11 +115,7 @@ export class L2Tables {
 
   #noteEntry(high: number, low: number): void {
     this.#entries += 1;
-    const isOdd =
-      hasAnyBit(high, RESERVED_HIGH) ||
-      hasAnyBit(low, RESERVED_LOW) ||
-      clusterOffset(high, low) % this.#clusterBytes !== 0;
-    if (isOdd) this.#oddEntries += 1;
+    if (isOddL1Entry(high, low, this.#clusterBytes)) this.#oddEntries += 1;
   }
 
   #mendable(entryOffset: number, what: string, problem: string, times: number): void {

@@ -11,6 +11,8 @@ export interface Damage {
   readonly qemuRefuses?: string;
   /** Why a repair does not end with everything in order. QEMU's does not, either. */
   readonly left?: string;
+  /** Why QEMU counts something else after our repair than that says. */
+  readonly countedApart?: string;
   /** Why we do not open such an image even after a repair with which `qemu-img check` is content. */
   readonly notOpened?: string;
 }
@@ -453,6 +455,7 @@ export const DAMAGES: readonly Damage[] = [
     recipes: ['snapshots', 'oldSnapshots'],
     apply: (image) => image.setU32(image.snapshotAt(0) + 8, 1_000_000),
     left: 'the snapshot would be lost',
+    countedApart: 'QEMU takes all that follows for entries of the table',
   },
   {
     name: 'a snapshot L1 table beyond the end of the file',
@@ -469,7 +472,6 @@ export const DAMAGES: readonly Damage[] = [
     name: 'a snapshot with the active L1 table',
     recipes: ['snapshots'],
     apply: (image) => image.setU64(image.snapshotAt(0), image.l1),
-    left: 'one table cannot have the flags that both uses of it ask for',
   },
   {
     name: 'a snapshot L1 entry with reserved bits',

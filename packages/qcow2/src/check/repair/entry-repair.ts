@@ -12,7 +12,7 @@ import {
   isCopied,
 } from '../../l2-entry.ts';
 import { ClusterRuns } from '../../refcounts/cluster-runs.ts';
-import { coverage } from '../coverage.ts';
+import { type CoveredPart, coverage } from '../coverage.ts';
 import { HostClusterField } from '../host-cluster.ts';
 import type { Inspection } from '../inspection.ts';
 import type { HostRegion } from '../references.ts';
@@ -27,6 +27,20 @@ const L1_RESERVED_LOW = 0x1ff;
 const L2_RESERVED_HIGH = 0x3f00_0000;
 const L2_RESERVED_LOW = 0x1fe;
 
+class KnownMetadata {
+  readonly clusters = new ClusterRuns();
+  /** Those of them that hold several things. */
+  readonly shared = new ClusterRuns();
+
+  constructor(parts: readonly CoveredPart[]) {
+    for (const { start, end, times } of parts) {
+      const run = { start, count: end - start };
+      this.clusters.add(run);
+      if (times > 1) this.shared.add(run);
+    }
+  }
+}
+
 export class EntryRepair {
   /** L2 tables that have been given up, and with them what nothing else knows of. */
   tablesGivenUp = 0;
@@ -36,9 +50,10 @@ export class EntryRepair {
   readonly #inspection: Inspection;
   readonly #rewriting: TableRewriting;
   readonly #hostCluster: HostClusterField;
-  /** Clusters that hold known metadata, and those that hold several kinds of it. */
-  readonly #metadata = new ClusterRuns();
-  readonly #sharedMetadata = new ClusterRuns();
+  /** Clusters that hold known metadata. */
+  readonly #all: KnownMetadata;
+  /** The same without what snapshots and bitmaps take, which has no say in the active tables. */
+  readonly #own: KnownMetadata;
 
   constructor(storage: WritableStorage, inspection: Inspection) {
     const { clusterBytes, clusterBits } = inspection.header;
@@ -46,11 +61,8 @@ export class EntryRepair {
     this.#inspection = inspection;
     this.#rewriting = new TableRewriting(storage, clusterBytes);
     this.#hostCluster = new HostClusterField(clusterBits);
-    for (const { start, end, times } of inspection.metadataClusters()) {
-      const run = { start, count: end - start };
-      this.#metadata.add(run);
-      if (times > 1) this.#sharedMetadata.add(run);
-    }
+    this.#all = new KnownMetadata(inspection.regions.clusters);
+    this.#own = new KnownMetadata(inspection.regions.ownClusters);
   }
 
   /**
@@ -58,9 +70,17 @@ export class EntryRepair {
    * is not found nearby either, is given up: it reads as zeros from then on.
    */
   *mendEntries(): Step<void> {
-    const { l1Regions, l2Tables } = this.#inspection;
-    yield* this.#eachL1Cluster(l1Regions, (entries, changed) => this.#mendL1(entries, changed));
-    const tables = l2Tables.hostOffsets.filter((hostOffset) => this.#isTable(hostOffset));
+    const { snapshotL1Regions, l2Tables } = this.#inspection;
+    yield* this.#eachL1Cluster(this.#activeL1(), true, (entries, changed) =>
+      this.#mendL1(entries, true, changed),
+    );
+    yield* this.#eachL1Cluster(snapshotL1Regions, false, (entries, changed) =>
+      this.#mendL1(entries, false, changed),
+    );
+    const tables = l2Tables.hostOffsets.filter((hostOffset) => {
+      const isActive = l2Tables.activeUsesOf(hostOffset) > 0;
+      return this.#isTable(hostOffset, isActive) && (isActive || !this.#isOwned(hostOffset));
+    });
     yield* this.#rewriting.each(tables, (entries, index, changed) => {
       this.#mendL2(entries, l2Tables.usesOf(tables[index]!), changed);
     });
@@ -69,17 +89,15 @@ export class EntryRepair {
 
   /** Sets or clears the flags of the active tables, after the refcounts as they are stored. */
   *setCopiedFlags(): Step<void> {
-    const { header, flags, l2Tables } = this.#inspection;
-    const { l1Table } = header;
-    const l1 = [{ hostOffset: l1Table.offset, lengthBytes: l1Table.entries * 8 }];
-    yield* this.#eachL1Cluster(l1, (entries, changed) => {
+    const { flags, l2Tables } = this.#inspection;
+    yield* this.#eachL1Cluster(this.#activeL1(), true, (entries, changed) => {
       flags.compareL1(entries, (at, copied) => this.#setCopied(entries, at, copied, changed));
     });
     const tables = l2Tables.hostOffsets.filter(
       (hostOffset) =>
         l2Tables.activeUsesOf(hostOffset) > 0 &&
         flags.isComparable(hostOffset) &&
-        this.#isTable(hostOffset),
+        this.#isTable(hostOffset, true),
     );
     yield* this.#rewriting.each(tables, (entries, _, changed) => {
       flags.compareL2(entries, (at, copied) => this.#setCopied(entries, at, copied, changed));
@@ -98,13 +116,13 @@ export class EntryRepair {
     }
   }
 
-  #mendL1(entries: DataView, changed: DirtyRange): void {
+  #mendL1(entries: DataView, isActive: boolean, changed: DirtyRange): void {
     for (let at = 0; at + 8 <= entries.byteLength; at += 8) {
       const high = entries.getUint32(at);
       const low = entries.getUint32(at + 4);
       const hostOffset = clusterOffset(high, low);
       if (hostOffset === 0) setEntry(entries, at, 0, 0, changed);
-      else if (!this.#isMisplaced(high, low) && this.#isTable(hostOffset)) {
+      else if (!this.#isMisplaced(high, low) && this.#isTable(hostOffset, isActive)) {
         const newHigh = clearBits(high, L1_RESERVED_HIGH);
         setEntry(entries, at, newHigh, clearBits(low, L1_RESERVED_LOW), changed);
       } else if (this.#isFoundNearby(high, low, 1)) this.#setNearby(entries, at, changed);
@@ -211,30 +229,47 @@ export class EntryRepair {
   /**
    * Whether what an L1 entry names is an L2 table. When something else names it as well, one of the
    * two is wrong: the L1 entry where the other is a table whose place is known, or where the content
-   * is not that of a table.
+   * is not that of a table. Nothing of a snapshot makes an entry of the active table wrong.
    */
-  #isTable(hostOffset: number): boolean {
-    const { header, references, l2Tables, oddTables } = this.#inspection;
+  #isTable(hostOffset: number, isActive: boolean): boolean {
+    const { header, references, owned, l2Tables, oddTables } = this.#inspection;
     if (hostOffset === 0 || hostOffset % header.clusterBytes !== 0) return false;
     const cluster = hostOffset / header.clusterBytes;
+    const activeUses = l2Tables.activeUsesOf(hostOffset);
     if (references.tally.get(cluster) === l2Tables.usesOf(hostOffset)) return true;
-    return !this.#metadata.has(cluster) && !oddTables.has(hostOffset);
+    if (activeUses > 0 && owned?.count(cluster) === activeUses) return true;
+    const metadata = isActive ? this.#own : this.#all;
+    return !metadata.clusters.has(cluster) && !oddTables.has(hostOffset);
+  }
+
+  /** Whether the disk itself, or the refcounts, have what is there. */
+  #isOwned(hostOffset: number): boolean {
+    const { header, owned } = this.#inspection;
+    return (owned?.count(Math.floor(hostOffset / header.clusterBytes)) ?? 0) > 0;
   }
 
   /**
    * Whether a cluster is part of an L1 table and of no other table. Entries that name it as well are
    * wrong, unless what makes it an L1 table is, which its content would show.
    */
-  #isL1Cluster(hostOffset: number): boolean {
+  #isL1Cluster(hostOffset: number, isActive: boolean): boolean {
     const { header, references, l2Tables } = this.#inspection;
+    if (!isActive && this.#isOwned(hostOffset)) return false;
     const cluster = Math.floor(hostOffset / header.clusterBytes);
     if (references.tally.get(cluster) === 1) return true;
-    return !this.#sharedMetadata.has(cluster) && !l2Tables.oddL1Clusters.has(cluster);
+    const metadata = isActive ? this.#own : this.#all;
+    return !metadata.shared.has(cluster) && !l2Tables.oddL1Clusters.has(cluster);
+  }
+
+  #activeL1(): HostRegion[] {
+    const { offset, entries } = this.#inspection.header.l1Table;
+    return [{ hostOffset: offset, lengthBytes: entries * 8 }];
   }
 
   /** Shows L1 tables cluster by cluster. */
   *#eachL1Cluster(
     regions: readonly HostRegion[],
+    isActive: boolean,
     change: (entries: DataView, changed: DirtyRange) => void,
   ): Step<void> {
     const { clusterBytes } = this.#inspection.header;
@@ -248,7 +283,7 @@ export class EntryRepair {
     );
     for (const { start, end } of parts) {
       for (let hostOffset = start; hostOffset < end; hostOffset += clusterBytes) {
-        if (!this.#isL1Cluster(hostOffset)) continue;
+        if (!this.#isL1Cluster(hostOffset, isActive)) continue;
         offsets.push(hostOffset);
         lengths.push(Math.min(clusterBytes, end - hostOffset));
       }

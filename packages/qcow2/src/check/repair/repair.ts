@@ -47,7 +47,8 @@ export class Repair {
       new RefcountRebuild(this.#storage, inspection, !this.#isAllKnown(inspection)).run(),
   };
   readonly #raise: RepairAction = {
-    isNeeded: ({ comparison }) => comparison.tooLow > 0,
+    // A block that something else has as well must not be written.
+    isNeeded: ({ comparison, blockPlaces }) => comparison.tooLow > 0 && !blockPlaces.isBroken,
     run: (inspection) => new RefcountCorrection(this.#storage, inspection, 'raise').run(),
   };
   readonly #lower: RepairAction = {
