@@ -11,7 +11,7 @@ import {
 import { checkCache, CommandOptions } from '../arguments/options.ts';
 import type { Outcome } from '../command.ts';
 import { AMEND_OPTIONS, CREATE_OPTIONS } from '../formats/format-options.ts';
-import { isKnownFormat } from '../formats/known-formats.ts';
+import { isKnownFormat, PROTOCOL_FORMATS } from '../formats/known-formats.ts';
 import { chainTarget, inspect, isDetail } from '../images/chain-target.ts';
 import { type ImageSource, imageSource, takesImageOptions } from '../images/image-source.ts';
 import { openImage, withDisk } from '../images/open-image.ts';
@@ -40,7 +40,9 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
   const source = imageSource(filename!, { format: stated, isOptions, objects });
   const { format, isEncrypted } = inspect(program, source);
   if (asksForHelp(list)) return printOptions(program, formatName(format));
-  refuseUnamendable(formatName(format));
+  refuseUnamendable(
+    stated !== undefined && PROTOCOL_FORMATS.has(stated) ? stated : formatName(format),
+  );
   const values = readValues(formatName(format), list);
   const progress = new QemuProgress(program, options.has('p') && !options.has('q'));
   let isDone = false;

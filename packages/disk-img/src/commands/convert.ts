@@ -4,7 +4,6 @@ import {
   convertDiskFile,
   type ConvertDiskFileOptions,
   type DiskFile,
-  newFilePath,
   type UserObjects,
 } from 'diskfile';
 import {
@@ -28,6 +27,7 @@ import { addBacking, backingOf, backingRefusal, newImage } from '../images/new-i
 import { bitmapsToCopy, copyBitmaps, refuseBrokenBitmaps } from '../images/copy-bitmaps.ts';
 import { closeQuietly, OPEN_GATE, openImage } from '../images/open-image.ts';
 import { removeSpoiled } from '../images/remove-spoiled.ts';
+import { deviceFault, targetPath } from '../images/target-path.ts';
 import { openAtSnapshot } from '../images/open-snapshot.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
@@ -197,12 +197,20 @@ async function intoNew(
   checkCache(options.value('t'));
   try {
     const { sizeBytes: _, ...image } = newImage(format, values, work.objects);
-    const { unreadable, bitmapsSkipped } = await convertDiskFile(disks, newFilePath(target), {
-      ...commonOptions(conversion, work),
-      ...image,
-      overwrite: true,
-      ...(options.has('bitmaps') ? { bitmaps: skips ? 'usable' : 'all' } : {}),
-    });
+    const noDevice = deviceFault(target, format);
+    if (noDevice !== undefined) {
+      throw new Failure(`${target}: error while converting ${format}: ${noDevice}`);
+    }
+    const { unreadable, bitmapsSkipped } = await convertDiskFile(
+      disks,
+      targetPath(target, format),
+      {
+        ...commonOptions(conversion, work),
+        ...image,
+        overwrite: true,
+        ...(options.has('bitmaps') ? { bitmaps: skips ? 'usable' : 'all' } : {}),
+      },
+    );
     tellSkipped(program, bitmapsSkipped);
     tellUnreadable(program, unreadable);
     return imageSource(target, { format });

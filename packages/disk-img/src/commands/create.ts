@@ -1,6 +1,6 @@
 /** `create`: makes a new image. */
 import { formatName, Interrupted, shownFrom } from '@diskfile/command';
-import { createDiskFile, DiskError, newFilePath, type UserObjects } from 'diskfile';
+import { createDiskFile, DiskError, type UserObjects } from 'diskfile';
 import {
   asksForHelp,
   joinOptionLists,
@@ -25,6 +25,7 @@ import {
 import { openBelow } from '../images/open-below.ts';
 import { OPEN_GATE } from '../images/open-image.ts';
 import { removeSpoiled } from '../images/remove-spoiled.ts';
+import { deviceFault, targetPath } from '../images/target-path.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type FailureOptions, type Program, usage } from '../program.ts';
 import { creationWords } from '../words/creation-words.ts';
@@ -100,7 +101,7 @@ async function createImage(program: Program, creation: Creation): Promise<void> 
   if (!isKnownFormat(format)) throw refuse(`Unknown file format '${format}'`);
   const known = createOptionsOf(format);
   if (known === undefined) throw refuse(cannotCreate(format));
-  const path = pathOf(filename, refuse);
+  const path = pathOf(creation, refuse);
   const values = readValues(creation, known, refuse);
   const backing = backingOf(values);
   if (backing?.name === '') throw refuse('Expected backing file name, got empty string');
@@ -117,9 +118,9 @@ async function createImage(program: Program, creation: Creation): Promise<void> 
   await make(program, creation, { path, values, refuse });
 }
 
-function pathOf(filename: string, refuse: Refusal): string {
+function pathOf({ filename, format }: Creation, refuse: Refusal): string {
   try {
-    return newFilePath(filename);
+    return targetPath(filename, format);
   } catch (error) {
     throw refuse(wordsOf(error), { cause: error });
   }
@@ -218,6 +219,8 @@ async function make(
 ): Promise<void> {
   try {
     const { sizeBytes, ...image } = newImage(format, values, objects);
+    const fault = deviceFault(filename, format);
+    if (fault !== undefined) throw refuse(fault);
     if (typeof sizeBytes === 'bigint') throw tooLarge();
     await interruptible((signal) =>
       createDiskFile(path, {
@@ -230,7 +233,7 @@ async function make(
       }),
     );
   } catch (error) {
-    if (error instanceof Interrupted) throw error;
+    if (error instanceof Interrupted || error instanceof Failure) throw error;
     removeSpoiled(program, { target: filename, format }, error);
     const words = creationWords(error, { format, path, values });
     throw refuse(shownFrom(filename, words, error), { cause: error });

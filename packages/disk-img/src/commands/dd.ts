@@ -1,6 +1,6 @@
 /** `dd`: copies blocks of a disk into a new image. */
 import { requestReason } from '@diskfile/command';
-import { convertDiskFile, DiskError, type DiskFile, newFilePath, sliceDisk } from 'diskfile';
+import { convertDiskFile, DiskError, type DiskFile, sliceDisk } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { MAX_INT64, sizeArgument } from '../arguments/sizes.ts';
 import type { Outcome } from '../command.ts';
@@ -8,6 +8,7 @@ import { createOptionsOf } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
 import { imageSource } from '../images/image-source.ts';
 import { OPEN_GATE, openImage } from '../images/open-image.ts';
+import { deviceFault, targetPath } from '../images/target-path.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
@@ -97,8 +98,12 @@ async function copyBlocks(
   const onProgress = progress.update;
   let isDone = false;
   try {
+    const noDevice = deviceFault(output!, format);
+    if (noDevice !== undefined) {
+      throw new Failure(`${output}: error while creating output image: ${noDevice}`);
+    }
     await interruptible((signal) =>
-      convertDiskFile(part, newFilePath(output!), {
+      convertDiskFile(part, targetPath(output!, format), {
         format,
         sparseBytes: 0,
         overwrite: true,

@@ -11,6 +11,23 @@ export interface FormatOption {
   readonly byDefault?: string;
 }
 
+const SIZE: FormatOption = { name: 'size', type: 'size', help: 'Virtual disk size' };
+
+/** What files take, whatever is in them. */
+export const FILE_OPTIONS: readonly FormatOption[] = [
+  { name: 'nocow', type: 'flag', help: 'Turn off copy-on-write (valid only on btrfs)' },
+  {
+    name: 'preallocation',
+    type: 'text',
+    help: 'Preallocation mode (allowed values: off, falloc, full)',
+  },
+  {
+    name: 'extent_size_hint',
+    type: 'size',
+    help: 'Extent size hint for the image file, 0 to disable',
+  },
+];
+
 export const CREATE_OPTIONS: Readonly<Record<string, readonly FormatOption[]>> = {
   qcow2: [
     {
@@ -47,7 +64,7 @@ export const CREATE_OPTIONS: Readonly<Record<string, readonly FormatOption[]>> =
       help: 'Compression method used for image cluster compression',
       byDefault: 'zlib',
     },
-    { name: 'size', type: 'size', help: 'Virtual disk size' },
+    SIZE,
     { name: 'compat', type: 'text', help: 'Compatibility level (v2 [0.10] or v3 [1.1])' },
     { name: 'backing_file', type: 'text', help: 'File name of a base image' },
     { name: 'backing_fmt', type: 'text', help: 'Image format of the base image' },
@@ -65,9 +82,14 @@ export const CREATE_OPTIONS: Readonly<Record<string, readonly FormatOption[]>> =
       byDefault: '16',
     },
   ],
-  raw: [{ name: 'size', type: 'size', help: 'Virtual disk size' }],
+  raw: [SIZE],
+  file: [SIZE, ...FILE_OPTIONS],
+  host_device: [
+    SIZE,
+    { name: 'preallocation', type: 'text', help: 'Preallocation mode (allowed values: off)' },
+  ],
   vpc: [
-    { name: 'size', type: 'size', help: 'Virtual disk size' },
+    SIZE,
     {
       name: 'subformat',
       type: 'text',
@@ -100,7 +122,7 @@ export const CREATE_OPTIONS: Readonly<Record<string, readonly FormatOption[]>> =
     },
   ],
   vmdk: [
-    { name: 'size', type: 'size', help: 'Virtual disk size' },
+    SIZE,
     {
       name: 'adapter_type',
       type: 'text',
@@ -123,16 +145,13 @@ export const CREATE_OPTIONS: Readonly<Record<string, readonly FormatOption[]>> =
     },
   ],
   vdi: [
-    { name: 'size', type: 'size', help: 'Virtual disk size' },
+    SIZE,
     { name: 'static', type: 'flag', help: 'VDI static (pre-allocated) image', byDefault: 'off' },
   ],
   // Not a format of qemu-img's.
-  zstd: [
-    { name: 'size', type: 'size', help: 'Virtual disk size' },
-    { name: 'frame_size', type: 'size', help: 'Content of each frame (in bytes)' },
-  ],
+  zstd: [SIZE, { name: 'frame_size', type: 'size', help: 'Content of each frame (in bytes)' }],
   parallels: [
-    { name: 'size', type: 'size', help: 'Virtual disk size' },
+    SIZE,
     {
       name: 'cluster_size',
       type: 'size',
@@ -141,14 +160,14 @@ export const CREATE_OPTIONS: Readonly<Record<string, readonly FormatOption[]>> =
     },
   ],
   qed: [
-    { name: 'size', type: 'size', help: 'Virtual disk size' },
+    SIZE,
     { name: 'backing_file', type: 'text', help: 'File name of a base image' },
     { name: 'backing_fmt', type: 'text', help: 'Image format of the base image' },
     { name: 'cluster_size', type: 'size', help: 'Cluster size (in bytes)', byDefault: '65536' },
     { name: 'table_size', type: 'size', help: 'L1/L2 table size (in clusters)' },
   ],
   qcow: [
-    { name: 'size', type: 'size', help: 'Virtual disk size' },
+    SIZE,
     { name: 'backing_file', type: 'text', help: 'File name of a base image' },
     { name: 'backing_fmt', type: 'text', help: 'Format of the backing image' },
     {
@@ -164,7 +183,7 @@ export const CREATE_OPTIONS: Readonly<Record<string, readonly FormatOption[]>> =
     },
   ],
   luks: [
-    { name: 'size', type: 'size', help: 'Virtual disk size' },
+    SIZE,
     {
       name: 'key-secret',
       type: 'text',
@@ -178,21 +197,6 @@ export const CREATE_OPTIONS: Readonly<Record<string, readonly FormatOption[]>> =
     { name: 'iter-time', type: 'number', help: 'Time to spend in PBKDF in milliseconds' },
   ],
 };
-
-/** What files take besides, whatever is in them. */
-export const FILE_OPTIONS: readonly FormatOption[] = [
-  { name: 'nocow', type: 'flag', help: 'Turn off copy-on-write (valid only on btrfs)' },
-  {
-    name: 'preallocation',
-    type: 'text',
-    help: 'Preallocation mode (allowed values: off, falloc, full)',
-  },
-  {
-    name: 'extent_size_hint',
-    type: 'size',
-    help: 'Extent size hint for the image file, 0 to disable',
-  },
-];
 
 export const AMEND_OPTIONS: Readonly<Record<string, readonly FormatOption[]>> = {
   qcow2: [
@@ -228,7 +232,7 @@ export const AMEND_OPTIONS: Readonly<Record<string, readonly FormatOption[]>> = 
     },
     { name: 'lazy_refcounts', type: 'flag', help: 'Postpone refcount updates' },
     { name: 'refcount_bits', type: 'number', help: 'Width of a reference count entry in bits' },
-    { name: 'size', type: 'size', help: 'Virtual disk size' },
+    SIZE,
   ],
   luks: [
     { name: 'iter-time', type: 'number', help: 'Time to spend in PBKDF in milliseconds' },

@@ -19,6 +19,9 @@ const UNCREATABLE: ReadonlySet<string> = new Set([
   'vvfat',
 ]);
 
+/** Drivers of files and devices of the host, which can stand for the format of what is in them. */
+export const PROTOCOL_FORMATS: ReadonlySet<string> = new Set(['file', 'host_device']);
+
 /** Whether it is the name of a format whose images can be opened. */
 export function isFormat(name: string): boolean {
   return ALL_FORMATS.some(({ id, aliases }) => id === name || aliases.includes(name));
@@ -32,12 +35,7 @@ export function isKnownFormat(name: string): boolean {
 
 /** All that images and graphs can be opened with, by QEMU's names where it has one, in the order of the alphabet. */
 export const FORMAT_NAMES: readonly string[] = [
-  ...new Set([
-    ...UNCREATABLE,
-    'file',
-    'host_device',
-    ...ALL_FORMATS.map(({ id }) => formatName(id)),
-  ]),
+  ...new Set([...UNCREATABLE, ...PROTOCOL_FORMATS, ...ALL_FORMATS.map(({ id }) => formatName(id))]),
 ]
   .filter((name) => name !== 'vvfat')
   .toSorted();

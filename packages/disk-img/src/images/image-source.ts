@@ -7,7 +7,7 @@ import {
   UserObjects,
 } from 'diskfile';
 import type { CommandOptions } from '../arguments/options.ts';
-import { isFormat, isKnownFormat } from '../formats/known-formats.ts';
+import { isFormat, isKnownFormat, PROTOCOL_FORMATS } from '../formats/known-formats.ts';
 import { Failure } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
 import { filePath } from './file-path.ts';
@@ -49,10 +49,11 @@ export function imageSource(
   }: SourceOptions = {},
 ): ImageSource {
   // That comes before any look at the file.
-  if (format !== undefined && format !== 'file' && !isKnownFormat(format)) {
+  if (format !== undefined && !isKnownFormat(format)) {
     throw new Failure(`Could not open '${filename}': Unknown driver '${format}'`, { exitCode });
   }
-  const path = isOptions || filename === '' ? undefined : filePath(filename);
+  const isDriver = format !== undefined && PROTOCOL_FORMATS.has(format);
+  const path = isOptions || isDriver || filename === '' ? undefined : filePath(filename);
   const source = { filename, path, format, objects };
   if (path !== undefined) return { ...source, graph: undefined };
   if (isOptions && !/[=,]/.test(filename)) {

@@ -20,7 +20,7 @@ export interface NewImage {
 /** Options of the file rather than of the format; the host decides about these. */
 const FILE_OPTION_NAMES: ReadonlySet<string> = new Set(['nocow', 'extent_size_hint']);
 /** Formats with a preallocation of their own. */
-const PREALLOCATING: ReadonlySet<string> = new Set(['qcow2', 'raw', 'luks']);
+const PREALLOCATING: ReadonlySet<string> = new Set(['qcow2', 'raw', 'file', 'luks']);
 
 /** @throws DiskError for a secret that there is not, or a preallocation */
 export function newImage(format: string, values: OptionValues, objects: UserObjects): NewImage {
@@ -47,8 +47,16 @@ export function newImage(format: string, values: OptionValues, objects: UserObje
 
 /** What the file that an image lies in is asked for; formats with words of their own judge later. */
 function refuseFilePreallocation(format: string, mode: string): void {
-  if (format === 'qcow2' || ['off', 'falloc', 'full'].includes(mode)) return;
+  if (format === 'qcow2' || mode === 'off') return;
+  if (format !== 'host_device' && (mode === 'falloc' || mode === 'full')) return;
   if (format === 'luks' && mode === 'metadata') return;
+  if (format === 'host_device') {
+    throw new DiskError(
+      'invalid-argument',
+      'command.option',
+      `Unsupported preallocation mode '${mode}'`,
+    );
+  }
   const words =
     mode === 'metadata'
       ? 'Unsupported preallocation mode: metadata'

@@ -1,7 +1,8 @@
 /** Why a conversion came to nothing, in the words of qemu-img. */
 import { fullPath, hostErrorText, requestReason, shownFrom } from '@diskfile/command';
-import { DiskError, type DiskFile, newFilePath } from 'diskfile';
+import { DiskError, type DiskFile } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
+import { lockedWords, targetPath } from '../images/target-path.ts';
 import { Failure } from '../program.ts';
 import { creationWords } from './creation-words.ts';
 import { wordsOf, wordsOfWriting } from './disk-words.ts';
@@ -45,7 +46,8 @@ export function conversionWords(
   if (error.detail === 'storage.locked') {
     const locked = fullPath(error.context.path ?? target);
     const isSource = sources.some((name) => fullPath(name) === locked);
-    return new Failure(`${target}: error while ${purpose}: ${wordsOfWriting(error)}`, {
+    const words = lockedWords(targetPath(target, format), wordsOfWriting(error));
+    return new Failure(`${target}: error while ${purpose}: ${words}`, {
       cause: error,
       hint: isSource ? 'It is what is read: give the new image another name.' : undefined,
     });
@@ -73,6 +75,6 @@ export function conversionWords(
   const isOfTarget =
     op === 'create' || error.detail === 'storage.not-a-file' || error.code === 'no-space';
   if (values.size === 0 && !isOfTarget) return new Failure(wordsOf(error), { cause: error });
-  const words = creationWords(error, { format, path: newFilePath(target), values });
+  const words = creationWords(error, { format, path: targetPath(target, format), values });
   return new Failure(`${target}: error while ${purpose}: ${words}`, { cause: error });
 }

@@ -4,6 +4,7 @@ import { statSync } from 'node:fs';
 import { DiskError } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
 import { MAX_OFFSET } from '../arguments/sizes.ts';
+import { lockedWords } from '../images/target-path.ts';
 import { wordsOfWriting } from './disk-words.ts';
 
 export interface CreationTarget {
@@ -52,7 +53,8 @@ export function creationWords(error: unknown, target: CreationTarget): string {
     const words = versionWords(error, values) ?? combinationWords(error, values);
     if (words !== undefined) return words;
   }
-  return wordsOfWriting(error);
+  const words = wordsOfWriting(error);
+  return error.detail === 'storage.locked' ? lockedWords(path, words) : words;
 }
 
 /** Those that QEMU has names for, and the platforms have not. */

@@ -8,6 +8,7 @@ import {
   closeStorage,
   createImageDisk,
   type DiskFile,
+  findDriver,
   type FormatDetails,
   type FormatDriver,
   type FormatImage,
@@ -57,8 +58,9 @@ export class Creation {
     this.#limits = checkedLimits(options.limits);
     this.#locking = { forceShare: options.forceShare ?? false, warn: () => {} };
     const { overwrite = false, durable = true } = options;
+    const isRaw = findDriver(this.#drivers, String(options.format))?.id === 'raw';
     // A raw disk is whatever its device holds; only where it is filled, the rest of it is zeros.
-    const inPlace = { keepsContent: options.format === 'raw' && filling === undefined };
+    const inPlace = { keepsContent: isRaw && filling === undefined };
     this.#files = new NewFiles(path, { overwrite, durable, inPlace, locking: this.#locking });
   }
 
