@@ -481,3 +481,68 @@ describe('for people', () => {
     expect(stderr).toContain('probing guessed raw');
   });
 });
+
+describe('a repair by its own name', () => {
+  const view = (bytes: Buffer) => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+
+  /** The only L2 table is said to be where nothing is. */
+  async function loseTable(): Promise<void> {
+    await prepare([IMAGE]);
+    const path = join(directory, 'a');
+    using disk = openDiskFileSync(path, { readOnly: false });
+    disk.writeSync(new Uint8Array(65_536).fill(1), 0);
+    disk.closeSync();
+    const bytes = readFileSync(path);
+    const l1 = Number(view(bytes).getBigUint64(40));
+    view(bytes).setBigUint64(l1, (1n << 63n) | (1n << 40n));
+    writeFileSync(path, bytes);
+  }
+
+  it('says what is lost, and what is kept of it', async () => {
+    await loseTable();
+    const { code, stderr, stdout } = await run('disk-img', 'check -r all ./a');
+    expect(code).toBe(3);
+    expect(stdout).toContain('2 leaked clusters were found');
+    expect(stderr.match(/^disk-img: warning: .*/gm)).toEqual([
+      expect.stringMatching(/^disk-img: warning: The data of 0 clusters .* and 1 tables /),
+      expect.stringMatching(/^disk-img: warning: Clusters that seem unused .* gives them up$/),
+    ]);
+    await loseTable();
+    const told = await run('disk-img', 'check -r all --output=json ./a');
+    expect(JSON.parse(told.stdout)).toMatchObject({ leaks: 2 });
+    const messages = jsonLines(told.stderr).map((line) => JSON.stringify(line));
+    expect(messages.filter((line) => line.includes('warning: '))).toHaveLength(2);
+    await loseTable();
+    expect((await run('qemu-img', 'check -r all ./a')).stderr).not.toContain('warning');
+  });
+
+  it('tells of damage for which qemu-img has no words', async () => {
+    await loseTable();
+    const { stderr } = await run('disk-img', 'check -r all ./a');
+    expect(stderr).toMatch(/^ERROR: The L1 entry at 0x30000 names an L2 table at 0x10000000000, /m);
+    expect(stderr).toMatch(/^Repaired: The L1 entry at 0x30000 /m);
+  });
+
+  it('lists the first of many findings, and says how many there are besides', async () => {
+    await prepare(['create -q -f qcow2 -o cluster_size=512 ./a 1M']);
+    const path = join(directory, 'a');
+    const bytes = readFileSync(path);
+    const tail = Buffer.alloc(bytes.length + 512 * 3000);
+    bytes.copy(tail);
+    const table = Number(view(bytes).getBigUint64(48));
+    // Every other cluster behind the end counts as used, in blocks of their own.
+    const first = bytes.length / 512;
+    for (let block = 1; block < 10; block++) {
+      const at = bytes.length + block * 512;
+      view(tail).setBigUint64(table + block * 8, BigInt(at));
+      for (let slot = 0; slot < 256; slot += 2) view(tail).setUint16(at + slot * 2, 1);
+    }
+    expect(first).toBeLessThan(256);
+    writeFileSync(path, tail);
+    const { code, stderr } = await run('disk-img', 'check -r all ./a');
+    expect(code).toBe(0);
+    const lines = stderr.split('\n');
+    expect(lines.filter((line) => /^(Leaked|ERROR)/.test(line))).toHaveLength(1000);
+    expect(lines[1000]).toMatch(/^There are \d+ more findings, which are not listed$/);
+  });
+});

@@ -6,6 +6,7 @@ import {
   checkDiskFileSync,
   type CheckReport,
   DiskError,
+  type DiskFileCheckReport,
   openGraphFile,
   type RepairMode,
 } from 'diskfile';
@@ -46,18 +47,24 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   const asQemu = repair === undefined || program.isLookAlike;
   const first = await checkImage(program, source, { repair, forceShare, asQemu });
   tellFindings(program, first);
+  if (!program.isLookAlike) {
+    for (const { message } of first.warnings) program.warn(`warning: ${message}`);
+  }
   if (first.genuine?.failure !== undefined) throw checkFailed(first.genuine.failure);
   const { corruptionsFixed, leaksFixed } = first;
   let report = first;
   if (corruptionsFixed > 0 || leaksFixed > 0) {
     if (!isJson && !isQuiet) program.output.text(repairedText(first));
-    const second = await checkImage(program, source, {
-      repair: undefined,
-      forceShare,
-      asQemu: true,
-    });
-    tellFindings(program, second);
-    report = { ...second, corruptionsFixed, leaksFixed };
+    // Our own repair of qcow2 images has looked anew after each step, and told what is left.
+    if (asQemu || first.format !== 'qcow2') {
+      const second = await checkImage(program, source, {
+        repair: undefined,
+        forceShare,
+        asQemu: true,
+      });
+      tellFindings(program, second);
+      report = { ...second, corruptionsFixed, leaksFixed };
+    }
   }
   const failure = report.genuine?.failure;
   if (failure !== undefined) throw checkFailed(failure);
@@ -72,7 +79,7 @@ function checkFailed(errno: string): Failure {
 }
 
 function tellFindings(program: Program, report: CheckReport): void {
-  const text = findingsText(report, program.name);
+  const text = findingsText(report, program);
   if (text !== '') program.rawWarning(text);
 }
 
@@ -98,7 +105,7 @@ async function checkImage(
   program: Program,
   source: ImageSource,
   { repair, forceShare, asQemu }: CheckRequest,
-): Promise<CheckReport> {
+): Promise<DiskFileCheckReport> {
   const how = { forceShare, asQemu, gate: OPEN_GATE, ...(repair === undefined ? {} : { repair }) };
   if (program.isLookAlike) openBefore(program, source, forceShare);
   try {
@@ -129,14 +136,14 @@ function openBefore(program: Program, source: ImageSource, forceShare: boolean):
   }
 }
 
-function checkPath({ path, format }: ImageSource, how: CheckDiskFileOptions): CheckReport {
+function checkPath({ path, format }: ImageSource, how: CheckDiskFileOptions): DiskFileCheckReport {
   return checkDiskFileSync(path!, format === undefined ? how : { ...how, format });
 }
 
 async function checkGraph(
   { graph, objects }: ImageSource,
   how: CheckDiskFileOptions,
-): Promise<CheckReport> {
+): Promise<DiskFileCheckReport> {
   const { repair, forceShare = false } = how;
   const { storage, format } = await openGraphFile(graph!, {
     objects,
