@@ -37,6 +37,8 @@ export interface DiskErrorContext {
   offset?: number;
   /** What was asked of a disk, where work over whole disks came to nothing by it. */
   request?: 'read' | 'write' | 'block-status';
+  /** What space on the host was wanted for that could not be had, where no place tells of it. */
+  purpose?: 'preallocation' | 'preallocated-zeros' | 'l1-table' | 'bat' | 'block-map';
   /** Byte offset within that disk at which the range asked for begins. */
   guestOffset?: number;
   /** Number of that disk among those that the work is about, from 0. */

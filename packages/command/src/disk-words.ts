@@ -125,9 +125,31 @@ export function wordsOfWriting(error: unknown): string {
 export function wordsOf(error: unknown): string {
   if (!(error instanceof DiskError)) throw error;
   if (error.detail.endsWith('.passphrase-missing')) return missingKeyWords(error.detail);
+  const { purpose } = error.context;
+  if (purpose !== undefined) return purposeWords(error, purpose);
   const words = WORDS[error.detail];
   if (words === undefined) return error.message;
   return typeof words === 'string' ? words : words(error);
+}
+
+type Purpose = NonNullable<DiskError['context']['purpose']>;
+
+const PURPOSES: Readonly<Record<Purpose, string>> = {
+  preallocation: 'Could not preallocate new data',
+  'preallocated-zeros': 'Could not write zeros for preallocation',
+  'l1-table': 'Failed to grow the L1 table',
+  bat: 'Failed to write the BAT',
+  'block-map': 'Error writing bmap',
+};
+
+function purposeWords(error: DiskError, purpose: Purpose): string {
+  if (purpose === 'block-map') return PURPOSES[purpose];
+  const isBelow = error.context.format === 'qcow2' && purpose.startsWith('preallocat');
+  const prefix = isBelow ? 'Failed to resize underlying file: ' : '';
+  // A file is made longer before zeros are written to it.
+  const isLength = purpose === 'preallocated-zeros' && error.errno === 'EFBIG';
+  const failed = isLength ? 'Could not resize file' : PURPOSES[purpose];
+  return `${prefix}${failed}: ${hostErrorText(error.errno)}`;
 }
 
 /** @param of a format, or a detail that begins with one */

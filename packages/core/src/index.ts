@@ -211,4 +211,6 @@ export {
   writeBytes,
 } from './storage.ts';
 export { discardRange, zeroRange } from './storage-ranges.ts';
+export { setAside, type SpaceToSetAside } from './set-aside.ts';
+export { inContext } from './step-context.ts';
 export { growStorage, writeZeros } from './zero-fill.ts';

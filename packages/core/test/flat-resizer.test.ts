@@ -27,7 +27,16 @@ describe('a disk whose every byte has its place in a file', () => {
       writeZeros: nothing,
       readsEnded: nothing,
     });
-    expect(() => runSync(growing)).toThrow(expect.objectContaining({ detail: 'test.full' }));
+    const context =
+      preallocation === 'full'
+        ? expect.objectContaining({ purpose: 'preallocated-zeros', format: 'raw' })
+        : expect.not.objectContaining({ purpose: expect.anything() });
+    expect(() => runSync(growing)).toThrow(
+      expect.objectContaining({
+        detail: 'test.full',
+        context: bytes === 0 ? expect.anything() : context,
+      }),
+    );
     expect([size.sizeBytes, storage.sizeBytes]).toEqual([bytes, bytes]);
   });
 

@@ -4,7 +4,6 @@
  */
 import { alignUp, writeU64be } from '@diskfile/bytes';
 import {
-  allocateSpace,
   type CreateContext,
   DEFAULT_LIMITS,
   flushStorage,
@@ -15,8 +14,9 @@ import {
   parseImageName,
   type Step,
   type WritableStorage,
+  inContext,
+  setAside,
   writeBytes,
-  writeZeros,
 } from '@diskfile/core';
 import { ClusterTables } from './cluster-tables.ts';
 import { CompressedClusters } from './compressed-clusters.ts';
@@ -113,7 +113,8 @@ function* writeTables(
     const clusters = Math.ceil((l1Entries * 8) / clusterBytes);
     l1Offset = (yield* allocator.allocate(clusters)) * clusterBytes;
     map.addRegion('L1 table', l1Offset, l1Entries * 8);
-    yield* writeBytes(storage, new Uint8Array(l1Entries * 8), l1Offset);
+    const writing = writeBytes(storage, new Uint8Array(l1Entries * 8), l1Offset);
+    yield* inContext({ purpose: 'l1-table' }, writing);
   }
   const l1 = yield* L1Table.readWhole(storage, l1Offset, l1Entries, OFFSET_MASK);
   const mapping = new MappingTables(storage, l1, tableGeometry(initial.header), initial.cacheBytes);
@@ -167,6 +168,5 @@ function* sizeDataFile(dataFile: WritableStorage, layout: ImageLayout): Step<voi
   const unitBytes = preallocation !== 'off' && !extendedL2 ? clusterBytes : 1;
   const sizeBytes = alignUp(layout.sizeBytes, unitBytes);
   yield* growStorage(dataFile, sizeBytes);
-  if (preallocation === 'falloc') yield* allocateSpace(dataFile, 0, sizeBytes);
-  if (preallocation === 'full') yield* writeZeros(dataFile, 0, sizeBytes);
+  yield* setAside(dataFile, { from: 0, to: sizeBytes, preallocation });
 }

@@ -2,6 +2,7 @@
 import { alignUp, DiskError, divideUp } from '@diskfile/bytes';
 import {
   allocateSpace,
+  inContext,
   type Preallocation,
   type Step,
   truncateStorage,
@@ -171,8 +172,13 @@ function* reserveSpace(
   lengthBytes: number,
   write: boolean,
 ): Step<void> {
-  if (write) yield* writeZeros(storage, offset, lengthBytes);
-  else if (!(yield* allocateSpace(storage, offset, lengthBytes))) {
+  const format = 'qcow2';
+  if (write) {
+    const zeroing = writeZeros(storage, offset, lengthBytes);
+    return yield* inContext({ purpose: 'preallocated-zeros', format }, zeroing);
+  }
+  const reserving = allocateSpace(storage, offset, lengthBytes);
+  if (!(yield* inContext({ purpose: 'preallocation', format }, reserving))) {
     yield* truncateStorage(storage, Math.max(storage.sizeBytes, offset + lengthBytes));
   }
 }

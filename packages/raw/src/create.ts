@@ -1,15 +1,15 @@
 /** Creating raw disks, with the options of `qemu-img create -f raw`. */
 import { DiskError } from '@diskfile/bytes';
 import {
-  allocateSpace,
   type CreateContext,
   growStorage,
+  type Preallocation,
   quote,
+  setAside,
   type Step,
-  writeZeros,
 } from '@diskfile/core';
 
-const PREALLOCATIONS = ['off', 'falloc', 'full'];
+const PREALLOCATIONS = ['off', 'falloc', 'full'] as const;
 
 export function* createRaw(context: CreateContext): Step<void> {
   const { storage, sizeBytes, options, backing } = context;
@@ -19,25 +19,25 @@ export function* createRaw(context: CreateContext): Step<void> {
   const preallocation = parseRawOptions(options);
   yield* growStorage(storage, sizeBytes);
   if (preallocation === 'off') return;
-  const reserved = preallocation === 'falloc' && (yield* allocateSpace(storage, 0, sizeBytes));
-  if (!reserved) yield* writeZeros(storage, 0, sizeBytes);
+  yield* setAside(storage, { from: 0, to: sizeBytes, preallocation });
 }
 
 /** @returns how space is set aside */
-export function parseRawOptions(options: CreateContext['options']): string {
+export function parseRawOptions(options: CreateContext['options']): Preallocation {
   const { preallocation = 'off', ...unknown } = options;
   for (const name of Object.keys(unknown)) {
     const message = `Raw disks have no option ${quote(name)}`;
     throw refused('raw.option', message, 'Known options: preallocation.');
   }
-  if (!PREALLOCATIONS.includes(String(preallocation))) {
+  const known = PREALLOCATIONS.find((each) => each === String(preallocation));
+  if (known === undefined) {
     throw refused(
       'raw.preallocation',
       `Raw disks have no preallocation ${quote(String(preallocation))}`,
       `Known ones: ${PREALLOCATIONS.join(', ')}.`,
     );
   }
-  return String(preallocation);
+  return known;
 }
 
 function refused(detail: string, message: string, hint?: string): DiskError {

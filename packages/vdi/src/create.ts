@@ -6,6 +6,7 @@ import {
   quote,
   type Step,
   truncateStorage,
+  inContext,
   writeBytes,
 } from '@diskfile/core';
 import { MAX_BLOCKS } from './header.ts';
@@ -36,7 +37,8 @@ export function* createVdi(context: CreateContext): Step<void> {
   for (let index = 0; index < blocks; index++) {
     map.setUint32(index * 4, isStatic ? index : 0xffff_ffff, true);
   }
-  yield* writeBytes(storage, new Uint8Array(map.buffer), MAP_OFFSET);
+  const writing = writeBytes(storage, new Uint8Array(map.buffer), MAP_OFFSET);
+  yield* inContext({ purpose: 'block-map' }, writing);
   if (isStatic) yield* truncateStorage(storage, dataOffset + blocks * BLOCK_BYTES);
   const head = encodeHeader({ sizeBytes, blocks, dataOffset, isStatic });
   yield* writeBytes(storage, head, 0);

@@ -14,6 +14,7 @@ import {
   flushStorage,
   type Step,
   truncateStorage,
+  inContext,
   writeBytes,
 } from '@diskfile/core';
 import { type CreateLayout, parseCreateOptions, type VhdxParent } from './create-options.ts';
@@ -59,8 +60,12 @@ export function* createVhdx(context: CreateContext): Step<void> {
   const layout = yield* parseCreateOptions(context);
   const places = placesOf(layout);
   yield* truncateStorage(storage, places.dataOffset);
-  yield* writeBytes(storage, encodeBat(layout, places), places.batOffset);
-  yield* writeBytes(storage, encodeMetadata(layout), places.metadataOffset);
+  // The first to need much room, and what comes right behind is little.
+  const purpose = 'bat';
+  const bat = writeBytes(storage, encodeBat(layout, places), places.batOffset);
+  yield* inContext({ purpose }, bat);
+  const metadata = writeBytes(storage, encodeMetadata(layout), places.metadataOffset);
+  yield* inContext({ purpose }, metadata);
   if (layout.isFixed) {
     // What the last block has beyond the end of the disk is not in the file, as with QEMU.
     yield* truncateStorage(storage, places.dataOffset + layout.sizeBytes);

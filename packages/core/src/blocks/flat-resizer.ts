@@ -2,8 +2,12 @@
 import { DiskError } from '@diskfile/bytes';
 import type { ImageResizer, Preallocation, ResizeRequest } from '../format/writer-capabilities.ts';
 import type { Step } from '../step.ts';
-import { allocateSpace, truncateStorage, type WritableStorage } from '../storage.ts';
+import { setAside } from '../set-aside.ts';
+import { inContext } from '../step-context.ts';
+import { truncateStorage, type WritableStorage } from '../storage.ts';
 import { growStorage, writeZeros } from '../zero-fill.ts';
+
+const RESERVING = { purpose: 'preallocation', format: 'raw' } as const;
 
 /** How large a disk is; a writer changes it, and every handle sees that. */
 export interface FlatSize {
@@ -62,7 +66,9 @@ export class FlatResizer implements ImageResizer {
     const fileBytes = this.#storage.sizeBytes;
     const end = this.#startOffset + exactBytes;
     try {
-      yield* growStorage(this.#storage, end);
+      const growing = growStorage(this.#storage, end);
+      // The host could do both at once, and where it cannot, that is what it could not do.
+      yield* preallocation === 'falloc' ? inContext(RESERVING, growing) : growing;
       if (this.#storage.sizeBytes < end) throw keepsSize(this.#storage);
       yield* this.#reserve(fileBytes, end, preallocation);
     } catch (error) {
@@ -75,9 +81,7 @@ export class FlatResizer implements ImageResizer {
   *#reserve(from: number, to: number, preallocation: Preallocation): Step<void> {
     if (this.#newBytesAreNoise) return yield* writeZeros(this.#storage, from, to - from);
     if (preallocation === 'off') return;
-    const reserved =
-      preallocation === 'falloc' && (yield* allocateSpace(this.#storage, from, to - from));
-    if (!reserved) yield* writeZeros(this.#storage, from, to - from);
+    yield* setAside(this.#storage, { from, to, preallocation });
   }
 
   /** A file that stays longer than the disk does no harm; why it could not grow is what matters. */

@@ -114,12 +114,14 @@ function resize(
   try {
     resizing.resizeSync(Number(total), { shrink, preallocation });
   } catch (error) {
-    throw new Failure(isTooLarge(error) ? TOO_LARGE : wordsOf(error), { cause: error });
+    const words = isTooLarge(error) ? TOO_LARGE : wordsOf(error);
+    throw new Failure(words, { cause: error });
   }
 }
 
 function isTooLarge(error: unknown): boolean {
-  return error instanceof DiskError && error.errno === 'EFBIG';
+  if (!(error instanceof DiskError)) return false;
+  return error.errno === 'EFBIG' && error.context.purpose === undefined;
 }
 
 function shrinking(): Failure {

@@ -5,7 +5,7 @@ import { DiskError } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
 import { MAX_OFFSET } from '../arguments/sizes.ts';
 import { lockedWords } from '../images/target-path.ts';
-import { wordsOfWriting } from './disk-words.ts';
+import { wordsOf, wordsOfWriting } from './disk-words.ts';
 
 export interface CreationTarget {
   readonly format: string;
@@ -35,6 +35,7 @@ export function creationWords(error: unknown, target: CreationTarget): string {
     const prefix = format === 'luks' ? '' : 'encrypt.';
     return `Parameter '${prefix}key-secret' is required for cipher`;
   }
+  if (error.context.purpose !== undefined) return purposeWords(error, format);
   if (error.detail === 'create.too-large' || isTooLarge(error)) return tooLargeWords(target);
   if (error.errno !== undefined && BAD_PATHS.has(error.errno)) {
     return `Could not create '${path}': ${hostErrorText(error.errno)}`;
@@ -55,6 +56,17 @@ export function creationWords(error: unknown, target: CreationTarget): string {
   }
   const words = wordsOfWriting(error);
   return error.detail === 'storage.locked' ? lockedWords(path, words) : words;
+}
+
+/** Of space that the host did not have, or had no room for in one file. */
+function purposeWords(error: DiskError, format: string): string {
+  if (error.errno === 'EFBIG') return beyondFormat(format);
+  return (format === 'qcow2' ? 'Could not resize image: ' : '') + wordsOf(error);
+}
+
+function beyondFormat(format: string): string {
+  const hint = format === 'qcow2' ? ' (try using a larger cluster size)' : '';
+  return `The image size is too large for file format '${format}'${hint}`;
 }
 
 /** Those that QEMU has names for, and the platforms have not. */
@@ -115,8 +127,7 @@ function tooLargeWords({ format, values }: CreationTarget): string {
   if (format === 'qcow2' && asked > MAX_OFFSET) return beyondOffsets(asked);
   if (format === 'raw' && asked > MAX_WHOLE_SECTORS)
     return 'Could not resize file: Invalid argument';
-  const hint = format === 'qcow2' ? ' (try using a larger cluster size)' : '';
-  return `The image size is too large for file format '${format}'${hint}`;
+  return beyondFormat(format);
 }
 
 /** What QEMU says before it looks at the format's own limit, once it has rounded to sectors. */

@@ -55,6 +55,7 @@ export function changeReason(error: unknown, format = ''): string {
       ? "Preallocation can't be used for shrinking an image"
       : 'Cannot use preallocation for shrinking files';
   }
+  if (error.context.purpose !== undefined) return wordsOf(error);
   const isOfHost = error.code === 'io' || error.detail === 'storage.injected';
   if (isOfHost && (format === 'qcow2' || format === 'qed')) {
     return `Failed to update the image size: ${hostErrorText(error.errno)}`;
@@ -63,6 +64,7 @@ export function changeReason(error: unknown, format = ''): string {
 }
 
 const CHANGE_WORDS: Readonly<Record<string, string>> = {
+  'storage.file-too-large': 'Could not resize file: File too large',
   'storage.disk-size': 'Image format driver does not support resize',
   'storage.window-size': 'Cannot resize fixed-size raw disks',
   'qed.shrink': 'Shrinking images is currently not supported',

@@ -1,12 +1,11 @@
 /** The external data file follows the size of the disk. */
 import { alignUp } from '@diskfile/bytes';
 import {
-  allocateSpace,
   growStorage,
   type Preallocation,
+  setAside,
   type Step,
   truncateStorage,
-  writeZeros,
 } from '@diskfile/core';
 import type { ClusterTables } from '../cluster-tables.ts';
 import { makeZeros } from '../host-zeros.ts';
@@ -27,8 +26,7 @@ export function* growDataFile(
   const leftBytes = Math.min(dataFile.sizeBytes, newBytes) - oldBytes;
   if (leftBytes > 0) yield* makeZeros(dataFile, oldBytes, leftBytes);
   if (dataFile.sizeBytes < newBytes) yield* growStorage(dataFile, newBytes);
-  if (preallocation === 'full') yield* writeZeros(dataFile, oldBytes, newBytes - oldBytes);
-  if (preallocation === 'falloc') yield* allocateSpace(dataFile, oldBytes, newBytes - oldBytes);
+  yield* setAside(dataFile, { from: oldBytes, to: newBytes, preallocation });
 }
 
 /** Takes off what lies beyond `sizeBytes`. */

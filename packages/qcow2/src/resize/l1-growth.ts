@@ -1,6 +1,6 @@
 /** Makes room in the L1 table for a larger disk, as it lies in the file or at another place. */
 import { DiskError, divideUp } from '@diskfile/bytes';
-import { announce, during, flushStorage, type Step, writeBytes } from '@diskfile/core';
+import { announce, during, flushStorage, inContext, type Step, writeBytes } from '@diskfile/core';
 import type { ClusterTables } from '../cluster-tables.ts';
 import { dropTables } from '../content-removal.ts';
 import { MAX_L1_BYTES, neededL1Entries } from '../header.ts';
@@ -30,7 +30,7 @@ export function* growL1({ tables, writer }: L1GrowthParts, sizeBytes: number): S
   if (needed <= header.l1Table.entries) return;
   // The new table begins as a copy, and what nobody needs had better not come along.
   yield* dropTables(metadata, writer, neededL1Entries(header, header.sizeBytes));
-  yield* moveL1(metadata, writer, needed);
+  yield* inContext({ purpose: 'l1-table' }, moveL1(metadata, writer, needed));
 }
 
 /**
