@@ -9,7 +9,6 @@ import {
   writeU64le,
 } from '@diskfile/bytes';
 import {
-  allocateSpace,
   type CreateContext,
   flushStorage,
   type Step,
@@ -69,7 +68,6 @@ export function* createVhdx(context: CreateContext): Step<void> {
   if (layout.isFixed) {
     // What the last block has beyond the end of the disk is not in the file, as with QEMU.
     yield* truncateStorage(storage, places.dataOffset + layout.sizeBytes);
-    yield* allocateSpace(storage, places.dataOffset, layout.sizeBytes);
   }
   const regionTable = encodeRegionTable(places);
   for (const offset of PLACES.regionTables) yield* writeBytes(storage, regionTable, offset);

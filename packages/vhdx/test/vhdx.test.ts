@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   closedGate,
   createImageDisk,
@@ -134,6 +134,13 @@ describe('a fixed VHDX disk', () => {
     expect(stateOf(create({ subformat: 'fixed', block_state_zero: false }))).toBe(6);
     expect(stateOf(create({ subformat: 'fixed' }))).toBe(2);
     expect(stateOf(create({ block_state_zero: false }))).toBe(0);
+  });
+
+  it('takes no space for blocks that nobody has written', () => {
+    const reserved = vi.spyOn(MemoryStorage.prototype, 'allocateSync');
+    create({ subformat: 'fixed' });
+    expect(reserved).not.toHaveBeenCalled();
+    reserved.mockRestore();
   });
 });
 
