@@ -75,6 +75,7 @@ describe.each(ways)('%s', (_name, create) => {
     await expect(create(path, { format: 'raw', sizeBytes: 512 })).rejects.toMatchObject({
       code: 'invalid-argument',
       detail: 'storage.exists',
+      hint: 'Choose another name, or give overwrite: true.',
     });
     fs.rmSync(path);
     fs.symlinkSync(join(root, 'nowhere'), path);

@@ -173,6 +173,10 @@ export class Creation {
 
   #located(error: unknown): unknown {
     if (!(error instanceof DiskError)) return error;
-    return error.addContext({ op: 'create', path: this.#path, format: this.#options.format });
+    const context = { op: 'create', path: this.#path, format: this.#options.format };
+    if (error.detail !== 'storage.exists') return error.addContext(context);
+    const { code, detail, message, cause } = error;
+    const hint = 'Choose another name, or give overwrite: true.';
+    return new DiskError(code, detail, message, { ...context, ...error.context, cause, hint });
   }
 }
