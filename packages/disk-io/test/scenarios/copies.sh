@@ -50,3 +50,4 @@ qemu-io -f raw -c 'read 0 1k' blkverify:r:t; echo rc $?
 qemu-io -r -c 'read 0 1k' blkverify:r:t; echo rc $?
 qemu-io -c 'read 0 1k' blkverify:r:s; echo rc $?
 qemu-io -c map -c 'alloc 0 64k' -c 'truncate 2M' null-co://
+io -c "read 0 512" driver=quorum,vote-threshold=2,children.0.file.filename=1.raw,children.1.file.filename=3.raw

@@ -19,4 +19,4 @@ echo "== what a reopen takes the place of"
 qemu-img create -q -f qcow2 t 64M
 io() { args=(); for l in "$@"; do args+=(-c "$l"); done; echo "> $*"; qemu-io "${args[@]}" -c "write 0 1k"; }
 io "open -o overlap-check=constant t" "reopen -o overlap-check.template=all" "reopen -o overlap-check=none" "reopen -o overlap-check=none,overlap-check.template=all"
-io "open -o cache-size=1M t" "reopen -o l2-cache-size=2M" "reopen -o refcount-cache-size=1M" "reopen -o cache-size=64k" "reopen -o l2-cache-size=2M,cache-size=1M"
+io "open -o cache-size=1M t" "reopen -o l2-cache-size=2M" "reopen -o refcount-cache-size=1M" "reopen -o refcount-cache-size=64T" "reopen -o cache-size=64k" "reopen -o l2-cache-size=2M,cache-size=1M"

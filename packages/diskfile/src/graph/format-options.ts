@@ -10,6 +10,8 @@ import { takeOverlapChecks } from './overlap-options.ts';
 /** What a new image has, and QEMU's bounds. */
 const NEW_CLUSTER_BYTES = 65536;
 const MAX_CACHE_ENTRIES = 2 ** 31 - 1;
+/** More than any host has, and QEMU allocates all of it. */
+const MAX_CACHE_BYTES = 2 ** 40;
 const MAX_CLEAN_INTERVAL = 2 ** 32 - 1;
 
 /** What the options say of an image's encryption. */
@@ -138,9 +140,11 @@ function takeCacheSizes(options: BlockOptions, clusterBytes: number): void {
     );
   }
   // The L2 cache takes no more than it can use, whatever is asked, and the rest goes to refcounts.
-  if ((refcounts ?? all ?? 0) / clusterBytes > MAX_CACHE_ENTRIES) {
+  const refcountBytes = refcounts ?? all ?? 0;
+  if (refcountBytes / clusterBytes > MAX_CACHE_ENTRIES) {
     throw invalid('Refcount cache size too big');
   }
+  if (refcountBytes >= MAX_CACHE_BYTES) throw invalid('Could not allocate metadata caches');
 }
 
 interface CacheSizes {

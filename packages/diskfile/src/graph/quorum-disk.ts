@@ -4,6 +4,7 @@ import {
   type BlockStatus,
   checkAccess,
   type DiskFile,
+  type DiskWarning,
   type ImageInfo,
   runAsync,
   runSync,
@@ -50,6 +51,10 @@ export class QuorumDisk extends MirroredDisk {
 
   override get readOnly(): boolean {
     return this.#copies.some(({ readOnly }) => readOnly);
+  }
+
+  override get warnings(): readonly DiskWarning[] {
+    return this.#copies.flatMap(({ warnings }) => warnings);
   }
 
   override get synchronous(): boolean {
