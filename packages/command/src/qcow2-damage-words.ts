@@ -39,12 +39,22 @@ export const QCOW2_DAMAGE_WORDS: Readonly<Record<string, Words>> = {
       ? 'Image does not contain a reference count table'
       : 'Reference count table too large',
   'qcow2.refcount-table-unaligned': REFCOUNTS_INVALID,
+  'qcow2.bitmap-inconsistent': ({ message }) =>
+    `Bitmap '${/"(.*)"/.exec(message)?.[1] ?? ''}' is inconsistent and cannot be used\n` +
+    'Try block-dirty-bitmap-remove to delete this bitmap from disk',
   'qcow2.snapshot-count': 'Snapshot table too large',
   'qcow2.snapshot-extra-data': ({ message }) =>
     `Too much extra metadata in snapshot table entry ${/^Snapshot (\d+)/.exec(message)?.[1] ?? 0}\n` +
     'You can force-remove this extra metadata with qemu-img check -r all',
   'qcow2.snapshot-l1-table-too-large': 'Snapshot L1 table too large',
   'qcow2.snapshot-l1-table-unaligned': 'Snapshot L1 table offset invalid',
+  'qcow2.snapshot-table-size': ({ message }) => {
+    const [index, entries] = (message.match(/\d+/g) ?? []).map(Number);
+    return (
+      'Snapshot table is too big\n' +
+      `You can force-remove all ${entries! - index!} overhanging snapshots with qemu-img check -r all`
+    );
+  },
   'qcow2.snapshot-table-unaligned': 'Snapshot table offset invalid',
   'qcow2.version': ({ message }) => `Unsupported qcow2 version ${numberIn(message)}`,
 };

@@ -61,15 +61,15 @@ export function* readSnapshots(
       });
       break;
     }
+    snapshots.push(yield* readSnapshot(cursor, header, index));
     if (cursor.position > limits.maxStructureBytes) {
       throw new DiskError(
         'limit',
         'qcow2.snapshot-table-size',
-        `The snapshot table is longer than ${limits.maxStructureBytes} bytes`,
+        `Snapshot ${index} of ${entries} ends behind ${limits.maxStructureBytes} bytes of the table`,
         { offset, hint: 'Raise limits.maxStructureBytes if the image can be trusted.' },
       );
     }
-    snapshots.push(yield* readSnapshot(cursor, header, index));
   }
   return { list: snapshots, lengthBytes: cursor.position };
 }

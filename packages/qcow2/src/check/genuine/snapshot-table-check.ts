@@ -15,6 +15,8 @@ import { CheckStopped, type Transcript } from './transcript.ts';
 const MAX_SNAPSHOTS = 65_536;
 const MAX_EXTRA_BYTES = 1024;
 const MAX_TABLE_BYTES = MAX_SNAPSHOTS * 1024;
+/** Of an entry's end in the table, before anything is discarded. */
+const MAX_POSITION = 2 ** 31 - 1;
 const MAX_FILE_BYTES = 2 ** 63 - 2 ** 30;
 /** Entries of version 3 tell the size of the VM state and of the disk, 8 bytes each. */
 const V3_EXTRA_BYTES = 16;
@@ -63,15 +65,36 @@ export class SnapshotTableCheck {
       throw new CheckStopped('EINVAL');
     }
     const cursor = new StorageCursor(this.#storage, snapshotsOffset);
-    for (let index = 0; index < Math.min(snapshotCount, MAX_SNAPSHOTS); index++) {
-      yield* this.#next(cursor, index, transcript);
+    const count = Math.min(snapshotCount, MAX_SNAPSHOTS);
+    // Without what is discarded.
+    let keptBytes = 0;
+    for (let index = 0; index < count; index++) {
+      keptBytes = alignUp(keptBytes, 8) + (yield* this.#next(cursor, index, transcript));
+      if (keptBytes > MAX_TABLE_BYTES || cursor.position > MAX_POSITION) {
+        this.#discardFrom(index, count, transcript);
+        break;
+      }
       this.lengthBytes = cursor.position;
-      if (this.lengthBytes > MAX_TABLE_BYTES) throw new CheckStopped('EFBIG');
     }
     this.#tellIncomplete(transcript);
   }
 
-  *#next(cursor: StorageCursor, index: number, transcript: Transcript): Step<void> {
+  /** The entry that ends behind the bound goes with all that follow. */
+  #discardFrom(index: number, count: number, transcript: Transcript): void {
+    if (!this.#mends) {
+      transcript.failure(`${COULD_NOT_READ}Snapshot table is too big`, [
+        `You can force-remove all ${count - index} overhanging snapshots with qemu-img check -r all`,
+      ]);
+      throw new CheckStopped('EFBIG');
+    }
+    transcript.say(`Discarding ${count - index} overhanging snapshots (snapshot table is too big)`);
+    this.corruptions += count - index;
+    this.snapshots.length = index;
+    this.#entries.length = index;
+  }
+
+  /** @returns how many bytes of the table are kept for the entry */
+  *#next(cursor: StorageCursor, index: number, transcript: Transcript): Step<number> {
     cursor.position = alignUp(cursor.position, 8);
     if (cursor.offset + snapshotHeader.spanBytes > MAX_FILE_BYTES) {
       transcript.failure(`${COULD_NOT_READ}Failed to read snapshot table: Input/output error`);
@@ -109,6 +132,7 @@ export class SnapshotTableCheck {
     };
     this.#entries.push({ ...copies, l1Offset, l1Entries });
     this.snapshots.push({ id: decodeName(id), name: decodeName(name), l1Offset, l1Entries });
+    return fixed.length + extra.length + copies.id.length + copies.name.length;
   }
 
   #tellIncomplete(transcript: Transcript): void {
