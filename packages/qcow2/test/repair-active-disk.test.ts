@@ -33,8 +33,10 @@ const IMAGES: [name: string, options: CreateOptions][] = [
 function makeImage(options: CreateOptions): Uint8Array {
   const files = createImage(new ImageFiles(), DISK_BYTES, options);
   const disk = openWritable(files);
-  const { snapshots, bitmaps } = disk.capabilities;
+  const { snapshots, bitmaps, compression } = disk.capabilities;
   disk.writeSync(contentOf(1, 90_000), 0);
+  const compressed = new Uint8Array(16_384).map((_, index) => index % 5);
+  compression!.writeSync(compressed, 229_376);
   snapshots!.createSync('first');
   if (options['compat'] !== '0.10') {
     bitmaps!.createSync('bitmap', { granularityBytes: 512, enabled: true });
