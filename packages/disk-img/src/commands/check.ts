@@ -90,6 +90,7 @@ function repairOption(text: string | undefined): RepairMode | undefined {
 
 /** Nothing of these is mended by a check. */
 const WITHOUT_DATA: ReadonlySet<string> = new Set([
+  'graph.no-secret',
   'gate.not-found',
   'qcow2.data-file-name',
   'qcow2.raw-without-data-file',

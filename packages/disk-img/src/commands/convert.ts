@@ -3,6 +3,7 @@ import { hostErrorText } from '@diskfile/command';
 import {
   convertDiskFile,
   type ConvertDiskFileOptions,
+  DiskError,
   type DiskFile,
   type UserObjects,
 } from 'diskfile';
@@ -29,6 +30,7 @@ import { closeQuietly, OPEN_GATE, openImage } from '../images/open-image.ts';
 import { removeSpoiled } from '../images/remove-spoiled.ts';
 import { deviceFault, targetPath } from '../images/target-path.ts';
 import { openAtSnapshot } from '../images/open-snapshot.ts';
+import { openBelow } from '../images/open-below.ts';
 import { interruptible } from '../interrupts.ts';
 import { Failure, type Program } from '../program.ts';
 import { QemuProgress } from '../report/qemu-progress.ts';
@@ -181,6 +183,7 @@ async function intoNew(
         `Parameter 'backing-fmt' does not accept value '${backing.format}'`,
     );
   }
+  if (backing !== undefined) refuseLockedBelow(target, backing, work.objects);
   refuseUncompressible(conversion, values);
   if (options.has('bitmaps') && disks[0]!.capabilities.bitmaps === undefined) {
     throw new Failure('Source lacks bitmap support');
@@ -217,6 +220,24 @@ async function intoNew(
   } catch (error) {
     removeSpoiled(program, { target, format }, error);
     throw conversionWords(error, { target, format, values, list, sources: disks.flatMap(filesOf) });
+  }
+}
+
+/** What the new image is filled through is opened with what lies below it, and that with its key. */
+function refuseLockedBelow(
+  target: string,
+  { name, format }: { readonly name: string; readonly format?: string | undefined },
+  objects: UserObjects,
+): void {
+  try {
+    openBelow({ name, format, above: target, objects, isRead: true }).closeSync();
+  } catch (error) {
+    const { message, cause } = error as Error;
+    // All else is told of as the image is made.
+    if (!(cause instanceof DiskError) || cause.code !== 'wrong-key') return;
+    throw new Failure(`Could not open '${target}': Could not open backing file: ${message}`, {
+      cause,
+    });
   }
 }
 

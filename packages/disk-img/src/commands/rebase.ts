@@ -130,7 +130,7 @@ function lookAtNewBacking(
 ): void {
   let below: DiskFile;
   try {
-    below = openBelow({ name: backing, format, above: path ?? '', objects });
+    below = openBelow({ name: backing, format, above: path ?? '', objects, isRead: true });
   } catch (error) {
     const { message: reason, cause } = error as Error;
     throw new Failure(`Could not open new backing file '${backing}': ${reason}`, { cause });

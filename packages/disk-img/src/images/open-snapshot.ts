@@ -20,6 +20,8 @@ export function openAtSnapshot(
     if (!(error instanceof Failure)) throw error;
     const { cause } = error;
     if (cause instanceof DiskError && cause.detail.endsWith('snapshot-not-found')) {
+      // QEMU opens the image before it looks for the snapshot, and wants its key for that.
+      closeQuietly(openImage(program, request));
       throw notFound(error);
     }
     if (cause instanceof DiskError && namesNoTable(cause)) {
