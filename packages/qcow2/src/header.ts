@@ -299,7 +299,11 @@ function parseSnapshotTable(raw: RawV2, clusterBytes: number): TableReference {
     );
   }
   checkTable('snapshot table', low, entries, clusterBytes, 64);
-  if (entries === 0) return { offset: 0, entries: 0 };
+  if (entries === 0) {
+    // A place is possible or not, whether anything lies there or nothing.
+    if (high >= 2 ** 31) joinU64(high, low, 'snapshots_offset');
+    return { offset: 0, entries: 0 };
+  }
   return { offset: joinU64(high, low, 'snapshots_offset'), entries };
 }
 

@@ -27,6 +27,7 @@ export function* readCheckedHeader(storage: Storage): Step<CheckedHeader> {
   const refcountTableClusters = readU32be(head, at('refcount_table_clusters'));
   // Parsed without what can be mended.
   writeU32be(head, at('nb_snapshots'), 0);
+  writeU32be(head, at('snapshots_offset_high'), 0);
   writeU32be(head, at('snapshots_offset_low'), 0);
   if (refcountTableClusters === 0) writeU32be(head, at('refcount_table_clusters'), 1);
   const parsed = parseHeader(head);

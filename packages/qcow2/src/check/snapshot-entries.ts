@@ -44,7 +44,6 @@ export function* readSnapshotEntries(
   repairing: boolean,
 ): Step<SnapshotEntries> {
   const { snapshotsOffset, snapshotCount, header } = checked;
-  if (snapshotCount === 0) return NO_SNAPSHOTS;
   if (!isPossiblePlace(checked)) {
     findings.brokenReferences += 1;
     findings.checkError(1, () => ({
@@ -54,6 +53,7 @@ export function* readSnapshotEntries(
     }));
     return NO_SNAPSHOTS;
   }
+  if (snapshotCount === 0) return NO_SNAPSHOTS;
   const minExtraBytes = header.version === 3 ? V3_EXTRA_BYTES : 0;
   const reading = new SnapshotReading(storage, snapshotsOffset, findings, repairing);
   return yield* reading.run(snapshotCount, minExtraBytes);

@@ -60,7 +60,7 @@ export class SnapshotTableCheck {
       transcript.say(`Discarding ${snapshotCount - MAX_SNAPSHOTS} overhanging snapshots`);
       this.corruptions += snapshotCount - MAX_SNAPSHOTS;
     }
-    if (snapshotCount > 0 && !isPossiblePlace(this.#checked)) {
+    if (!isPossiblePlace(this.#checked)) {
       transcript.failure('ERROR snapshot table offset invalid');
       throw new CheckStopped('EINVAL');
     }
