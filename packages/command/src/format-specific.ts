@@ -12,6 +12,7 @@ export interface FormatSpecific {
 export function formatSpecific(info: ImageInfo): FormatSpecific | undefined {
   if (info.format === 'qcow2') return { type: 'qcow2', data: qcow2Data(info) };
   if (info.format === 'vmdk') return { type: 'vmdk', data: vmdkData(info) };
+  if (info.format === 'ova') return { type: 'ova', data: ovaData(info.details) };
   if (info.format === 'luks') return { type: 'luks', data: luksData(info.details) };
   return undefined;
 }
@@ -60,6 +61,23 @@ function newerQcow2Data(details: ImageInfo['details']): { [name: string]: JsonVa
     'extended-l2': details['extendedL2'] as boolean,
     'data-file': details['dataFile'] as string | undefined,
     'data-file-raw': isExternal ? (details['dataFileRaw'] as boolean) : undefined,
+  };
+}
+
+/** Not a format of QEMU's. */
+function ovaData(details: ImageInfo['details']): JsonValue {
+  const disks = details['disks'] as readonly {
+    readonly name: string;
+    readonly file: string;
+    readonly virtualSizeBytes?: number;
+  }[];
+  return {
+    disk: details['disk'] as string,
+    disks: disks.map(({ name, file, virtualSizeBytes }) => ({
+      name,
+      file,
+      'virtual-size': virtualSizeBytes,
+    })),
   };
 }
 

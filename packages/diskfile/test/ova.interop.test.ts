@@ -7,7 +7,13 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { haveTools, SeededRandom } from '@diskfile/testkit';
-import { checkDiskFile, convertDiskFile, openDiskFile } from '../src/index.ts';
+import {
+  BlockOptions,
+  checkDiskFile,
+  convertDiskFile,
+  openDiskFile,
+  openGraphSync,
+} from '../src/index.ts';
 import { expectContent } from './support/read-checks.ts';
 
 const present = haveTools('tar', 'qemu-img');
@@ -79,7 +85,16 @@ describe.skipIf(!present)('OVA', () => {
     for (const name of ['vmdisk2', 'second & last.vmdk.gz', '1']) {
       await using other = await openDiskFile(path('box.ova'), { disk: name });
       await expectContent(other, second, random);
+      const file = { driver: 'file', filename: path('box.ova') };
+      for (const driver of [{ driver: 'ova' }, {}]) {
+        await using node = openGraphSync(BlockOptions.of({ ...driver, disk: name, file }));
+        await expectContent(node, second, random);
+      }
     }
+    const vmdk = { driver: 'vmdk', disk: '0', file: { filename: path('first.vmdk') } };
+    expect(() => openGraphSync(BlockOptions.of(vmdk))).toThrow(
+      /does not support the option 'disk'/,
+    );
     expect((await checkDiskFile(path('box.ova'))).findings).toEqual([]);
   });
 

@@ -89,6 +89,8 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   const passphrase = passphraseOf(opener, encryption.id);
   const { asQemu } = settings;
   const tuning = { ...peekTuning(options, access.discards), asQemu };
+  // Formats of QEMU hold one disk, and have no such option.
+  const wanted = name === undefined || name === 'ova' ? options.takeText('disk') : undefined;
   const storage = yield* opener.openStorage(file, access);
   if (name === undefined) yield* compareProbed(storage);
   const gate = new DataFileGate(opener, access, { storage, dataFile });
@@ -100,6 +102,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
     gate,
     limits: settings.limits,
     format: name,
+    ...(wanted === undefined ? {} : { disk: wanted }),
     snapshot: request.isTop ? settings.snapshot : undefined,
     writable: access.writable,
     followBacking: settings.followBacking,
