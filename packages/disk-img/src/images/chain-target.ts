@@ -2,7 +2,7 @@
 import { type BlockOptions, type ChainOptions, DiskError, type DiskFile } from 'diskfile';
 import { Failure, type Program } from '../program.ts';
 import type { ImageSource } from './image-source.ts';
-import { OPEN_GATE, openImage, warnOfRaw } from './open-image.ts';
+import { OPEN_GATE, openImage, repairAsQemu, warnOfRaw } from './open-image.ts';
 
 export interface ChainTarget {
   readonly target: string | BlockOptions;
@@ -42,6 +42,7 @@ export function inspect(
   source: ImageSource,
   { backing = true }: { readonly backing?: boolean } = {},
 ): InspectedImage {
+  repairAsQemu(program, source);
   const disk = openToChange(program, readable(source), backing);
   try {
     if (source.graph?.copy().takeFlag('read-only') === true) {

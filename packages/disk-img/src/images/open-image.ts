@@ -38,9 +38,7 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
   };
   const wantsKey = request.withoutKey !== true;
   if (writable) program.isWriting = true;
-  if (writable && program.isLookAlike && source.path !== undefined) {
-    repairUnclosed(source.path, source.format, (line) => program.rawError(`${line}\n`));
-  }
+  if (writable) repairAsQemu(program, source);
   try {
     const disk = openSource(source, how);
     for (const { detail, message } of disk.warnings) {
@@ -54,6 +52,12 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
     const reason = program.isLookAlike && wantsKey && isKeyless ? keyFirst(error) : error;
     throw openFailure(source, reason, { exitCode: request.exitCode, writable });
   }
+}
+
+/** Comes before an image is opened to be changed. */
+export function repairAsQemu(program: Program, { path, format }: ImageSource): void {
+  if (!program.isLookAlike || path === undefined) return;
+  repairUnclosed(path, format, (line) => program.rawError(`${line}\n`));
 }
 
 /** QEMU wants the key when it opens an image, whatever is done with it then. */

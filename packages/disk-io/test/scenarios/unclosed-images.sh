@@ -19,3 +19,9 @@ for c in "write 0 512" "write -P 0 0 128k" "write -z 0 64k" "write -c 0 64k" "re
 qemu-img create -q -f qcow2 -o lazy_refcounts=on e 128M
 qemu-io -t writeback -c "$c" -c "sigraise 9" e; feat; qemu-img check e
 qemu-io -t writeback -c "$c" e; feat; done
+# Work on the image itself repairs it first, as well.
+for c in 'amend -o compat=0.10' commit; do
+rm -f img base; qemu-img create -q -f qcow2 base 64M; qemu-img create -q -f qcow2 -b base -F qcow2 -o lazy_refcounts=on img
+qemu-io -c 'write -P 0x2a 0 128k' -c flush -c abort img 2>&1 | grep -v Abort
+qemu-img $c img; qemu-img check img
+done

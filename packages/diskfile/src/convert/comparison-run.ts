@@ -5,6 +5,7 @@
 import {
   type BlockStatus,
   type DiskFile,
+  type ImageInfo,
   ParallelCalls,
   readInto,
   type Step,
@@ -17,6 +18,8 @@ import { TurnGate } from './turn-gate.ts';
 /** What cannot be read is told of by its piece, and QEMU has such. */
 const PIECE_BYTES = 2 * 1024 * 1024;
 const LANES = 4;
+/** Part of an L2 table of qcow2 that QEMU brings in at a time. */
+const MAX_SLICE_BYTES = 65_536;
 /** Before everything on the disk: what was thrown by the caller's own function comes first. */
 const CALLED_OFF = -1;
 
@@ -45,6 +48,8 @@ interface Piece {
 
 export class ComparisonRun {
   readonly #disks: readonly [DiskFile, DiskFile];
+  /** Of each layer of each disk, guest bytes in the part of its tables that QEMU looks at at a time. */
+  readonly #sliceBytes: readonly [readonly number[], readonly number[]];
   readonly #endBytes: number;
   readonly #options: ComparisonRunOptions;
   readonly #planning = new TurnGate();
@@ -59,6 +64,7 @@ export class ComparisonRun {
     options: ComparisonRunOptions,
   ) {
     this.#disks = disks;
+    this.#sliceBytes = [disks[0].info().map(sliceBytesOf), disks[1].info().map(sliceBytesOf)];
     this.#endBytes = endBytes;
     this.#options = options;
   }
@@ -118,10 +124,10 @@ export class ComparisonRun {
     }
     const [first, second] = this.#disks;
     const left = this.#endBytes - guestOffset;
-    const one = yield* statusOf(first, 0, guestOffset, left);
     const { strict } = this.#options;
+    const one = this.#asFarAsSeen(0, yield* statusOf(first, 0, guestOffset, left));
     const most = strict ? left : Math.min(one.lengthBytes, left);
-    const other = yield* statusOf(second, 1, guestOffset, most);
+    const other = this.#asFarAsSeen(1, yield* statusOf(second, 1, guestOffset, most));
     if (strict && !isSameStatus(one, other, this.#endBytes)) {
       this.#end({ guestOffset, difference: { kind: 'allocation', guestOffset } });
       return undefined;
@@ -131,6 +137,16 @@ export class ComparisonRun {
     const lengthBytes = isZero ? bothBytes : Math.min(bothBytes, PIECE_BYTES);
     this.#at += lengthBytes;
     return isZero ? undefined : { guestOffset, lengthBytes };
+  }
+
+  /** Where it matters whether something else is behind: what QEMU sees of a range at a time. */
+  #asFarAsSeen(operand: 0 | 1, status: BlockStatus): BlockStatus {
+    if (!this.#options.strict) return status;
+    const { guestOffset, lengthBytes, depth } = status;
+    const ends = this.#sliceBytes[operand]
+      .slice(0, depth + 1)
+      .map((sliceBytes) => sliceBytes - (guestOffset % sliceBytes));
+    return { ...status, lengthBytes: Math.min(lengthBytes, ...ends) };
   }
 
   *#compare(
@@ -154,6 +170,12 @@ export class ComparisonRun {
     const difference = { kind: 'content', guestOffset: guestOffset + at } as const;
     this.#end({ guestOffset, difference });
   }
+}
+
+function sliceBytesOf({ format, clusterBytes, details }: ImageInfo): number {
+  if (format !== 'qcow2') return Infinity;
+  const entryBytes = details['extendedL2'] === true ? 16 : 8;
+  return (Math.min(clusterBytes, MAX_SLICE_BYTES) / entryBytes) * clusterBytes;
 }
 
 export function statusOf(
