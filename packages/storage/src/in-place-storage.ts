@@ -24,20 +24,19 @@ const ZEROING_ALIGNMENT = 4096;
 export interface InPlaceOptions {
   readonly isDevice: boolean;
   readonly hostPath: string | undefined;
-  /**
-   * Whether a device that is to be longer keeps the bytes that it has there, where they would have to
-   * read as zeros.
-   */
+  /** Whether a device keeps what it holds behind the last byte that is written. */
   readonly keepsContent: boolean;
 }
 
 export class InPlaceStorage extends StorageWrapper {
   readonly #inner: WritableStorage;
   readonly #options: InPlaceOptions;
-  /** Of what has been written; a device itself is longer. */
+  /** As of the new file; a device itself is longer. */
   #sizeBytes = 0;
+  /** Up to where a device holds what the new file does; behind that, zeros are yet to be put. */
+  #heldBytes = 0;
   #isBegun = false;
-  /** Done once what is within the size reads as it should. */
+  /** Done once what counts as held is so. */
   #cleared: Promise<void> = Promise.resolve();
 
   constructor(inner: WritableStorage, options: InPlaceOptions) {
@@ -55,8 +54,9 @@ export class InPlaceStorage extends StorageWrapper {
   }
 
   override hostRangeSync(offset: number, lengthBytes: number): HostRange {
-    if (offset >= this.#sizeBytes) return { data: false, lengthBytes };
-    return super.hostRangeSync(offset, Math.min(lengthBytes, this.#sizeBytes - offset));
+    const end = this.#readableBytes;
+    if (offset >= end) return { data: false, lengthBytes };
+    return super.hostRangeSync(offset, Math.min(lengthBytes, end - offset));
   }
 
   override readSync(dst: Uint8Array, offset: number): void {
@@ -87,9 +87,14 @@ export class InPlaceStorage extends StorageWrapper {
   }
 
   #zeroBeyondEnd(dst: Uint8Array, offset: number): Uint8Array {
-    const there = Math.min(dst.length, Math.max(this.#sizeBytes - offset, 0));
+    const there = Math.min(dst.length, Math.max(this.#readableBytes - offset, 0));
     dst.fill(0, there);
     return dst.subarray(0, there);
+  }
+
+  /** Behind them are zeros, whatever the host has. */
+  get #readableBytes(): number {
+    return this.#options.isDevice ? this.#heldBytes : this.#sizeBytes;
   }
 
   override writeSync(src: Uint8Array, offset: number): void {
@@ -106,21 +111,18 @@ export class InPlaceStorage extends StorageWrapper {
   }
 
   override truncateSync(sizeBytes: number): void {
-    const clearing = this.#claim(sizeBytes, sizeBytes);
+    const clearing = this.#resize(sizeBytes);
     if (clearing !== undefined) runSync(clearing);
     if (!this.#options.isDevice) this.#inner.truncateSync(sizeBytes);
-    this.#sizeBytes = sizeBytes;
   }
 
   override async truncate(sizeBytes: number): Promise<void> {
-    const clearing = this.#claim(sizeBytes, sizeBytes);
-    this.#sizeBytes = sizeBytes;
-    await this.#clear(clearing);
+    await this.#clear(this.#resize(sizeBytes));
     if (!this.#options.isDevice) await this.#inner.truncate(sizeBytes);
   }
 
   override punchHoleSync(offset: number, lengthBytes: number): boolean {
-    const end = Math.min(offset + lengthBytes, this.#sizeBytes);
+    const end = Math.min(offset + lengthBytes, this.#readableBytes);
     return end <= offset || this.#inner.punchHoleSync(offset, end - offset);
   }
 
@@ -131,8 +133,8 @@ export class InPlaceStorage extends StorageWrapper {
 
   /** A device has its space. */
   override allocateSync(offset: number, lengthBytes: number): boolean {
-    if (this.#options.isDevice) return false;
-    const clearing = this.#claim(offset, offset);
+    if (this.#options.isDevice || lengthBytes === 0) return lengthBytes === 0;
+    const clearing = this.#claim(0, 0);
     if (clearing !== undefined) runSync(clearing);
     const isDone = this.#inner.allocateSync(offset, lengthBytes);
     this.#sizeBytes = Math.max(this.#sizeBytes, this.#inner.sizeBytes);
@@ -140,8 +142,8 @@ export class InPlaceStorage extends StorageWrapper {
   }
 
   override async allocate(offset: number, lengthBytes: number): Promise<boolean> {
-    if (this.#options.isDevice) return false;
-    await this.#clear(this.#claim(offset, offset));
+    if (this.#options.isDevice || lengthBytes === 0) return lengthBytes === 0;
+    await this.#clear(this.#claim(0, 0));
     const isDone = await this.#inner.allocate(offset, lengthBytes);
     this.#sizeBytes = Math.max(this.#sizeBytes, this.#inner.sizeBytes);
     return isDone;
@@ -159,6 +161,14 @@ export class InPlaceStorage extends StorageWrapper {
     await this.#cleared;
   }
 
+  /** Puts the zeros that the new file ends in. Called once all is written. */
+  *finish(): Step<void> {
+    const { isDevice, keepsContent } = this.#options;
+    if (!isDevice || keepsContent) return;
+    const clearing = this.#claim(this.#sizeBytes, this.#sizeBytes);
+    if (clearing !== undefined) yield* clearing;
+  }
+
   /** In the order of the claims; what comes after waits for all of them. */
   #clear(clearing: Step<void> | undefined): Promise<void> {
     if (clearing !== undefined) this.#cleared = this.#cleared.then(() => runAsync(clearing));
@@ -166,19 +176,30 @@ export class InPlaceStorage extends StorageWrapper {
   }
 
   /**
-   * Makes it reach to `end` at once, so that what is claimed next begins there.
+   * Counts all up to `end` as held at once, so that what is claimed next begins there.
    * @param start where what is written by the caller begins
-   * @returns how the rest comes to read as zeros, where that takes anything
+   * @returns how what is before comes to read as zeros, where that takes anything
    */
   #claim(start: number, end: number): Step<void> | undefined {
-    const { isDevice, keepsContent } = this.#options;
+    const { isDevice } = this.#options;
     if (isDevice && end > this.#inner.sizeBytes) throw this.#tooSmall(end);
-    const oldEnd = this.#sizeBytes;
+    const oldEnd = this.#heldBytes;
     const isFirst = !this.#isBegun;
     this.#isBegun = true;
-    this.#sizeBytes = Math.max(oldEnd, end);
-    const hasGap = isDevice && !keepsContent && start > oldEnd;
+    this.#heldBytes = Math.max(oldEnd, end);
+    this.#sizeBytes = Math.max(this.#sizeBytes, end);
+    const hasGap = isDevice && start > oldEnd;
     return isFirst || hasGap ? this.#clearing(isFirst, oldEnd, hasGap ? start : oldEnd) : undefined;
+  }
+
+  /** @returns as {@link #claim} */
+  #resize(sizeBytes: number): Step<void> | undefined {
+    if (this.#options.isDevice && sizeBytes > this.#inner.sizeBytes)
+      throw this.#tooSmall(sizeBytes);
+    const clearing = this.#claim(0, 0);
+    this.#sizeBytes = sizeBytes;
+    this.#heldBytes = Math.min(this.#heldBytes, sizeBytes);
+    return clearing;
   }
 
   *#clearing(isFirst: boolean, start: number, end: number): Step<void> {

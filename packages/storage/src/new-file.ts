@@ -160,6 +160,7 @@ export class NewFile {
 
   *#makeDurable(): Step<void> {
     if (this.#temporaryPath === undefined) {
+      if (this.storage instanceof InPlaceStorage) yield* this.storage.finish();
       if (this.#durable) yield* flushStorage(this.#replaced!.storage);
       return;
     }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { MemoryStorage } from '@diskfile/core';
+import { describe, expect, it, vi } from 'vitest';
+import { MemoryStorage, runAsync, runSync } from '@diskfile/core';
 import { InPlaceStorage } from '../src/in-place-storage.ts';
 import { equal } from './support/model.ts';
 import { pattern } from './support/temp.ts';
@@ -21,6 +21,7 @@ describe('what is written in place', () => {
         const { host, storage } = inPlace(pattern(DEVICE_BYTES), isDevice);
         const model = await expectChanges(storage, new Uint8Array(0), changes);
         if (isDevice) expect(host.sizeBytes).toBe(DEVICE_BYTES);
+        runSync(storage.finish());
         if (model.length === 0) return;
         const held = new Uint8Array(model.length);
         host.readSync(held, 0);
@@ -57,9 +58,28 @@ describe('what is written in place', () => {
     expect(equal(held, pattern(5000))).toBe(true);
   });
 
+  it('clears of a device only what is not written, where that goes from its beginning on', async () => {
+    const { host, storage } = inPlace(pattern(50_000), true);
+    const write = vi.spyOn(host, 'write');
+    const punch = vi.spyOn(host, 'punchHole');
+    await storage.truncate(40_000);
+    for (let at = 0; at < 30_000; at += 10_000) await storage.write(pattern(10_000, 1), at);
+    await runAsync(storage.finish());
+    expect(write.mock.calls.map(([{ length }, at]) => [at, length])).toEqual([
+      [0, 512],
+      [0, 10_000],
+      [10_000, 10_000],
+      [20_000, 10_000],
+      [30_000, 32_768 - 30_000],
+      [36_864, 40_000 - 36_864],
+    ]);
+    expect(punch.mock.calls).toEqual([[32_768, 4096]]);
+  });
+
   it('keeps what a device holds where that is asked for, but for its first sector', () => {
     const { host, storage } = inPlace(pattern(5000), true, true);
     storage.truncateSync(4000);
+    runSync(storage.finish());
     const held = new Uint8Array(5000);
     host.readSync(held, 0);
     expect(equal(held, pattern(5000).fill(0, 0, 512))).toBe(true);
