@@ -12,6 +12,7 @@ export { compactJsonText, jsonText, type JsonValue } from './json.ts';
 export { Output } from './output.ts';
 export { printable } from './printable.ts';
 export { type Progressed, ProgressLines } from './progress-lines.ts';
+export { commandArguments, undecodable } from './raw-arguments.ts';
 export { repairUnclosed } from './repair-unclosed.ts';
 export { isProtocol } from './protocols.ts';
 export { requestReason } from './request-words.ts';

@@ -1,6 +1,6 @@
 /** From the arguments of the process to its exit code. */
 import { DiskError } from '@diskfile/bytes';
-import { BrokenPipe, Interrupted } from '@diskfile/command';
+import { BrokenPipe, Interrupted, undecodable } from '@diskfile/command';
 import { parseArguments } from './arguments/getopt.ts';
 import { HelpWanted, seemsToAskForJson } from './arguments/options.ts';
 import type { Command, Outcome } from './command.ts';
@@ -82,6 +82,8 @@ function mismatchIn(error: unknown): DiskError | undefined {
 }
 
 async function dispatch(program: Program, args: readonly string[]): Promise<number> {
+  const fault = undecodable(args);
+  if (fault !== undefined) throw new Failure(fault);
   const [command, ...rest] = parseArguments(program.name, args, SHAPES, {
     stopAtOperand: true,
     onOption({ name }) {

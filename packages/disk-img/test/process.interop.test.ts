@@ -54,6 +54,20 @@ describe('the command as a process', () => {
     rmSync(join(scratch, 'noise'));
   });
 
+  it('refuses a name that Node cannot pass on, and takes any other', () => {
+    const into = { cwd: scratch, encoding: 'utf8', shell: '/bin/bash' } as const;
+    const create = `${join(bin, 'qemu-img')} create -q -f raw`;
+    const bytes = spawnSync(`${create} $'\\xff.img' 1M`, into);
+    expect([bytes.status, bytes.stderr]).toEqual([
+      1,
+      'qemu-img: The argument "\\udcff.img" is not UTF-8; rename the file, or link to it\n',
+    ]);
+    // The character that Node puts in the place of such bytes is a character like others.
+    expect(spawnSync(`${create} '\ufffd.img' 1M`, into).status).toBe(0);
+    expect(readdirSync(scratch)).toContain('\ufffd.img');
+    rmSync(join(scratch, '\ufffd.img'));
+  });
+
   it('waits for no pipe that is named as an image', () => {
     execFileSync('mkfifo', ['pipe'], { cwd: scratch });
     const how = { cwd: scratch, encoding: 'utf8', timeout: 30_000 } as const;

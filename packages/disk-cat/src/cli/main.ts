@@ -1,9 +1,8 @@
 /** From the process's arguments to its exit code. */
-import { BrokenPipe, Interrupted, Output } from '@diskfile/command';
+import { BrokenPipe, commandArguments, Interrupted, Output } from '@diskfile/command';
 import { CommanderError } from 'commander';
 import { commandLine, type CommandShape, type CommonOptions } from './command-line.ts';
 import { EXIT, UsageError } from './failure.ts';
-import { commandArguments } from './raw-arguments.ts';
 import { Report } from './report.ts';
 
 /** One run of a command. */

@@ -1,6 +1,6 @@
 /** From the arguments of the process to its exit code. */
 import { basename } from 'node:path';
-import { wordsOf } from '@diskfile/command';
+import { undecodable, wordsOf } from '@diskfile/command';
 import { BlockOptions, DiskError, UserObjects } from 'diskfile';
 import { open, parseOptions } from '../commands/open-commands.ts';
 import { DEFAULT_REQUEST, type OpenRequest } from '../shell/open-disk.ts';
@@ -48,6 +48,8 @@ async function run(console: Console, given: GivenArguments): Promise<number> {
   try {
     const ready = saidAtOnce(console, given);
     if (ready) return 0;
+    const fault = undecodable([...given.operands, ...given.options.map(({ value }) => value)]);
+    if (fault !== undefined) throw new StartFault(fault);
     invocation = invocationOf(given);
     if (given.operands.length > 1) {
       console.out(usageText(console.name));

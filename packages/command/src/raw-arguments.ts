@@ -18,3 +18,11 @@ export function commandArguments(): string[] {
   }
   return raw.slice(-given.length);
 }
+
+/** What of these arguments is no text, for a command that takes names of the host as text alone. */
+export function undecodable(args: readonly string[]): string | undefined {
+  const found = args.find((arg) => /\p{Surrogate}/u.test(arg));
+  return (
+    found && `The argument ${JSON.stringify(found)} is not UTF-8; rename the file, or link to it`
+  );
+}
