@@ -94,6 +94,10 @@ async function resize(session: Session, size: number, preallocation: Preallocati
   if (!PREALLOCATING.has(format) && preallocation !== 'off') {
     throw refused(`Unsupported preallocation mode '${preallocation}'`);
   }
+  // A file that gets shorter is told of before modes that it does not know.
+  if (format === 'raw' && preallocation !== 'off' && size < session.disk.sizeBytes) {
+    throw refused('Cannot use preallocation for shrinking files');
+  }
   if (format === 'qed' && (size === 0 || size % SECTOR_BYTES !== 0)) {
     throw refused('Invalid image size specified');
   }

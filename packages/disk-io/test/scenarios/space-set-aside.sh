@@ -5,6 +5,7 @@ all() {
   for p in full falloc; do
     rm -f x y; qemu-img create -q -f qcow2 x 128k; qemu-img create -q -f raw y 128k
     qemu-img resize --preallocation=$p x 4M; qemu-img resize -f raw --preallocation=$p y 4M
+    qemu-io -f raw -c "truncate -m metadata 64k" -c "truncate -m $p 64k" -c "truncate -m metadata 1M" y
     qemu-io -c "truncate -m $p 8M" -c length x; qemu-io -f raw -c "truncate -m $p 8M" -c length y
   done
 }
