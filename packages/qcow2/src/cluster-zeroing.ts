@@ -84,7 +84,8 @@ export function* unitsAsData(
   return 0;
 }
 
-const deallocate: EntryChange = (entry) => {
+/** Leaves an entry without anything. */
+export const deallocate: EntryChange = (entry) => {
   const used = entry.compressed || entry.hosted;
   if (!used && entry.zeroBits === 0) return 'keep';
   entry.compressed = false;

@@ -2,9 +2,9 @@
 import { alignUp, maskBits } from '@diskfile/bytes';
 import type { ResizeRequest, Step } from '@diskfile/core';
 import { bitRange, type ClusterEntry } from '../cluster-entry.ts';
-import type { ClusterTables, EntryChange } from '../cluster-tables.ts';
+import type { ClusterTables } from '../cluster-tables.ts';
 import { hasData } from '../cluster-allocation.ts';
-import { zeroing } from '../cluster-zeroing.ts';
+import { deallocate, zeroing } from '../cluster-zeroing.ts';
 import { l2CoverageBytes } from '../header.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 import type { TableSlice } from '../table-cache.ts';
@@ -54,6 +54,17 @@ function* unitState(
   return maskBits(entry.zeroBits, bitRange(unit, unit + 1)) === 0 ? 'unallocated' : 'zero';
 }
 
+/** QEMU makes the L2 table of what it is about to give up, where there is none; the last one stays. */
+export function* makeLastTable(
+  tables: ClusterTables,
+  sizeBytes: number,
+  oldBytes: number,
+): Step<void> {
+  const end = alignUp(sizeBytes, l2CoverageBytes(tables.metadata.header));
+  const from = alignUp(sizeBytes, tables.clusterBytes);
+  if (from < Math.min(end, oldBytes)) yield* tables.ownSlice(from);
+}
+
 /** Makes all clusters behind the one at the end unallocated, as far as the last L2 table goes. */
 export function* clearEntriesBehind(
   tables: ClusterTables,
@@ -87,13 +98,3 @@ function isClear(tables: ClusterTables, slice: TableSlice, from: number, to: num
 function isUsed({ compressed, hosted }: ClusterEntry): boolean {
   return compressed || hosted;
 }
-
-const deallocate: EntryChange = (entry) => {
-  const used = isUsed(entry);
-  if (!used && entry.zeroBits === 0) return 'keep';
-  entry.compressed = false;
-  entry.hosted = false;
-  entry.zeroBits = 0;
-  entry.dataBits = 0;
-  return used ? 'release' : 'change';
-};

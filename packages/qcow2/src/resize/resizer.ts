@@ -19,7 +19,7 @@ import type { MetadataWriter } from '../metadata-writer.ts';
 import { preallocate } from '../preallocation.ts';
 import { giveUpEmptyBlocks } from '../refcounts/empty-blocks.ts';
 import { cutDataFile, growDataFile } from './data-file-size.ts';
-import { clearEnd, clearEntriesBehind } from './disk-end.ts';
+import { clearEnd, clearEntriesBehind, makeLastTable } from './disk-end.ts';
 import { growL1 } from './l1-growth.ts';
 import { zeroNewArea } from './new-area.ts';
 
@@ -125,13 +125,15 @@ export class Qcow2Resizer implements ImageResizer {
     // What cannot be given up as it should, because the image is damaged, is found out first.
     const firstCut = Math.max(0, neededL1Entries(metadata.header, sizeBytes) - 1);
     yield* visitTables(metadata, firstCut, function* () {});
+    const { sizeBytes: oldBytes } = metadata.header;
     yield* this.#setSize(sizeBytes);
-    yield* costsSpaceAtMost(this.#giveUpBehind(request));
+    yield* costsSpaceAtMost(this.#giveUpBehind(request, oldBytes));
   }
 
-  *#giveUpBehind(request: ResizeRequest): Step<void> {
+  *#giveUpBehind(request: ResizeRequest, oldBytes: number): Step<void> {
     const { tables, writer } = this.#parts;
     const { sizeBytes } = request;
+    if (tables.metadata.asQemu) yield* makeLastTable(tables, sizeBytes, oldBytes);
     yield* this.#clearBehind(sizeBytes);
     // Others that make the disk larger again may not look at what its last cluster holds.
     yield* clearEnd(tables, sizeBytes, request, { unallocated: false });
