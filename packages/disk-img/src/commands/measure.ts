@@ -16,8 +16,13 @@ import { Failure, type Program } from '../program.ts';
 import { creationWords } from '../words/creation-words.ts';
 import { wordsOf } from '../words/disk-words.ts';
 
-/** What `measureDiskFile` returns. */
-type Measurement = ReturnType<typeof measureDiskFileSync>;
+interface Measurement {
+  readonly requiredBytes: number | bigint;
+  readonly fullyAllocatedBytes: number | bigint;
+  readonly bitmapsBytes?: number | undefined;
+}
+
+const SECTOR_BYTES = 512n;
 
 const MEASURED: ReadonlySet<string> = new Set(['raw', 'qcow2', 'luks']);
 
@@ -95,6 +100,8 @@ function wantedImage(options: CommandOptions, list: string): WantedImage {
     throw new Failure(`Block driver '${format}' does not support size measurement`);
   }
   if (format === 'qcow2') refuseQcow2Values(values);
+  // QEMU does not even look at it there.
+  if (format === 'raw') values.delete('preallocation');
   const { sizeBytes: _, backing, ...image } = newImage(format, values, options.objects);
   if (format === 'luks' && image.passphrase === undefined) {
     throw new Failure("Parameter 'key-secret' is required for cipher");
@@ -143,6 +150,7 @@ function refuseQcow2Values(values: OptionValues): void {
 
 function measureIt(of: bigint | DiskFile, { values, ...options }: WantedImage): Measurement {
   const { format } = options;
+  if (typeof of === 'bigint' && format === 'raw') return bytesAlone(of);
   const measured = typeof of === 'bigint' ? checkedSize(of, format) : of;
   try {
     return measureDiskFileSync(measured, options);
@@ -155,12 +163,23 @@ function measureIt(of: bigint | DiskFile, { values, ...options }: WantedImage): 
   }
 }
 
+/** What raw images are made of, whether or not any file can be as long. */
+function bytesAlone(size: bigint): Measurement {
+  const bytes = ((size + SECTOR_BYTES - 1n) / SECTOR_BYTES) * SECTOR_BYTES;
+  return { requiredBytes: bytes, fullyAllocatedBytes: bytes };
+}
+
+/** QEMU's JSON takes 2^63, to which the largest size is rounded, for its negative. */
+function signed(bytes: number | bigint): number | bigint {
+  return typeof bytes === 'bigint' ? BigInt.asIntN(64, bytes) : bytes;
+}
+
 function print(program: Program, measurement: Measurement, isJson: boolean): void {
   const { requiredBytes, fullyAllocatedBytes, bitmapsBytes } = measurement;
   if (isJson) {
     const document = {
-      required: requiredBytes,
-      'fully-allocated': fullyAllocatedBytes,
+      required: signed(requiredBytes),
+      'fully-allocated': signed(fullyAllocatedBytes),
       bitmaps: bitmapsBytes,
     };
     program.line(jsonText(document));
