@@ -59,6 +59,11 @@ export function conversionWords(
     return new Failure(words, { cause: error });
   }
   if (depth > 0 || error.detail === 'gate.not-found') {
+    // The image below is needed to make one of VMDK, and else where the new one is opened.
+    if (format === 'vmdk') {
+      const words = shownFrom(target, wordsOf(error), error);
+      return new Failure(`${target}: error while ${purpose}: ${words}`, { cause: error });
+    }
     const prefix = depth === 0 ? 'Could not open backing file: ' : '';
     const words = shownFrom(target, `${prefix}${openReason(error)}`, error);
     return new Failure(`Could not open '${target}': ${words}`, { cause: error });
