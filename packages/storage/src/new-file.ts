@@ -8,6 +8,7 @@ import fs from 'node:fs';
 import { dirname, sep } from 'node:path';
 import { DiskError } from '@diskfile/bytes';
 import {
+  abandonStorages,
   closeStorage,
   flushStorage,
   hostCall,
@@ -101,7 +102,7 @@ export class NewFile {
     } catch (error) {
       const { inPlace } = options;
       if (inPlace !== undefined && isUnreplaceable(error)) return NewFile.#inPlace(found, options);
-      yield* closeStorage(found.storage);
+      yield* abandonStorages([found.storage]);
       throw error;
     }
   }
@@ -215,8 +216,8 @@ export class NewFile {
    * matters. Harmless after {@link publish}.
    */
   *discard(): Step<void> {
-    yield* closeStorage(this.storage);
-    if (this.#replaced !== undefined) yield* closeStorage(this.#replaced.storage);
+    const replaced = this.#replaced === undefined ? [] : [this.#replaced.storage];
+    yield* abandonStorages([this.storage, ...replaced]);
     if (this.#temporaryPath !== undefined) yield* remove(this.#temporaryPath);
   }
 }

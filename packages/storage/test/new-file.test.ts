@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { DiskError } from '@diskfile/bytes';
 import { runAsync, runSync, type Step, writeBytes } from '@diskfile/core';
 import { NewFile, type NewFileOptions } from '../src/index.ts';
+import { WritableFileStorage } from '../src/writable-file-storage.ts';
 import { pattern, tempDirectory, writeTemp } from './support/temp.ts';
 
 const directory = tempDirectory();
@@ -89,6 +91,18 @@ it('is written in place where nothing can be made beside it', () => {
   expect(fs.readFileSync(path).equals(pattern(10))).toBe(true);
   // A file that is not there yet is simply not allowed.
   expect(() => runSync(make(join(directory, 'absent.img'), pattern(10)))).toThrow(/permit/);
+});
+
+it('is let go of after it could not be cleared', async () => {
+  const path = writeTemp(directory, 'uncleared.img', pattern(5000));
+  forbidNewFiles('EACCES');
+  const truncate = vi.spyOn(WritableFileStorage.prototype, 'truncate');
+  truncate.mockRejectedValueOnce(new DiskError('io', 'storage.io', 'Not cleared'));
+  const file = runSync(NewFile.create(path, IN_PLACE));
+  await expect(runAsync(writeBytes(file.storage, pattern(10), 0))).rejects.toThrow(/Not cleared/);
+  await runAsync(file.discard());
+  expect(() => file.replaced!.readSync(new Uint8Array(1), 0)).toThrow(/closed/);
+  expect(fs.readFileSync(path).equals(pattern(5000))).toBe(true);
 });
 
 /** Undefined where there are no loop devices, or not for this user. */
