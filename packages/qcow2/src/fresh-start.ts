@@ -3,7 +3,7 @@
  * where a new image has them. Until that is done the image is marked as dirty, so whoever opens it
  * counts anew.
  */
-import { divideUp } from '@diskfile/bytes';
+import { DiskError, divideUp } from '@diskfile/bytes';
 import {
   announce,
   flushStorage,
@@ -60,7 +60,16 @@ export function* startAfresh(metadata: ImageMetadata, writer: MetadataWriter): S
   }
   // What fails from here on is made good by the next flush.
   yield* writer.finish();
-  yield* truncateStorage(metadata.storage, clustersLeft(metadata) * metadata.header.clusterBytes);
+  yield* cut(metadata.storage, clustersLeft(metadata) * metadata.header.clusterBytes);
+}
+
+/** A device keeps its size, and so does whatever else is as large as it is said to be. */
+function* cut(storage: WritableStorage, sizeBytes: number): Step<void> {
+  try {
+    yield* truncateStorage(storage, sizeBytes);
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.code !== 'unsupported') throw error;
+  }
 }
 
 function* putTablesInPlace(metadata: ImageMetadata): Step<void> {

@@ -57,6 +57,7 @@ export function createImage(
 }
 
 export interface OpenWritableOptions {
+  readonly asQemu?: boolean;
   readonly limits?: Partial<Limits>;
   readonly writable?: boolean;
   /** Opens this one in place of the active state; with `writable: false`. */
@@ -82,6 +83,7 @@ export function openWritable(files: ImageFiles, options: OpenWritableOptions = {
       snapshot: options.snapshot,
       writable: options.writable ?? true,
       followBacking: true,
+      tuning: { asQemu: options.asQemu ?? false },
     }),
   );
   return createImageDisk(chain, { limits, encoders: new TestEncoders(), opening: undefined });
