@@ -26,6 +26,8 @@ export function* dropContent(context: ZeroingContext, writer: MetadataWriter): S
   }
   if (isLikeQemu) {
     yield* deallocateAll(context);
+    // No table of the file may name data that is gone.
+    if (metadata.dataFile !== undefined) yield* writer.finish();
     yield* emptyDataFile(metadata);
     return;
   }

@@ -180,12 +180,17 @@ describe('dropping the content', () => {
     expect(verifyImage(files.imageBytes)).toEqual({ errors: [], leaks: [] });
   });
 
-  it.each(DROPPED)('%s: leaves leaks at most when the power goes', (_, options) => {
+  const DROPPED_ALIKE = [false, true].flatMap((asQemu) =>
+    DROPPED.map(([name, options]) => [name, asQemu, options] as const),
+  );
+
+  it.each(DROPPED_ALIKE)('%s, as QEMU %s: leaves leaks at most when the power goes', (...how) => {
+    const [, asQemu, options] = how;
     const random = randomFrom(3);
     let states = 0;
     const storage = new CrashStorage(new Uint8Array(0), 'image');
     const files = overlay(options, storage);
-    const disk = openWritable(files);
+    const disk = openWritable(files, { asQemu });
     scribble(disk);
     disk.flushSync();
     const before = readAll(disk);
