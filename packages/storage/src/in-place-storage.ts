@@ -24,7 +24,7 @@ const ZEROING_ALIGNMENT = 4096;
 export interface InPlaceOptions {
   readonly isDevice: boolean;
   readonly hostPath: string | undefined;
-  /** Whether a device keeps what it holds behind the last byte that is written. */
+  /** Whether a device keeps what it holds behind the last byte that is written; see `NewFileOptions`. */
   readonly keepsContent: boolean;
 }
 

@@ -38,7 +38,8 @@ export interface NewFileOptions {
   /**
    * Whether a device, or a file whose name cannot be given to another one, may be written where it
    * is, which a failure leaves half done; refused where this is left out. A device where it says
-   * `keepsContent` keeps what it holds in all places that are not written.
+   * `keepsContent` keeps what it holds behind the last byte that is written, but for its first
+   * sector; without, zeros go there as far as the new file reaches.
    */
   readonly inPlace?: { readonly keepsContent: boolean };
 }

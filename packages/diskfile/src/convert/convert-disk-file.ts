@@ -27,7 +27,7 @@ import { SourceParts } from './source-parts.ts';
 /**
  * Copies a disk, or several one behind the other, into a new image of any format that can be
  * written. Holes are not read, zeros not written. The new image appears under its name complete and
- * durable, or not at all.
+ * durable, or not at all; what has to be written where it is may be left half done, see `overwrite`.
  *
  * The sources must not change meanwhile. A file that is replaced or changes its length before the
  * workers have opened it is noticed; a write inside it is not.

@@ -72,7 +72,10 @@ export interface ConvertDiskFileOptions extends ConvertAccess {
    * that were not opened by path, the calling thread does it.
    */
   readonly workers?: number;
-  /** Whether a file that is there may be replaced. It stays as it was if converting fails. */
+  /**
+   * Whether a file that is there may be replaced. It stays as it was if converting fails, but for a
+   * block device, and a file in whose place the host puts no other: they are written where they are.
+   */
   readonly overwrite?: boolean;
   /**
    * Whether the new image survives a loss of power from the moment that it has its name; false to

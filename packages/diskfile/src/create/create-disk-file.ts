@@ -5,7 +5,8 @@ import type { CreateDiskFileOptions } from './create-options.ts';
 import { Creation, type Filling } from './creation.ts';
 
 /**
- * Creates a disk image. It appears under its name complete and durable, or not at all.
+ * Creates a disk image. It appears under its name complete and durable, or not at all; what has to
+ * be written where it is may be left half done, see `overwrite`.
  * @throws DiskError `invalid-argument`, `unsupported` for formats that are only read, `busy` when
  *   the file to be replaced is in use, `no-space`, `io`, and what opening the backing image throws
  * @example

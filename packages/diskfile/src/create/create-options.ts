@@ -29,7 +29,10 @@ export interface CreateDiskFileOptions {
   readonly passphrase?: Passphrase;
   /** As for `openDiskFile()`: what opens the images below, where the disk is filled over them. */
   readonly secrets?: Secrets;
-  /** Whether a file that is there may be replaced. It stays as it was if creating fails. */
+  /**
+   * Whether a file that is there may be replaced. It stays as it was if creating fails, but for a
+   * block device, and a file in whose place the host puts no other: they are written where they are.
+   */
   readonly overwrite?: boolean;
   /**
    * Whether the image survives a loss of power from the moment that it has its name; false to leave
