@@ -20,7 +20,7 @@ export type HostFileKind =
 /** What the host says of a file. */
 export interface HostFileStatus {
   readonly kind: HostFileKind;
-  /** Device and inode: equal for two names of the same file. */
+  /** Equal for two names of the same file, and for all nodes of the same block device. */
   readonly identity: string;
   /** Zero for devices; see `blockDeviceSize`. */
   readonly sizeBytes: number;
@@ -153,7 +153,7 @@ function describe(stats: fs.BigIntStats, path: string): HostFileStatus {
   }
   return {
     kind: kindOf(stats),
-    identity: `${stats.dev}:${stats.ino}`,
+    identity: stats.isBlockDevice() ? `device ${stats.rdev}` : `${stats.dev}:${stats.ino}`,
     sizeBytes: Number(stats.size),
     // Windows does not count blocks.
     allocatedBytes: stats.blocks === undefined ? Number(stats.size) : Number(stats.blocks) * 512,

@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { runSync } from '@diskfile/core';
 import { blockDeviceSize, deviceName } from '../src/block-device.ts';
+import { nodeHostFiles } from '../src/host-files.ts';
 import { bothWays } from './support/drivers.ts';
 import { tempDirectory } from './support/temp.ts';
 
@@ -56,4 +59,22 @@ describe('device numbers', () => {
   ])('%i is %s', (packed, name) => {
     expect(deviceName(packed)).toBe(name);
   });
+});
+
+it('is one device under each of its nodes', (context) => {
+  const identities = [
+    ['first', '250'],
+    ['second', '250'],
+    ['other', '251'],
+  ].map(([name, minor]) => {
+    const path = join(directory, name!);
+    try {
+      execFileSync('mknod', [path, 'b', '7', minor!], { stdio: 'ignore' });
+    } catch {
+      return context.skip();
+    }
+    return runSync(nodeHostFiles.status(path)).identity;
+  });
+  expect(identities[1]).toBe(identities[0]);
+  expect(identities[2]).not.toBe(identities[0]);
 });
