@@ -1,5 +1,5 @@
 /** The block allocation table (specification, "Block Allocation Table and Data Blocks"). */
-import type { DiskError } from '@diskfile/bytes';
+import { DiskError } from '@diskfile/bytes';
 import {
   AppendSpace,
   BLOCK,
@@ -140,9 +140,18 @@ export class WritableVhdBlockTable extends VhdBlockTable implements WritableBloc
     if (this.#footerOffset !== end) yield* writeBytes(this.storage, this.#footer, end);
     // What a crash has left would hide the footer from whoever looks for it at the end.
     const fileBytes = end + this.#footer.length;
-    if (this.storage.sizeBytes > fileBytes) yield* truncateStorage(this.storage, fileBytes);
+    if (this.storage.sizeBytes > fileBytes) yield* this.#cut(fileBytes);
     yield* flushStorage(this.storage);
     this.#footerOffset = end;
+  }
+
+  /** On a device, which keeps its size, the copy at the start is what readers find. */
+  *#cut(fileBytes: number): Step<void> {
+    try {
+      yield* truncateStorage(this.storage, fileBytes);
+    } catch (error) {
+      if (!(error instanceof DiskError) || error.code !== 'unsupported') throw error;
+    }
   }
 
   *flushTable(): Step<void> {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DiskError } from '@diskfile/bytes';
 import {
   closedGate,
   createImageDisk,
@@ -97,6 +98,26 @@ describe('a dynamic VHD image', () => {
     expect([found[99], found[100], found[110]]).toEqual([0, 7, 0]);
     disk.closeSync();
     expect(footerOf(storage)).toBe(footer);
+  });
+
+  it('is written on a device, which keeps its size, where it has blocks', () => {
+    const storage = create(8 * MIB);
+    const filling = open(storage);
+    filling.writeSync(new Uint8Array(SECTOR).fill(1), 0);
+    filling.closeSync();
+    storage.truncateSync(16 * MIB);
+    storage.truncateSync = () => {
+      throw new DiskError('unsupported', 'storage.device-size', 'a device keeps its size');
+    };
+    const disk = open(storage);
+    disk.writeSync(new Uint8Array(SECTOR).fill(2), SECTOR);
+    disk.flushSync();
+    // What lies behind the blocks of a device does not read as zeros.
+    expect(() => disk.writeSync(new Uint8Array(SECTOR), 4 * MIB)).toThrow(/keeps its size/);
+    disk.closeSync();
+    const found = new Uint8Array(SECTOR);
+    open(storage, false).readSync(found, SECTOR);
+    expect(found.every((byte) => byte === 2)).toBe(true);
   });
 
   it('is not read as zeros where the file has been cut off', () => {
