@@ -3,7 +3,7 @@
  * tables of those name, the disk reads as before wherever it could be read.
  */
 import { expect, it } from 'vitest';
-import { MemoryStorage, runSync } from '@diskfile/core';
+import { type CheckReport, MemoryStorage, type RepairMode, runSync } from '@diskfile/core';
 import { DiskError } from '@diskfile/bytes';
 import { checkQcow2 } from '../src/check/check-qcow2.ts';
 import { bitmapPlaces } from './support/bitmap-places.ts';
@@ -152,6 +152,24 @@ function readDisk(image: Uint8Array): (Uint8Array | undefined)[] {
   }
 }
 
+/** What a check finds, counted. */
+function described({ checkErrors, corruptions, leaks }: CheckReport): string {
+  return `${checkErrors + corruptions} errors, ${leaks} leaks`;
+}
+
+/** Undefined where the image is not repaired, or cannot be checked then. */
+function countsLeft(image: Uint8Array, repair: RepairMode): string[] | undefined {
+  const storage = new MemoryStorage(image.slice(), 'image');
+  try {
+    const told = runSync(checkQcow2(checkContext(storage, repair)));
+    const found = runSync(checkQcow2(checkContext(storage)));
+    return [described(told), described(found)];
+  } catch (error) {
+    if (error instanceof DiskError) return undefined;
+    throw error;
+  }
+}
+
 function repaired(image: Uint8Array): Uint8Array {
   const storage = new MemoryStorage(image.slice(), 'image');
   try {
@@ -178,4 +196,17 @@ it.each(IMAGES)('leaves the disk as it reads: %s', (_, options) => {
     if (lost.length > 0) losses.push(`seed ${seed}: ${done}: ${lost.length} sectors`);
   }
   expect(losses).toEqual([]);
+});
+
+it.each(IMAGES)('says what a check finds afterwards: %s', (_, options) => {
+  const sound = makeImage(options);
+  const clusterBytes = Number(options['cluster_size']);
+  for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
+    const image = sound.slice();
+    const done = damage(image, clusterBytes, randomFrom(seed));
+    for (const repair of ['leaks', 'all'] as const) {
+      const left = countsLeft(image, repair);
+      if (left !== undefined) expect(left[0], `seed ${seed}: ${done}`).toBe(left[1]);
+    }
+  }
 });

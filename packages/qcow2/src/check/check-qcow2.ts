@@ -30,7 +30,10 @@ export function* checkQcow2(context: CheckContext): Step<CheckReport> {
   const warn = context.warn.bind(context);
   const onProgress = context.onProgress.bind(context);
   const left = yield* new Repair({ storage, limits, repair, warn, onProgress }).run(first);
-  return reportOf(first, left);
+  if (left.findings.listed.length === 0) return reportOf(first, left);
+  // What a repair leaves as it is it has not gone into; a check does, and counts what it meets.
+  const counted = yield* Inspection.run({ storage, limits, repair: undefined, onProgress });
+  return reportOf(first, left, counted);
 }
 
 /** @returns undefined for an image in which following each reference would take too long */
@@ -73,18 +76,19 @@ function* lookAtDataFile(context: CheckContext, { header, dataFileName }: Inspec
   }
 }
 
-function reportOf(first: Inspection, last: Inspection): CheckReport {
-  const { checkErrors, corruptions, leaks, omitted } = last.findings;
+/** @param counted as whoever does not repair sees what is left */
+function reportOf(first: Inspection, last: Inspection, counted = last): CheckReport {
+  const { checkErrors, corruptions, leaks, omitted } = counted.findings;
   return {
     format: 'qcow2',
     checkErrors,
     corruptions,
-    corruptionsFixed: Math.max(0, first.findings.corruptions - corruptions),
+    corruptionsFixed: Math.max(0, first.findings.corruptions - last.findings.corruptions),
     leaks,
-    leaksFixed: Math.max(0, first.findings.leaks - leaks),
-    ...last.counts,
+    leaksFixed: Math.max(0, first.findings.leaks - last.findings.leaks),
+    ...counted.counts,
     findings: mergeFindings(first.findings.listed, last.findings.listed),
-    findingsOmitted: Math.max(omitted, first.findings.omitted),
+    findingsOmitted: Math.max(omitted, first.findings.omitted, last.findings.omitted),
   };
 }
 
