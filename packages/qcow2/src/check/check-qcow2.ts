@@ -30,8 +30,9 @@ export function* checkQcow2(context: CheckContext): Step<CheckReport> {
   const warn = context.warn.bind(context);
   const onProgress = context.onProgress.bind(context);
   const left = yield* new Repair({ storage, limits, repair, warn, onProgress }).run(first);
-  if (left.findings.listed.length === 0) return reportOf(first, left);
-  // What a repair leaves as it is it has not gone into; a check does, and counts what it meets.
+  const { findings, snapshots } = left;
+  if (findings.listed.length === 0 || snapshots.list.length === 0) return reportOf(first, left);
+  // Tables of snapshots that a repair leaves as they are it has not gone into; a check does.
   const counted = yield* Inspection.run({ storage, limits, repair: undefined, onProgress });
   return reportOf(first, left, counted);
 }
