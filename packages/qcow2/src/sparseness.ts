@@ -5,8 +5,8 @@ import type { Qcow2Header } from './header.ts';
 import { RefcountTable } from './refcounts/refcount-table.ts';
 import { refcountWidth } from './refcounts/refcount-width.ts';
 
-/** Bytes of refcount blocks that are looked at; of more, the file's length tells enough. */
-const MAX_BLOCK_BYTES = 16 * 1024 * 1024;
+/** Bytes and counts of refcount blocks that are looked at; of more, the file's length tells enough. */
+const MAX_LOOKED_AT = 16 * 1024 * 1024;
 
 type CountedHeader = Pick<Qcow2Header, 'clusterBytes' | 'refcountBits' | 'refcountTable'>;
 
@@ -36,7 +36,7 @@ function* hasMoreInUse(
   const width = refcountWidth(refcountBits);
   const clustersPerBlock = (clusterBytes * 8) / refcountBits;
   const blocks = divideUp(fileClusters, clustersPerBlock);
-  let [inUse, bytesLeft] = [0, MAX_BLOCK_BYTES];
+  let [inUse, left] = [0, MAX_LOOKED_AT];
   try {
     const { offset, clusters } = refcountTable;
     const tableBytes = Math.min(clusters * clusterBytes, divideUp(blocks, 64) * 512);
@@ -44,8 +44,8 @@ function* hasMoreInUse(
     for (let index = 0; index < Math.min(blocks, table.capacity); index++) {
       const hostOffset = table.blockOffset(index, clusterBytes);
       if (hostOffset === 0) continue;
-      bytesLeft -= clusterBytes;
-      if (bytesLeft < 0) return true;
+      left -= Math.max(clusterBytes, clustersPerBlock);
+      if (left < 0) return true;
       const block = yield* readBytes(storage, hostOffset, clusterBytes);
       const slots = Math.min(clustersPerBlock, fileClusters - index * clustersPerBlock);
       for (let slot = 0; slot < slots; slot++) {

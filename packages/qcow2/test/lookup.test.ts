@@ -117,6 +117,29 @@ describe('an image is taken for preallocated', () => {
     expect(isTaken(101, 100, 91)).toBe(false);
   });
 
+  it('after a bounded number of counts, however narrow they are', () => {
+    const clusterBytes = 65_536;
+    /** Two TiB long: every entry of its table names the same block, which counts nothing. */
+    class LongStorage extends MemoryStorage {
+      reads = 0;
+      override get sizeBytes(): number {
+        return 2 ** 41;
+      }
+      override allocatedBytes = () => 0;
+      override readSync(dst: Uint8Array): void {
+        this.reads += 1;
+        const view = new DataView(dst.buffer, dst.byteOffset, dst.length);
+        dst.fill(0);
+        if (this.reads > 1) return;
+        for (let at = 0; at < dst.length; at += 8) view.setUint32(at + 4, clusterBytes);
+      }
+    }
+    const storage = new LongStorage(new Uint8Array(0));
+    const refcountTable = { offset: clusterBytes, clusters: 1 };
+    const taken = isMetadataPreallocated(storage, { clusterBytes, refcountBits: 1, refcountTable });
+    expect([runSync(taken), storage.reads]).toEqual([true, 1 + 32]);
+  });
+
   it('but never when its data lies in a file of its own', () => {
     const extensions = [{ type: EXTENSION.dataFileName, data: new TextEncoder().encode('d') }];
     const written = writeQcow2({ clusters: [DATA], dataFile: true, extensions });
