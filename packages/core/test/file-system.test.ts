@@ -52,16 +52,14 @@ describe('paths', () => {
   it('are quick to resolve whatever links are made of', () => {
     // A directory that stands in itself, and links as long as those of a damaged disk can be.
     const links = Object.fromEntries(
-      Array.from({ length: 8 }, (_, at) => [
+      Array.from({ length: 39 }, (_, at) => [
         `link${at}`,
         link(`${'a/'.repeat(16_000)}link${at + 1}${'/'.repeat(32_000)}`),
       ]),
     );
-    const fs = open({ a: { same: 0 }, ...links, link8: 'end' });
-    const began = performance.now();
-    expect(fs.statSync('/link0/').type).toBe('file');
-    // Looking through what is left at every name takes three times as long as this.
-    expect(performance.now() - began).toBeLessThan(3000);
+    const fs = open({ a: { same: 0 }, ...links, link39: 'end' });
+    // Looking through what is left at every name takes longer than any test may.
+    for (let round = 0; round < 2; round++) expect(fs.statSync('/link0/').type).toBe('file');
   });
 
   it('follow a last link for stat, not for lstat', async () => {

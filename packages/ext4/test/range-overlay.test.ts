@@ -53,16 +53,14 @@ describe('ranges of fast commits', () => {
 
   it('may be very many, in any order', () => {
     const ranges = new RangeOverlay();
-    const began = performance.now();
-    for (let n = 0; n < 100_000; n++) ranges.set(10 + n * 2, 1, 'data', 100);
-    for (let n = 0; n < 50_000; n++) {
+    // Putting each in its place among the others takes minutes, which no test has.
+    for (let n = 0; n < 300_000; n++) ranges.set(10 + n * 2, 1, 'data', 100);
+    for (let n = 0; n < 150_000; n++) {
       ranges.set(0, 4, 'data', 5);
       ranges.set(2, 1, 'hole', 0);
     }
     const run = new BlockRun();
     new OverlaidMap(ranges, below).find(3, 10, run);
     expect(run).toMatchObject({ kind: 'data', physicalBlock: 8, blockCount: 1 });
-    // Putting each in its place among the others takes half a minute.
-    expect(performance.now() - began).toBeLessThan(5000);
   });
 });

@@ -169,13 +169,12 @@ describe('an appliance', () => {
   });
 
   it('takes no time over a descriptor that is none', () => {
-    const noTags = `<File ${'a = '.repeat(400_000)}${'<File'.repeat(100_000)}`;
-    const longNames = `<File ${'a'.repeat(4000)}>`.repeat(900);
+    // Beginning anew at every letter takes minutes, which no test has.
+    const noTags = `<File ${'a = '.repeat(400_000)}${'<File'.repeat(400_000)}`;
+    const longNames = `<File ${'a'.repeat(400_000)}>`.repeat(9);
     for (const text of [noTags, longNames]) {
       const archive = buildTar([{ name: 'x.ovf', data: Buffer.from(text) }]);
-      const began = performance.now();
       expect(refusalOf(() => open(archive))).toBe('not-found ova.no-disk');
-      expect(performance.now() - began).toBeLessThan(4000);
     }
   });
 });

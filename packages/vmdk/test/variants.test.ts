@@ -95,13 +95,12 @@ describe('a descriptor', () => {
   });
 
   it('is read in no time, however many empty lines come before what is no UTF-8', () => {
-    const text = USUAL.replace('encoding="UTF-8"', '\n'.repeat(64 * KIB));
+    // Beginning anew at every line takes minutes, which no test has.
+    const text = USUAL.replace('encoding="UTF-8"', '\n'.repeat(2048 * KIB));
     const folder = new Folder();
     folder.put('disk.vmdk', Buffer.from(text.replace('disk-flat', 'gr\xfcn'), 'latin1'));
     folder.put('gr\udcfcn.vmdk', flat.slice());
-    const began = performance.now();
     expect(Buffer.compare(folder.read('disk.vmdk'), flat)).toBe(0);
-    expect(performance.now() - began).toBeLessThan(4000);
   });
 
   it.each([
