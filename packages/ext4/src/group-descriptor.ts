@@ -1,7 +1,7 @@
 /** Block group descriptors, in each of the layouts that the table can have. Read when wanted. */
 import { readU16le, readU32le } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
-import type { BlockReader } from './block-reader.ts';
+import type { BlockReader } from './blocks/block-reader.ts';
 import { groupChecksumFits } from './checksum.ts';
 import { INCOMPAT } from './features.ts';
 import { atOffset, type Report } from './report.ts';

@@ -8,15 +8,15 @@ import {
   type VolumeContext,
   type VolumeUsage,
 } from '@diskfile/core';
-import { BlockReader } from './block-reader.ts';
+import { BlockReader } from './blocks/block-reader.ts';
 import { COMPAT } from './features.ts';
 import { GroupTable } from './group-descriptor.ts';
-import { InodeTable } from './inode-table.ts';
+import { InodeTable } from './inodes/inode-table.ts';
 import { replayFastCommits } from './journal/fast-commit-replay.ts';
 import { FastCommitState } from './journal/fast-commit-state.ts';
 import { JournalOverlay } from './journal/overlay.ts';
 import { needsRecovery, recover, type ReplaySummary } from './journal/recovery.ts';
-import { readOrphanSpace } from './orphans.ts';
+import { readOrphanSpace } from './inodes/orphans.ts';
 import { Report } from './report.ts';
 import { ROOT_INODE, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET } from './structs.ts';
 import { parseSuperblock, type Superblock } from './superblock.ts';

@@ -1,11 +1,11 @@
 /** What the parts of a mounted volume share. */
-import type { BlockMap } from './block-map.ts';
-import type { BlockReader } from './block-reader.ts';
-import { ExtentTree } from './extent-tree.ts';
-import { IndirectMap } from './indirect-map.ts';
-import { hasFlag, INODE_FLAG } from './inode-flags.ts';
-import type { InodeTable } from './inode-table.ts';
-import type { Inode } from './inode.ts';
+import type { BlockMap } from './blocks/block-map.ts';
+import type { BlockReader } from './blocks/block-reader.ts';
+import { ExtentTree } from './blocks/extent-tree.ts';
+import { IndirectMap } from './blocks/indirect-map.ts';
+import { hasFlag, INODE_FLAG } from './inodes/inode-flags.ts';
+import type { InodeTable } from './inodes/inode-table.ts';
+import type { Inode } from './inodes/inode.ts';
 import type { FastCommitState } from './journal/fast-commit-state.ts';
 import type { Report } from './report.ts';
 import type { Superblock } from './superblock.ts';

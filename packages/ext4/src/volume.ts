@@ -10,18 +10,18 @@ import type {
 } from '@diskfile/core';
 import { DiskError } from '@diskfile/bytes';
 import { describeVolume } from './details.ts';
-import { openCursor } from './directory.ts';
-import { FileMap, MemoryMap } from './file-map.ts';
-import { hasFlag, INODE_FLAG } from './inode-flags.ts';
-import { inlineContent } from './inline-data.ts';
-import { statsOf } from './inode-stats.ts';
-import type { Inode } from './inode.ts';
+import { openCursor } from './directories/directory.ts';
+import { FileMap, MemoryMap } from './blocks/file-map.ts';
+import { hasFlag, INODE_FLAG } from './inodes/inode-flags.ts';
+import { inlineContent } from './inodes/inline-data.ts';
+import { statsOf } from './inodes/inode-stats.ts';
+import type { Inode } from './inodes/inode.ts';
 import type { ReplaySummary } from './journal/recovery.ts';
-import { NameIndex } from './name-index.ts';
+import { NameIndex } from './directories/name-index.ts';
 import { ROOT_INODE } from './structs.ts';
-import { readTarget } from './symlink.ts';
+import { readTarget } from './inodes/symlink.ts';
 import { openBlockMap, type VolumeParts } from './volume-parts.ts';
-import { readAttributes } from './xattr.ts';
+import { readAttributes } from './attributes/xattr.ts';
 
 export class Ext4Volume implements Volume {
   readonly type: string;

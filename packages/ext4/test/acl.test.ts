@@ -1,6 +1,6 @@
 import { toHex } from '@diskfile/bytes';
 import { describe, expect, it } from 'vitest';
-import { aclForUsers } from '../src/acl.ts';
+import { aclForUsers } from '../src/attributes/acl.ts';
 import { report } from './support/builders.ts';
 
 const convert = (...bytes: number[]) => aclForUsers(Uint8Array.from(bytes), 12, report());

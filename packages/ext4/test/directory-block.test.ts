@@ -4,7 +4,7 @@ import {
   decodeRecordLength,
   findDirectoryEntry,
   parseDirectoryEntries,
-} from '../src/directory-block.ts';
+} from '../src/directories/directory-block.ts';
 import { fileInode, report, superblock } from './support/builders.ts';
 
 interface EntrySpec {

@@ -1,8 +1,8 @@
 import { runSync } from '@diskfile/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BlockRun, findRun } from '../src/block-map.ts';
-import { ExtentTree } from '../src/extent-tree.ts';
+import { BlockRun, findRun } from '../src/blocks/block-map.ts';
+import { ExtentTree } from '../src/blocks/extent-tree.ts';
 import {
   BLOCK_BYTES,
   blockOf,

@@ -2,8 +2,8 @@ import { writeU32le } from '@diskfile/bytes';
 import { runSync } from '@diskfile/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BlockRun, findRun } from '../src/block-map.ts';
-import { IndirectMap } from '../src/indirect-map.ts';
+import { BlockRun, findRun } from '../src/blocks/block-map.ts';
+import { IndirectMap } from '../src/blocks/indirect-map.ts';
 import { BLOCK_BYTES, blockOf, blockReader, fileInode } from './support/builders.ts';
 
 const PER_BLOCK = BLOCK_BYTES / 4;

@@ -1,10 +1,10 @@
 import { writeU16le, writeU32le } from '@diskfile/bytes';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { flagNames } from '../src/inode-flags.ts';
-import { statsOf } from '../src/inode-stats.ts';
-import { decodeInodeTime } from '../src/inode-time.ts';
-import { parseInode } from '../src/inode.ts';
+import { flagNames } from '../src/inodes/inode-flags.ts';
+import { statsOf } from '../src/inodes/inode-stats.ts';
+import { decodeInodeTime } from '../src/inodes/inode-time.ts';
+import { parseInode } from '../src/inodes/inode.ts';
 import { ext4_inode } from '../src/structs.ts';
 import { report, superblock } from './support/builders.ts';
 

@@ -1,7 +1,7 @@
 import { encodeName } from '@diskfile/bytes';
 import { describe, expect, it } from 'vitest';
-import { foldName } from '../src/casefold.ts';
-import { HASH_VERSION, hashName } from '../src/name-hash.ts';
+import { foldName } from '../src/directories/casefold.ts';
+import { HASH_VERSION, hashName } from '../src/directories/name-hash.ts';
 
 describe('hashes of names', () => {
   const hash = (name: string, version: number, unsignedBytes = false, seed = new Uint8Array(16)) =>

@@ -1,7 +1,7 @@
 import { runSync } from '@diskfile/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type BlockMap, BlockRun, findRun } from '../src/block-map.ts';
+import { type BlockMap, BlockRun, findRun } from '../src/blocks/block-map.ts';
 import { OverlaidMap, RangeOverlay } from '../src/journal/range-overlay.ts';
 
 const LIMIT = 100;

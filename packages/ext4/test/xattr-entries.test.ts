@@ -1,6 +1,6 @@
 import { writeU16le, writeU32le } from '@diskfile/bytes';
 import { describe, expect, it } from 'vitest';
-import { parseAttributes } from '../src/xattr-entries.ts';
+import { parseAttributes } from '../src/attributes/xattr-entries.ts';
 import { report } from './support/builders.ts';
 
 interface EntrySpec {

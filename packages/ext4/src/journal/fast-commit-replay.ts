@@ -1,7 +1,7 @@
 /** From the operations of fast commits to their outcome ("Fast Commit Replay Idempotence"). */
 import { readU16le, readU32le, writeU16le } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
-import { hasFlag, INODE_FLAG } from '../inode-flags.ts';
+import { hasFlag, INODE_FLAG } from '../inodes/inode-flags.ts';
 import {
   ext4_inode,
   EXTENT_ENTRY_BYTES,

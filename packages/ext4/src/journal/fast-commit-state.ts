@@ -1,5 +1,5 @@
 /** The outcome of fast commits: records, ranges and names that go before what is on disk. */
-import type { BlockMap } from '../block-map.ts';
+import type { BlockMap } from '../blocks/block-map.ts';
 import type { NameChanges } from './name-changes.ts';
 import { OverlaidMap, type RangeOverlay } from './range-overlay.ts';
 

@@ -1,7 +1,7 @@
 /** Blocks of the journal's file by their number in it. Read before anything has been replayed. */
 import { readBytes, type Step } from '@diskfile/core';
-import { type BlockMap, BlockRun, findRun } from '../block-map.ts';
-import type { BlockReader } from '../block-reader.ts';
+import { type BlockMap, BlockRun, findRun } from '../blocks/block-map.ts';
+import type { BlockReader } from '../blocks/block-reader.ts';
 
 /** Bytes that are read at once: the log is read from one end to the other. */
 const WINDOW_BYTES = 256 * 1024;

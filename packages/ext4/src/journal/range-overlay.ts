@@ -1,6 +1,6 @@
 /** Ranges of a file that fast commits mapped or unmapped, on top of its block map on disk. */
 import type { Step } from '@diskfile/core';
-import type { BlockMap, BlockRun, RunKind } from '../block-map.ts';
+import type { BlockMap, BlockRun, RunKind } from '../blocks/block-map.ts';
 
 interface Range {
   readonly fileBlock: number;

@@ -1,7 +1,7 @@
 /** What mounting a filesystem with a journal to replay does, in memory. */
 import type { Limits, Step } from '@diskfile/core';
 import { INCOMPAT } from '../features.ts';
-import type { Inode } from '../inode.ts';
+import type { Inode } from '../inodes/inode.ts';
 import { openBlockMap, type VolumeParts } from '../volume-parts.ts';
 import { readFastCommits } from './fast-commit-log.ts';
 import type { FastCommitOperation } from './fast-commit-operation.ts';

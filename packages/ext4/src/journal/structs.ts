@@ -3,7 +3,7 @@
  * are big endian.
  */
 import { blob, readU32be, struct, u8, u32be } from '@diskfile/bytes';
-import { JBD2_MAGIC } from '../block-reader.ts';
+import { JBD2_MAGIC } from '../blocks/block-reader.ts';
 
 export const JOURNAL_SUPERBLOCK_BYTES = 1024;
 /** `journal_header_s`: h_magic, h_blocktype, h_sequence. */

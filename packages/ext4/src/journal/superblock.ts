@@ -1,6 +1,6 @@
 /** The journal's own superblock: where the log begins and how it is written. */
 import { crc32cRaw, hasAnyBit, clearBits } from '@diskfile/bytes';
-import { JBD2_MAGIC } from '../block-reader.ts';
+import { JBD2_MAGIC } from '../blocks/block-reader.ts';
 import { crc32cWithHole } from '../checksum.ts';
 import type { Report } from '../report.ts';
 import {

@@ -1,8 +1,8 @@
 /** Small pieces of a filesystem, made in memory, for tests of single parts. */
 import { writeU16le, writeU32le } from '@diskfile/bytes';
 import { MemoryStorage } from '@diskfile/core';
-import { BlockReader } from '../../src/block-reader.ts';
-import { type Inode, parseInode } from '../../src/inode.ts';
+import { BlockReader } from '../../src/blocks/block-reader.ts';
+import { type Inode, parseInode } from '../../src/inodes/inode.ts';
 import { JournalOverlay } from '../../src/journal/overlay.ts';
 import { Report } from '../../src/report.ts';
 import { ext4_inode, EXTENT_MAGIC } from '../../src/structs.ts';

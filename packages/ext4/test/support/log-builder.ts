@@ -1,6 +1,6 @@
 /** Writes journals as jbd2 would, after the kernel's documentation, for tests of the replay. */
 import { crc32BigEndianRaw, crc32cRaw, writeU16be, writeU32be } from '@diskfile/bytes';
-import type { BlockMap } from '../../src/block-map.ts';
+import type { BlockMap } from '../../src/blocks/block-map.ts';
 import type { JournalSuperblock } from '../../src/journal/superblock.ts';
 import { BLOCK_BYTES, blockOf } from './builders.ts';
 

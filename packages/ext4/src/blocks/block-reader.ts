@@ -4,8 +4,8 @@
  */
 import { writeU32be } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
-import { JournalOverlay } from './journal/overlay.ts';
-import type { Report } from './report.ts';
+import { JournalOverlay } from '../journal/overlay.ts';
+import type { Report } from '../report.ts';
 
 /** The number that an escaped block begins with ("Journal", data block). */
 export const JBD2_MAGIC = 0xc03b_3998;

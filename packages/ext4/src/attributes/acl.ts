@@ -3,7 +3,7 @@
  * `getxattr(2)` gives version 2, where every entry has one (acl(5), "Extended Attributes").
  */
 import { readU16le, readU32le, writeU16le, writeU32le } from '@diskfile/bytes';
-import type { Report } from './report.ts';
+import type { Report } from '../report.ts';
 
 const DISK_VERSION = 1;
 const USER_VERSION = 2;

@@ -3,9 +3,9 @@ import { readU32le } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
 import type { BlockMap, BlockRun } from './block-map.ts';
 import type { BlockReader } from './block-reader.ts';
-import type { Inode } from './inode.ts';
+import type { Inode } from '../inodes/inode.ts';
 import { KeptTables } from './kept-tables.ts';
-import { MAX_FILE_BLOCKS } from './structs.ts';
+import { MAX_FILE_BLOCKS } from '../structs.ts';
 
 const DIRECT_BLOCKS = 12;
 const POINTER_BYTES = 4;

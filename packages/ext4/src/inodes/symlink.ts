@@ -1,13 +1,13 @@
 /** Targets of symbolic links. */
 import { decodeFixedText } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
-import { INCOMPAT } from './features.ts';
+import { INCOMPAT } from '../features.ts';
 import { hasFlag, INODE_FLAG } from './inode-flags.ts';
 import { inlineContent } from './inline-data.ts';
 import type { Inode } from './inode.ts';
-import { I_BLOCK_BYTES } from './structs.ts';
-import type { VolumeParts } from './volume-parts.ts';
-import { readWholeFile } from './whole-file.ts';
+import { I_BLOCK_BYTES } from '../structs.ts';
+import type { VolumeParts } from '../volume-parts.ts';
+import { readWholeFile } from '../blocks/whole-file.ts';
 
 /** @param inode a symbolic link that is not encrypted */
 export function* readTarget(inode: Inode, parts: VolumeParts): Step<string> {

@@ -1,12 +1,12 @@
 /** What `stat(2)` says of an inode. */
 import { bitField, maskBits, readU16le, readU32le } from '@diskfile/bytes';
 import type { FileStats, Timestamp } from '@diskfile/core';
-import { RO_COMPAT } from './features.ts';
+import { RO_COMPAT } from '../features.ts';
 import { flagNames, hasFlag, INODE_FLAG } from './inode-flags.ts';
 import { readInodeTime } from './inode-time.ts';
 import type { Inode } from './inode.ts';
-import { ext4_inode } from './structs.ts';
-import type { Superblock } from './superblock.ts';
+import { ext4_inode } from '../structs.ts';
+import type { Superblock } from '../superblock.ts';
 
 /**
  * As the kernel does, file data that is held in the inode counts as allocated in whole sectors: a

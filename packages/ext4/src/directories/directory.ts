@@ -1,17 +1,17 @@
 /** Reading a directory from its first block to its last. */
 import type { DirectoryCursor, DirectoryEntry, Step } from '@diskfile/core';
-import { type BlockMap, BlockRun, findRun } from './block-map.ts';
+import { type BlockMap, BlockRun, findRun } from '../blocks/block-map.ts';
 import {
   type DirectoryContext,
   parseDirectoryEntries,
   verifyDirectoryBlock,
 } from './directory-block.ts';
-import { hasFlag, INODE_FLAG } from './inode-flags.ts';
-import { inlineDirectoryRuns } from './inline-data.ts';
-import type { Inode } from './inode.ts';
-import type { NameChanges } from './journal/name-changes.ts';
-import { atOffset } from './report.ts';
-import { openBlockMap, type VolumeParts } from './volume-parts.ts';
+import { hasFlag, INODE_FLAG } from '../inodes/inode-flags.ts';
+import { inlineDirectoryRuns } from '../inodes/inline-data.ts';
+import type { Inode } from '../inodes/inode.ts';
+import type { NameChanges } from '../journal/name-changes.ts';
+import { atOffset } from '../report.ts';
+import { openBlockMap, type VolumeParts } from '../volume-parts.ts';
 
 /** Blocks that one directory may have: at 4 KiB each, room for a hundred million names. */
 const MAX_DIRECTORY_BLOCKS = 2 ** 21;

@@ -1,12 +1,12 @@
 /** Finding one name in a large hashed directory without reading all of it. */
 import { clearBits, encodeName, maskBits, readU16le, readU32le } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
-import { type BlockMap, BlockRun, findRun } from './block-map.ts';
+import { type BlockMap, BlockRun, findRun } from '../blocks/block-map.ts';
 import { findDirectoryEntry, verifyDirectoryBlock } from './directory-block.ts';
-import type { Inode } from './inode.ts';
+import type { Inode } from '../inodes/inode.ts';
 import { hashName } from './name-hash.ts';
-import { atOffset } from './report.ts';
-import { openBlockMap, type VolumeParts } from './volume-parts.ts';
+import { atOffset } from '../report.ts';
+import { openBlockMap, type VolumeParts } from '../volume-parts.ts';
 
 const INDEX_ENTRY_BYTES = 8;
 /** `dx_root_info` in the first block. */

@@ -4,14 +4,14 @@
  */
 import { readU16le, readU32le } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
-import { BlockRun, findRun } from './block-map.ts';
-import { COMPAT, RO_COMPAT } from './features.ts';
+import { BlockRun, findRun } from '../blocks/block-map.ts';
+import { COMPAT, RO_COMPAT } from '../features.ts';
 import { hasFlag, INODE_FLAG } from './inode-flags.ts';
 import { type Inode, parseInode } from './inode.ts';
-import { ext4_inode, MAX_FILE_BLOCKS } from './structs.ts';
-import type { FreeCounts } from './usage.ts';
-import { openBlockMap, type VolumeParts } from './volume-parts.ts';
-import { readWholeFile } from './whole-file.ts';
+import { ext4_inode, MAX_FILE_BLOCKS } from '../structs.ts';
+import type { FreeCounts } from '../usage.ts';
+import { openBlockMap, type VolumeParts } from '../volume-parts.ts';
+import { readWholeFile } from '../blocks/whole-file.ts';
 
 /** Orphans that are looked at; a guest has as many as files that are open and deleted. */
 const MAX_ORPHANS = 65_536;

@@ -1,12 +1,12 @@
 /** One inode record, decoded as far as reading the file needs it ("Index Nodes"). */
 import { bitField, maskBits, readU16le, readU32le } from '@diskfile/bytes';
 import type { FileType } from '@diskfile/core';
-import { inodeChecksum, inodeSeed } from './checksum.ts';
-import { INCOMPAT, RO_COMPAT } from './features.ts';
+import { inodeChecksum, inodeSeed } from '../checksum.ts';
+import { INCOMPAT, RO_COMPAT } from '../features.ts';
 import { hasFlag, INODE_FLAG } from './inode-flags.ts';
-import type { Report } from './report.ts';
-import { ext4_inode, GOOD_OLD_INODE_BYTES, I_BLOCK_BYTES } from './structs.ts';
-import type { Superblock } from './superblock.ts';
+import type { Report } from '../report.ts';
+import { ext4_inode, GOOD_OLD_INODE_BYTES, I_BLOCK_BYTES } from '../structs.ts';
+import type { Superblock } from '../superblock.ts';
 
 const TYPES: Readonly<Record<number, FileType>> = {
   0x1: 'fifo',

@@ -1,12 +1,12 @@
 /** Inodes by number. */
 import { readU16le } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
-import type { BlockReader } from './block-reader.ts';
-import type { GroupTable } from './group-descriptor.ts';
+import type { BlockReader } from '../blocks/block-reader.ts';
+import type { GroupTable } from '../group-descriptor.ts';
 import { type Inode, parseInode } from './inode.ts';
-import { atOffset, type Report } from './report.ts';
-import type { Superblock } from './superblock.ts';
-import { ext4_inode } from './structs.ts';
+import { atOffset, type Report } from '../report.ts';
+import type { Superblock } from '../superblock.ts';
+import { ext4_inode } from '../structs.ts';
 
 /** Inodes that are kept: a file is looked at several times in a row. Each holds on to a block. */
 const MAX_KEPT_INODES = 256;

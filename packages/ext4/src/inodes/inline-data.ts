@@ -1,8 +1,8 @@
 /** Files, directories and links whose bytes are in their inode ("Inline Data"). */
 import type { Inode } from './inode.ts';
-import { I_BLOCK_BYTES } from './structs.ts';
-import type { VolumeParts } from './volume-parts.ts';
-import { inlineRemainder } from './xattr.ts';
+import { I_BLOCK_BYTES } from '../structs.ts';
+import type { VolumeParts } from '../volume-parts.ts';
+import { inlineRemainder } from '../attributes/xattr.ts';
 
 /**
  * The bytes that an inline file holds: `i_block`, then the attribute `system.data`. They may be

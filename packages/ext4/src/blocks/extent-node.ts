@@ -1,13 +1,13 @@
 /** One node of an extent tree, checked once and then searched in place ("Extent Tree"). */
 import { readU16le, readU32le } from '@diskfile/bytes';
-import type { Report } from './report.ts';
+import type { Report } from '../report.ts';
 import {
   EXTENT_ENTRY_BYTES,
   EXTENT_HEADER_BYTES,
   EXTENT_INIT_MAX_BLOCKS,
   EXTENT_MAGIC,
   EXTENT_MAX_DEPTH,
-} from './structs.ts';
+} from '../structs.ts';
 
 /** What a node must fit into: where it stands in the tree and how large the filesystem is. */
 export interface NodeBounds {

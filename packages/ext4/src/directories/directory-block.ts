@@ -1,11 +1,11 @@
 /** The entries in one block of a directory ("Directory Entries"). */
 import { crc32cRaw, decodeName, maskBits, readU16le, readU32le } from '@diskfile/bytes';
 import type { DirectoryEntry, FileType } from '@diskfile/core';
-import { crc32cU32le } from './checksum.ts';
-import { INCOMPAT } from './features.ts';
-import type { Inode } from './inode.ts';
-import type { Report } from './report.ts';
-import type { Superblock } from './superblock.ts';
+import { crc32cU32le } from '../checksum.ts';
+import { INCOMPAT } from '../features.ts';
+import type { Inode } from '../inodes/inode.ts';
+import type { Report } from '../report.ts';
+import type { Superblock } from '../superblock.ts';
 
 /** Bytes of an entry before its name. */
 const ENTRY_HEADER_BYTES = 8;

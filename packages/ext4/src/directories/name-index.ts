@@ -6,9 +6,9 @@ import type { Step } from '@diskfile/core';
 import { foldName } from './casefold.ts';
 import { openCursor } from './directory.ts';
 import { findByHash } from './hash-tree.ts';
-import { hasFlag, INODE_FLAG } from './inode-flags.ts';
-import type { Inode } from './inode.ts';
-import type { VolumeParts } from './volume-parts.ts';
+import { hasFlag, INODE_FLAG } from '../inodes/inode-flags.ts';
+import type { Inode } from '../inodes/inode.ts';
+import type { VolumeParts } from '../volume-parts.ts';
 
 /** From this many blocks on, following the tree is cheaper than keeping all names. */
 const MIN_TREE_BLOCKS = 32;

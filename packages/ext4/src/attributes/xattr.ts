@@ -2,19 +2,19 @@
 import { crc32cRaw, decodeName, readU32le } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
 import { aclForUsers } from './acl.ts';
-import { crc32cU32le, crc32cWithHole } from './checksum.ts';
-import { INCOMPAT } from './features.ts';
-import { hasFlag, INODE_FLAG } from './inode-flags.ts';
-import type { Inode } from './inode.ts';
-import type { VolumeParts } from './volume-parts.ts';
-import { atOffset } from './report.ts';
-import { readWholeFile } from './whole-file.ts';
+import { crc32cU32le, crc32cWithHole } from '../checksum.ts';
+import { INCOMPAT } from '../features.ts';
+import { hasFlag, INODE_FLAG } from '../inodes/inode-flags.ts';
+import type { Inode } from '../inodes/inode.ts';
+import type { VolumeParts } from '../volume-parts.ts';
+import { atOffset } from '../report.ts';
+import { readWholeFile } from '../blocks/whole-file.ts';
 import {
   ext4_inode,
   XATTR_BLOCK_HEADER_BYTES,
   XATTR_IBODY_HEADER_BYTES,
   XATTR_MAGIC,
-} from './structs.ts';
+} from '../structs.ts';
 import { type AttributeEntry, parseAttributes } from './xattr-entries.ts';
 
 /** Values of one inode, together; several entries may name one large value. */

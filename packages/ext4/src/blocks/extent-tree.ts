@@ -4,11 +4,11 @@ import type { Step } from '@diskfile/core';
 import type { BlockMap, BlockRun } from './block-map.ts';
 import type { BlockReader } from './block-reader.ts';
 import { ExtentNode, type NodeBounds } from './extent-node.ts';
-import type { Inode } from './inode.ts';
+import type { Inode } from '../inodes/inode.ts';
 import { KeptTables } from './kept-tables.ts';
-import type { Superblock } from './superblock.ts';
-import { atOffset } from './report.ts';
-import { MAX_FILE_BLOCKS } from './structs.ts';
+import type { Superblock } from '../superblock.ts';
+import { atOffset } from '../report.ts';
+import { MAX_FILE_BLOCKS } from '../structs.ts';
 
 export class ExtentTree implements BlockMap {
   readonly blockLimit = MAX_FILE_BLOCKS;

@@ -1,7 +1,7 @@
 /** The entries of an attribute area, in an inode or in a block ("Extended Attributes"). */
 import { readU16le, readU32le } from '@diskfile/bytes';
-import type { Report } from './report.ts';
-import { XATTR_ENTRY_BYTES } from './structs.ts';
+import type { Report } from '../report.ts';
+import { XATTR_ENTRY_BYTES } from '../structs.ts';
 
 /** Largest value that Linux lets a filesystem have; ext4's own bound for values in inodes. */
 const MAX_VALUE_BYTES = 2 ** 24;
