@@ -157,11 +157,11 @@ export {
   type FileDifferencesOptions,
   fileDifferencesSync,
 } from './diff/file-differences.ts';
-export { BlockOptions, type OptionValue } from './graph/block-options.ts';
-export { parseByteSize } from './graph/byte-size.ts';
+export { BlockOptions, type OptionValue } from './graph/options/block-options.ts';
+export { parseByteSize } from './graph/options/byte-size.ts';
 export { newFilePath, parseDiskName, parseNameWithOptions } from './graph/disk-name.ts';
-export type { ImageFile } from './graph/format-node.ts';
-export { type KeyvalWarnings, parseKeyval } from './graph/keyval.ts';
+export type { ImageFile } from './graph/nodes/format-node.ts';
+export { type KeyvalWarnings, parseKeyval } from './graph/options/keyval.ts';
 export type { Breakpoints, FaultListener } from './graph/blkdebug/fault-script.ts';
 export {
   breakpointsOf,
@@ -170,7 +170,7 @@ export {
   type OpenGraphOptions,
   openGraphSync,
 } from './graph/open-graph.ts';
-export { checkRuntimeOptions } from './graph/runtime-options.ts';
+export { checkRuntimeOptions } from './graph/options/runtime-options.ts';
 export { UserObjects } from './graph/user-objects.ts';
 export { convertDiskFile, convertDiskFileSync } from './convert/convert-disk-file.ts';
 export {

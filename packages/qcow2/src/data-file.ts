@@ -2,8 +2,8 @@
 import { DiskError } from '@diskfile/bytes';
 import { type OpenContext, parseImageName, quote, type Step, type Storage } from '@diskfile/core';
 import { corrupt } from './errors.ts';
-import { AUTOCLEAR, INCOMPATIBLE } from './features.ts';
-import type { Qcow2Header } from './header.ts';
+import { AUTOCLEAR, INCOMPATIBLE } from './header/features.ts';
+import type { Qcow2Header } from './header/header.ts';
 
 /**
  * Opens the data file through the gate; undefined for images that hold their data themselves.

@@ -1,9 +1,9 @@
 /** What there is to tell about a qcow2 image; all of it can become JSON. */
 import type { FormatDetails } from '@diskfile/core';
 import type { ImageEncryption } from './encryption.ts';
-import { AUTOCLEAR, INCOMPATIBLE } from './features.ts';
-import type { HeaderExtensions } from './header-extensions.ts';
-import type { Qcow2Header } from './header.ts';
+import { AUTOCLEAR, INCOMPATIBLE } from './header/features.ts';
+import type { HeaderExtensions } from './header/header-extensions.ts';
+import type { Qcow2Header } from './header/header.ts';
 
 export interface Qcow2Details extends FormatDetails {
   /** `0.10` for version 2, `1.1` for version 3: QEMU's words. */

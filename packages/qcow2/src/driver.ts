@@ -2,9 +2,9 @@
 import { readU32be } from '@diskfile/bytes';
 import type { FormatDriver } from '@diskfile/core';
 import { changeQcow2KeySlots } from './change-key-slots.ts';
-import { createQcow2, encryptsQcow2 } from './create.ts';
+import { createQcow2, encryptsQcow2 } from './create/create.ts';
 import { checkQcow2 } from './check/check-qcow2.ts';
-import { measureQcow2 } from './measure.ts';
+import { measureQcow2 } from './create/measure.ts';
 import { openQcow2 } from './open.ts';
 import { QCOW_MAGIC } from './structs.ts';
 

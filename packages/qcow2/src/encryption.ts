@@ -17,8 +17,8 @@ import {
   readLuksHeader,
 } from '@diskfile/crypto';
 import { corrupt } from './errors.ts';
-import type { HeaderExtensions } from './header-extensions.ts';
-import type { EncryptionMethod, Qcow2Header } from './header.ts';
+import type { HeaderExtensions } from './header/header-extensions.ts';
+import type { EncryptionMethod, Qcow2Header } from './header/header.ts';
 
 export class ImageEncryption {
   readonly method: EncryptionMethod;

@@ -14,8 +14,8 @@ import type {
   VmStateArea,
 } from '@diskfile/core';
 import type { CompressedClusters } from './compressed-clusters.ts';
-import type { L2Entries } from './l2-entries.ts';
-import type { MappingTables } from './mapping-tables.ts';
+import type { L2Entries } from './tables/l2-entries.ts';
+import type { MappingTables } from './tables/mapping-tables.ts';
 
 /** What an image consists of. */
 export interface QcowImageParts {

@@ -7,16 +7,16 @@ import {
   type Step,
   type WritableStorage,
 } from '@diskfile/core';
-import { ClusterAllocator } from './allocator.ts';
+import { ClusterAllocator } from './allocation/allocator.ts';
 import { corrupt, hex } from './errors.ts';
-import { HeaderWriter } from './header-writer.ts';
-import type { Qcow2Header, TableReference } from './header.ts';
-import type { L1Table } from './l1-table.ts';
-import type { MappingTables } from './mapping-tables.ts';
-import { type MetadataKind, MetadataMap } from './overlap.ts';
+import { HeaderWriter } from './header/header-writer.ts';
+import type { Qcow2Header, TableReference } from './header/header.ts';
+import type { L1Table } from './tables/l1-table.ts';
+import type { MappingTables } from './tables/mapping-tables.ts';
+import { type MetadataKind, MetadataMap } from './tables/overlap.ts';
 import { RefcountTable } from './refcounts/refcount-table.ts';
 import { Refcounts } from './refcounts/refcounts.ts';
-import type { SnapshotTable } from './snapshots.ts';
+import type { SnapshotTable } from './snapshots/snapshots.ts';
 
 /** Share of the cache for tables that refcount blocks may take, besides L2 tables. */
 const REFCOUNT_SHARE = 0.25;

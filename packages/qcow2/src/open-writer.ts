@@ -10,15 +10,15 @@ import {
 } from '@diskfile/core';
 import type { BitmapListing } from './bitmaps/bitmap-directory.ts';
 import { locked } from './encryption.ts';
-import { AUTOCLEAR, INCOMPATIBLE } from './features.ts';
-import { HeaderWriter } from './header-writer.ts';
-import { markedCorrupt, type Qcow2Header } from './header.ts';
-import type { HostClusters } from './host-clusters.ts';
-import type { MappingTables } from './mapping-tables.ts';
+import { AUTOCLEAR, INCOMPATIBLE } from './header/features.ts';
+import { HeaderWriter } from './header/header-writer.ts';
+import { markedCorrupt, type Qcow2Header } from './header/header.ts';
+import type { HostClusters } from './allocation/host-clusters.ts';
+import type { MappingTables } from './tables/mapping-tables.ts';
 import { type ImageMetadata, openMetadata } from './metadata.ts';
 import { rebuildRefcounts } from './refcounts/rebuild.ts';
 import { readInactiveTables } from './snapshots/inactive-tables.ts';
-import { checkSnapshotL1, type SnapshotTable } from './snapshots.ts';
+import { checkSnapshotL1, type SnapshotTable } from './snapshots/snapshots.ts';
 import { Qcow2Writer } from './writer.ts';
 
 export interface WritableImageParts {

@@ -16,26 +16,31 @@ import { CODEC_IDS, CompressedClusters } from './compressed-clusters.ts';
 import { openDataFile } from './data-file.ts';
 import { describeImage } from './details.ts';
 import { openEncryption } from './encryption.ts';
-import { ExtendedEntries } from './extended-entries.ts';
-import { INCOMPATIBLE, refuseUnknownFeatures } from './features.ts';
-import { type HeaderExtensions, readHeaderExtensions } from './header-extensions.ts';
+import { ExtendedEntries } from './tables/extended-entries.ts';
+import { INCOMPATIBLE, refuseUnknownFeatures } from './header/features.ts';
+import { type HeaderExtensions, readHeaderExtensions } from './header/header-extensions.ts';
 import {
   HEADER_FIELDS_BYTES,
   neededL1Entries,
   parseHeader,
   type Qcow2Header,
   type TableReference,
-} from './header.ts';
-import { HostClusters } from './host-clusters.ts';
+} from './header/header.ts';
+import { HostClusters } from './allocation/host-clusters.ts';
 import { QcowImage } from './image.ts';
-import { L1Table } from './l1-table.ts';
-import { OFFSET_MASK } from './l2-entry.ts';
-import { lengthenL1, MappingTables, tableGeometry } from './mapping-tables.ts';
-import { checkSnapshotL1, findSnapshot, readSnapshots, type Snapshot } from './snapshots.ts';
-import { isMetadataPreallocated } from './sparseness.ts';
+import { L1Table } from './tables/l1-table.ts';
+import { OFFSET_MASK } from './tables/l2-entry.ts';
+import { lengthenL1, MappingTables, tableGeometry } from './tables/mapping-tables.ts';
+import {
+  checkSnapshotL1,
+  findSnapshot,
+  readSnapshots,
+  type Snapshot,
+} from './snapshots/snapshots.ts';
+import { isMetadataPreallocated } from './allocation/sparseness.ts';
 import { openWriter, refuseWriting } from './open-writer.ts';
-import { StandardEntries } from './standard-entries.ts';
-import { Qcow2VmState } from './vm-state.ts';
+import { StandardEntries } from './tables/standard-entries.ts';
+import { Qcow2VmState } from './snapshots/vm-state.ts';
 import type { Qcow2Writer } from './writer.ts';
 
 export function* openQcow2(context: OpenContext): Step<QcowImage> {

@@ -18,23 +18,23 @@ import {
   type Step,
 } from '@diskfile/core';
 import { Qcow2Amender } from './amend/amender.ts';
-import { Qcow2BackingWriter } from './backing-writer.ts';
+import { Qcow2BackingWriter } from './header/backing-writer.ts';
 import { BitmapResizing } from './bitmaps/bitmap-resizing.ts';
 import { BitmapOperations } from './bitmaps/bitmap-operations.ts';
 import { LiveBitmaps } from './bitmaps/live-bitmaps.ts';
 import type { BitmapListing } from './bitmaps/bitmap-directory.ts';
-import { allocateClusters, hasData } from './cluster-allocation.ts';
-import { ClusterTables } from './cluster-tables.ts';
-import { CompressedClusterWriter } from './compressed-allocation.ts';
+import { allocateClusters, hasData } from './allocation/cluster-allocation.ts';
+import { ClusterTables } from './tables/cluster-tables.ts';
+import { CompressedClusterWriter } from './allocation/compressed-allocation.ts';
 import {
   discardClusters,
   unitsAsData,
   zeroClusters,
   type ZeroingContext,
-} from './cluster-zeroing.ts';
-import { AUTOCLEAR } from './features.ts';
-import { FreeSpace } from './free-space.ts';
-import type { HostClusters } from './host-clusters.ts';
+} from './tables/cluster-zeroing.ts';
+import { AUTOCLEAR } from './header/features.ts';
+import { FreeSpace } from './allocation/free-space.ts';
+import type { HostClusters } from './allocation/host-clusters.ts';
 import type { ImageState } from './image.ts';
 import { LiveState } from './live-state.ts';
 import type { ImageMetadata } from './metadata.ts';
@@ -42,7 +42,7 @@ import { MetadataWriter } from './metadata-writer.ts';
 import { growL1For, holdBehind } from './resize/l1-growth.ts';
 import { Qcow2Resizer } from './resize/resizer.ts';
 import { Qcow2SnapshotWriter } from './snapshots/snapshot-writer.ts';
-import type { TableSlice } from './table-cache.ts';
+import type { TableSlice } from './tables/table-cache.ts';
 
 const SECTOR_BYTES = 512;
 /** Damage of tables that QEMU marks an image for, besides what lies upon each other. */

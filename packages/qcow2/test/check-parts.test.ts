@@ -6,7 +6,7 @@ import { EntryRuns } from '../src/check/entry-runs.ts';
 import { HostClusterField } from '../src/check/host-cluster.ts';
 import { completeSnapshotTable } from '../src/check/repair/snapshot-table.ts';
 import { TableReader } from '../src/check/table-reader.ts';
-import { clusterOffset } from '../src/l2-entry.ts';
+import { clusterOffset } from '../src/tables/l2-entry.ts';
 
 describe('the coverage of regions', () => {
   it('counts how many regions lie over each place', () => {

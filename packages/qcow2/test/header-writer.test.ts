@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryStorage, runSync } from '@diskfile/core';
-import { decodeHeaderContent, extensionsEndOf, layOutHeader } from '../src/header-content.ts';
-import { withExtension } from '../src/header-forms.ts';
-import { EXTENSION_TYPE } from '../src/header-extensions.ts';
-import { HeaderWriter } from '../src/header-writer.ts';
+import {
+  decodeHeaderContent,
+  extensionsEndOf,
+  layOutHeader,
+} from '../src/header/header-content.ts';
+import { withExtension } from '../src/header/header-forms.ts';
+import { EXTENSION_TYPE } from '../src/header/header-extensions.ts';
+import { HeaderWriter } from '../src/header/header-writer.ts';
 import { CrashStorage, randomFrom } from './support/crash-storage.ts';
 import { createImage, type CreateOptions, ImageFiles } from './support/writable-image.ts';
 

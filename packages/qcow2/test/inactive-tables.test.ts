@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { writeU64be } from '@diskfile/bytes';
 import { MemoryStorage, runSync } from '@diskfile/core';
 import { readInactiveTables } from '../src/snapshots/inactive-tables.ts';
-import type { Snapshot } from '../src/snapshots.ts';
+import type { Snapshot } from '../src/snapshots/snapshots.ts';
 
 const CLUSTER = 512;
 const MIB = 1024 * 1024;

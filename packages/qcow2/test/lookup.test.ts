@@ -1,7 +1,7 @@
 /** What a single lookup answers: how far it reaches, and the place of what is compressed. */
 import { describe, expect, it } from 'vitest';
 import { MemoryStorage, runSync } from '@diskfile/core';
-import { isMetadataPreallocated } from '../src/sparseness.ts';
+import { isMetadataPreallocated } from '../src/allocation/sparseness.ts';
 import { lookUp, openLayer } from './support/open-image.ts';
 import type { ClusterSpec } from './support/content.ts';
 import { EXTENSION, writeQcow2 } from './support/qcow2-writer.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type MetadataKind, MetadataMap } from '../src/overlap.ts';
+import { type MetadataKind, MetadataMap } from '../src/tables/overlap.ts';
 
 const CLUSTER = 512;
 const kinds: MetadataKind[] = ['L1 table', 'refcount table', 'snapshot table'];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { runSync } from '@diskfile/core';
-import { compressedClusters } from '../src/cluster-entry.ts';
+import { compressedClusters } from '../src/tables/cluster-entry.ts';
 import {
   compressedDescriptor,
   compressedEnd,
@@ -9,8 +9,8 @@ import {
   compressedOffset,
   isCompressed,
   isCopied,
-} from '../src/l2-entry.ts';
-import { PackedSpace } from '../src/packed-space.ts';
+} from '../src/tables/l2-entry.ts';
+import { PackedSpace } from '../src/allocation/packed-space.ts';
 import type { Refcounts } from '../src/refcounts/refcounts.ts';
 import { errorOf } from './support/open-image.ts';
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DirtyRange, MemoryStorage, runSync } from '@diskfile/core';
-import { L1Table } from '../src/l1-table.ts';
-import { MappingTables } from '../src/mapping-tables.ts';
-import { TableCache, type TableSlice } from '../src/table-cache.ts';
+import { L1Table } from '../src/tables/l1-table.ts';
+import { MappingTables } from '../src/tables/mapping-tables.ts';
+import { TableCache, type TableSlice } from '../src/tables/table-cache.ts';
 
 function slice(index: number, buffer = new ArrayBuffer(8)): TableSlice {
   return {

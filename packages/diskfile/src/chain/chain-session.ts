@@ -20,9 +20,9 @@ import {
 } from '@diskfile/core';
 import { hostGate, type ImageLocking, nodeHostFiles } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
-import { BlockOptions } from '../graph/block-options.ts';
+import { BlockOptions } from '../graph/options/block-options.ts';
 import { type DescribedBelow, withoutFilters } from '../graph/described-below.ts';
-import type { DescribedImage } from '../graph/format-node.ts';
+import type { DescribedImage } from '../graph/nodes/format-node.ts';
 import { GraphOpening } from '../graph/graph-opening.ts';
 import { UserObjects } from '../graph/user-objects.ts';
 import { openHostFile } from '../open/host-file.ts';

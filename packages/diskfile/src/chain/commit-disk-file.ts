@@ -11,7 +11,7 @@ import {
   runSync,
   type Step,
 } from '@diskfile/core';
-import { BlockOptions } from '../graph/block-options.ts';
+import { BlockOptions } from '../graph/options/block-options.ts';
 import { type DescribedBelow, isFilter } from '../graph/described-below.ts';
 import { openHostFile } from '../open/host-file.ts';
 import { hostPath } from '../open/image-target.ts';

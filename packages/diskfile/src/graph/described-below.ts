@@ -12,13 +12,13 @@ import {
   type Step,
   type Storage,
 } from '@diskfile/core';
-import { backingUnsupported, canStack, saysNoBacking } from './below-options.ts';
-import { type BlockOptions, type ChildOptions, invalid } from './block-options.ts';
+import { backingUnsupported, canStack, saysNoBacking } from './options/below-options.ts';
+import { type BlockOptions, type ChildOptions, invalid } from './options/block-options.ts';
 import { parseNameWithOptions, protocolOf } from './disk-name.ts';
-import { takeEncryption, takeFormatOptions } from './format-options.ts';
-import type { NodeOpener, NodeRequest } from './node-driver.ts';
-import { findNodeDriver } from './node-drivers.ts';
-import { type NodeAccess, takeNodeOptions } from './node-options.ts';
+import { takeEncryption, takeFormatOptions } from './options/format-options.ts';
+import type { NodeOpener, NodeRequest } from './nodes/node-driver.ts';
+import { findNodeDriver } from './nodes/node-drivers.ts';
+import { type NodeAccess, takeNodeOptions } from './options/node-options.ts';
 
 /** Options that make another disk of the same file. */
 const TELLING = /^(?:offset|size|key-secret|encrypt\.|force_size_calc|backing|data-file)/;

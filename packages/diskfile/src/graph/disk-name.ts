@@ -4,7 +4,7 @@
  */
 import { DiskError } from '@diskfile/bytes';
 import { checkArgument, isJsonObject, parseLooseJson } from '@diskfile/core';
-import { BlockOptions, checkGraph, invalid } from './block-options.ts';
+import { BlockOptions, checkGraph, invalid } from './options/block-options.ts';
 
 const MAX_NESTING = 16;
 /** Drivers that name a file or device of the host and strip their own name from it. */

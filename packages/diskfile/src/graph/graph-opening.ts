@@ -15,17 +15,17 @@ import { abandonDisk } from '../chain/disk-steps.ts';
 import { DebugDisk } from './blkdebug/debug-disk.ts';
 import { DebugStorage } from './blkdebug/debug-storage.ts';
 import type { Breakpoints } from './blkdebug/fault-script.ts';
-import { type BlockOptions, type ChildOptions, invalid } from './block-options.ts';
-import { DiskFilter } from './disk-filter.ts';
-import { withPolicies } from './disk-policies.ts';
-import { DiskStorage } from './disk-storage.ts';
-import { backingUnsupported, saysNoBacking } from './below-options.ts';
-import { type DescribedImage, formatNodeDriver, openFormatFile } from './format-node.ts';
-import type { GraphSettings, NodeOpener, OpenedNode } from './node-driver.ts';
-import { findNodeDriver } from './node-drivers.ts';
-import { type NodeAccess, type NodeOptions, takeNodeOptions } from './node-options.ts';
-import { withoutKept } from './null-disk.ts';
-import { NullStorage } from './null-storage.ts';
+import { type BlockOptions, type ChildOptions, invalid } from './options/block-options.ts';
+import { DiskFilter } from './disks/disk-filter.ts';
+import { withPolicies } from './disks/disk-policies.ts';
+import { DiskStorage } from './disks/disk-storage.ts';
+import { backingUnsupported, saysNoBacking } from './options/below-options.ts';
+import { type DescribedImage, formatNodeDriver, openFormatFile } from './nodes/format-node.ts';
+import type { GraphSettings, NodeOpener, OpenedNode } from './nodes/node-driver.ts';
+import { findNodeDriver } from './nodes/node-drivers.ts';
+import { type NodeAccess, type NodeOptions, takeNodeOptions } from './options/node-options.ts';
+import { withoutKept } from './disks/null-disk.ts';
+import { NullStorage } from './disks/null-storage.ts';
 
 const MAX_DEPTH = 32;
 const UNALIGNED_SIZE =

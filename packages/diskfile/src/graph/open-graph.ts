@@ -14,13 +14,13 @@ import { hostGate, type HostGateOptions } from '@diskfile/storage';
 import { ALL_FORMATS } from '../formats.ts';
 import { checkedLimits } from '../open/limits.ts';
 import type { Breakpoints } from './blkdebug/fault-script.ts';
-import { BlockOptions, checkGraph, invalid } from './block-options.ts';
-import { CopyOnReadDisk } from './copy-on-read-disk.ts';
-import { withPolicies } from './disk-policies.ts';
-import type { ImageFile } from './format-node.ts';
+import { BlockOptions, checkGraph, invalid } from './options/block-options.ts';
+import { CopyOnReadDisk } from './disks/copy-on-read-disk.ts';
+import { withPolicies } from './disks/disk-policies.ts';
+import type { ImageFile } from './nodes/format-node.ts';
 import { GraphOpening } from './graph-opening.ts';
-import { type NodeAccess, takeNodeOptions } from './node-options.ts';
-import { temporaryDisk } from './temporary-disk.ts';
+import { type NodeAccess, takeNodeOptions } from './options/node-options.ts';
+import { temporaryDisk } from './disks/temporary-disk.ts';
 import { UserObjects } from './user-objects.ts';
 
 export interface OpenGraphOptions {

@@ -2,7 +2,7 @@
 import { createDecipheriv } from 'node:crypto';
 import fs from 'node:fs';
 import { DiskError } from '@diskfile/bytes';
-import { type BlockOptions, invalid } from './block-options.ts';
+import { type BlockOptions, invalid } from './options/block-options.ts';
 
 const MAX_FILE_BYTES = 1024 * 1024;
 const IV_BYTES = 16;

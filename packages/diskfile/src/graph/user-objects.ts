@@ -3,8 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { DiskError } from '@diskfile/bytes';
 import { checkArgument, isJsonObject, parseLooseJson } from '@diskfile/core';
 import type { Secrets } from '../open/passphrases.ts';
-import { BlockOptions, invalid } from './block-options.ts';
-import { parseKeyval } from './keyval.ts';
+import { BlockOptions, invalid } from './options/block-options.ts';
+import { parseKeyval } from './options/keyval.ts';
 import { readSecret } from './secret.ts';
 
 const MAX_OBJECTS = 1000;

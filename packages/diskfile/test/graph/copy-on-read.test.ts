@@ -1,7 +1,7 @@
 import { MemoryStorage, type OpenGate, runSync } from '@diskfile/core';
 import { qcow2Driver } from '@diskfile/qcow2';
 import { expect, it } from 'vitest';
-import { CopyOnReadDisk } from '../../src/graph/copy-on-read-disk.ts';
+import { CopyOnReadDisk } from '../../src/graph/disks/copy-on-read-disk.ts';
 import { openDiskFile } from '../../src/index.ts';
 
 const SIZE = 4 * 65_536;

@@ -1,6 +1,6 @@
 import { MemoryStorage } from '@diskfile/core';
 import { expect, it } from 'vitest';
-import { DiskStorage } from '../../src/graph/disk-storage.ts';
+import { DiskStorage } from '../../src/graph/disks/disk-storage.ts';
 import { openDiskFile } from '../../src/index.ts';
 
 it('grows for writes side by side, in whatever order they come', async () => {

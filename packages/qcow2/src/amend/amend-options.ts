@@ -1,10 +1,10 @@
 /** What is to become of an image, from options under the names of `qemu-img amend -o`. */
 import { DiskError } from '@diskfile/bytes';
 import type { BackingReference } from '@diskfile/core';
-import { CREATE_OPTIONS } from '../create-options.ts';
-import { AUTOCLEAR, INCOMPATIBLE } from '../features.ts';
-import type { Qcow2Header } from '../header.ts';
-import { invalidOption, type Options, OptionValues } from '../option-values.ts';
+import { CREATE_OPTIONS } from '../create/create-options.ts';
+import { AUTOCLEAR, INCOMPATIBLE } from '../header/features.ts';
+import type { Qcow2Header } from '../header/header.ts';
+import { invalidOption, type Options, OptionValues } from '../create/option-values.ts';
 
 export interface Amendment {
   readonly version: 2 | 3;

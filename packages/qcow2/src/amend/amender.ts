@@ -1,12 +1,12 @@
 /** Changes options of an image: `qemu-img amend`. */
 import { DiskError } from '@diskfile/bytes';
 import type { AmendContext, ImageAmender, Step } from '@diskfile/core';
-import type { ClusterTables } from '../cluster-tables.ts';
-import { AUTOCLEAR } from '../features.ts';
-import type { HostClusters } from '../host-clusters.ts';
+import type { ClusterTables } from '../tables/cluster-tables.ts';
+import { AUTOCLEAR } from '../header/features.ts';
+import type { HostClusters } from '../allocation/host-clusters.ts';
 import type { ImageState } from '../image.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
-import type { Options } from '../option-values.ts';
+import type { Options } from '../create/option-values.ts';
 import { type Amendment, parseAmendOptions } from './amend-options.ts';
 import { withOptions } from './header-changes.ts';
 import { changeRefcountWidth } from './refcount-conversion.ts';

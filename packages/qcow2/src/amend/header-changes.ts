@@ -1,10 +1,10 @@
 /** Headers of one version made from those of the other, and with other options. */
 import { encodeName } from '@diskfile/bytes';
-import { AUTOCLEAR, COMPATIBLE, type FeatureBits } from '../features.ts';
-import type { HeaderContent } from '../header-content.ts';
-import { compressionField } from '../header-encoder.ts';
-import { EXTENSION_TYPE } from '../header-extensions.ts';
-import { withExtension, withFeatures } from '../header-forms.ts';
+import { AUTOCLEAR, COMPATIBLE, type FeatureBits } from '../header/features.ts';
+import type { HeaderContent } from '../header/header-content.ts';
+import { compressionField } from '../header/header-encoder.ts';
+import { EXTENSION_TYPE } from '../header/header-extensions.ts';
+import { withExtension, withFeatures } from '../header/header-forms.ts';
 
 const TWO_32 = 0x1_0000_0000;
 /** 16 bits, the width that version 2 has. */

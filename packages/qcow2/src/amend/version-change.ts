@@ -2,13 +2,13 @@
 import { DiskError, divideUp } from '@diskfile/bytes';
 import { flushStorage, type Step, writeBytes } from '@diskfile/core';
 import { notWhenEncrypted } from '../encryption.ts';
-import { isCompressed } from '../l2-entry.ts';
+import { isCompressed } from '../tables/l2-entry.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import type { ClusterRun } from '../refcounts/refcounts.ts';
 import { ClusterTree } from '../snapshots/cluster-tree.ts';
 import { encodeSnapshotTable } from '../snapshots/snapshot-entry.ts';
-import type { Snapshot } from '../snapshots.ts';
+import type { Snapshot } from '../snapshots/snapshots.ts';
 import { asVersion2, asVersion3, withSnapshotTable } from './header-changes.ts';
 import { ZeroExpansion } from './zero-expansion.ts';
 

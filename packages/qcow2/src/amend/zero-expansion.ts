@@ -10,9 +10,9 @@ import {
   type EntryFormat,
   entryFormat,
   newClusterEntry,
-} from '../cluster-entry.ts';
+} from '../tables/cluster-entry.ts';
 import { checkReach, corrupt, hex } from '../errors.ts';
-import { makeZeros } from '../host-zeros.ts';
+import { makeZeros } from '../allocation/host-zeros.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import type { ClusterRun } from '../refcounts/refcounts.ts';

@@ -2,8 +2,8 @@
 import { DiskError } from '@diskfile/bytes';
 import { type Limits, type OpenContext, readBytes, type Step, type Storage } from '@diskfile/core';
 import { corrupt } from '../errors.ts';
-import { AUTOCLEAR } from '../features.ts';
-import type { Qcow2Header } from '../header.ts';
+import { AUTOCLEAR } from '../header/features.ts';
+import type { Qcow2Header } from '../header/header.ts';
 import { bitmapsExtension } from '../structs.ts';
 import { type BitmapEntry, decodeDirectory } from './bitmap-entry.ts';
 

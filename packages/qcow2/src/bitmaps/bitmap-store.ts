@@ -5,10 +5,10 @@
  */
 import { divideUp } from '@diskfile/bytes';
 import { flushStorage, type Step, writeBytes } from '@diskfile/core';
-import { AUTOCLEAR, featureBits } from '../features.ts';
-import type { HeaderContent } from '../header-content.ts';
-import { EXTENSION_TYPE } from '../header-extensions.ts';
-import { withExtension, withFeatures } from '../header-forms.ts';
+import { AUTOCLEAR, featureBits } from '../header/features.ts';
+import type { HeaderContent } from '../header/header-content.ts';
+import { EXTENSION_TYPE } from '../header/header-extensions.ts';
+import { withExtension, withFeatures } from '../header/header-forms.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import type { ClusterRun } from '../refcounts/refcounts.ts';
 import { bitmapsExtension } from '../structs.ts';

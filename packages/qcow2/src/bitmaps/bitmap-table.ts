@@ -2,7 +2,7 @@
 import { maskBits, writeU64be } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
-import { clusterOffset } from '../l2-entry.ts';
+import { clusterOffset } from '../tables/l2-entry.ts';
 import type { TablePlace } from './bitmap-entry.ts';
 
 export const TABLE_ENTRY_BYTES = 8;

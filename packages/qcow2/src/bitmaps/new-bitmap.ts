@@ -1,7 +1,7 @@
 /** What a bitmap must be like to be made. */
 import { decodeName, encodeName, isPowerOfTwo, powerOfTwo } from '@diskfile/bytes';
 import { type NewBitmap, quote } from '@diskfile/core';
-import type { Qcow2Header } from '../header.ts';
+import type { Qcow2Header } from '../header/header.ts';
 import { type BitmapEntry, FLAG, MAX_NAME_BYTES } from './bitmap-entry.ts';
 import {
   defaultGranularity,

@@ -1,7 +1,7 @@
 /** Clusters that were taken for something new and are given back should it not come to be. */
 import { DiskError } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
-import type { ClusterAllocator } from '../allocator.ts';
+import type { ClusterAllocator } from '../allocation/allocator.ts';
 import type { ClusterRun } from '../refcounts/refcounts.ts';
 
 export class NewClusters {

@@ -1,6 +1,6 @@
 /** Reads the bitmaps of an image that is not open for writing. */
 import type { BitmapReader, DirtyGuestRange, Limits, Step, Storage } from '@diskfile/core';
-import type { Qcow2Header } from '../header.ts';
+import type { Qcow2Header } from '../header/header.ts';
 import { type BitmapEntry, isInUse, isUnderstood } from './bitmap-entry.ts';
 import { BitmapTable, TABLE_ENTRY_BYTES } from './bitmap-table.ts';
 import {

@@ -1,9 +1,9 @@
 /** The header of an image that is to be checked: what keeps it from being opened may be mended. */
 import { readU32be, writeU32be } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
-import { refuseUnknownFeatures } from '../features.ts';
-import { type HeaderExtensions, readHeaderExtensions } from '../header-extensions.ts';
-import { HEADER_FIELDS_BYTES, parseHeader, type Qcow2Header } from '../header.ts';
+import { refuseUnknownFeatures } from '../header/features.ts';
+import { type HeaderExtensions, readHeaderExtensions } from '../header/header-extensions.ts';
+import { HEADER_FIELDS_BYTES, parseHeader, type Qcow2Header } from '../header/header.ts';
 import { headerV2 } from '../structs.ts';
 
 const TWO_32 = 0x1_0000_0000;

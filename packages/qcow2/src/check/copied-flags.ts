@@ -3,8 +3,8 @@
  * may be written where it lies (specification, "Cluster mapping": bit 63). It counts for the active
  * tables only, and is compared with the refcount that the image stores.
  */
-import type { Qcow2Header } from '../header.ts';
-import { clusterOffset, isCompressed, isCopied } from '../l2-entry.ts';
+import type { Qcow2Header } from '../header/header.ts';
+import { clusterOffset, isCompressed, isCopied } from '../tables/l2-entry.ts';
 import { EntryRuns } from './entry-runs.ts';
 import { HostClusterField } from './host-cluster.ts';
 import type { StoredRefcounts } from './stored-refcounts.ts';

@@ -3,7 +3,7 @@
  * follow each other. Most tables are a few long runs, and millions of entries have to be looked at.
  */
 import { maskBits, setBits } from '@diskfile/bytes';
-import { isCompressed } from '../l2-entry.ts';
+import { isCompressed } from '../tables/l2-entry.ts';
 
 const TWO_32 = 0x1_0000_0000;
 /** Bits 9 to 55 hold an offset; none of them set, there is no cluster. */

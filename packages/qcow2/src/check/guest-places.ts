@@ -1,5 +1,5 @@
 /** Finds out which part of the disk an L2 table maps, for messages. */
-import { clusterOffset } from '../l2-entry.ts';
+import { clusterOffset } from '../tables/l2-entry.ts';
 
 export class GuestPlaces {
   readonly #l1: DataView;

@@ -8,8 +8,8 @@ import {
   type Step,
   type Storage,
 } from '@diskfile/core';
-import { INCOMPATIBLE } from '../features.ts';
-import type { Qcow2Header } from '../header.ts';
+import { INCOMPATIBLE } from '../header/features.ts';
+import type { Qcow2Header } from '../header/header.ts';
 import { hex } from '../errors.ts';
 import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import { ReferenceTally } from '../refcounts/reference-tally.ts';

@@ -1,6 +1,6 @@
 /** What entries of L1 tables cannot be (specification, "Cluster mapping"). */
 import { hasAnyBit } from '@diskfile/bytes';
-import { clusterOffset } from '../l2-entry.ts';
+import { clusterOffset } from '../tables/l2-entry.ts';
 
 /** Bits 56 to 62, and 0 to 8 of an L1 entry. */
 const RESERVED_HIGH = 0x7f00_0000;

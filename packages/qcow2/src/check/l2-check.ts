@@ -11,8 +11,8 @@ import {
   isCompressed,
   isCopied,
   isZeroFlagged,
-} from '../l2-entry.ts';
-import type { Qcow2Header } from '../header.ts';
+} from '../tables/l2-entry.ts';
+import type { Qcow2Header } from '../header/header.ts';
 import type { CopiedFlags } from './copied-flags.ts';
 import { EntryRuns } from './entry-runs.ts';
 import type { Findings } from './findings.ts';

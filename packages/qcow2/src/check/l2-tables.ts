@@ -2,7 +2,7 @@
 import { divideUp } from '@diskfile/bytes';
 import { type Limits, readBytes, type Step, type Storage } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
-import { clusterOffset } from '../l2-entry.ts';
+import { clusterOffset } from '../tables/l2-entry.ts';
 import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import type { CoveredPart } from './coverage.ts';
 import type { Findings } from './findings.ts';

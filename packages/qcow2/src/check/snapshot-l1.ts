@@ -5,8 +5,8 @@
 import { divideUp, readU32be } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
 import { hex } from '../errors.ts';
-import { MAX_L1_BYTES, neededL1Entries, type Qcow2Header } from '../header.ts';
-import { clusterOffset } from '../l2-entry.ts';
+import { MAX_L1_BYTES, neededL1Entries, type Qcow2Header } from '../header/header.ts';
+import { clusterOffset } from '../tables/l2-entry.ts';
 import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import { snapshotHeader } from '../structs.ts';
 import { coverage } from './coverage.ts';

@@ -1,7 +1,7 @@
 /** The refcounts as the file has them, however damaged their table is. */
 import { bitField, clearBits, isAllZero, maskBits, readU16be, readU32be } from '@diskfile/bytes';
 import { type Limits, readBytes, type Step, type Storage } from '@diskfile/core';
-import type { Qcow2Header } from '../header.ts';
+import type { Qcow2Header } from '../header/header.ts';
 import { type RefcountWidth, refcountWidth } from '../refcounts/refcount-width.ts';
 import { TableReader } from './table-reader.ts';
 import { tooLarge } from './too-large.ts';

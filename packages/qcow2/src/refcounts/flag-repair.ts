@@ -2,7 +2,7 @@
 import { DirtyRange, during, type Step, type WritableStorage, writeBytes } from '@diskfile/core';
 import type { Inspection } from '../check/inspection.ts';
 import { TableRewriting } from '../check/repair/table-rewriting.ts';
-import { clusterOffset, setCopied } from '../l2-entry.ts';
+import { clusterOffset, setCopied } from '../tables/l2-entry.ts';
 import { visitEntries, visitReferences } from '../snapshots/cluster-tree.ts';
 
 const L1_ENTRY_BYTES = 8;

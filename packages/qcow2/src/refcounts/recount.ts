@@ -1,7 +1,7 @@
 /** Brings an image in order in which a change of counts and COPIED flags has stopped half way. */
 import { type Limits, readBytes, type Step, writeBytes } from '@diskfile/core';
-import { L1Table } from '../l1-table.ts';
-import { OFFSET_MASK } from '../l2-entry.ts';
+import { L1Table } from '../tables/l1-table.ts';
+import { OFFSET_MASK } from '../tables/l2-entry.ts';
 import { MetadataWriter } from '../metadata-writer.ts';
 import { type ImageMetadata, MAPPED_KINDS, mapMetadata } from '../metadata.ts';
 import { rebuildRefcounts } from './rebuild.ts';

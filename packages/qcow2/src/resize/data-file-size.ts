@@ -7,8 +7,8 @@ import {
   type Step,
   truncateStorage,
 } from '@diskfile/core';
-import type { ClusterTables } from '../cluster-tables.ts';
-import { makeZeros } from '../host-zeros.ts';
+import type { ClusterTables } from '../tables/cluster-tables.ts';
+import { makeZeros } from '../allocation/host-zeros.ts';
 
 /** Makes room in the data file, and makes it zeros: a file may have been longer than its disk. */
 export function* growDataFile(

@@ -1,13 +1,13 @@
 /** What the tables map behind the end of the disk, in its last cluster and in its last L2 table. */
 import { alignUp, maskBits } from '@diskfile/bytes';
 import type { ResizeRequest, Step } from '@diskfile/core';
-import { bitRange, type ClusterEntry } from '../cluster-entry.ts';
-import type { ClusterTables } from '../cluster-tables.ts';
-import { hasData } from '../cluster-allocation.ts';
-import { deallocate, zeroing } from '../cluster-zeroing.ts';
-import { l2CoverageBytes } from '../header.ts';
+import { bitRange, type ClusterEntry } from '../tables/cluster-entry.ts';
+import type { ClusterTables } from '../tables/cluster-tables.ts';
+import { hasData } from '../allocation/cluster-allocation.ts';
+import { deallocate, zeroing } from '../tables/cluster-zeroing.ts';
+import { l2CoverageBytes } from '../header/header.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
-import type { TableSlice } from '../table-cache.ts';
+import type { TableSlice } from '../tables/table-cache.ts';
 
 /**
  * Makes the bytes behind `sizeBytes`, to the end of the cluster that holds it, zeros. They may be

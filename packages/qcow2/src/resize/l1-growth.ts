@@ -1,12 +1,12 @@
 /** Makes room in the L1 table for a larger disk, as it lies in the file or at another place. */
 import { DiskError, divideUp } from '@diskfile/bytes';
 import { announce, during, flushStorage, inContext, type Step, writeBytes } from '@diskfile/core';
-import type { ClusterTables } from '../cluster-tables.ts';
-import { dropTables } from '../content-removal.ts';
-import { MAX_L1_BYTES, neededL1Entries } from '../header.ts';
-import { L1Table } from '../l1-table.ts';
-import { lengthenL1 } from '../mapping-tables.ts';
-import { OFFSET_MASK } from '../l2-entry.ts';
+import type { ClusterTables } from '../tables/cluster-tables.ts';
+import { dropTables } from '../tables/content-removal.ts';
+import { MAX_L1_BYTES, neededL1Entries } from '../header/header.ts';
+import { L1Table } from '../tables/l1-table.ts';
+import { lengthenL1 } from '../tables/mapping-tables.ts';
+import { OFFSET_MASK } from '../tables/l2-entry.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import type { ClusterRun } from '../refcounts/refcounts.ts';

@@ -1,8 +1,8 @@
 /** Hides what the image below holds in the area that a disk grows into. */
 import { alignUp } from '@diskfile/bytes';
 import type { ResizeRequest, Step } from '@diskfile/core';
-import type { ClusterTables } from '../cluster-tables.ts';
-import { zeroing } from '../cluster-zeroing.ts';
+import type { ClusterTables } from '../tables/cluster-tables.ts';
+import { zeroing } from '../tables/cluster-zeroing.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 
 /** Does so for whole units; the one that holds the old end has been dealt with. */

@@ -10,13 +10,13 @@
  */
 import { alignUp, DiskError } from '@diskfile/bytes';
 import type { ImageResizer, Limits, Preallocation, ResizeRequest, Step } from '@diskfile/core';
-import type { ClusterTables } from '../cluster-tables.ts';
-import { dropTables, visitTables } from '../content-removal.ts';
-import { AUTOCLEAR } from '../features.ts';
-import type { HeaderContent } from '../header-content.ts';
-import { MAX_L1_BYTES, neededL1Entries } from '../header.ts';
+import type { ClusterTables } from '../tables/cluster-tables.ts';
+import { dropTables, visitTables } from '../tables/content-removal.ts';
+import { AUTOCLEAR } from '../header/features.ts';
+import type { HeaderContent } from '../header/header-content.ts';
+import { MAX_L1_BYTES, neededL1Entries } from '../header/header.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
-import { preallocate } from '../preallocation.ts';
+import { preallocate } from '../allocation/preallocation.ts';
 import { giveUpEmptyBlocks } from '../refcounts/empty-blocks.ts';
 import { cutDataFile, growDataFile } from './data-file-size.ts';
 import { clearEnd, clearEntriesBehind, makeLastTable } from './disk-end.ts';

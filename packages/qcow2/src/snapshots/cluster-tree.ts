@@ -9,11 +9,11 @@ import {
   type Storage,
 } from '@diskfile/core';
 import { EntryRuns } from '../check/entry-runs.ts';
-import { compressedClusters } from '../cluster-entry.ts';
+import { compressedClusters } from '../tables/cluster-entry.ts';
 import { checkReach, corrupt, hex } from '../errors.ts';
-import type { Qcow2Header, TableReference } from '../header.ts';
-import { checkSnapshotL1 } from '../snapshots.ts';
-import { clusterOffset, isCompressed, isCopied } from '../l2-entry.ts';
+import type { Qcow2Header, TableReference } from '../header/header.ts';
+import { checkSnapshotL1 } from './snapshots.ts';
+import { clusterOffset, isCompressed, isCopied } from '../tables/l2-entry.ts';
 import type { ImageMetadata } from '../metadata.ts';
 
 /** Bytes of tables that are read, or written, at a time. */

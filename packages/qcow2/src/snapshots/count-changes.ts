@@ -4,7 +4,7 @@
  */
 import type { Step } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
-import type { MetadataMap } from '../overlap.ts';
+import type { MetadataMap } from '../tables/overlap.ts';
 import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import { ReferenceTally } from '../refcounts/reference-tally.ts';
 import type { ClusterRun, Refcounts } from '../refcounts/refcounts.ts';

@@ -1,6 +1,6 @@
 /** COPIED flags of L2 tables that an operation on snapshots sets or clears. */
-import { isCopied, setCopied } from '../l2-entry.ts';
-import type { Qcow2Header } from '../header.ts';
+import { isCopied, setCopied } from '../tables/l2-entry.ts';
+import type { Qcow2Header } from '../header/header.ts';
 import { visitEntries, visitReferences } from './cluster-tree.ts';
 import type { CountChanges } from './count-changes.ts';
 

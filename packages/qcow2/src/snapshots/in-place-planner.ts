@@ -1,10 +1,10 @@
 /** Works out what an operation on snapshots changes where it lies. */
 import { alignUp, divideUp } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
-import { l2CoverageBytes, type TableReference } from '../header.ts';
-import { setCopied } from '../l2-entry.ts';
+import { l2CoverageBytes, type TableReference } from '../header/header.ts';
+import { setCopied } from '../tables/l2-entry.ts';
 import type { ImageMetadata } from '../metadata.ts';
-import type { Snapshot } from '../snapshots.ts';
+import type { Snapshot } from './snapshots.ts';
 import { ClusterTree } from './cluster-tree.ts';
 import { CountChanges } from './count-changes.ts';
 import { clearFlags, type FlagChange, setGainedFlags } from './flag-change.ts';

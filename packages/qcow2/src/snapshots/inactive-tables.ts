@@ -1,8 +1,8 @@
 /** Where the L2 tables of snapshots lie. */
 import { DiskError, isAligned } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
-import type { SnapshotTable } from '../snapshots.ts';
-import { clusterOffset } from '../l2-entry.ts';
+import type { SnapshotTable } from './snapshots.ts';
+import { clusterOffset } from '../tables/l2-entry.ts';
 
 const ENTRY_BYTES = 8;
 const BATCH_BYTES = 1024 * 1024;

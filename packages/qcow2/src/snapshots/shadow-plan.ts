@@ -1,6 +1,6 @@
 /** What an operation on snapshots writes beside what there is, worked out before it is written. */
 import type { ClusterRun } from '../refcounts/refcounts.ts';
-import type { Snapshot } from '../snapshots.ts';
+import type { Snapshot } from './snapshots.ts';
 import type { ClusterTree } from './cluster-tree.ts';
 import type { CountChanges } from './count-changes.ts';
 

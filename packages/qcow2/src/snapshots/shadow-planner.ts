@@ -1,10 +1,10 @@
 /** Works out what an operation on snapshots writes beside what there is. */
 import { divideUp } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
-import { neededL1Entries, type TableReference } from '../header.ts';
+import { neededL1Entries, type TableReference } from '../header/header.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import type { ClusterRun } from '../refcounts/refcounts.ts';
-import type { Snapshot } from '../snapshots.ts';
+import type { Snapshot } from './snapshots.ts';
 import { ClusterTree } from './cluster-tree.ts';
 import { CountChanges } from './count-changes.ts';
 import { clearFlags, setGainedFlags } from './flag-change.ts';

@@ -9,13 +9,13 @@
  */
 import { divideUp } from '@diskfile/bytes';
 import { flushStorage, type Step } from '@diskfile/core';
-import type { HeaderContent } from '../header-content.ts';
-import { neededL1Entries } from '../header.ts';
-import { L1Table } from '../l1-table.ts';
-import { OFFSET_MASK } from '../l2-entry.ts';
+import type { HeaderContent } from '../header/header-content.ts';
+import { neededL1Entries } from '../header/header.ts';
+import { L1Table } from '../tables/l1-table.ts';
+import { OFFSET_MASK } from '../tables/l2-entry.ts';
 import { type ImageMetadata, MAPPED_KINDS, mapMetadata } from '../metadata.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
-import type { MetadataMap } from '../overlap.ts';
+import type { MetadataMap } from '../tables/overlap.ts';
 import { RefcountTable } from '../refcounts/refcount-table.ts';
 import type { ClusterRun } from '../refcounts/refcounts.ts';
 import type { ShadowPlan } from './shadow-plan.ts';

@@ -1,8 +1,8 @@
 /** Entries of the snapshot table as they are written (specification, "Snapshots"). */
 import { alignUp, DiskError, encodeName, writeU32be, writeU64be } from '@diskfile/bytes';
 import type { SnapshotRequest } from '@diskfile/core';
-import type { Qcow2Header, TableReference } from '../header.ts';
-import { describeSnapshot, type Snapshot } from '../snapshots.ts';
+import type { Qcow2Header, TableReference } from '../header/header.ts';
+import { describeSnapshot, type Snapshot } from './snapshots.ts';
 import { snapshotHeader } from '../structs.ts';
 
 /** Longest name that `qemu-img snapshot -l` shows whole. */

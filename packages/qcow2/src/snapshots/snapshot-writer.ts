@@ -9,11 +9,11 @@ import {
   writeBytes,
 } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
-import { MAX_L1_BYTES, neededL1Entries, type TableReference } from '../header.ts';
+import { MAX_L1_BYTES, neededL1Entries, type TableReference } from '../header/header.ts';
 import type { ImageState } from '../image.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
-import { checkSnapshotL1, type Snapshot } from '../snapshots.ts';
+import { checkSnapshotL1, type Snapshot } from './snapshots.ts';
 import type { InPlacePlan } from './in-place-plan.ts';
 import { InPlacePlanner } from './in-place-planner.ts';
 import { InPlaceSwitch } from './in-place-switch.ts';

@@ -1,7 +1,7 @@
 /** What the tables of a tree refer to, and which COPIED flags in them follow from that. */
 import type { Step } from '@diskfile/core';
-import type { Qcow2Header } from '../header.ts';
-import { isCopied } from '../l2-entry.ts';
+import type { Qcow2Header } from '../header/header.ts';
+import { isCopied } from '../tables/l2-entry.ts';
 import type { ReferenceTally } from '../refcounts/reference-tally.ts';
 import { type ClusterTree, visitReferences } from './cluster-tree.ts';
 import type { CountChanges } from './count-changes.ts';

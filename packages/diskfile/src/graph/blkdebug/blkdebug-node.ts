@@ -1,9 +1,9 @@
 /** The `blkdebug` driver: its options, and the node that it makes. */
 import { alignUp } from '@diskfile/bytes';
 import { closeStorage, type Step } from '@diskfile/core';
-import { type BlockOptions, invalid } from '../block-options.ts';
-import { needChild } from '../need-child.ts';
-import type { NodeDriver, NodeRequest, OpenedNode } from '../node-driver.ts';
+import { type BlockOptions, invalid } from '../options/block-options.ts';
+import { needChild } from '../nodes/need-child.ts';
+import type { NodeDriver, NodeRequest, OpenedNode } from '../nodes/node-driver.ts';
 import { DebugStorage } from './debug-storage.ts';
 import { FaultScript } from './fault-script.ts';
 import type { DebugLimits, PieceLimits } from './limited-requests.ts';

@@ -11,7 +11,7 @@ import {
   type Step,
   type Topology,
 } from '@diskfile/core';
-import { DiskFilter } from '../disk-filter.ts';
+import { DiskFilter } from '../disks/disk-filter.ts';
 import type { DebugStorage } from './debug-storage.ts';
 
 /** Bytes that are copied at a time. */

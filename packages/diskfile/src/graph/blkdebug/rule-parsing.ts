@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { DiskError } from '@diskfile/bytes';
 import { STORAGE_EVENTS, type StorageEvent } from '@diskfile/core';
-import { BlockOptions, invalid } from '../block-options.ts';
+import { BlockOptions, invalid } from '../options/block-options.ts';
 import { IO_TYPES, type IoType, type Rule } from './rule.ts';
 
 const SECTOR_BYTES = 512;

@@ -1,8 +1,8 @@
 /** Compares the copied flags of the active tables with the refcounts, and sets them. */
 import { readU32be, writeU32be } from '@diskfile/bytes';
 import { isWritable, readBytes, type Step, type Storage, writeBytes } from '@diskfile/core';
-import type { Qcow2Header } from '../../header.ts';
-import { clusterOffset, isCompressed, isCopied } from '../../l2-entry.ts';
+import type { Qcow2Header } from '../../header/header.ts';
+import { clusterOffset, isCompressed, isCopied } from '../../tables/l2-entry.ts';
 import type { MetadataPlaces } from './metadata-places.ts';
 import type { RefcountFile } from './refcount-file.ts';
 import { CheckStopped, hex64, type Transcript } from './transcript.ts';

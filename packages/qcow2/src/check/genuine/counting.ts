@@ -15,8 +15,8 @@ import {
   isCompressed,
   isCopied,
   isZeroFlagged,
-} from '../../l2-entry.ts';
-import type { Qcow2Header } from '../../header.ts';
+} from '../../tables/l2-entry.ts';
+import type { Qcow2Header } from '../../header/header.ts';
 import { ReferenceTally } from '../../refcounts/reference-tally.ts';
 import { CheckStopped, hex64, hexOffset, type Transcript } from './transcript.ts';
 import type { MetadataPlaces } from './metadata-places.ts';

@@ -5,7 +5,7 @@
  */
 import { divideUp } from '@diskfile/bytes';
 import { type CheckContext, isWritable, type Step, type Storage } from '@diskfile/core';
-import { INCOMPATIBLE } from '../../features.ts';
+import { INCOMPATIBLE } from '../../header/features.ts';
 import { type CheckedHeader, readCheckedHeader } from '../checked-header.ts';
 import { HeaderRepair } from '../repair/header-repair.ts';
 import type { CheckedImage } from './checked-image.ts';

@@ -1,7 +1,7 @@
 /** Where the metadata of an image lies, by its tables. */
 import { readU32be } from '@diskfile/bytes';
 import { readBytes, type Step } from '@diskfile/core';
-import { clusterOffset } from '../../l2-entry.ts';
+import { clusterOffset } from '../../tables/l2-entry.ts';
 import type { CheckedImage } from './checked-image.ts';
 import type { MetadataPlace } from './metadata-places.ts';
 

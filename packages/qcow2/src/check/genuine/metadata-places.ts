@@ -1,8 +1,8 @@
 /** Which metadata lies where, so that a repair does not write one over the other. */
 import { writeU32be } from '@diskfile/bytes';
 import { isWritable, type Step, type Storage, writeBytes } from '@diskfile/core';
-import { featureWord, INCOMPATIBLE } from '../../features.ts';
-import type { Qcow2Header } from '../../header.ts';
+import { featureWord, INCOMPATIBLE } from '../../header/features.ts';
+import type { Qcow2Header } from '../../header/header.ts';
 import { headerV2, headerV3 } from '../../structs.ts';
 import type { Transcript } from './transcript.ts';
 import { TooMuchWork, type WorkBudget } from './work-budget.ts';

@@ -10,9 +10,9 @@ import {
   writeBytes,
 } from '@diskfile/core';
 import { hex, hexPair } from '../../errors.ts';
-import type { Qcow2Header } from '../../header.ts';
+import type { Qcow2Header } from '../../header/header.ts';
 import { type RefcountWidth, refcountWidth } from '../../refcounts/refcount-width.ts';
-import { clusterOffset } from '../../l2-entry.ts';
+import { clusterOffset } from '../../tables/l2-entry.ts';
 import type { WorkBudget } from './work-budget.ts';
 
 /** Of blocks that are kept in memory; and at least so many of them. */

@@ -10,7 +10,7 @@ import {
   compressedOffset,
   isCompressed,
   isCopied,
-} from '../../l2-entry.ts';
+} from '../../tables/l2-entry.ts';
 import { ClusterRuns } from '../../refcounts/cluster-runs.ts';
 import { type CoveredPart, coverage } from '../coverage.ts';
 import { HostClusterField } from '../host-cluster.ts';

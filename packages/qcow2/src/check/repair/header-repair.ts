@@ -1,8 +1,8 @@
 /** Changes to the header, each within its first sector and so at one instant. */
 import { writeU32be, writeU64be } from '@diskfile/bytes';
 import { flushStorage, type Step, type WritableStorage, writeBytes } from '@diskfile/core';
-import { AUTOCLEAR, type FeatureKind, featureWord, INCOMPATIBLE } from '../../features.ts';
-import type { Qcow2Header } from '../../header.ts';
+import { AUTOCLEAR, type FeatureKind, featureWord, INCOMPATIBLE } from '../../header/features.ts';
+import type { Qcow2Header } from '../../header/header.ts';
 import { headerV2, headerV3 } from '../../structs.ts';
 
 /** Features that a repair leaves as true as they were. */
