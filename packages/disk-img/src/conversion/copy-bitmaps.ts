@@ -1,13 +1,7 @@
 /** Takes bitmaps over to an image that was there already. */
 import type { BitmapInfo, DiskFile } from 'diskfile';
-import type { CommandOptions } from '../arguments/options.ts';
 import { Failure } from '../program.ts';
-
-interface Conversion {
-  readonly options: CommandOptions;
-  /** Of the target. */
-  readonly format: string;
-}
+import type { Conversion } from './conversion.ts';
 
 /** For an image that is there; a new one has none that could be in the way. */
 export function bitmapsToCopy({ options, format }: Conversion, disk: DiskFile, target: DiskFile) {

@@ -1,8 +1,8 @@
 /** Options of `convert` that concern neither the source nor the format of the target. */
 import { Failure } from '../program.ts';
-import type { CommandOptions } from './options.ts';
-import { sizeArgument } from './sizes.ts';
-import { parseSnapshotParameter, type SnapshotParameter } from './snapshot-parameter.ts';
+import type { CommandOptions } from '../arguments/options.ts';
+import { sizeArgument } from '../arguments/sizes.ts';
+import { parseSnapshotParameter, type SnapshotParameter } from '../arguments/snapshot-parameter.ts';
 
 /** What the options say by themselves. */
 export interface ConvertSettings {

@@ -1,0 +1,70 @@
+/** Conversions into an image that is there. */
+import { convertDiskFile, type DiskFile } from 'diskfile';
+import { checkCache } from '../arguments/options.ts';
+import { bitmapsToCopy, copyBitmaps } from './copy-bitmaps.ts';
+import { type ImageSource, imageSource } from '../images/image-source.ts';
+import { closeQuietly, openImage } from '../images/open-image.ts';
+import { Failure } from '../program.ts';
+import { conversionWords, filesOf } from '../words/conversion-words.ts';
+import {
+  commonOptions,
+  type Conversion,
+  tellSkipped,
+  tellUnreadable,
+  type Work,
+} from './conversion.ts';
+
+export async function intoExisting(
+  conversion: Conversion,
+  disks: readonly DiskFile[],
+  name: string,
+  work: Work,
+): Promise<ImageSource> {
+  const { program, options, format } = conversion;
+  checkCache(options.value('t'));
+  const isOptions = options.has('target-image-opts');
+  if (isOptions && options.has('O')) {
+    throw new Failure('--image-opts and --format are mutually exclusive');
+  }
+  const source = imageSource(name, {
+    ...(isOptions ? {} : { format }),
+    isOptions,
+    objects: work.objects,
+  });
+  const target = openImage(program, { source, writable: true });
+  let isClosed = false;
+  try {
+    if (options.has('target-is-zero') && options.has('B')) {
+      const words = 'Cannot use --target-is-zero when the destination image has a backing file';
+      // QEMU says so, does nothing, and ends well.
+      throw new Failure(words, { exitCode: program.isLookAlike ? 0 : 1 });
+    }
+    const total = disks.reduce((sum, { sizeBytes }) => sum + Math.ceil(sizeBytes / 512) * 512, 0);
+    if (target.sizeBytes < total) throw new Failure('output file is smaller than input file');
+    if (options.has('c')) refuseUncompressed(target);
+    const bitmaps = bitmapsToCopy(conversion, disks[0]!, target);
+    const { unreadable } = await convertDiskFile(disks, target, {
+      ...commonOptions(conversion, work),
+      targetIsZero: options.has('target-is-zero'),
+    });
+    copyBitmaps(disks[0]!, target, bitmaps.copied);
+    tellSkipped(program, bitmaps.skipped);
+    isClosed = true;
+    await target.close();
+    tellUnreadable(program, unreadable);
+    return source;
+  } catch (error) {
+    const sources = disks.flatMap(filesOf);
+    throw conversionWords(error, { target: name, format, values: new Map(), list: '', sources });
+  } finally {
+    if (!isClosed) closeQuietly(target);
+  }
+}
+
+/** Of an image that is there. QEMU's driver of VMDK writes plainly where grains are not compressed. */
+function refuseUncompressed({ format, topology, capabilities }: DiskFile): void {
+  if (format !== 'vmdk' && capabilities.compression === undefined) {
+    throw new Failure('Compression not supported for this file format');
+  }
+  if (format === 'vmdk' && topology.clusterBytes === 1) throw new Failure('invalid cluster size');
+}
