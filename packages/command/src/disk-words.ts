@@ -86,6 +86,10 @@ const WORDS: Readonly<Record<string, Words>> = {
   'vhd.too-small': 'File too small for a VHD header',
   'vhd.subformat': choiceOf('subformat'),
   'vhdx.log-size-zero': 'Log size must be a multiple of 1 MB',
+  'vhdx.file-cut': fileReason,
+  'vhdx.log-in-force': ({ context: { path = '' } }) =>
+    `VHDX image file '${path}' opened read-only, but contains a log that needs to be replayed\n` +
+    `To replay the log, run:\nqemu-img check -r all '${path}'`,
   'vhdx.metadata-item': fileReason,
   'vhdx.metadata-table': fileReason,
   'vhdx.no-header': 'No valid VHDX header found',

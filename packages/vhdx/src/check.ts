@@ -30,7 +30,7 @@ const MAX_OFFSET = 2 ** 63;
 /** What `FormatDriver.check` says. */
 export function* checkVhdx(context: CheckContext): Step<CheckReport> {
   const header = yield* readHeader(context.storage);
-  const replay = yield* readLog(context.storage, header);
+  const replay = yield* readLog(context.storage, header, context.asQemu);
   const findings = new FindingList();
   let storage = context.storage;
   const isRepaired = replay !== undefined && context.repair !== undefined;

@@ -35,10 +35,15 @@ const MAX_CHANGES = 2 ** 18;
 
 /**
  * The changes of the newest whole sequence of entries; undefined when there is nothing to replay.
+ * @param asQemu whether a log without any whole sequence is left alone, as QEMU does
  * @throws DiskError `corrupt` when there are entries of the log that the header names, and none is
  *   whole
  */
-export function* readLog(storage: Storage, header: VhdxHeader): Step<LogReplay | undefined> {
+export function* readLog(
+  storage: Storage,
+  header: VhdxHeader,
+  asQemu = false,
+): Step<LogReplay | undefined> {
   const { logGuid, logOffset, logBytes } = header;
   if (logGuid === undefined) return undefined;
   if (logOffset + logBytes > storage.sizeBytes) {
@@ -49,7 +54,7 @@ export function* readLog(storage: Storage, header: VhdxHeader): Step<LogReplay |
   const sequence = newestSequence(search.entries, logBytes);
   if (sequence === undefined) {
     // A writer was cut short between naming the log and writing to it: QEMU names it first.
-    if (!search.hasAny) return undefined;
+    if (asQemu || !search.hasAny) return undefined;
     throw corrupt(
       'vhdx.log-empty',
       'The header says that the log holds changes, and none is whole',

@@ -1,5 +1,5 @@
 /** Opens VHDX disks. */
-import { alignUp } from '@diskfile/bytes';
+import { alignUp, DiskError } from '@diskfile/bytes';
 import {
   BlockWriter,
   lookupBlocks,
@@ -33,9 +33,15 @@ export function* openVhdx(context: OpenContext): Step<VhdxImage> {
     : yield* openReadOnly(context, header);
 }
 
-/** A log that a crash has left is applied to what is read, and the file stays as it is. */
-function* openReadOnly({ storage: file, limits, warn }: OpenContext, header: VhdxHeader) {
-  const replay = yield* readLog(file, header);
+/**
+ * A log that a crash has left is applied to what is read, and the file stays as it is. QEMU wants the
+ * file repaired first.
+ */
+function* openReadOnly(context: OpenContext, header: VhdxHeader) {
+  const { storage: file, limits, warn } = context;
+  const asQemu = context.tuning?.asQemu === true;
+  const replay = yield* readLog(file, header, asQemu);
+  if (asQemu && replay !== undefined) throw logInForce(file.name);
   const storage = replay === undefined ? file : new ReplayedStorage(file, replay);
   if (replay !== undefined) {
     warn({
@@ -56,10 +62,10 @@ function* openReadOnly({ storage: file, limits, warn }: OpenContext, header: Vhd
   });
 }
 
-function* openWritable({ storage: file, limits }: OpenContext, header: VhdxHeader) {
+function* openWritable({ storage: file, limits, tuning }: OpenContext, header: VhdxHeader) {
   const storage = writableStorage(file, 'vhdx');
   const log = new LogWriter(storage, header);
-  const replay = yield* readLog(storage, header);
+  const replay = yield* readLog(storage, header, tuning?.asQemu);
   if (replay !== undefined) yield* log.applyReplay(replay);
   const regions = yield* readRegions(storage);
   const metadata = yield* readMetadata(storage, regions.metadata);
@@ -73,6 +79,15 @@ function* openWritable({ storage: file, limits }: OpenContext, header: VhdxHeade
   const writer = new BlockWriter(new WholeBlocks(bat, log), { hasBacking: metadata.hasParent });
   const map = mapOf(bat, limits);
   return new VhdxImage({ header, metadata, storage, map, logReplayed: false, writer });
+}
+
+function logInForce(path: string): DiskError {
+  return new DiskError(
+    'read-only',
+    'vhdx.log-in-force',
+    'The log holds changes that were not applied, and the disk is opened read-only',
+    { path, hint: 'Open it without asQemu, or repair it.' },
+  );
 }
 
 /**

@@ -27,7 +27,16 @@ function create(options: Record<string, string | number | boolean> = {}): Memory
   return storage;
 }
 
-function open(storage: MemoryStorage, writable = true, followBacking = true): DiskFile {
+interface Opening {
+  readonly followBacking?: boolean;
+  readonly asQemu?: boolean;
+}
+
+function open(
+  storage: MemoryStorage,
+  writable = true,
+  { followBacking = true, asQemu = false }: Opening = {},
+): DiskFile {
   const chain = runSync(
     openChain(storage, {
       drivers: [vhdxDriver],
@@ -38,6 +47,7 @@ function open(storage: MemoryStorage, writable = true, followBacking = true): Di
       snapshot: undefined,
       writable,
       followBacking,
+      tuning: { asQemu },
     }),
   );
   return createImageDisk(chain, { limits: DEFAULT_LIMITS, opening: undefined });
@@ -78,7 +88,15 @@ describe('the log of a VHDX disk', () => {
     expect(readByte(storage, MIB)).toBe(7);
   });
 
-  it('is refused when no entry is whole', () => {
+  it('keeps a disk from being read only as QEMU opens it', () => {
+    const storage = leftWithLog();
+    expect(detailOf(() => open(storage, false, { asQemu: true }))).toBe('vhdx.log-in-force');
+    open(storage, true, { asQemu: true }).closeSync();
+    open(storage, false, { asQemu: true }).closeSync();
+    expect(readByte(storage, MIB)).toBe(7);
+  });
+
+  it('is refused when no entry is whole, and left alone as QEMU does it', () => {
     const storage = leftWithLog();
     for (let at = MIB; at < 2 * MIB; at += 4 * KIB) {
       storage.writeSync(new Uint8Array([storage.bytes[at + 100]! + 1]), at + 100);
@@ -86,6 +104,8 @@ describe('the log of a VHDX disk', () => {
     expect(() => open(storage, false)).toThrowError(
       expect.objectContaining({ code: 'corrupt', detail: 'vhdx.log-empty' }),
     );
+    open(storage, false, { asQemu: true }).closeSync();
+    open(storage, true, { asQemu: true }).closeSync();
   });
 });
 
@@ -174,7 +194,8 @@ describe('the sector bitmap of a differencing disk', () => {
     const disk = { sizeBytes: 3 * MIB, entries, blocks: 2, parentName: 'base.vhdx' };
     return new MemoryStorage(buildSmallVhdx(disk), 'image.vhdx');
   };
-  const refusal = (storage: MemoryStorage) => detailOf(() => open(storage, true, false));
+  const refusal = (storage: MemoryStorage) =>
+    detailOf(() => open(storage, true, { followBacking: false }));
 
   it.each([
     ['at a block', BigInt(blocks), 'vhdx.overlap'],
@@ -206,7 +227,7 @@ describe('the sector bitmap of a differencing disk', () => {
   it('is where no block comes to lie', () => {
     const storage = differencing(BigInt(blocks + MIB));
     const bitmap = storage.bytes.slice(blocks + MIB, blocks + 2 * MIB);
-    const disk = open(storage, true, false);
+    const disk = open(storage, true, { followBacking: false });
     disk.writeSync(new Uint8Array(MIB).fill(9), 2 * MIB);
     disk.closeSync();
     expect(Buffer.compare(storage.bytes.slice(blocks + MIB, blocks + 2 * MIB), bitmap)).toBe(0);

@@ -108,7 +108,7 @@ async function checkImage(
   { repair, forceShare, asQemu }: CheckRequest,
 ): Promise<DiskFileCheckReport> {
   const how = { forceShare, asQemu, gate: OPEN_GATE, ...(repair === undefined ? {} : { repair }) };
-  if (program.isLookAlike) openBefore(program, source, forceShare);
+  if (program.isLookAlike) openBefore(program, source, { forceShare, repair });
   try {
     return await (source.graph === undefined ? checkPath(source, how) : checkGraph(source, how));
   } catch (error) {
@@ -126,13 +126,19 @@ async function checkImage(
 }
 
 /** QEMU opens an image before it checks it: what is below has to be there, and the key. */
-function openBefore(program: Program, source: ImageSource, forceShare: boolean): void {
+function openBefore(
+  program: Program,
+  source: ImageSource,
+  { forceShare, repair }: Pick<CheckRequest, 'forceShare' | 'repair'>,
+): void {
   try {
     openImage(program, { source, forceShare }).closeSync();
   } catch (error) {
     // Damage of the image itself is what the check is for.
     if (!(error instanceof Failure) || !(error.cause instanceof DiskError)) throw error;
     const { code, context, detail } = error.cause;
+    // What is opened for a repair is opened for writing.
+    if (repair === undefined && detail === 'vhdx.log-in-force') throw error;
     if (code === 'wrong-key' || (context.depth ?? 0) > 0 || WITHOUT_DATA.has(detail)) throw error;
   }
 }
