@@ -49,7 +49,8 @@ export class MetadataWriter {
   *makeRoom(): Step<void> {
     yield* this.#metadata.settle();
     const { tables, refcounts, allocator, cacheBytes } = this.#metadata;
-    const unlinkedBytes = allocator.freed.unlinkedRuns * RUN_BYTES;
+    const { unlinkedRuns, ending } = allocator.freed;
+    const unlinkedBytes = (unlinkedRuns + (ending?.size ?? 0)) * RUN_BYTES;
     const dirtyBytes = tables.dirtyBytes + refcounts.dirtyBytes + unlinkedBytes;
     if (dirtyBytes > cacheBytes * DIRTY_SHARE) yield* this.#writeInOrder(true);
   }

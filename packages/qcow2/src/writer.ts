@@ -243,6 +243,20 @@ export class Qcow2Writer implements ImageWriter {
     return this.#bitmaps;
   }
 
+  /** What was given up is used again as soon as nobody reads it any more, where QEMU does so. */
+  attach(endReads: () => boolean): void {
+    const { asQemu, allocator } = this.metadata;
+    if (asQemu) allocator.reuseAtOnce(() => this.#reuseUnread(endReads));
+  }
+
+  /** @returns whether what was given up is free now */
+  *#reuseUnread(endReads: () => boolean): Step<boolean> {
+    const { allocator, headerWriter } = this.metadata;
+    if (allocator.freed.isWaiting || !endReads()) return false;
+    yield* this.#flushToReuse();
+    return !headerWriter.isGivenUp;
+  }
+
   *#flushToReuse(): Step<void> {
     yield* this.#writer.sync();
     this.#reuseFreed();

@@ -65,6 +65,13 @@ export class MappedWriter {
     const { guard } = this.#turns;
     this.#zeros = new ZeroWriter({ image, writer, reader, guard, writeData });
     this.#copyUp = new CopyUp(reader, this.#zeros, writeData);
+    writer.attach?.(() => this.#endReads());
+  }
+
+  #endReads(): boolean {
+    if (this.epochs.isReading) return false;
+    this.#reader.forgetDecoded();
+    return true;
   }
 
   get canCompress(): boolean {

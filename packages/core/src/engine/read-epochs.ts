@@ -8,6 +8,10 @@ export class ReadEpochs {
   readonly #waiting: { readonly before: number; readonly callback: () => void }[] = [];
   #next = 0;
 
+  get isReading(): boolean {
+    return this.#reading.size > 0;
+  }
+
   begin(): number {
     const epoch = this.#next;
     this.#next += 1;

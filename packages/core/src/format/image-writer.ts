@@ -85,6 +85,13 @@ export interface ImageWriter {
    */
   lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean;
   /**
+   * Called before all else by an engine that tells of reads. Left out where space waits for a flush
+   * and for {@link reclaim} before it is used again.
+   * @param endReads whether no read is under way that may look at space which is given up; where
+   *   there is none, what was decoded from such space is forgotten
+   */
+  attach?(endReads: () => boolean): void;
+  /**
    * Space for as much of the range as one run of host bytes can hold, at least its first byte.
    * @param behind where the same request has its bytes before these end on the host: a format may
    *   prefer to go on there. Undefined at the start of a request.

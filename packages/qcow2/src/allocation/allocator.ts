@@ -9,6 +9,7 @@ import type { HeaderWriter } from '../header/header-writer.ts';
 import type { MetadataMap } from '../tables/overlap.ts';
 import { PackedSpace } from './packed-space.ts';
 import { ClusterRuns } from '../refcounts/cluster-runs.ts';
+import { EndingUses } from '../refcounts/ending-uses.ts';
 import { FreedClusters } from '../refcounts/freed-clusters.ts';
 import type { ClusterRun, Refcounts } from '../refcounts/refcounts.ts';
 
@@ -49,6 +50,7 @@ export class ClusterAllocator {
   readonly packed: PackedSpace;
   /** Undefined where refcount blocks may wait for the next flush. */
   links: BlockLinks | undefined;
+  #reuse: (() => Step<boolean>) | undefined;
   readonly #refcounts: Refcounts;
   readonly #map: MetadataMap;
   readonly #header: HeaderWriter;
@@ -62,12 +64,27 @@ export class ClusterAllocator {
     this.#header = header;
   }
 
+  /**
+   * Uses what was given up as soon as a search meets it, as QEMU does.
+   * @param reuse makes all of it free, where nobody reads it any more; false where that has to wait
+   */
+  reuseAtOnce(reuse: () => Step<boolean>): void {
+    this.#reuse = reuse;
+    this.freed.ending = new EndingUses();
+  }
+
   /** Takes `count` neighbouring clusters. @returns the first */
   *allocate(count: number, use?: ClusterUse): Step<number> {
     yield* this.#refcounts.announce('cluster_alloc');
     for (;;) {
+      yield* this.#noteFreed();
       const next = this.#next;
-      const run = { start: yield* this.#findFree(count), count };
+      const run = { start: yield* this.#findFree(count, true), count };
+      if (this.#awaitsFlush(run)) {
+        this.#next = next;
+        if (!(yield* this.#reuse!())) run.start = yield* this.#findFree(count);
+        else continue;
+      }
       if (yield* this.#count(run, use)) return run.start;
       // The block may have taken a cluster of the run, so the search is repeated.
       this.#next = next;
@@ -117,9 +134,14 @@ export class ClusterAllocator {
    * @returns how many
    */
   *allocateAt(wanted: ClusterRun): Step<number> {
+    yield* this.#noteFreed();
     const next = this.#next;
     for (;;) {
-      const run = { start: wanted.start, count: yield* this.#countFree(wanted) };
+      const run = { start: wanted.start, count: yield* this.#countFree(wanted, true) };
+      if (this.#awaitsFlush(run)) {
+        if (yield* this.#reuse!()) continue;
+        run.count = yield* this.#countFree(wanted);
+      }
       if (run.count === 0) return 0;
       this.packed.forget(run);
       const isCounted = yield* this.#count(run);
@@ -129,13 +151,48 @@ export class ClusterAllocator {
   }
 
   /** How many clusters from the start of a run on are free. */
-  *#countFree({ start, count }: ClusterRun): Step<number> {
+  *#countFree({ start, count }: ClusterRun, withFreed = false): Step<number> {
     let free = 0;
-    while (free < count && !this.freed.isHeld(start + free)) {
-      if ((yield* this.#refcounts.get(start + free)) > 0) break;
+    while (free < count && this.#mayTake(start + free, withFreed)) {
+      const isCounted = (yield* this.#refcounts.get(start + free)) > 0;
+      if (isCounted && !(withFreed && this.#isEnding(start + free))) break;
       free += 1;
     }
     return free;
+  }
+
+  /** Whether a cluster that is not counted can be used. */
+  #mayTake(cluster: number, withFreed: boolean): boolean {
+    return (withFreed && this.#reuse !== undefined) || !this.freed.isHeld(cluster);
+  }
+
+  /** Whether a cluster that is counted will not be for long. */
+  #isEnding(cluster: number): boolean {
+    return this.freed.ending?.has(cluster) === true;
+  }
+
+  /** Whether a flush has to come before these clusters are used. */
+  #awaitsFlush(run: ClusterRun): boolean {
+    if (this.#reuse === undefined || run.count === 0) return false;
+    return this.freed.ending!.overlaps(run) || this.freed.holdsAny(run);
+  }
+
+  /** Lets the next search begin where QEMU's does: at the first cluster that has become free. */
+  *#noteFreed(): Step<void> {
+    const { ending } = this.freed;
+    if (ending === undefined) return;
+    for (const run of ending.takeNews()) {
+      for (const part of this.#byBlock(run)) {
+        try {
+          const counts = yield* this.#refcounts.counts(part);
+          for (const [index, count] of counts.entries()) ending.end(part.start + index, count);
+        } catch (error) {
+          // Nobody will count them down either.
+          if (!(error instanceof DiskError)) throw error;
+        }
+      }
+    }
+    this.#next = Math.min(this.#next, ending.takeLowest());
   }
 
   /** Gives back clusters that no table ever named: they can be used again at once. */
@@ -206,9 +263,12 @@ export class ClusterAllocator {
    */
   *freeUnlinked(): Step<void> {
     const { freed } = this;
+    yield* this.#noteFreed();
     for (let run = freed.firstUnlinked(); run !== undefined; run = freed.firstUnlinked()) {
       const part = this.#refcounts.withinBlock(run);
-      yield* this.#refcounts.lower(part, (cluster) => freed.addFreed({ start: cluster, count: 1 }));
+      yield* this.#refcounts.lower(part, (cluster) =>
+        freed.addCountedDown({ start: cluster, count: 1 }),
+      );
       freed.dropUnlinked(part.count);
     }
   }
@@ -216,12 +276,15 @@ export class ClusterAllocator {
   /** See {@link ImageWriter.reclaim}. @returns what can be used again */
   reclaim(): ClusterRuns {
     const { runs, from } = this.freed.reclaim();
-    this.#next = Math.min(this.#next, from);
+    if (this.#reuse === undefined) this.#next = Math.min(this.#next, from);
     return runs;
   }
 
-  /** First of `count` free clusters in a row, the nearest from where the last search ended. */
-  *#findFree(count: number): Step<number> {
+  /**
+   * First of `count` free clusters in a row, the nearest from where the last search ended.
+   * @param withFreed whether those count that are free after a flush, where they are used at once
+   */
+  *#findFree(count: number, withFreed = false): Step<number> {
     const { clustersPerBlock, clusterBytes } = this.#refcounts;
     let found = 0;
     let at = this.#next;
@@ -229,14 +292,18 @@ export class ClusterAllocator {
       const block = yield* this.#refcounts.load(this.#refcounts.blockIndexOf(at));
       const rest = clustersPerBlock - (at % clustersPerBlock);
       const end = at + rest;
-      if (block === undefined && !this.freed.holdsAny({ start: at, count: rest })) {
+      const canTakeAll =
+        (withFreed && this.#reuse !== undefined) ||
+        !this.freed.holdsAny({ start: at, count: rest });
+      if (block === undefined && canTakeAll) {
         const taken = Math.min(rest, count - found);
         found += taken;
         at += taken;
       }
       for (; at < end && found < count; at++) {
         const free = block === undefined || block.isZero(at % clustersPerBlock);
-        found = free && !this.freed.isHeld(at) ? found + 1 : 0;
+        const isUsable = free ? this.#mayTake(at, withFreed) : withFreed && this.#isEnding(at);
+        found = isUsable ? found + 1 : 0;
       }
       if (at * clusterBytes > MAX_HOST_BYTES) throw tooLarge();
     }
@@ -257,22 +324,27 @@ export class ClusterAllocator {
 
   /** Makes the refcount block of that index unless it is there. */
   *ensureBlock(index: number): Step<void> {
-    if (!this.#refcounts.hasBlock(index)) yield* this.#addBlock(index);
+    while (!this.#refcounts.hasBlock(index)) yield* this.#addBlock(index);
   }
 
-  /** Makes the refcount block of that index, and whatever is needed to count its own cluster. */
+  /** Makes the refcount block of that index, or first the one that counts its own cluster. */
   *#addBlock(index: number): Step<void> {
     const refcounts = this.#refcounts;
     if (this.links !== undefined) yield* this.links.linkTables();
     const cluster = yield* this.#findFree(1);
     yield* this.#refuseMetadata({ start: cluster, count: 1 }, 'refcount block');
     const own = refcounts.blockIndexOf(cluster);
-    if (Math.max(index, own) >= refcounts.table.capacity) {
-      yield* this.#growTable(Math.max(index, own) + 1);
-    }
     if (own !== index) {
-      if (!refcounts.hasBlock(own)) yield* this.#addBlock(own);
+      if (!refcounts.hasBlock(own)) return yield* this.#addBlock(own);
       yield* refcounts.raise({ start: cluster, count: 1 });
+    }
+    if (index >= refcounts.table.capacity) {
+      try {
+        yield* this.#growTable(index + 1);
+      } catch (error) {
+        if (own !== index) yield* this.#uncount({ start: cluster, count: 1 });
+        throw error;
+      }
     }
     this.#createBlock(index, cluster);
     if (own === index) yield* refcounts.raiseUntold({ start: cluster, count: 1 });
@@ -303,16 +375,35 @@ export class ClusterAllocator {
   *#growTable(startBlock: number): Step<void> {
     const { clustersPerBlock, clusterBytes } = this.#refcounts;
     yield* this.#refcounts.announce('reftable_grow');
-    let blocks = divideUp(startBlock, clustersPerBlock);
-    const tableClusters = () =>
-      divideUp(Math.ceil((startBlock + blocks) * TABLE_GROWTH) * TABLE_ENTRY_BYTES, clusterBytes);
-    while (blocks * clustersPerBlock < blocks + tableClusters()) blocks += 1;
     const start = startBlock * clustersPerBlock;
-    this.freed.unlink(yield* this.#moveTable(start + blocks, tableClusters()));
+    const allBlocks = this.#blocksBehind(start);
+    const blocks = allBlocks - startBlock;
+    const tableBytes = Math.ceil(allBlocks * TABLE_GROWTH) * TABLE_ENTRY_BYTES;
+    const tableClusters = divideUp(tableBytes, clusterBytes);
+    this.freed.unlink(yield* this.#moveTable(start + blocks, tableClusters));
     for (let block = 0; block < blocks; block++)
       this.#createBlock(startBlock + block, start + block);
-    yield* this.#refcounts.raise({ start, count: blocks + tableClusters() });
-    this.#next = start + blocks + tableClusters();
+    yield* this.#refcounts.raise({ start, count: blocks + tableClusters });
+    this.#next = start + blocks + tableClusters;
+  }
+
+  /**
+   * How many blocks QEMU has then: as many as count all clusters before `start` and, as if they
+   * followed, all blocks, the table that names them and half of that once more.
+   */
+  #blocksBehind(start: number): number {
+    const { clustersPerBlock, clusterBytes } = this.#refcounts;
+    let [blocks, table] = [0, 0];
+    const fit = (clusters: number): void => {
+      for (let counted = 0; counted < clusters + blocks + table;) {
+        counted = clusters + blocks + table;
+        blocks = divideUp(counted, clustersPerBlock);
+        table = divideUp(blocks * TABLE_ENTRY_BYTES, clusterBytes);
+      }
+    };
+    fit(start);
+    fit(start + divideUp(table, 2));
+    return blocks;
   }
 
   /** @returns where the table was, which is free once the header names the new place */

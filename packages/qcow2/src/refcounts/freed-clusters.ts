@@ -11,6 +11,7 @@
  * runs that lie close become one with what lies between them.
  */
 import { ClusterRuns } from './cluster-runs.ts';
+import { EndingUses } from './ending-uses.ts';
 import type { ClusterRun } from './refcounts.ts';
 
 /** Runs that are held at most, in each of two sets. */
@@ -36,6 +37,8 @@ export interface Reclaimed {
 }
 
 export class FreedClusters {
+  /** What those that are unlinked come to; kept for whoever wants to use them at once. */
+  ending: EndingUses | undefined;
   /** In order of unlinking; a cluster may be there several times, once for each use that ended. */
   #unlinked: { start: number; count: number }[] = [];
   /** Runs at the front of {@link #unlinked} that have been dropped. */
@@ -61,6 +64,7 @@ export class FreedClusters {
   }
 
   unlink({ start, count }: ClusterRun): void {
+    this.ending?.add({ start, count });
     const last = this.#unlinked.at(-1);
     if (last !== undefined && last.start + last.count === start) last.count += count;
     else this.#unlinked.push({ start, count });
@@ -80,10 +84,17 @@ export class FreedClusters {
     if (this.#dropped < this.#unlinked.length) return;
     this.#unlinked = [];
     this.#dropped = 0;
+    this.ending?.clear();
   }
 
-  /** A cluster whose refcount has come down to 0. */
+  /** Clusters whose refcounts have come down to 0 without being unlinked. */
   addFreed(run: ClusterRun): void {
+    this.ending?.noteFree(run.start);
+    this.addCountedDown(run);
+  }
+
+  /** Unlinked clusters whose refcounts have come down to 0. */
+  addCountedDown(run: ClusterRun): void {
     this.#fresh.runs.add(run);
     this.#bound(this.#fresh);
   }

@@ -82,6 +82,13 @@ const WAYS: readonly Workload[] = [
       discard 0 20; flush; write 0 4; write 40 8; flush; discard 2 40; write 10 12; flush; flush;
       write 30 6; flush`),
   ),
+  workload(
+    'discarded and used again before a flush',
+    { prepared: 'write 0 48' },
+    script(`
+      discard 0 20; write 0 4; discard 30 10; write 33 6; write 10 3; flush; discard 2 40;
+      write 10 12; discard 12 6; write 2 4; flush; write 30 6; discard 30 3; write 20 9; flush`),
+  ),
   workload('batches', { prepared: 'write 0 10' }, [
     batch('write 2 4; zero 3 2; write 20 6; flush; write 21 2'),
     batch('write 21 1; discard 2 3; write 30 2'),
