@@ -5,6 +5,7 @@ export { missingKeyWords, wordsOf, wordsOfWriting } from './disk-words.ts';
 export { checkEncryption, keyFirst } from './encryption-words.ts';
 export { formatName } from './format-names.ts';
 export { type FormatSpecific, formatSpecific, formatSpecificText } from './format-specific.ts';
+export { endProcess } from '@diskfile/storage';
 export { fullPath } from './full-path.ts';
 export { hostErrorText, numberedHostError } from './host-errors.ts';
 export { isTerminal } from './is-terminal.ts';

@@ -42,6 +42,32 @@ describe('the command as a process', () => {
     expect([own.status, ours('check', '-f', 'raw', COMMAND).status]).toEqual([1, 63]);
   });
 
+  it.each([
+    ['disk-img', ['info', 'image']],
+    ['disk-io', ['-r', '-f', 'raw', '-c', 'length', 'image']],
+    ['disk-cat', ['image', '/nothing']],
+  ])('ends with its work, whatever Node still waits for: %s', (name, args) => {
+    writeFileSync(join(scratch, 'image'), new Uint8Array(MIB));
+    writeFileSync(join(scratch, 'waits.cjs'), 'setInterval(() => {}, 1000);');
+    const command = join(import.meta.dirname, `../../${name}/bin/${name}.js`);
+    const run = (env: NodeJS.ProcessEnv) => {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
+        cwd: scratch,
+        encoding: 'utf8',
+        env: { ...process.env, ...env },
+        timeout: 60_000,
+      });
+      return { status, stdout, stderr };
+    };
+    const ended = run({ NODE_OPTIONS: '--require=./waits.cjs' });
+    expect(ended).toEqual(run({}));
+    expect([ended.status, ended.stdout + ended.stderr]).toEqual([
+      name === 'disk-cat' ? 1 : 0,
+      expect.stringMatching(/1 MiB|image/),
+    ]);
+    rmSync(join(scratch, 'image'));
+  });
+
   it('does not wait for the end of a pause that a rate makes', () => {
     writeFileSync(join(scratch, 'noise'), randomBytes(16 * MIB));
     const script = `timeout -s INT 2 ${join(bin, 'qemu-img')} convert -f raw -r 1k -O raw noise slow`;

@@ -29,4 +29,5 @@ export { StorageWrapper } from './storage-wrapper.ts';
 export { isSplitSetStart, openSplitStorage, SplitStorage } from './split-storage.ts';
 export { WritableFileStorage } from './writable-file-storage.ts';
 export { MemoryStorage } from '@diskfile/core';
+export { endProcess } from './end-process.ts';
 export { disableNativeCalls } from './native-calls.ts';

@@ -1,5 +1,5 @@
 /** From the process's arguments to its exit code. */
-import { BrokenPipe, commandArguments, Interrupted, Output } from '@diskfile/command';
+import { BrokenPipe, commandArguments, endProcess, Interrupted, Output } from '@diskfile/command';
 import { CommanderError } from 'commander';
 import { commandLine, type CommandShape, type CommonOptions } from './command-line.ts';
 import { EXIT, UsageError } from './failure.ts';
@@ -21,7 +21,7 @@ export interface CommandDefinition<Options extends CommonOptions> extends Comman
   run(invocation: Invocation<Options>): Promise<void>;
 }
 
-/** Runs a command and sets the exit code of the process. */
+/** Runs a command and ends the process with its exit code. */
 export async function main<Options extends CommonOptions>(
   definition: CommandDefinition<Options>,
 ): Promise<void> {
@@ -33,13 +33,15 @@ export async function main<Options extends CommonOptions>(
     verbose: has('--verbose', '-v'),
     quiet: has('--quiet', '-q'),
   });
+  let exitCode: number;
   try {
     await run(definition, args, report);
-    process.exitCode = report.failed ? EXIT.failure : EXIT.success;
+    exitCode = report.failed ? EXIT.failure : EXIT.success;
   } catch (error) {
-    process.exitCode = exitCodeOf(error, report);
+    exitCode = exitCodeOf(error, report);
   }
   report.finish();
+  endProcess(exitCode);
 }
 
 async function run<Options extends CommonOptions>(

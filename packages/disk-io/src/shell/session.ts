@@ -1,5 +1,5 @@
 /** What commands share: the disk that is open, requests under way, and how it all ends. */
-import { damageOf, requestReason } from '@diskfile/command';
+import { damageOf, endProcess, requestReason } from '@diskfile/command';
 import {
   type Breakpoints,
   breakpointsOf,
@@ -157,6 +157,8 @@ export class Session {
   endAtMismatch(error: unknown): void {
     if (!(error instanceof DiskError) || error.detail !== 'graph.mismatch') return;
     this.console.err(`${error.message}\n`);
+    this.console.flush();
+    endProcess(1);
     process.exit(1);
   }
 
