@@ -20,6 +20,10 @@ const DOWNGRADE_WORDS: readonly (readonly [part: string, words: string])[] = [
   ['internal snapshot', 'Internal snapshots prevent downgrade of image'],
   ['external data file', 'Cannot downgrade an image with a data file'],
   ['extended L2', 'Cannot downgrade an image with incompatible features 0x10 set'],
+  [
+    'compressed with zstd',
+    'Cannot downgrade an image with zstd compression type and existing compressed clusters',
+  ],
 ];
 
 export function amendmentWords(error: DiskError, values: OptionValues): Failure {

@@ -14,7 +14,9 @@ const EXTENDED_ENTRY_BYTES = 16;
 /** See {@link FormatDriver.measure}. */
 export function* measureQcow2(context: MeasureContext): Step<Measurement> {
   const { options, source, hasBacking } = context;
-  const layout = parseCreateOptions({ ...context, options, backing: undefined });
+  // As in QEMU, what has a source is measured also where its clusters are too small for the disk.
+  const sizeBytes = source === undefined ? context.sizeBytes : 0;
+  const layout = parseCreateOptions({ ...context, options, sizeBytes, backing: undefined });
   const { clusterBytes, preallocation, version } = layout;
   const diskBytes = alignUp(context.sizeBytes, clusterBytes);
   const luks = layout.encryption?.luks;

@@ -79,12 +79,13 @@ export class ClusterTables {
    * @throws DiskError `corrupt`
    */
   checkWritten(slice: TableSlice, guestOffset: number, entry: ClusterEntry): void {
-    this.checkData(slice, guestOffset, entry);
     if (entry.hostOffset % this.clusterBytes === 0) {
+      this.checkData(slice, guestOffset, entry);
       this.checkPlace(slice, guestOffset, entry);
       return;
     }
-    const what = entry.dataBits === 0 ? 'zero cluster' : 'data cluster';
+    const isZero = this.format.subclusters === 1 && entry.dataBits === 0;
+    const what = isZero ? 'zero cluster' : 'data cluster';
     throw corrupt(
       'qcow2.write-place-unaligned',
       `The ${what} for guest offset ${hex(guestOffset)} lies at ${hex(entry.hostOffset)}, where none can begin`,

@@ -1,5 +1,5 @@
 /** Goes through all that an image refers to, counts it, and tells of what makes no sense. */
-import { alignUp, divideUp, hasAnyBit, readU32be, writeU32be } from '@diskfile/bytes';
+import { alignUp, divideUp, hasAnyBit, readU32be } from '@diskfile/bytes';
 import {
   isWritable,
   type Limits,
@@ -140,11 +140,11 @@ export class Counting {
         continue;
       const isMended = this.#addEntry({ table, at, high, low, isActive });
       if (!isMended) continue;
-      yield* this.#writeZeroEntry(table, at, tableOffset, isActive);
+      yield* this.#writeWithoutCluster(table, at, tableOffset, isActive);
     }
   }
 
-  /** @returns whether the entry is to be made one of zeros */
+  /** @returns whether the entry is to lose its host cluster, which holds nothing */
   #addEntry(entry: {
     readonly table: Uint8Array;
     readonly at: number;
@@ -250,7 +250,7 @@ export class Counting {
   }
 
   /** @throws CheckStopped where the table lies on other metadata */
-  *#writeZeroEntry(
+  *#writeWithoutCluster(
     table: Uint8Array,
     at: number,
     tableOffset: number,
@@ -268,9 +268,9 @@ export class Counting {
     }
     const entryBytes = header.extendedL2 ? 16 : 8;
     const entry = table.subarray(at, at + entryBytes);
-    entry.fill(0);
-    if (header.extendedL2) writeU32be(entry, 8, 0xffff_ffff);
-    else entry[7] = 1;
+    // Subclusters without data keep what they read as; none of them has any here.
+    entry.fill(0, 0, 8);
+    if (!header.extendedL2) entry[7] = 1;
     if (!isWritable(storage)) throw new Error('assertion failed: the storage is writable');
     yield* writeBytes(storage, entry, tableOffset + at);
     this.#transcript.corruptions -= 1;
