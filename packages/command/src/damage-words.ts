@@ -81,6 +81,7 @@ export const DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'vhd.table-too-small': 'Page table too small',
   'vmdk.create-type': ({ message }) => `Unsupported image type ${/'[^]*'$/.exec(message)?.[0]}`,
   'vmdk.no-create-type': 'invalid VMDK image descriptor',
+  'vmdk.descriptor-size': 'invalid VMDK image descriptor',
   'vmdk.directory-size': 'L1 size too big',
   'vmdk.grain-size': (error) =>
     numberIn(error) === '0' ? NO_L1_ENTRY : 'Invalid granularity, image may be corrupt',

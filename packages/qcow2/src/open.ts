@@ -88,8 +88,7 @@ export function* openQcow2(context: OpenContext): Step<QcowImage> {
     vmState,
     format: 'qcow2',
     clusterBytes: header.clusterBytes,
-    // A data file's clusters are never taken for holes: QEMU looks at the image file alone.
-    dataMayBeSparse: dataFile === undefined && (yield* isMetadataPreallocated(storage, header)),
+    dataMayBeSparse: yield* isMetadataPreallocated(storage, header),
     storages: dataFile === undefined ? [storage] : [storage, dataFile],
     tables,
     entries: header.extendedL2 ? new ExtendedEntries(clusters) : new StandardEntries(clusters),

@@ -130,9 +130,10 @@ export class Qcow2Writer implements ImageWriter {
     return this.metadata.header.features.autoclear.has(AUTOCLEAR.rawExternalData);
   }
 
-  /** As QEMU does it; version 2 has no zero clusters. */
+  /** As QEMU does it; version 2 has no zero clusters, and gives up those that nothing lies below. */
   get zeroesAround(): boolean {
-    return this.metadata.header.version >= 3;
+    const { header, asQemu, hasBacking } = this.metadata;
+    return header.version >= 3 || (asQemu && !hasBacking);
   }
 
   lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {

@@ -63,10 +63,6 @@ export function run(program: Program, args: readonly string[]): Outcome {
 
 function checkUse(options: CommandOptions, actions: readonly Action[]): void {
   const uses = (name: Action['name']): boolean => actions.some((action) => action.name === name);
-  if (options.operands.length !== 2) {
-    // Without anything to do, that is what is told of.
-    if (actions.length > 0) throw new Failure('Expecting filename and bitmap name');
-  }
   if (actions.length === 0) {
     throw new Failure(
       'Need at least one of --add, --remove, --clear, --enable, --disable, or --merge',
@@ -77,6 +73,7 @@ function checkUse(options: CommandOptions, actions: readonly Action[]): void {
   if (options.has('b') && !uses('merge')) {
     throw new Failure('Merge bitmap source file only supported with --merge');
   }
+  if (options.operands.length !== 2) throw new Failure('Expecting filename and bitmap name');
 }
 
 function openOther(program: Program, options: CommandOptions): DiskFile | undefined {
@@ -103,7 +100,10 @@ function perform(job: Job, { name, source }: Action): void {
     else if (name === 'merge') merge(bitmaps, job, source);
     else bitmaps[`${name}Sync`](bitmap);
   } catch (error) {
-    const words = error instanceof Failure ? error.message : bitmapWords(error, bitmap, source);
+    const words =
+      error instanceof Failure
+        ? error.message
+        : bitmapWords(error, bitmap, name === 'merge' ? source : undefined);
     const isInconsistent =
       error instanceof DiskError && error.detail === 'qcow2.bitmap-inconsistent';
     throw new Failure(`Operation ${name} on bitmap ${bitmap} failed: ${words}`, {
@@ -115,6 +115,8 @@ function perform(job: Job, { name, source }: Action): void {
 
 /** QEMU names the node that it has opened by a number, of which the last two digits are chance. */
 const NODE_NAME = '#block142';
+
+const NAMELESS = 'Bitmap name cannot be empty';
 
 function cannotStore(): string {
   return `Can't store persistent bitmaps to ${NODE_NAME}: Operation not supported`;
@@ -140,10 +142,11 @@ function merge(bitmaps: DiskBitmaps, { bitmap, other }: Job, source: string): vo
   bitmaps.markSync(bitmap, from.dirtyRangesSync(source));
 }
 
-function bitmapWords(error: unknown, bitmap: string, source: string): string {
+function bitmapWords(error: unknown, bitmap: string, source: string | undefined): string {
   if (!(error instanceof DiskError)) throw error;
-  const isOfSource = source !== '' && error.message.includes(JSON.stringify(source));
+  const isOfSource = source !== undefined && error.message.includes(JSON.stringify(source));
   const named = isOfSource ? source : bitmap;
+  if (bitmap === '' && error.detail === 'qcow2.bitmap-version-2') return NAMELESS;
   switch (error.detail) {
     case 'qcow2.bitmap-exists':
       return `Bitmap already exists: ${bitmap}`;
@@ -153,7 +156,7 @@ function bitmapWords(error: unknown, bitmap: string, source: string): string {
       return 'Granularity must be power of 2 and at least 512';
     case 'qcow2.bitmap-name':
       return bitmap === ''
-        ? 'Bitmap name cannot be empty'
+        ? NAMELESS
         : `Can't make bitmap '${bitmap}' persistent in '${NODE_NAME}': Name length exceeds maximum (1023 characters)`;
     case 'qcow2.bitmap-inconsistent':
       return `Bitmap '${named}' is inconsistent and cannot be used`;

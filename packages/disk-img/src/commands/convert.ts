@@ -79,9 +79,6 @@ async function convert(
       const request = { source, forceShare: options.has('U') };
       disks.push(openAtSnapshot(program, request, settings.snapshot));
     }
-    if (options.has('bitmaps') && disks.length > 1) {
-      throw new Failure('Copying bitmaps only possible with single source');
-    }
     return await interruptible((signal) =>
       options.has('n')
         ? intoExisting(conversion, disks, target, { progress, signal, objects })

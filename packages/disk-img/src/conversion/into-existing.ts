@@ -1,7 +1,12 @@
 /** Conversions into an image that is there. */
 import { convertDiskFile, type DiskFile } from 'diskfile';
 import { checkCache } from '../arguments/options.ts';
-import { bitmapsToCopy, copyBitmaps } from './copy-bitmaps.ts';
+import {
+  bitmapsToCopy,
+  checkBitmapSources,
+  checkBitmapTarget,
+  copyBitmaps,
+} from './copy-bitmaps.ts';
 import { type ImageSource, imageSource } from '../images/image-source.ts';
 import { closeQuietly, openImage } from '../images/open-image.ts';
 import { Failure } from '../program.ts';
@@ -21,6 +26,12 @@ export async function intoExisting(
   work: Work,
 ): Promise<ImageSource> {
   const { program, options, format } = conversion;
+  if (options.has('target-is-zero') && options.has('B')) {
+    const words = 'Cannot use --target-is-zero when the destination image has a backing file';
+    // QEMU says so, does nothing, and ends well.
+    throw new Failure(words, { exitCode: program.isLookAlike ? 0 : 1 });
+  }
+  checkBitmapSources(options, disks);
   checkCache(options.value('t'));
   const isOptions = options.has('target-image-opts');
   if (isOptions && options.has('O')) {
@@ -34,15 +45,11 @@ export async function intoExisting(
   const target = openImage(program, { source, writable: true });
   let isClosed = false;
   try {
-    if (options.has('target-is-zero') && options.has('B')) {
-      const words = 'Cannot use --target-is-zero when the destination image has a backing file';
-      // QEMU says so, does nothing, and ends well.
-      throw new Failure(words, { exitCode: program.isLookAlike ? 0 : 1 });
-    }
+    checkBitmapTarget(conversion, target);
     const total = disks.reduce((sum, { sizeBytes }) => sum + Math.ceil(sizeBytes / 512) * 512, 0);
     if (target.sizeBytes < total) throw new Failure('output file is smaller than input file');
     if (options.has('c')) refuseUncompressed(target);
-    const bitmaps = bitmapsToCopy(conversion, disks[0]!, target);
+    const bitmaps = bitmapsToCopy(conversion, disks[0]!);
     const { unreadable } = await convertDiskFile(disks, target, {
       ...commonOptions(conversion, work),
       targetIsZero: options.has('target-is-zero'),

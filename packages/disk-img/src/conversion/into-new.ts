@@ -5,7 +5,7 @@ import { checkCache } from '../arguments/options.ts';
 import { backingFormatFault } from '../commands/create.ts';
 import { createOptionsOf, type FormatOption } from '../formats/format-options.ts';
 import { isKnownFormat } from '../formats/known-formats.ts';
-import { refuseBrokenBitmaps } from './copy-bitmaps.ts';
+import { checkBitmapSources, refuseBrokenBitmaps } from './copy-bitmaps.ts';
 import { type ImageSource, imageSource } from '../images/image-source.ts';
 import { addBacking, backingOf, backingRefusal, newImage } from '../images/new-image.ts';
 import { openBelow } from '../images/open-below.ts';
@@ -48,9 +48,7 @@ export async function intoNew(
   }
   if (backing !== undefined) refuseLockedBelow(target, backing, work.objects);
   refuseUncompressible(conversion, values);
-  if (options.has('bitmaps') && disks[0]!.capabilities.bitmaps === undefined) {
-    throw new Failure('Source lacks bitmap support');
-  }
+  checkBitmapSources(options, disks);
   if (options.has('bitmaps') && (format !== 'qcow2' || isVersion2(values))) {
     throw new Failure(`Format driver '${format}' does not support bitmaps`);
   }

@@ -49,8 +49,10 @@ function findSnapshot(
   const found = snapshots.find(
     (each) => each.id === (id ?? each.id) && each.name === (name ?? each.name),
   );
-  if (found === undefined) throw notFound();
-  return found.id;
+  if (found !== undefined) return found.id;
+  // A format without snapshots is told of before one that is not there.
+  closeQuietly(openImage(program, { ...request, snapshot: id ?? name ?? '' }));
+  throw notFound();
 }
 
 function notFound(cause?: Failure): Failure {

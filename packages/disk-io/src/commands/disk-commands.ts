@@ -74,7 +74,7 @@ export const truncateCommand: Command = {
       await resize(session, size, mode);
       return 'done';
     } catch (error) {
-      console.error(changeReason(error, session.disk.format));
+      console.error(changeReason(error, session.imageFormat));
       return 'failed';
     }
   },
@@ -88,7 +88,8 @@ function isPreallocation(mode: string): mode is Preallocation {
 }
 
 async function resize(session: Session, size: number, preallocation: Preallocation): Promise<void> {
-  const { format, capabilities } = session.disk;
+  const { imageFormat: format } = session;
+  const { capabilities } = session.disk;
   const { resizing } = capabilities;
   if (resizing === undefined) throw refused('Image format driver does not support resize');
   if (!PREALLOCATING.has(format) && preallocation !== 'off') {
@@ -98,7 +99,7 @@ async function resize(session: Session, size: number, preallocation: Preallocati
   if (format === 'raw' && preallocation !== 'off' && size < session.disk.sizeBytes) {
     throw refused('Cannot use preallocation for shrinking files');
   }
-  if (format === 'qed' && (size === 0 || size % SECTOR_BYTES !== 0)) {
+  if (format === 'qed' && size % SECTOR_BYTES !== 0) {
     throw refused('Invalid image size specified');
   }
   if (format === 'qcow2' && size % SECTOR_BYTES !== 0) {

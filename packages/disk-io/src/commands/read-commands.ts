@@ -6,10 +6,12 @@ import { hexDump } from '../text/hex-dump.ts';
 import { ioReport } from '../text/io-report.ts';
 import {
   ArgumentFault,
+  judgeAsynchronous,
+  judgePattern,
   lengthOf,
   numberOf,
   Options,
-  patternOf,
+  patternIn,
   refuseUnaligned,
   UsageFault,
   vectorOf,
@@ -47,6 +49,10 @@ export const readCommand: Command = {
   alias: 'r',
   atLeast: 2,
   options: 'bCl:pP:qs:v',
+  judge(option) {
+    if (option.name === 'l' || option.name === 's') numberOf(option.value);
+    return judgePattern(option);
+  },
   synopsis: '[-abCqv] [-P pattern [-s off] [-l len]] off len',
   summary: 'reads a number of bytes at a specified offset',
   help:
@@ -64,10 +70,7 @@ export const readCommand: Command = {
     '\n',
   async run(session, given) {
     const options = new Options(given);
-    const pattern = given.options.reduce<number | undefined>(
-      (last, { name, value }) => (name === 'P' ? patternOf(value) : last),
-      undefined,
-    );
+    const pattern = patternIn(options);
     const start = numberOf(options.get('s') ?? '0');
     const partLength = options.get('l');
     const checked = partLength === undefined ? undefined : numberOf(partLength);
@@ -89,6 +92,7 @@ export const readvCommand: Command = {
   name: 'readv',
   atLeast: 2,
   options: 'CP:qv',
+  judge: judgePattern,
   synopsis: '[-Cqv] [-P pattern] off len [len..]',
   summary: 'reads a number of bytes at a specified offset',
   help:
@@ -109,6 +113,7 @@ export const aioReadCommand: Command = {
   name: 'aio_read',
   atLeast: 2,
   options: 'CiP:qv',
+  judge: judgeAsynchronous,
   synopsis: '[-Ciqv] [-P pattern] off len [len..]',
   summary: 'asynchronously reads a number of bytes',
   help:
@@ -139,8 +144,7 @@ export const aioReadCommand: Command = {
 
 function vectored(given: Parameters<Command['run']>[1]): Omit<ReadRequest, 'verb'> {
   const options = new Options(given);
-  const text = options.get('P');
-  const pattern = text === undefined ? undefined : patternOf(text);
+  const pattern = patternIn(options);
   const [offsetText, ...lengths] = given.operands;
   if (offsetText === undefined || lengths.length === 0) throw new UsageFault();
   const offset = numberOf(offsetText);

@@ -1,5 +1,5 @@
 /** Arguments that commands which move bytes have in common. */
-import type { GivenArguments } from '../program/getopt.ts';
+import type { GivenArguments, GivenOption } from '../program/getopt.ts';
 import { parseNumber, parsePattern } from '../text/byte-text.ts';
 
 /** Largest request, in bytes. */
@@ -33,6 +33,16 @@ export function patternOf(text: string): number {
   throw new ArgumentFault(`${text} is not a valid pattern byte`);
 }
 
+/** For commands whose only option with a value that can be wrong is a pattern. */
+export function judgePattern({ name, value }: GivenOption): undefined {
+  if (name === 'P') patternOf(value);
+}
+
+/** For asynchronous requests, of which an invalid one needs no further arguments. */
+export function judgeAsynchronous(option: GivenOption): 'enough' | undefined {
+  return option.name === 'i' ? 'enough' : judgePattern(option);
+}
+
 /** Options by letter; the last of several counts. */
 export class Options {
   readonly #values: Map<string, string>;
@@ -48,6 +58,11 @@ export class Options {
   get(name: string): string | undefined {
     return this.#values.get(name);
   }
+}
+
+export function patternIn(options: Options): number | undefined {
+  const text = options.get('P');
+  return text === undefined ? undefined : patternOf(text);
 }
 
 /** The lengths of several buffers that make one request. */

@@ -10,10 +10,12 @@ import { hostReason } from '../text/failure-words.ts';
 import { ioReport } from '../text/io-report.ts';
 import {
   ArgumentFault,
+  judgeAsynchronous,
+  judgePattern,
   lengthOf,
   numberOf,
   Options,
-  patternOf,
+  patternIn,
   refuseUnaligned,
   UsageFault,
   vectorOf,
@@ -48,6 +50,7 @@ export const writeCommand: Command = {
   alias: 'w',
   atLeast: 2,
   options: 'bcCfnpP:qs:uz',
+  judge: judgePattern,
   synopsis: '[-bcCfnquz] [-P pattern | -s source_file] off len',
   summary: 'writes a number of bytes at a specified offset',
   writes: true,
@@ -68,7 +71,7 @@ export const writeCommand: Command = {
     ' -z, -- write zeroes using blk_co_pwrite_zeroes\n\n',
   async run(session, given) {
     const options = new Options(given);
-    const pattern = lastPattern(given);
+    const pattern = patternIn(options);
     if (given.operands.length !== 2) throw new UsageFault();
     refuseCombinations(options);
     const offset = numberOf(given.operands[0]!);
@@ -87,6 +90,7 @@ export const writevCommand: Command = {
   name: 'writev',
   atLeast: 2,
   options: 'CfqP:',
+  judge: judgePattern,
   synopsis: '[-Cfq] [-P pattern] off len [len..]',
   summary: 'writes a number of bytes at a specified offset',
   writes: true,
@@ -107,6 +111,7 @@ export const aioWriteCommand: Command = {
   name: 'aio_write',
   atLeast: 2,
   options: 'CfiP:quz',
+  judge: judgeAsynchronous,
   synopsis: '[-Cfiquz] [-P pattern] off len [len..]',
   summary: 'asynchronously writes a number of bytes',
   writes: true,
@@ -129,7 +134,6 @@ export const aioWriteCommand: Command = {
     ' -z, -- write zeroes using blk_aio_pwrite_zeroes\n\n',
   run(session, given) {
     const options = new Options(given);
-    lastPattern(given);
     if (options.has('i')) {
       session.console.out('injecting invalid write request\n');
       return 'done';
@@ -194,12 +198,6 @@ export const discardCommand: Command = {
   },
 };
 
-/** All patterns are judged, and the last one counts. */
-function lastPattern({ options }: GivenArguments): number | undefined {
-  const patterns = options.filter(({ name }) => name === 'P').map(({ value }) => patternOf(value));
-  return patterns.at(-1);
-}
-
 function refuseCombinations(options: Options): void {
   const [b, c, f, n, u, z] = ['b', 'c', 'f', 'n', 'u', 'z'].map((name) => options.has(name));
   const refuse = (message: string) => {
@@ -227,7 +225,7 @@ function sourceOf({ console }: Session, path: string): Uint8Array | undefined {
 
 function vectored(given: GivenArguments): Omit<WriteRequest, 'verb'> {
   const options = new Options(given);
-  const pattern = lastPattern(given) ?? DEFAULT_PATTERN;
+  const pattern = patternIn(options) ?? DEFAULT_PATTERN;
   const [offsetText, ...lengths] = given.operands;
   if (offsetText === undefined || lengths.length === 0) throw new UsageFault();
   const offset = numberOf(offsetText);

@@ -25,37 +25,56 @@ export class OptionFault extends Error {
   override readonly name = 'OptionFault';
 }
 
+/** Looks at an option before the next one is read; may throw, or have enough of them. */
+export type OptionJudge = (option: GivenOption) => 'enough' | undefined;
+
 /** @throws OptionFault for the first option that cannot be */
-export function readArguments(args: readonly string[], shapes: OptionShapes): GivenArguments {
+export function readArguments(
+  args: readonly string[],
+  shapes: OptionShapes,
+  judge: OptionJudge = () => undefined,
+): GivenArguments {
   const options: GivenOption[] = [];
   const operands: string[] = [];
   const rest = [...args];
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     if (arg === '--') return { options, operands: [...operands, ...rest] };
-    if (shapes.long !== undefined && arg.startsWith('--')) {
-      options.push(longOption(arg, rest, shapes.long));
-    } else if (arg.length > 1 && arg.startsWith('-')) {
-      options.push(...shortOptions(arg, rest, shapes.short));
-    } else operands.push(arg);
+    for (const option of optionsIn(arg, rest, shapes)) {
+      options.push(option);
+      if (judge(option) === 'enough') return { options, operands };
+    }
+    if (!isOption(arg)) operands.push(arg);
   }
   return { options, operands };
 }
 
-function shortOptions(arg: string, rest: string[], short: string): GivenOption[] {
-  const options: GivenOption[] = [];
+function isOption(arg: string): boolean {
+  return arg.length > 1 && arg.startsWith('-');
+}
+
+function optionsIn(
+  arg: string,
+  rest: string[],
+  { short, long }: OptionShapes,
+): Iterable<GivenOption> {
+  if (long !== undefined && arg.startsWith('--')) return [longOption(arg, rest, long)];
+  return isOption(arg) ? shortOptions(arg, rest, short) : [];
+}
+
+function* shortOptions(arg: string, rest: string[], short: string): Generator<GivenOption> {
   for (let at = 1; at < arg.length; at++) {
     const name = arg[at]!;
     const place = name === ':' ? -1 : short.indexOf(name);
     if (place === -1) throw new OptionFault(`invalid option -- '${name}'`);
     if (short[place + 1] !== ':') {
-      options.push({ name, value: '' });
+      yield { name, value: '' };
       continue;
     }
     const value = at + 1 < arg.length ? arg.slice(at + 1) : rest.shift();
     if (value === undefined) throw new OptionFault(`option requires an argument -- '${name}'`);
-    return [...options, { name, value }];
+    yield { name, value };
+    return;
   }
-  return options;
 }
 
 function longOption(

@@ -1,5 +1,5 @@
 /** What a command of the shell is. */
-import type { GivenArguments } from '../program/getopt.ts';
+import type { GivenArguments, OptionJudge } from '../program/getopt.ts';
 import type { Session } from './session.ts';
 
 /** How a command ended: well, with a failure that has been told of, or with its arguments refused. */
@@ -14,6 +14,8 @@ export interface Command {
   readonly atMost?: number;
   /** Options, as for getopt(3); left out where what looks like one is an operand as well. */
   readonly options?: string;
+  /** Refuses values while the options are read: the first mistake on the line is what is told of. */
+  readonly judge?: OptionJudge;
   readonly synopsis?: string;
   readonly summary: string;
   /** What `help` adds to the summary. */

@@ -55,8 +55,8 @@ async function runCommand(
   }
 }
 
-function argumentsOf({ options }: Command, args: readonly string[]): GivenArguments {
+function argumentsOf({ options, judge }: Command, args: readonly string[]): GivenArguments {
   return options === undefined
     ? { options: [], operands: args }
-    : readArguments(args, { short: options });
+    : readArguments(args, { short: options }, judge);
 }

@@ -9,6 +9,7 @@ qemu-img create -q -f qcow2 -o cluster_size=512 img 129k; qemu-io -c "write 32k 
 qemu-img create -q -f qcow2 -o cluster_size=4k -b img -F qcow2 over 132k; qemu-io -c "write -z 34k 1k" -c "write -z 63k 3k" -c "write -z 128k 512" -c "write -z 130k 1k" over; map over
 qemu-img create -q -f qcow2 -o compat=0.10 old 1M; qemu-io -c "write -z -n 0 64k" -c "write -z -n 2M 64k" -c "write 0 128k" -c "write -z 0 64k" -c "write -zu 64k 1k" -c "write -z 640k 64k" old; map old
 qemu-img create -q -f qcow2 -o compat=0.10 -b img -F qcow2 old 1M; qemu-io -c "write -z -n 0 64k" -c "write -z 256k 64k" old; map old
+qemu-img create -q -f qcow2 -o compat=0.10 old 1M; qemu-io -c "write -z 64k 4k" old; stat -c %s old
 echo "== data files"
 for raw in off on; do
 qemu-img create -q -f qcow2 -o data_file=data.$raw,data_file_raw=$raw ext.$raw 1M

@@ -35,6 +35,8 @@ export const READING = [
   'read -q 0 1k',
   'read -C 0 1k',
   'read -p 0 512',
+  'read -P 300 -x 0 512',
+  'read -l x -P 300 0 512',
   'read -x 0 512',
   'read -b 1 512',
   'read -P',

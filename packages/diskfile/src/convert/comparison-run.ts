@@ -20,6 +20,8 @@ const PIECE_BYTES = 2 * 1024 * 1024;
 const LANES = 4;
 /** Part of an L2 table of qcow2 that QEMU brings in at a time. */
 const MAX_SLICE_BYTES = 65_536;
+/** Formats whose drivers QEMU asks for one cluster at a time; a flat VMDK extent has none. */
+const BY_CLUSTER: ReadonlySet<string> = new Set(['vmdk', 'vdi', 'qcow']);
 /** Before everything on the disk: what was thrown by the caller's own function comes first. */
 const CALLED_OFF = -1;
 
@@ -173,6 +175,7 @@ export class ComparisonRun {
 }
 
 function sliceBytesOf({ format, clusterBytes, details }: ImageInfo): number {
+  if (BY_CLUSTER.has(format)) return clusterBytes > 1 ? clusterBytes : Infinity;
   if (format !== 'qcow2') return Infinity;
   const entryBytes = details['extendedL2'] === true ? 16 : 8;
   return (Math.min(clusterBytes, MAX_SLICE_BYTES) / entryBytes) * clusterBytes;

@@ -1,4 +1,5 @@
 /** Nodes of a block graph that are no disk formats: the host's files, windows, and filters. */
+import { alignUp } from '@diskfile/bytes';
 import { closeStorage, type DiskFile, isWritable, type Step, type Storage } from '@diskfile/core';
 import { nodeHostFiles, sliceStorage, WritableSliceStorage } from '@diskfile/storage';
 import { openHostFile } from '../../open/host-file.ts';
@@ -85,7 +86,7 @@ function windowOf(storage: Storage, options: BlockOptions, writable: boolean): S
   const offset = options.takeSize('offset');
   const size = options.takeSize('size');
   if (offset === undefined && size === undefined) return storage;
-  const { sizeBytes } = storage;
+  const sizeBytes = alignUp(storage.sizeBytes, SECTOR_BYTES);
   const start = offset ?? 0;
   if (start > sizeBytes) {
     throw invalid(
