@@ -11,6 +11,7 @@ echo "== subclusters that are two things"
 for entry in "\x80\0\0\0\0\x05\0\0\0\0\0\x01\0\0\0\x01" "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01"; do
 for c in "read 0 2k" "read 64k 64k" "write 0 2k" "write 40k 64k" "write -z 0 64k" "discard 0 64k"; do
 fresh extended_l2=on; poke img $l2 "$entry"; qemu-io -c "$c" img; feat; qemu-img check img | grep -v offset; done; done
+fresh extended_l2=on; poke img $l2 "\x80\0\0\0\0\x05\2\0\0\0\0\x01\0\0\0\x01"; qemu-io -c "write 1k 1k" img
 echo "== refcount blocks where none can begin"
 fresh; poke img $rt "\0\0\0\0\0\x02\x2a\0"; qemu-io -c "read 0 4k" -c "write 0 4k" -c "write 1M 64k" img; feat
 fresh; poke img $rt "\0\0\0\0\0\x02\x2a\0"; qemu-io -r -c "read 0 4k" img; feat
