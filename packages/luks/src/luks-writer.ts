@@ -6,10 +6,11 @@ export class LuksWriter extends FlatWriter {
   readonly sectorBytes = SECTOR_BYTES;
   readonly resizer: ImageResizer;
 
-  constructor(clear: CipherStorage, size: FlatSize, payloadOffset: number) {
+  /** @param keepsNoise whether what a disk gains may read as anything, as QEMU leaves it */
+  constructor(clear: CipherStorage, size: FlatSize, payloadOffset: number, keepsNoise: boolean) {
     super(clear, payloadOffset);
     // Zeros of the host are noise once they are decrypted.
-    const options = { startOffset: payloadOffset, newBytesAreNoise: true };
+    const options = { startOffset: payloadOffset, newBytesAreNoise: !keepsNoise };
     this.resizer = new FlatResizer(clear, size, options);
   }
 }

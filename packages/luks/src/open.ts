@@ -42,12 +42,12 @@ function* decrypted(
 }
 
 function writerOf(
-  { storage }: OpenContext,
+  { storage, tuning }: OpenContext,
   clear: CipherStorage | undefined,
   { payloadOffset }: LuksHeader,
   size: FlatSize,
 ): LuksWriter {
   if (clear === undefined) throw passphraseMissing('luks');
   writableStorage(storage, 'luks');
-  return new LuksWriter(clear, size, payloadOffset);
+  return new LuksWriter(clear, size, payloadOffset, tuning?.leavesNoise === true);
 }

@@ -40,8 +40,10 @@ export interface FormatTuning {
   readonly overlapChecks?: ReadonlySet<string>;
   /** Whether clusters that a qcow2 image gives up keep their space on the host. */
   readonly keepsFreedSpace?: boolean;
-  /** Whether a qcow2 image is worked on as QEMU does where that leaves or refuses more. */
+  /** Whether an image is worked on as QEMU does where that leaves or refuses more. */
   readonly asQemu?: boolean;
+  /** Whether what an encrypted disk gains by a resize may read as anything, as QEMU leaves it. */
+  readonly leavesNoise?: boolean;
 }
 
 export interface OpenContext {

@@ -4,7 +4,7 @@
  * a host file name, and for raw a window onto it.
  */
 import { DiskError } from '@diskfile/bytes';
-import { type JsonValue, parseLooseJson } from './loose-json.ts';
+import { type JsonObject, type JsonValue, parseLooseJson } from './loose-json.ts';
 
 /** A backing image as the image above names it. */
 export interface BackingReference {
@@ -27,6 +27,11 @@ export interface NamedFile {
   readonly offset: number;
   /** Length of the window; undefined for all that follows `offset`. */
   readonly lengthBytes: number | undefined;
+  /**
+   * Options of a `blkdebug` node that a `json:` name puts over the file. What is in the file is the
+   * same, so whoever opens it may play these faults, or none.
+   */
+  readonly faults?: JsonObject;
 }
 
 export interface ParsedName extends NamedFile {
@@ -82,7 +87,7 @@ function plainFile(filename: string, role: FileRole): ParsedName {
   };
 }
 
-type BlockOptions = { [key: string]: unknown };
+type BlockOptions = { [key: string]: JsonValue };
 
 function parseJsonName(name: string, role: FileRole): ParsedName {
   let options: JsonValue;
@@ -97,12 +102,18 @@ function parseJsonName(name: string, role: FileRole): ParsedName {
   let format: string | undefined;
   let offset = 0;
   let lengthBytes: number | undefined;
+  let faults: { readonly faults?: JsonObject } = {};
   for (let depth = 0; depth < MAX_NESTING; depth++) {
-    const { driver, filename, file } = node;
+    const { driver, filename, file, image, ...rules } = node;
+    if (driver === 'blkdebug' && depth > 0 && isOptions(image)) {
+      faults = { faults: rules };
+      node = nestDottedKeys(image);
+      continue;
+    }
     const isFile = typeof driver === 'string' ? FILE_PROTOCOLS.has(driver) : file === undefined;
     if (isFile) {
       if (typeof filename !== 'string') throw brokenJson(name, role, 'it gives no "filename"');
-      return { ...plainFile(filename, role), format, secret, offset, lengthBytes };
+      return { ...plainFile(filename, role), format, secret, offset, lengthBytes, ...faults };
     }
     if (!isOptions(file)) throw brokenJson(name, role, 'its "file" is not an inline description');
     if (driver === 'raw') {
@@ -131,7 +142,7 @@ function secretOf({ encrypt, ...node }: BlockOptions): string | undefined {
   return typeof secret === 'string' ? secret : undefined;
 }
 
-function isOptions(value: unknown): value is BlockOptions {
+function isOptions(value: JsonValue | undefined): value is BlockOptions {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

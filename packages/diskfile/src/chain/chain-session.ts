@@ -23,6 +23,7 @@ import { ALL_FORMATS } from '../formats.ts';
 import { BlockOptions } from '../graph/options/block-options.ts';
 import { type DescribedBelow, withoutFilters } from '../graph/described-below.ts';
 import type { DescribedImage } from '../graph/nodes/format-node.ts';
+import { faultyGate } from '../graph/blkdebug/faulty-gate.ts';
 import { GraphOpening } from '../graph/graph-opening.ts';
 import { UserObjects } from '../graph/user-objects.ts';
 import { openHostFile } from '../open/host-file.ts';
@@ -126,7 +127,7 @@ export class ChainSession {
 
   #makeGate(locking: ImageLocking): OpenGate {
     const { gate = {} } = this.#options;
-    return 'open' in gate ? gate : hostGate(gate, { locking });
+    return faultyGate('open' in gate ? gate : hostGate(gate, { locking }));
   }
 
   /** What an image is by itself; its storage stays open, unless this fails. */

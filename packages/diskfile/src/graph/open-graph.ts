@@ -18,6 +18,7 @@ import { BlockOptions, checkGraph, invalid } from './options/block-options.ts';
 import { CopyOnReadDisk } from './disks/copy-on-read-disk.ts';
 import { withPolicies } from './disks/disk-policies.ts';
 import type { ImageFile } from './nodes/format-node.ts';
+import { faultyGate } from './blkdebug/faulty-gate.ts';
 import { GraphOpening } from './graph-opening.ts';
 import { type NodeAccess, takeNodeOptions } from './options/node-options.ts';
 import { temporaryDisk } from './disks/temporary-disk.ts';
@@ -155,7 +156,7 @@ function makeOpening(graph: BlockOptions, options: OpenGraphOptions): GraphOpeni
   return new GraphOpening({
     formats: options.formats ?? ALL_FORMATS,
     limits: checkedLimits(options.limits),
-    makeGate: (locking) => ('open' in gate ? gate : hostGate(gate, { locking })),
+    makeGate: (locking) => faultyGate('open' in gate ? gate : hostGate(gate, { locking })),
     objects,
     followBacking: backing,
     snapshot,

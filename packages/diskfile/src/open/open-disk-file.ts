@@ -181,7 +181,7 @@ function* openDiskStep(
     ...(options.disk === undefined ? {} : { disk: options.disk }),
     passphrases: passphraseBytes(options.passphrase),
     secrets: options.secrets,
-    tuning: { asQemu: options.asQemu ?? false },
+    tuning: { asQemu: options.asQemu ?? false, leavesNoise: options.asQemu ?? false },
     writable,
     followBacking,
   });

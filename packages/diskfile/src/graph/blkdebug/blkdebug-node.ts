@@ -1,12 +1,13 @@
 /** The `blkdebug` driver: its options, and the node that it makes. */
 import { alignUp } from '@diskfile/bytes';
-import { closeStorage, type Step } from '@diskfile/core';
+import { closeStorage, type Step, type Storage } from '@diskfile/core';
 import { type BlockOptions, invalid } from '../options/block-options.ts';
 import { needChild } from '../nodes/need-child.ts';
 import type { NodeDriver, NodeRequest, OpenedNode } from '../nodes/node-driver.ts';
 import { DebugStorage } from './debug-storage.ts';
 import { FaultScript } from './fault-script.ts';
 import type { DebugLimits, PieceLimits } from './limited-requests.ts';
+import type { Rule } from './rule.ts';
 import { takeRules } from './rule-parsing.ts';
 
 const MAX_ALIGN = 2 ** 31;
@@ -16,12 +17,22 @@ export const blkdebugDriver: NodeDriver = { kind: 'protocol', open: openBlkdebug
 function* openBlkdebug({ options, access, opener }: NodeRequest): Step<OpenedNode> {
   const rules = takeRules(options);
   const inner = yield* opener.openStorage(needChild(options, 'image'), access);
+  const { storage, script } = yield* playFaults(inner, rules, options);
+  opener.breakpoints.push(script);
+  return { storage };
+}
+
+/** @param inner closed where this fails */
+export function* playFaults(
+  inner: Storage,
+  rules: readonly Rule[],
+  options: BlockOptions,
+): Step<{ readonly storage: DebugStorage; readonly script: FaultScript }> {
   try {
     const script = new FaultScript(rules, inner.name);
     const storage = DebugStorage.over(inner, script, takeLimits(options));
     script.fire('none');
-    opener.breakpoints.push(script);
-    return { storage };
+    return { storage, script };
   } catch (error) {
     yield* closeStorage(inner);
     throw error;

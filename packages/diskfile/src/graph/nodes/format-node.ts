@@ -88,7 +88,7 @@ function* openFormatNode(request: NodeRequest): Step<DiskFile> {
   const below = belowOf(request, access);
   const passphrase = passphraseOf(opener, encryption.id);
   const { asQemu } = settings;
-  const tuning = { ...peekTuning(options, access.discards), asQemu };
+  const tuning = { ...peekTuning(options, access.discards), asQemu, leavesNoise: asQemu };
   // Formats of QEMU hold one disk, and have no such option.
   const wanted = name === undefined || name === 'ova' ? options.takeText('disk') : undefined;
   const storage = yield* opener.openStorage(file, access);
