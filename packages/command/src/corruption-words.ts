@@ -33,6 +33,15 @@ export function damageOf({ detail, message, context }: DiskError): string | unde
     const [, index, place] = /entry (\d+) .* at (0x[0-9a-f]+)/.exec(message) ?? [];
     return `Refblock offset ${place} unaligned (reftable index: ${hex(Number(index))})`;
   }
+  if (detail === 'qcow2.refcount-block-uncovered') {
+    const [, place] = /(0x[0-9a-f]+)$/.exec(message) ?? [];
+    return `Refblock at ${place} is not covered by the refcount structures`;
+  }
+  if (detail === 'qcow2.refcount-block-count') {
+    const [covering, place] = message.match(/0x[0-9a-f]+/g) ?? [];
+    const [, index, count] = /entry (\d+) .* (\d+) times$/.exec(message) ?? [];
+    return `Invalid refcount: refblock offset ${covering}, reftable index ${index}, block offset ${place}, refcount ${hex(Number(count))}`;
+  }
   if (detail === 'qcow2.write-place-unaligned') {
     const what = message.startsWith('The zero') ? 'Preallocated zero cluster' : 'Data cluster';
     const [at, place] = message.match(/0x[0-9a-f]+/g) ?? [];

@@ -14,6 +14,15 @@ export function corrupt(
   return new DiskError('corrupt', detail, message, { hint: REPAIR_HINT, ...options });
 }
 
+/** The refusal of an L1 entry, which lies at `entryOffset` of the file. */
+export function unalignedTable(index: number, hostOffset: number, entryOffset: number): DiskError {
+  return corrupt(
+    'qcow2.l2-table-unaligned',
+    `L1 entry ${index} places its L2 table at ${hex(hostOffset)}, which is not where a cluster begins`,
+    { offset: entryOffset },
+  );
+}
+
 const HOST_OFFSET_LIMIT = 2 ** 52;
 
 /**

@@ -54,6 +54,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
       }
       await amendKeySlots(source, values, { prefix, force: options.has('force') });
     } else if (source.graph === undefined) {
+      program.isWriting = true;
       const { target, options: how } = chainTarget(program, source);
       await amendDiskFile(target, amendments(values), how);
     } else amendGraph(program, source, amendments(values));

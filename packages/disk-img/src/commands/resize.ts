@@ -12,6 +12,11 @@ import { wordsOf } from '../words/disk-words.ts';
 /** No host has larger files, and sizes are rounded up to sectors. */
 const MAX_WHOLE_SECTORS = 2n ** 53n - 512n;
 const TOO_LARGE = 'Could not resize file: File too large';
+/** Why refcount blocks that count nothing are not given up; what is wrong with them is told before. */
+const STRAY_BLOCKS: Readonly<Record<string, string>> = {
+  'qcow2.refcount-block-uncovered': 'Input/output error',
+  'qcow2.refcount-block-count': 'Invalid argument',
+};
 const PREALLOCATIONS = ['off', 'metadata', 'falloc', 'full'] as const;
 
 export function run(program: Program, given: readonly string[]): Outcome {
@@ -114,9 +119,14 @@ function resize(
   try {
     resizing.resizeSync(Number(total), { shrink, preallocation });
   } catch (error) {
-    const words = isTooLarge(error) ? TOO_LARGE : wordsOf(error);
-    throw new Failure(words, { cause: error });
+    throw new Failure(refusalWords(error), { cause: error });
   }
+}
+
+function refusalWords(error: unknown): string | readonly string[] {
+  if (isTooLarge(error)) return TOO_LARGE;
+  const reason = STRAY_BLOCKS[error instanceof DiskError ? error.detail : ''];
+  return reason === undefined ? wordsOf(error) : `Failed to discard unused refblocks: ${reason}`;
 }
 
 function isTooLarge(error: unknown): boolean {

@@ -1,5 +1,5 @@
 /** Why options cannot be changed, in the words of qemu-img. */
-import { requestReason } from '@diskfile/command';
+import { damageOf, requestReason } from '@diskfile/command';
 import type { DiskError } from 'diskfile';
 import type { OptionValues } from '../arguments/option-list.ts';
 import { Failure } from '../program.ts';
@@ -42,9 +42,11 @@ export function amendmentWords(error: DiskError, values: OptionValues): Failure 
     const words = DOWNGRADE_WORDS.find(([part]) => error.message.includes(part))?.[1];
     if (words !== undefined) return new Failure(words, { cause: error });
   }
-  if (namesNoTable(error) && /^(0\.10|v2)$/.test(compat ?? '')) {
+  if (/^(0\.10|v2)$/.test(compat ?? '')) {
     const expansion = `Failed to turn zero into data clusters: ${requestReason(error)}`;
-    return new Failure([wordsOf(error), expansion], { cause: error });
+    if (namesNoTable(error)) return new Failure([wordsOf(error), expansion], { cause: error });
+    // What is wrong with the entry has been told.
+    if (damageOf(error) !== undefined) return new Failure(expansion, { cause: error });
   }
   const count = /^The refcount of the cluster at (\S+) is (\d+), .* into (\d+) bits$/.exec(
     error.message,

@@ -28,3 +28,11 @@ qemu-io -r -c "read -P 0xcd 0 16k" -c "read -P 0xcd 80k 16k" img; done
 rm -f img; qemu-img create -q -f qcow2 img 64M; qemu-io -c 'write 0 64k' img; qemu-img snapshot -c foo img
 printf '\0\0\0\0\0\0\0\0' | dd of=img bs=1 seek=65536 conv=notrunc status=none
 qemu-io -c 'write 0 64k' img; qemu-img check img
+echo "== tables that name no cluster as the format changes"
+fresh; poke img 196608 "\x80\0\0\0\0\x04\x2a\0"; qemu-img amend -o compat=0.10 img; feat
+fresh; poke img $l2 "\x80\0\0\0\0\x05\x2a\x01"; qemu-img amend -o compat=0.10 img; feat
+echo "== refcount blocks that nothing counts as the disk shrinks"
+for place in "\0\xff\xff\xff\0\0\0\0" "\0\0\0\x10\0\0\0\0"; do
+fresh refcount_bits=1; poke img $((rt + 8)) "$place"; qemu-img resize --shrink img 4M; feat
+qemu-img check -r all img; qemu-img info img | grep virtual; qemu-img resize --shrink img 4M; done
+fresh; poke img $((rt + 8)) "\0\0\0\0\0\x08\0\0"; qemu-img resize --shrink img 4M; feat; qemu-img check img

@@ -2,6 +2,8 @@
 import { DiskError, divideUp } from '@diskfile/bytes';
 import { flushStorage, type Step, writeBytes } from '@diskfile/core';
 import { notWhenEncrypted } from '../encryption.ts';
+import { unalignedTable } from '../errors.ts';
+import type { TableReference } from '../header/header.ts';
 import { isCompressed } from '../tables/l2-entry.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 import type { ImageMetadata } from '../metadata.ts';
@@ -77,8 +79,14 @@ export function* downgrade(
   // Zeros of the host would be noise, and which key they need is not known here.
   if (metadata.header.encryption !== undefined) throw notWhenEncrypted('A change to compat=0.10');
   yield* writer.finish();
-  const tableClusters = yield* readTables(metadata, maxBytes);
-  yield* new ZeroExpansion(metadata, writer, tableClusters).run();
+  try {
+    const tableClusters = yield* readTables(metadata, maxBytes);
+    yield* new ZeroExpansion(metadata, writer, tableClusters).run();
+  } catch (error) {
+    // Like any write that meets such an entry.
+    if (isUnaligned(error)) yield* metadata.headerWriter.markCorrupt();
+    throw error;
+  }
   yield* metadata.headerWriter.rewrite(asVersion2);
 }
 
@@ -90,13 +98,22 @@ function refuseSnapshots({ snapshots, header }: ImageMetadata): void {
   }
 }
 
+function unaligned({ offset }: TableReference, index: number, tableOffset: number): DiskError {
+  return unalignedTable(index, tableOffset, offset + index * 8);
+}
+
+function isUnaligned(error: unknown): boolean {
+  if (!(error instanceof DiskError)) return false;
+  return error.detail === 'qcow2.l2-table-unaligned' || error.detail === 'qcow2.l2-entry-unaligned';
+}
+
 /** Host clusters of all L2 tables, those of snapshots among them. */
 function* readTables(metadata: ImageMetadata, maxBytes: number): Step<Set<number>> {
   const { header, snapshots } = metadata;
   const l1Tables = [header.l1Table, ...snapshots.list.map(({ l1Table }) => l1Table)];
   const clusters = new Set<number>();
   for (const l1Table of l1Tables) {
-    const tree = yield* ClusterTree.read(metadata, l1Table, maxBytes);
+    const tree = yield* ClusterTree.read(metadata, l1Table, maxBytes, unaligned);
     if (header.compressionType === 'zstd') yield* refuseCompressed(tree);
     for (const cluster of tree.tableClusters()) clusters.add(cluster);
   }

@@ -79,12 +79,23 @@ export class ZeroExpansion {
     for (let at = 0; at < clusterBytes; at += this.#format.entryBytes) {
       this.#format.read(view, at, this.#entry);
       if (this.#entry.zeroBits === 0) continue;
+      this.#refuseUnaligned(this.#entry, hostOffset + at);
       yield* this.#expandEntry(this.#entry, uses);
       this.#format.write(view, at, this.#entry);
       table.from = Math.min(table.from, at);
       table.to = at + this.#format.entryBytes;
     }
     if (table.to > 0) this.#changed.push(table);
+  }
+
+  #refuseUnaligned({ hosted, hostOffset }: ClusterEntry, entryOffset: number): void {
+    const { clusterBytes } = this.#metadata.header;
+    if (!hosted || hostOffset % clusterBytes === 0) return;
+    throw corrupt(
+      'qcow2.l2-entry-unaligned',
+      `A zero cluster has the host offset ${hex(hostOffset)}, which is no multiple of the cluster size ${clusterBytes}`,
+      { offset: entryOffset },
+    );
   }
 
   /** Each use of a table is one of all that it names. */
@@ -119,7 +130,7 @@ export class ZeroExpansion {
     const { header, map } = this.#metadata;
     checkReach(hostOffset, hostOffset);
     const cluster = hostOffset / header.clusterBytes;
-    const kind = Number.isInteger(cluster) ? map.find(cluster, cluster + 1) : 'middle of a cluster';
+    const kind = map.find(cluster, cluster + 1);
     const isTable = kind === undefined && this.#tableClusters.has(cluster);
     if (kind === undefined && !isTable) return cluster;
     throw overlapping('The host cluster of a zero cluster', kind ?? 'L2 table', hostOffset);

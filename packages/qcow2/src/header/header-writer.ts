@@ -268,18 +268,18 @@ export class HeaderWriter {
   /** Refuses to write over metadata. */
   *refuseOverlap(what: string, hostOffset: number): Step<never> {
     const message = `Writing at ${hex(hostOffset)} would overwrite the image's own ${what}`;
-    return yield* this.#refuse('qcow2.overlap', message, hostOffset);
+    return yield* this.refuse('qcow2.overlap', message, hostOffset);
   }
 
   /** Refuses to use the cluster of the header, which counts as free. */
   *refuseHeaderCluster(use: string | undefined): Step<never> {
     if (use === undefined) return yield* this.refuseOverlap('header', 0);
     const message = `The header's cluster counts as free and would become a ${use}`;
-    return yield* this.#refuse('qcow2.header-cluster-free', message, 0);
+    return yield* this.refuse('qcow2.header-cluster-free', message, 0);
   }
 
   /** Marks the image as corrupt, and says why. */
-  *#refuse(detail: string, message: string, hostOffset: number): Step<never> {
+  *refuse(detail: string, message: string, hostOffset: number): Step<never> {
     let cause: unknown;
     try {
       yield* this.markCorrupt();

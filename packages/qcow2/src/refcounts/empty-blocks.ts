@@ -30,7 +30,7 @@ export function* giveUpEmptyBlocks(metadata: ImageMetadata, writer: MetadataWrit
 }
 
 /** Whether a block counts nothing but itself and blocks that are gone. */
-function countsOnly(
+export function countsOnly(
   block: RefcountBlock,
   slots: number,
   ownCluster: number,

@@ -69,6 +69,21 @@ export class RefcountTable {
     return isPossible ? offset : undefined;
   }
 
+  /** Where an entry places its block, if a cluster begins there that no file reaches. */
+  unreachablePlace(
+    index: number,
+    clusterBytes: number,
+  ): { readonly text: string; readonly roughly: number } | undefined {
+    const at = index * ENTRY_BYTES;
+    const high = readU32be(this.#bytes, at);
+    const low = clearBits(readU32be(this.#bytes, at + 4), RESERVED_BITS);
+    const roughly = high * TWO_32 + low;
+    if (low % clusterBytes !== 0 || roughly + clusterBytes <= Number.MAX_SAFE_INTEGER) {
+      return undefined;
+    }
+    return { text: hexPair(high, low), roughly };
+  }
+
   setBlockOffset(index: number, hostOffset: number): void {
     const at = index * ENTRY_BYTES;
     writeU64be(this.#bytes, at, hostOffset);

@@ -18,6 +18,7 @@ import { MAX_L1_BYTES, neededL1Entries } from '../header/header.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 import { preallocate } from '../allocation/preallocation.ts';
 import { giveUpEmptyBlocks } from '../refcounts/empty-blocks.ts';
+import { refuseStrayBlocks } from '../refcounts/stray-blocks.ts';
 import { cutDataFile, growDataFile } from './data-file-size.ts';
 import { clearEnd, clearEntriesBehind, makeLastTable } from './disk-end.ts';
 import { growL1 } from './l1-growth.ts';
@@ -125,6 +126,7 @@ export class Qcow2Resizer implements ImageResizer {
     // What cannot be given up as it should, because the image is damaged, is found out first.
     const firstCut = Math.max(0, neededL1Entries(metadata.header, sizeBytes) - 1);
     yield* visitTables(metadata, firstCut, function* () {});
+    if (metadata.asQemu) yield* refuseStrayBlocks(metadata, writer);
     const { sizeBytes: oldBytes } = metadata.header;
     yield* this.#setSize(sizeBytes);
     yield* costsSpaceAtMost(this.#giveUpBehind(request, oldBytes));

@@ -20,6 +20,9 @@ import type { ImageMetadata } from '../metadata.ts';
 const BATCH_BYTES = 1024 * 1024;
 const MAX_BATCH_TABLES = 64;
 
+/** The refusal of an L1 entry, which places a table at `offset`. */
+export type RefuseTable = (l1Table: TableReference, index: number, offset: number) => DiskError;
+
 export class ClusterTree {
   readonly l1Table: TableReference;
   /** L1 entries that name an L2 table; positions below are places in this list. */
@@ -43,12 +46,14 @@ export class ClusterTree {
 
   /**
    * Reads an L1 table from the file, which has all changes.
+   * @param refuse the refusal of an entry that names a place where no cluster begins
    * @throws DiskError `corrupt` for one that names what cannot be an L2 table, `limit`
    */
   static *read(
     metadata: ImageMetadata,
     l1Table: TableReference,
     maxBytes: number,
+    refuse: RefuseTable = misplacedTable,
   ): Step<ClusterTree> {
     const { storage, header } = metadata;
     const { offset, entries } = l1Table;
@@ -56,7 +61,7 @@ export class ClusterTree {
     if (entries * 8 > maxBytes) throw tooLarge(offset, maxBytes);
     const bytes = yield* readBytes(storage, offset, entries * 8);
     const tree = new ClusterTree(metadata, l1Table, new DataView(bytes.buffer));
-    tree.#checkTables();
+    tree.#checkTables(refuse);
     return tree;
   }
 
@@ -94,7 +99,7 @@ export class ClusterTree {
     return isCopied(this.#l1.getUint32(this.l1IndexOf(position) * 8));
   }
 
-  #checkTables(): void {
+  #checkTables(refuse: RefuseTable): void {
     const { sizeBytes } = this.#storage;
     const clusterBytes = this.#clusterBytes;
     // More tables than the file has clusters are the same ones again and again, without an end.
@@ -107,12 +112,8 @@ export class ClusterTree {
     }
     for (const index of this.#indexes) {
       const offset = this.#offsetAt(index);
-      if (offset % clusterBytes === 0 && offset < sizeBytes) continue;
-      throw corrupt(
-        'qcow2.l2-table-place',
-        `Entry ${index} of the L1 table at ${hex(this.l1Table.offset)} places an L2 table at ${hex(offset)}, where none can be`,
-        { offset: this.l1Table.offset + index * 8 },
-      );
+      if (offset % clusterBytes !== 0) throw refuse(this.l1Table, index, offset);
+      if (offset >= sizeBytes) throw misplacedTable(this.l1Table, index, offset);
     }
   }
 
@@ -217,6 +218,14 @@ function unaligned(offset: number): DiskError {
   return corrupt(
     'qcow2.l2-entry-unaligned',
     `An L2 entry names host offset ${hex(offset)}, which is no multiple of the cluster size`,
+  );
+}
+
+function misplacedTable(l1Table: TableReference, index: number, offset: number): DiskError {
+  return corrupt(
+    'qcow2.l2-table-place',
+    `Entry ${index} of the L1 table at ${hex(l1Table.offset)} places an L2 table at ${hex(offset)}, where none can be`,
+    { offset: l1Table.offset + index * 8 },
   );
 }
 

@@ -1,6 +1,6 @@
 /** The two levels of tables together: what maps a guest offset, in memory or still in the file. */
 import { DirtyRange, during, readInto, type Step, type Storage } from '@diskfile/core';
-import { checkReach, corrupt, hex } from '../errors.ts';
+import { checkReach, unalignedTable } from '../errors.ts';
 import type { Qcow2Header } from '../header/header.ts';
 import { L1Table } from './l1-table.ts';
 import { OFFSET_MASK } from './l2-entry.ts';
@@ -220,10 +220,6 @@ export class MappingTables {
     const entryOffset = this.#l1.hostOffset + l1Index * 8;
     checkReach(offset, entryOffset);
     if (offset % this.#alignment === 0) return offset;
-    throw corrupt(
-      'qcow2.l2-table-unaligned',
-      `L1 entry ${l1Index} places its L2 table at ${hex(offset)}, which is not where a cluster begins`,
-      { offset: entryOffset },
-    );
+    throw unalignedTable(l1Index, offset, entryOffset);
   }
 }
