@@ -88,5 +88,5 @@ function* openWritable(
   }
   const table = new WritableAllocationTable(storage, header, context.limits, endOffset);
   yield* setInUse(storage, IN_USE.open);
-  return new ParallelsImage(table, new ParallelsWriter(table));
+  return new ParallelsImage(table, new ParallelsWriter(table, context.tuning?.asQemu === true));
 }

@@ -7,14 +7,19 @@ import { IN_USE } from './structs.ts';
 
 export class ParallelsWriter extends BlockWriter {
   readonly #table: WritableAllocationTable;
+  readonly #cutsAlways: boolean;
   /** Whether anything may have changed: an image that has not is left as it was. */
   #isChanged = false;
 
-  /** The image has been marked as in use. */
-  constructor(table: WritableAllocationTable) {
+  /**
+   * The image has been marked as in use.
+   * @param cutsAlways whether what is nobody's goes even where nothing has changed, as in QEMU
+   */
+  constructor(table: WritableAllocationTable, cutsAlways: boolean) {
     // What is written at once lies together.
     super(table, { hasBacking: false, maxAllocationBytes: Infinity });
     this.#table = table;
+    this.#cutsAlways = cutsAlways;
   }
 
   override lookupWritable(guestOffset: number, lengthBytes: number, extent: Extent): boolean {
@@ -35,7 +40,7 @@ export class ParallelsWriter extends BlockWriter {
   /** Says that the image is closed, and by whom: not by one who keeps its extensions up to date. */
   override *close(): Step<void> {
     const { storage, header } = this.#table;
-    if (this.#isChanged) yield* cutQuietly(this.#table);
+    if (this.#isChanged || this.#cutsAlways) yield* cutQuietly(this.#table);
     yield* setInUse(storage, this.#isChanged ? IN_USE.closedWithoutExtension : header.inUse);
     yield* super.close();
   }

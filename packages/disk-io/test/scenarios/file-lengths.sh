@@ -14,3 +14,5 @@ big() { rm -f img; qemu-img create -q -f qcow2 -o $1 img 4G; qemu-io -c "discard
 big compat=1.1; big compat=0.10
 echo "== refcount blocks among clusters that follow one another"
 for c in "write 2686976 458752" "write 100k 300k"; do qemu-img create -q -f qcow2 -o cluster_size=512 img 4M; qemu-io -c "discard 0 4M" -c "$c" img; qemu-img map --output=json img; qemu-img check img; done
+echo "== what is behind a Parallels image"
+rm -f img; qemu-img create -q -f parallels img 8M; truncate -s +3M img; qemu-io -f parallels -c 'read 0 512' img; len img

@@ -112,6 +112,13 @@ export function takeFormatOptions(
 ): void {
   if (format === 'qcow2') takeQcow2Options(options, clusterBytes);
   else if (format === 'vpc' || format === 'vhd') takeSizeCalculation(options);
+  else if (format === 'parallels') takePreallocation(options);
+}
+
+/** What is set aside ahead of the clusters of an image is given back when that is closed. */
+function takePreallocation(options: BlockOptions): void {
+  options.takeSize('prealloc-size');
+  options.takeChoice('prealloc-mode', ['falloc', 'truncate']);
 }
 
 function takeQcow2Options(options: BlockOptions, clusterBytes: number): void {
