@@ -1,5 +1,6 @@
 /** What QEMU 7.2 says of a qcow2 image that it does not open. */
 import type { DiskError } from 'diskfile';
+import { hostErrorText } from './host-errors.ts';
 import type { Words } from './words.ts';
 
 const BACKING_INVALID = 'Invalid backing file offset';
@@ -32,6 +33,8 @@ export const QCOW2_DAMAGE_WORDS: Readonly<Record<string, Words>> = {
   'qcow2.l1-table-too-small': 'L1 table is too small',
   'qcow2.l1-table-unaligned': L1_INVALID,
   'qcow2.marked-corrupt': 'qcow2: Image is corrupt; cannot be opened read/write',
+  'qcow2.not-repaired': ({ message }) =>
+    `Could not repair dirty image: ${hostErrorText(/E[A-Z]+$/.exec(message)?.[0] ?? 'EIO')}`,
   'qcow2.raw-without-data-file': 'data-file-raw requires a data file',
   'qcow2.refcount-order': 'Reference count entry width too large; may not exceed 64 bits',
   'qcow2.refcount-table-size': ({ message }) =>

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { hasAnyBit } from '@diskfile/bytes';
-import { checkDiskFileSync, DiskError } from 'diskfile';
+import { checkDiskFileSync, DiskError, type DiskFileCheckReport } from 'diskfile';
 
 /** Fields of the header (specification, "Header"); of the features, the last byte is looked at. */
 const MAGIC = 'QFI\u00fb';
@@ -13,10 +13,22 @@ const INCOMPATIBLE_FEATURES_END = 79;
 const DIRTY = 1;
 const CORRUPT = 2;
 
+const REPAIR_HINT = 'Repair it with "check -r all".';
+
+/** Any file may be named: only the image itself is repaired. */
+const HOW = {
+  format: 'qcow2',
+  repair: 'all',
+  asQemu: true,
+  forOpening: true,
+  gate: { allow: 'any' },
+} as const;
+
 /**
  * Repairs the image at `path` if it has to be.
  * @param format what the user says that it is
  * @param tell is given each line that QEMU prints
+ * @throws DiskError `corrupt` for an image that stays as it is because it cannot be repaired
  */
 export function repairUnclosed(
   path: string,
@@ -24,12 +36,25 @@ export function repairUnclosed(
   tell: (line: string) => void,
 ): void {
   if ((format !== undefined && format !== 'qcow2') || !isUnclosed(path)) return;
+  const report = repair(path);
+  for (const { text } of report?.genuine?.lines ?? []) tell(text);
+  const failure = report?.genuine?.failure ?? (report?.checkErrors ? 'EIO' : undefined);
+  if (failure === undefined) return;
+  throw new DiskError(
+    'corrupt',
+    'qcow2.not-repaired',
+    `The image was not closed properly, and cannot be repaired: ${failure}`,
+    { path, hint: REPAIR_HINT },
+  );
+}
+
+function repair(path: string): DiskFileCheckReport | undefined {
   try {
-    const how = { format: 'qcow2', repair: 'all', asQemu: true, gate: { allow: 'any' } } as const;
-    for (const { text } of checkDiskFileSync(path, how).genuine?.lines ?? []) tell(text);
+    return checkDiskFileSync(path, HOW);
   } catch (error) {
     // Opening the image, which comes next, meets the same and tells of it.
-    if (!(error instanceof DiskError)) throw error;
+    if (error instanceof DiskError) return undefined;
+    throw error;
   }
 }
 

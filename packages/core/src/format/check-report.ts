@@ -30,6 +30,8 @@ export interface CheckContext {
   readonly repair: RepairMode | undefined;
   /** Whether damage is to be told of and repaired as QEMU 7.2 does it, where that is known. */
   readonly asQemu?: boolean;
+  /** With `asQemu`: as it repairs an image that was not closed when it opens it for writing. */
+  readonly forOpening?: boolean;
   warn(warning: DiskWarning): void;
   /** Opens a further file that the image names; the gate decides. The caller closes it. */
   openNamed(file: NamedFile): Step<Storage>;

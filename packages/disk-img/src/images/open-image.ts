@@ -55,9 +55,14 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
 }
 
 /** Comes before an image is opened to be changed. */
-export function repairAsQemu(program: Program, { path, format }: ImageSource): void {
+export function repairAsQemu(program: Program, source: ImageSource): void {
+  const { path, format } = source;
   if (!program.isLookAlike || path === undefined) return;
-  repairUnclosed(path, format, (line) => program.rawError(`${line}\n`));
+  try {
+    repairUnclosed(path, format, (line) => program.rawError(`${line}\n`));
+  } catch (error) {
+    throw openFailure(source, error, { writable: true });
+  }
 }
 
 /** QEMU wants the key when it opens an image, whatever is done with it then. */

@@ -43,6 +43,11 @@ export interface CheckDiskFileOptions {
    * with its words ({@link CheckReport.genuine}), and giving up where it does.
    */
   readonly asQemu?: boolean;
+  /**
+   * With `asQemu`: repairs an image that was not closed as QEMU does before it writes to it. Where
+   * counts cannot be read, it gives the image up then, and forgets which clusters it has freed.
+   */
+  readonly forOpening?: boolean;
   /** Checks the image although another process may be writing it; it may then seem damaged. */
   readonly forceShare?: boolean;
   /** As for `openDiskFile()`: which files the image may name. */
@@ -60,6 +65,7 @@ const CHECKING_KINDS: OptionKinds<CheckDiskFileOptions> = {
   format: 'text',
   repair: 'any',
   asQemu: 'flag',
+  forOpening: 'flag',
   forceShare: 'flag',
   gate: 'gate',
   limits: 'object',
@@ -151,6 +157,7 @@ function* checkStorage(
       limits: checkedLimits(options.limits),
       repair,
       asQemu: options.asQemu ?? false,
+      forOpening: options.forOpening ?? false,
       warn: (warning) => void warnings.push(warning),
       openNamed: (file) => gate.open({ file, namedBy: storage, writable: false }),
       onProgress(progress) {
