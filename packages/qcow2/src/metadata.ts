@@ -10,7 +10,8 @@ import {
 import { ClusterAllocator } from './allocation/allocator.ts';
 import { corrupt, hex } from './errors.ts';
 import { HeaderWriter } from './header/header-writer.ts';
-import type { Qcow2Header, TableReference } from './header/header.ts';
+import type { Qcow2Header } from './header/header.ts';
+import type { TableReference } from './header/header-places.ts';
 import type { L1Table } from './tables/l1-table.ts';
 import type { MappingTables } from './tables/mapping-tables.ts';
 import { type MetadataKind, MetadataMap } from './tables/overlap.ts';

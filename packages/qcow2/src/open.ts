@@ -24,8 +24,8 @@ import {
   neededL1Entries,
   parseHeader,
   type Qcow2Header,
-  type TableReference,
 } from './header/header.ts';
+import type { TableReference } from './header/header-places.ts';
 import { HostClusters } from './allocation/host-clusters.ts';
 import { QcowImage } from './image.ts';
 import { L1Table } from './tables/l1-table.ts';

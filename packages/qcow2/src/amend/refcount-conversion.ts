@@ -7,7 +7,7 @@ import { DiskError, divideUp, writeU64be } from '@diskfile/bytes';
 import { flushStorage, type Step, writeBytes } from '@diskfile/core';
 import { hex } from '../errors.ts';
 import type { HeaderContent } from '../header/header-content.ts';
-import { MAX_REFCOUNT_TABLE_BYTES } from '../header/header.ts';
+import { MAX_REFCOUNT_TABLE_BYTES } from '../header/header-places.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import { type RefcountWidth, refcountWidth } from '../refcounts/refcount-width.ts';

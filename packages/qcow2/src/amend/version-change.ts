@@ -3,7 +3,7 @@ import { DiskError, divideUp } from '@diskfile/bytes';
 import { flushStorage, type Step, writeBytes } from '@diskfile/core';
 import { notWhenEncrypted } from '../encryption.ts';
 import { unalignedTable } from '../errors.ts';
-import type { TableReference } from '../header/header.ts';
+import type { TableReference } from '../header/header-places.ts';
 import { isCompressed } from '../tables/l2-entry.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 import type { ImageMetadata } from '../metadata.ts';

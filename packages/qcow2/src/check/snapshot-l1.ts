@@ -5,7 +5,8 @@
 import { divideUp, readU32be } from '@diskfile/bytes';
 import { readBytes, type Step, type Storage } from '@diskfile/core';
 import { hex } from '../errors.ts';
-import { MAX_L1_BYTES, neededL1Entries, type Qcow2Header } from '../header/header.ts';
+import { neededL1Entries, type Qcow2Header } from '../header/header.ts';
+import { MAX_L1_BYTES } from '../header/header-places.ts';
 import { clusterOffset } from '../tables/l2-entry.ts';
 import { ClusterRuns } from '../refcounts/cluster-runs.ts';
 import { snapshotHeader } from '../structs.ts';

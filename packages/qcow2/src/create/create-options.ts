@@ -3,7 +3,8 @@ import { alignUp, type DiskError, encodeName, isPowerOfTwo } from '@diskfile/byt
 import type { CreateContext, Preallocation } from '@diskfile/core';
 import { ENCRYPTION_OPTIONS, type NewEncryption, parseEncryption } from './new-encryption.ts';
 import { MAX_FORMAT_NAME_BYTES } from '../header/header-extensions.ts';
-import { type CompressionType, MAX_BACKING_NAME_BYTES, MAX_L1_BYTES } from '../header/header.ts';
+import type { CompressionType } from '../header/header.ts';
+import { MAX_BACKING_NAME_BYTES, MAX_L1_BYTES } from '../header/header-places.ts';
 import { invalidOption, OptionValues } from './option-values.ts';
 
 export interface ImageLayout {

@@ -7,7 +7,7 @@ import { AUTOCLEAR } from './features.ts';
 import type { HeaderContent } from './header-content.ts';
 import { EXTENSION_TYPE, MAX_FORMAT_NAME_BYTES } from './header-extensions.ts';
 import { withExtension } from './header-forms.ts';
-import { MAX_BACKING_NAME_BYTES } from './header.ts';
+import { MAX_BACKING_NAME_BYTES } from './header-places.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';
 import type { ImageMetadata } from '../metadata.ts';
 

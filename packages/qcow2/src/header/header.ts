@@ -1,25 +1,19 @@
 /** The header of qcow2: parsed, checked, and handed on as what the rest needs to know. */
-import {
-  DiskError,
-  divideUp,
-  isAligned,
-  joinU64,
-  powerOfTwo,
-  readU32be,
-  testBit,
-} from '@diskfile/bytes';
-import { corrupt, hex, REPAIR_HINT } from '../errors.ts';
+import { DiskError, divideUp, powerOfTwo, readU32be, testBit } from '@diskfile/bytes';
+import { corrupt } from '../errors.ts';
 import { COMPATIBLE, type FeatureBits, featureBits, INCOMPATIBLE } from './features.ts';
+import {
+  checkL1Entries,
+  checkTable,
+  parseBackingName,
+  parseRefcountTable,
+  parseSnapshotTable,
+  type TableReference,
+} from './header-places.ts';
 import { headerV2, headerV3, QCOW_MAGIC } from '../structs.ts';
 
 export type CompressionType = 'zlib' | 'zstd';
 export type EncryptionMethod = 'aes' | 'luks';
-
-/** A table in the image file: where it begins and how many entries the header gives it. */
-export interface TableReference {
-  readonly offset: number;
-  readonly entries: number;
-}
 
 export interface Qcow2Header {
   readonly version: 2 | 3;
@@ -43,23 +37,16 @@ export interface Qcow2Header {
   readonly extensionsEnd: number;
 }
 
-type RawV2 = ReturnType<typeof headerV2.decode>;
 type RawV3 = ReturnType<typeof headerV3.decode>;
 
 const SECTOR_BYTES = 512;
 const MIN_CLUSTER_BITS = 9;
 const MAX_CLUSTER_BITS = 21;
-export const MAX_REFCOUNT_TABLE_BYTES = 8 * 1024 * 1024;
-const MAX_SNAPSHOTS = 65_536;
-export const MAX_BACKING_NAME_BYTES = 1023;
 /** Bytes that the fixed fields of version 3 take together with those of version 2. */
 const V3_HEADER_BYTES = headerV2.spanBytes + headerV3.spanBytes;
 const SUBCLUSTERS = 32;
 
 const MAX_I32 = 0x7fff_ffff;
-
-/** QEMU's own bound on the L1 table of the active state. */
-export const MAX_L1_BYTES = 32 * 1024 * 1024;
 
 /** Bytes from the start of the file that {@link parseHeader} looks at. */
 export const HEADER_FIELDS_BYTES = V3_HEADER_BYTES + 8;
@@ -134,20 +121,6 @@ export function markedCorrupt(): DiskError {
       hint: 'Open it read-only, or repair it with checkDiskFile(…, { repair: "all" }).',
     },
   );
-}
-
-function checkL1Entries(entries: number, needed: number): void {
-  if (entries * 8 > MAX_L1_BYTES) {
-    throw corrupt(
-      'qcow2.l1-table-too-large',
-      `The L1 table has ${entries} entries, more than any disk needs`,
-      { offset: 36 },
-    );
-  }
-  if (entries >= needed) return;
-  throw corrupt('qcow2.l1-table-too-small', 'The L1 table is too small for the disk', {
-    offset: 36,
-  });
 }
 
 /** A size above 2^53, which can be no number here, mostly is damage that has a name. */
@@ -273,75 +246,6 @@ function parseCompressionType(type: number, { incompatible }: FeatureBits): Comp
     );
   }
   return type === 0 ? 'zlib' : 'zstd';
-}
-
-/** Refcounts are not needed to read, but a header that gets them wrong is not to be trusted. */
-function parseRefcountTable(raw: RawV2, clusterBytes: number): Qcow2Header['refcountTable'] {
-  const { refcount_table_offset: offset, refcount_table_clusters: clusters } = raw;
-  checkTable('refcount table', offset, clusters, clusterBytes, 48);
-  if (clusters >= 1 && clusters * clusterBytes <= MAX_REFCOUNT_TABLE_BYTES)
-    return { offset, clusters };
-  throw corrupt(
-    'qcow2.refcount-table-size',
-    `A refcount table of ${clusters} clusters is not possible`,
-    { offset: 56 },
-  );
-}
-
-function parseSnapshotTable(raw: RawV2, clusterBytes: number): TableReference {
-  const { nb_snapshots: entries, snapshots_offset_high: high, snapshots_offset_low: low } = raw;
-  if (entries > MAX_SNAPSHOTS) {
-    throw new DiskError(
-      'limit',
-      'qcow2.snapshot-count',
-      `The header counts ${entries} snapshots; up to ${MAX_SNAPSHOTS} are possible`,
-      { offset: 60, hint: REPAIR_HINT },
-    );
-  }
-  checkTable('snapshot table', low, entries, clusterBytes, 64);
-  if (entries === 0) {
-    // A place is possible or not, whether anything lies there or nothing.
-    if (high >= 2 ** 31) joinU64(high, low, 'snapshots_offset');
-    return { offset: 0, entries: 0 };
-  }
-  return { offset: joinU64(high, low, 'snapshots_offset'), entries };
-}
-
-/** @throws DiskError `corrupt` when the table does not begin at a cluster. */
-export function checkTable(
-  what: string,
-  offset: number,
-  entries: number,
-  clusterBytes: number,
-  fieldOffset: number,
-): TableReference {
-  if (isAligned(offset, clusterBytes)) return { offset, entries };
-  throw corrupt(
-    `qcow2.${what.replaceAll(' ', '-').toLowerCase()}-unaligned`,
-    `The ${what} at ${hex(offset)} does not begin at a cluster`,
-    { offset: fieldOffset },
-  );
-}
-
-function parseBackingName(raw: RawV2, clusterBytes: number): Qcow2Header['backingName'] {
-  const { backing_file_offset: offset, backing_file_size: lengthBytes } = raw;
-  if (offset === 0) return undefined;
-  if (offset > clusterBytes) {
-    throw corrupt(
-      'qcow2.backing-name-offset',
-      `The backing file name at ${hex(offset)} lies behind the header cluster`,
-      { offset: 8 },
-    );
-  }
-  const longest = Math.min(MAX_BACKING_NAME_BYTES, clusterBytes - offset);
-  if (lengthBytes > longest) {
-    throw corrupt(
-      'qcow2.backing-name',
-      `The backing file name, ${lengthBytes} bytes at ${hex(offset)}, leaves the header cluster`,
-      { offset: 8 },
-    );
-  }
-  return lengthBytes === 0 ? undefined : { offset, lengthBytes };
 }
 
 /** L1 entries that a disk of `sizeBytes` needs. */

@@ -11,7 +11,8 @@ import {
 import { EntryRuns } from '../check/entry-runs.ts';
 import { compressedClusters } from '../tables/cluster-entry.ts';
 import { checkReach, corrupt, hex } from '../errors.ts';
-import type { Qcow2Header, TableReference } from '../header/header.ts';
+import type { Qcow2Header } from '../header/header.ts';
+import type { TableReference } from '../header/header-places.ts';
 import { checkSnapshotL1 } from './snapshots.ts';
 import { clusterOffset, isCompressed, isCopied } from '../tables/l2-entry.ts';
 import type { ImageMetadata } from '../metadata.ts';

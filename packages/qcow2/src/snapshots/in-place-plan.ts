@@ -1,5 +1,5 @@
 /** What an operation on snapshots changes where it lies, worked out before anything is written. */
-import type { TableReference } from '../header/header.ts';
+import type { TableReference } from '../header/header-places.ts';
 import type { ClusterRun } from '../refcounts/refcounts.ts';
 import type { Snapshot } from './snapshots.ts';
 import type { CountChanges } from './count-changes.ts';

@@ -1,7 +1,8 @@
 /** Works out what an operation on snapshots changes where it lies. */
 import { alignUp, divideUp } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
-import { l2CoverageBytes, type TableReference } from '../header/header.ts';
+import { l2CoverageBytes } from '../header/header.ts';
+import type { TableReference } from '../header/header-places.ts';
 import { setCopied } from '../tables/l2-entry.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import type { Snapshot } from './snapshots.ts';

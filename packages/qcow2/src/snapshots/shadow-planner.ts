@@ -1,7 +1,8 @@
 /** Works out what an operation on snapshots writes beside what there is. */
 import { divideUp } from '@diskfile/bytes';
 import type { Step } from '@diskfile/core';
-import { neededL1Entries, type TableReference } from '../header/header.ts';
+import { neededL1Entries } from '../header/header.ts';
+import type { TableReference } from '../header/header-places.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import type { ClusterRun } from '../refcounts/refcounts.ts';
 import type { Snapshot } from './snapshots.ts';

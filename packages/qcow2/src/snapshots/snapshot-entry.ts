@@ -1,7 +1,8 @@
 /** Entries of the snapshot table as they are written (specification, "Snapshots"). */
 import { alignUp, DiskError, encodeName, writeU32be, writeU64be } from '@diskfile/bytes';
 import type { SnapshotRequest } from '@diskfile/core';
-import type { Qcow2Header, TableReference } from '../header/header.ts';
+import type { Qcow2Header } from '../header/header.ts';
+import type { TableReference } from '../header/header-places.ts';
 import { describeSnapshot, type Snapshot } from './snapshots.ts';
 import { snapshotHeader } from '../structs.ts';
 

@@ -9,7 +9,8 @@ import {
   writeBytes,
 } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
-import { MAX_L1_BYTES, neededL1Entries, type TableReference } from '../header/header.ts';
+import { neededL1Entries } from '../header/header.ts';
+import { MAX_L1_BYTES, type TableReference } from '../header/header-places.ts';
 import type { ImageState } from '../image.ts';
 import type { ImageMetadata } from '../metadata.ts';
 import type { MetadataWriter } from '../metadata-writer.ts';

@@ -9,7 +9,8 @@ import {
   type Storage,
 } from '@diskfile/core';
 import { corrupt, hex } from '../errors.ts';
-import { MAX_L1_BYTES, type Qcow2Header, type TableReference } from '../header/header.ts';
+import type { Qcow2Header } from '../header/header.ts';
+import { MAX_L1_BYTES, type TableReference } from '../header/header-places.ts';
 import { StorageCursor } from '../storage-cursor.ts';
 import { snapshotHeader } from '../structs.ts';
 

@@ -4,12 +4,8 @@
  * are brought in when someone asks for the state.
  */
 import { announce, type Step, type Storage, type VmStateArea } from '@diskfile/core';
-import {
-  l2CoverageBytes,
-  neededL1Entries,
-  type Qcow2Header,
-  type TableReference,
-} from '../header/header.ts';
+import { l2CoverageBytes, neededL1Entries, type Qcow2Header } from '../header/header.ts';
+import type { TableReference } from '../header/header-places.ts';
 
 /** What the state of an image depends on. */
 export interface VmStateParts {
