@@ -14,3 +14,6 @@ for line in "create -f qcow2 y 1M" "info x" "convert -f raw -O qcow2 $T/over y";
 echo "== paths that cannot be"
 echo > flat; ln -s loop loop; truncate -s 64k raw
 qemu-img create -f qcow2 flat/x 1M; qemu-img create -f raw loop 1M; qemu-img convert -f raw -O qcow2 raw flat/x
+echo "== drivers that ask for files and for devices"
+mkdir -p directory
+for d in file host_device; do for f in directory /dev/null raw; do echo "$d $f"; qemu-io -c "open -r -o driver=$d,filename=$f"; qemu-io -c "open -o driver=$d,filename=$f"; done; done

@@ -108,7 +108,8 @@ function describeFile(name: string, prefix: string, options: BlockOptions, depth
   if (depth > MAX_NESTING) throw tooDeep();
   const protocol = protocolOf(name);
   if (protocol === undefined || HOST_PREFIXES.has(protocol)) {
-    options.set(`${prefix}driver`, protocol ?? 'file');
+    // A plain name is a file or a device, whichever the host has.
+    if (protocol !== undefined) options.set(`${prefix}driver`, protocol);
     options.set(`${prefix}filename`, protocol === undefined ? name : hostPath(name, protocol));
     return;
   }

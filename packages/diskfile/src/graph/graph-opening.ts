@@ -22,7 +22,7 @@ import { DiskStorage } from './disks/disk-storage.ts';
 import { backingUnsupported, saysNoBacking } from './options/below-options.ts';
 import { type DescribedImage, formatNodeDriver, openFormatFile } from './nodes/format-node.ts';
 import type { GraphSettings, NodeOpener, OpenedNode } from './nodes/node-driver.ts';
-import { findNodeDriver } from './nodes/node-drivers.ts';
+import { fileDriverOf, findNodeDriver } from './nodes/node-drivers.ts';
 import { type NodeAccess, type NodeOptions, takeNodeOptions } from './options/node-options.ts';
 import { withoutKept } from './disks/null-disk.ts';
 import { NullStorage } from './disks/null-storage.ts';
@@ -88,7 +88,8 @@ export class GraphOpening implements NodeOpener {
   *openStorage(child: ChildOptions, access: NodeAccess): Step<Storage> {
     refuseReference(child);
     const { options } = child;
-    if (!options.has('driver') && options.has('filename')) options.set('driver', 'file');
+    const path = options.has('driver') ? undefined : options.peekText('filename');
+    if (path !== undefined) options.set('driver', yield* fileDriverOf(path));
     const { node } = yield* this.#openNode(options, access, false);
     if ('storage' in node) return node.storage;
     this.warnings.push(...node.disk.warnings);

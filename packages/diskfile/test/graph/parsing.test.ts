@@ -78,8 +78,8 @@ describe('options of a command line', () => {
 
 describe('names of disks', () => {
   it.each([
-    ['a/b', { 'file.driver': 'file', 'file.filename': 'a/b' }],
-    ['./a:b', { 'file.driver': 'file', 'file.filename': './a:b' }],
+    ['a/b', { 'file.filename': 'a/b' }],
+    ['./a:b', { 'file.filename': './a:b' }],
     ['file:a:b', { 'file.driver': 'file', 'file.filename': './a:b' }],
     ['file:///a', { 'file.driver': 'file', 'file.filename': '/a' }],
     ['null-co://', { 'file.driver': 'null-co' }],
@@ -87,7 +87,6 @@ describe('names of disks', () => {
       'blkdebug::a',
       {
         'file.driver': 'blkdebug',
-        'file.image.driver': 'file',
         'file.image.filename': 'a',
       },
     ],
@@ -97,9 +96,7 @@ describe('names of disks', () => {
         'file.driver': 'blkdebug',
         'file.config': 'c',
         'file.image.driver': 'blkverify',
-        'file.image.raw.driver': 'file',
         'file.image.raw.filename': 'r',
-        'file.image.test.file.driver': 'file',
         'file.image.test.file.filename': 'json',
       },
     ],

@@ -1,7 +1,12 @@
 /** Nodes of a block graph that are no disk formats: the host's files, windows, and filters. */
-import { alignUp } from '@diskfile/bytes';
+import { alignUp, DiskError } from '@diskfile/bytes';
 import { closeStorage, type DiskFile, isWritable, type Step, type Storage } from '@diskfile/core';
-import { nodeHostFiles, sliceStorage, WritableSliceStorage } from '@diskfile/storage';
+import {
+  type HostFileKind,
+  nodeHostFiles,
+  sliceStorage,
+  WritableSliceStorage,
+} from '@diskfile/storage';
 import { openHostFile } from '../../open/host-file.ts';
 import { type BlockOptions, invalid } from '../options/block-options.ts';
 import { blkdebugDriver } from '../blkdebug/blkdebug-node.ts';
@@ -56,8 +61,8 @@ function* openFile({ name, options, access, opener }: NodeRequest): Step<OpenedN
   }
   for (const tuning of ['drop-cache', 'x-check-cache-dropped']) options.takeFlag(tuning);
   options.takeNumber('aio-max-batch');
-  if (name === 'host_device') yield* refuseRegularFile(path);
   const { writable, forceShare } = access;
+  yield* refuseOtherKind(name!, path, writable);
   const storage = yield* openHostFile(path, {
     writable,
     ...(locking === 'off' ? {} : { locking: opener.lockingOf(forceShare) }),
@@ -65,10 +70,30 @@ function* openFile({ name, options, access, opener }: NodeRequest): Step<OpenedN
   return { storage };
 }
 
-function* refuseRegularFile(path: string): Step<void> {
+/** The driver of a path that states none. */
+export function* fileDriverOf(path: string): Step<'file' | 'host_device'> {
+  try {
+    const { kind } = yield* nodeHostFiles.status(path);
+    return isDevice(kind) ? 'host_device' : 'file';
+  } catch (error) {
+    // Whoever opens it says why that cannot be.
+    if (error instanceof DiskError) return 'file';
+    throw error;
+  }
+}
+
+function isDevice(kind: HostFileKind): boolean {
+  return kind === 'block device' || kind === 'character device';
+}
+
+/** Directories that are to be written are not even opened; the host says so. */
+function* refuseOtherKind(driver: string, path: string, writable: boolean): Step<void> {
+  if (driver === 'file' && (yield* fileDriverOf(path)) === 'file') return;
   const { kind } = yield* nodeHostFiles.status(path);
-  if (kind === 'block device' || kind === 'character device') return;
-  throw invalid(`'host_device' driver requires '${path}' to be either a character or block device`);
+  if (writable && kind === 'directory') return;
+  if (driver === 'file') throw invalid(`'file' driver requires '${path}' to be a regular file`);
+  if (isDevice(kind)) return;
+  throw invalid(`'${driver}' driver requires '${path}' to be either a character or block device`);
 }
 
 /** Any bytes as a disk, or a window onto them. */
