@@ -119,8 +119,11 @@ function lockWords({ context }: DiskError, lock: string): string {
 
 /** As {@link wordsOf}, of an image that is to be written. */
 export function wordsOfWriting(error: unknown): string {
-  if (error instanceof DiskError && error.detail === 'storage.locked') {
-    return lockWords(error, '"write"');
+  const { detail, message } = error as DiskError;
+  if (detail === 'storage.locked') return lockWords(error as DiskError, '"write"');
+  // What is only read is looked at before it is refused.
+  if (detail === 'storage.not-a-file' && message.includes('directory')) {
+    return `Could not open '${(error as DiskError).context.path ?? ''}': ${hostErrorText('EISDIR')}`;
   }
   return wordsOf(error);
 }

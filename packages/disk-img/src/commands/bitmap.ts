@@ -38,11 +38,12 @@ export function run(program: Program, args: readonly string[]): Outcome {
     return action === undefined ? [] : [{ name: action, source: value }];
   });
   const granularity = options.value('g');
+  // 0 stands for the usual one, and is as good as none.
   const granularityBytes =
     granularity === undefined
       ? undefined
-      : Number(sizeArgument('granularity', granularity, { min: 1n }));
-  checkUse(options, actions);
+      : Number(sizeArgument('granularity', granularity)) || undefined;
+  checkUse(options, actions, granularityBytes);
   const [filename, bitmap] = options.operands;
   const isOptions = takesImageOptions(options, 'f');
   const { objects } = options;
@@ -61,14 +62,20 @@ export function run(program: Program, args: readonly string[]): Outcome {
   return source;
 }
 
-function checkUse(options: CommandOptions, actions: readonly Action[]): void {
+function checkUse(
+  options: CommandOptions,
+  actions: readonly Action[],
+  granularityBytes: number | undefined,
+): void {
   const uses = (name: Action['name']): boolean => actions.some((action) => action.name === name);
   if (actions.length === 0) {
     throw new Failure(
       'Need at least one of --add, --remove, --clear, --enable, --disable, or --merge',
     );
   }
-  if (options.has('g') && !uses('add')) throw new Failure('granularity only supported with --add');
+  if (granularityBytes !== undefined && !uses('add')) {
+    throw new Failure('granularity only supported with --add');
+  }
   if (options.has('F') && !options.has('b')) throw new Failure('-F only supported with -b');
   if (options.has('b') && !uses('merge')) {
     throw new Failure('Merge bitmap source file only supported with --merge');
@@ -95,6 +102,7 @@ function perform(job: Job, { name, source }: Action): void {
   const { bitmap } = job;
   try {
     const { bitmaps } = job.disk.capabilities;
+    if (name === 'add' && bitmap === '') throw new Failure(NAMELESS);
     if (bitmaps === undefined) throw new Failure(name === 'add' ? cannotStore() : notFound(bitmap));
     if (name === 'add') add(bitmaps, job);
     else if (name === 'merge') merge(bitmaps, job, source);
@@ -135,6 +143,7 @@ function merge(bitmaps: DiskBitmaps, { bitmap, other }: Job, source: string): vo
     bitmaps.mergeSync(bitmap, [source]);
     return;
   }
+  if (!bitmaps.list().some(({ name }) => name === bitmap)) throw new Failure(notFound(bitmap));
   const from = other.capabilities.bitmaps;
   if (from === undefined || !from.list().some(({ name }) => name === source)) {
     throw new Failure(notFound(source));
@@ -146,7 +155,6 @@ function bitmapWords(error: unknown, bitmap: string, source: string | undefined)
   if (!(error instanceof DiskError)) throw error;
   const isOfSource = source !== undefined && error.message.includes(JSON.stringify(source));
   const named = isOfSource ? source : bitmap;
-  if (bitmap === '' && error.detail === 'qcow2.bitmap-version-2') return NAMELESS;
   switch (error.detail) {
     case 'qcow2.bitmap-exists':
       return `Bitmap already exists: ${bitmap}`;
@@ -155,9 +163,7 @@ function bitmapWords(error: unknown, bitmap: string, source: string | undefined)
     case 'qcow2.bitmap-granularity':
       return 'Granularity must be power of 2 and at least 512';
     case 'qcow2.bitmap-name':
-      return bitmap === ''
-        ? NAMELESS
-        : `Can't make bitmap '${bitmap}' persistent in '${NODE_NAME}': Name length exceeds maximum (1023 characters)`;
+      return `Can't make bitmap '${bitmap}' persistent in '${NODE_NAME}': Name length exceeds maximum (1023 characters)`;
     case 'qcow2.bitmap-inconsistent':
       return `Bitmap '${named}' is inconsistent and cannot be used`;
     case 'qcow2.bitmap-version-2':

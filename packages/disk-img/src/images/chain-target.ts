@@ -1,5 +1,5 @@
 /** What work on chains of images is told: the path of the image, or what options describe. */
-import { type BlockOptions, type ChainOptions, DiskError, type DiskFile } from 'diskfile';
+import { type BlockOptions, type ChainOptions, DiskError } from 'diskfile';
 import { Failure, type Program } from '../program.ts';
 import type { ImageSource } from './image-source.ts';
 import { OPEN_GATE, openImage, repairAsQemu, warnOfRaw } from './open-image.ts';
@@ -43,7 +43,7 @@ export function inspect(
   { backing = true }: { readonly backing?: boolean } = {},
 ): InspectedImage {
   repairAsQemu(program, source);
-  const disk = openToChange(program, readable(source), backing);
+  const disk = openImage(program, { source: readable(source), backing, toChange: true });
   try {
     if (source.graph?.copy().takeFlag('read-only') === true) {
       throw new Failure(`Could not open '${source.filename}': Block node is read-only`);
@@ -64,19 +64,6 @@ export function inspect(
 function readable(source: ImageSource): ImageSource {
   if (source.graph?.peekText('driver') !== 'copy-on-read') return source;
   return readable({ ...source, graph: source.graph.copy().takeBelow('file.') });
-}
-
-/** A writer is in the way of the lock of writers, which the image itself would be opened with. */
-function openToChange(program: Program, source: ImageSource, backing: boolean): DiskFile {
-  try {
-    return openImage(program, { source, backing });
-  } catch (error) {
-    const ofImage = `Could not open '${source.filename}': Failed to get `;
-    if (!(error instanceof Failure) || !error.message.startsWith(`${ofImage}shared "write"`)) {
-      throw error;
-    }
-    throw new Failure(error.message.replace('shared "write"', '"write"'), { cause: error });
-  }
 }
 
 /** Whether an error is of that detail. */

@@ -18,6 +18,8 @@ export interface OpenRequest {
   readonly withoutKey?: boolean;
   /** Which files the image may name, in place of all. */
   readonly gate?: OpenGate;
+  /** Whether the image is only looked at before it is changed: what keeps writers off is told of. */
+  readonly toChange?: boolean;
   /** How the command ends when the image cannot be opened. */
   readonly exitCode?: number;
 }
@@ -50,7 +52,8 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
   } catch (error) {
     const isKeyless = source.graph === undefined && source.passphrase === undefined;
     const reason = program.isLookAlike && wantsKey && isKeyless ? keyFirst(error) : error;
-    throw openFailure(source, reason, { exitCode: request.exitCode, writable });
+    const isWriting = writable || request.toChange === true;
+    throw openFailure(source, reason, { exitCode: request.exitCode, writable: isWriting });
   }
 }
 

@@ -127,7 +127,8 @@ export async function open(session: Session, request: OpenRequest): Promise<Outc
   } catch (error) {
     session.endAtMismatch(error);
     const device = request.name === undefined ? '' : ` device ${request.name}`;
-    const reason = shownFrom(given, openReason(error, request.writable), error);
+    const isWriting = request.writable && !request.temporary;
+    const reason = shownFrom(given, openReason(error, isWriting), error);
     console.error(`can't open${device}: ${reason}`);
     return 'failed';
   }

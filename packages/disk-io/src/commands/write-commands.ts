@@ -138,14 +138,14 @@ export const aioWriteCommand: Command = {
       session.console.out('injecting invalid write request\n');
       return 'done';
     }
+    if (given.operands.length < 2) throw new UsageFault();
     if (options.has('z') && given.operands.length !== 2) {
-      if (given.operands.length < 2) throw new UsageFault();
       throw new ArgumentFault('-z supports only a single length parameter');
     }
     if (options.has('u') && !options.has('z')) {
       throw new ArgumentFault('-u requires -z to be specified');
     }
-    const request = vectored(given);
+    const request = vectored(given, options.has('z') ? zerosOf : vectorOf);
     session.track((dataDone) =>
       write(session, { ...request, verb: 'aio_write' }, { dataDone, tellFailure: later(session) }),
     );
@@ -223,13 +223,21 @@ function sourceOf({ console }: Session, path: string): Uint8Array | undefined {
   return undefined;
 }
 
-function vectored(given: GivenArguments): Omit<WriteRequest, 'verb'> {
+/** Zeros need no buffer, and so may be more than one holds. */
+function zerosOf([length]: readonly string[]): number {
+  return numberOf(length!);
+}
+
+function vectored(
+  given: GivenArguments,
+  total: (lengths: readonly string[]) => number = vectorOf,
+): Omit<WriteRequest, 'verb'> {
   const options = new Options(given);
   const pattern = patternIn(options) ?? DEFAULT_PATTERN;
   const [offsetText, ...lengths] = given.operands;
   if (offsetText === undefined || lengths.length === 0) throw new UsageFault();
   const offset = numberOf(offsetText);
-  return { offset, length: vectorOf(lengths), options, content: Uint8Array.of(pattern) };
+  return { offset, length: total(lengths), options, content: Uint8Array.of(pattern) };
 }
 
 /** Who is told how a write goes. */

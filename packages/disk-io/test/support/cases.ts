@@ -175,6 +175,8 @@ export const WRITING: readonly (readonly string[])[] = [
     'aio_write 0 512 512',
     'aio_write -z 4k 64k',
     'aio_write -zu 0 64k 64k',
+    'aio_write -z 0 3G',
+    'aio_write -u 64k',
     'aio_write -u 0 64k',
     'aio_write 1M 512',
     'aio_write -i 0 512',
