@@ -10,6 +10,7 @@ export { fullPath } from './full-path.ts';
 export { hostErrorText, numberedHostError } from './host-errors.ts';
 export { isTerminal } from './is-terminal.ts';
 export { compactJsonText, jsonText, type JsonValue } from './json.ts';
+export { openingWarnings } from './opening-warnings.ts';
 export { Output } from './output.ts';
 export { printable } from './printable.ts';
 export { type Progressed, ProgressLines } from './progress-lines.ts';

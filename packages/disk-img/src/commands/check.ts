@@ -12,7 +12,7 @@ import {
 } from 'diskfile';
 import { checkSourceCache, CommandOptions } from '../arguments/options.ts';
 import { type ImageSource, imageSource, takesImageOptions } from '../images/image-source.ts';
-import { OPEN_GATE, openImage, warnOfRaw } from '../images/open-image.ts';
+import { OPEN_GATE, openImage, openSource, warnOfRaw } from '../images/open-image.ts';
 import { Failure, type Program, usage } from '../program.ts';
 import { findingsText } from '../report/check-findings.ts';
 import { humanCheck, jsonCheck, repairedText } from '../report/check-report.ts';
@@ -45,6 +45,7 @@ export async function run(program: Program, args: readonly string[]): Promise<nu
   const isQuiet = options.has('q');
   // By its own name the command repairs more, and so that an interruption does no harm.
   const asQemu = repair === undefined || program.isLookAlike;
+  if (program.isLookAlike) openBefore(program, source, { forceShare, repair });
   const first = await checkImage(program, source, { repair, forceShare, asQemu });
   tellFindings(program, first);
   if (!program.isLookAlike) {
@@ -108,7 +109,6 @@ async function checkImage(
   { repair, forceShare, asQemu }: CheckRequest,
 ): Promise<DiskFileCheckReport> {
   const how = { forceShare, asQemu, gate: OPEN_GATE, ...(repair === undefined ? {} : { repair }) };
-  if (program.isLookAlike) openBefore(program, source, { forceShare, repair });
   try {
     return await (source.graph === undefined ? checkPath(source, how) : checkGraph(source, how));
   } catch (error) {
@@ -132,7 +132,13 @@ function openBefore(
   { forceShare, repair }: Pick<CheckRequest, 'forceShare' | 'repair'>,
 ): void {
   try {
-    openImage(program, { source, forceShare }).closeSync();
+    const disk = openImage(program, { source, forceShare });
+    const dropsBitmaps =
+      repair !== undefined && disk.warnings.some(({ detail }) => detail === 'qcow2.bitmaps-stale');
+    disk.closeSync();
+    // Opening for writing gives up bitmaps that the image does not vouch for.
+    const how = { readOnly: false, forceShare, gate: OPEN_GATE, asQemu: true };
+    if (dropsBitmaps) openSource(source, how).closeSync();
   } catch (error) {
     // Damage of the image itself is what the check is for.
     if (!(error instanceof Failure) || !(error.cause instanceof DiskError)) throw error;

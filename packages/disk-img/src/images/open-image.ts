@@ -1,6 +1,13 @@
 /** Opening the image that a command works on, with the refusals of qemu-img. */
-import { checkEncryption, keyFirst, repairUnclosed } from '@diskfile/command';
-import { DiskError, type DiskFile, openDiskFileSync, openGraphSync, type OpenGate } from 'diskfile';
+import { checkEncryption, keyFirst, openingWarnings, repairUnclosed } from '@diskfile/command';
+import {
+  DiskError,
+  type DiskFile,
+  type DiskWarning,
+  openDiskFileSync,
+  openGraphSync,
+  type OpenGate,
+} from 'diskfile';
 import { Failure, type Program } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
 import { openFailure } from '../words/open-failure.ts';
@@ -43,9 +50,7 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
   if (writable) repairAsQemu(program, source);
   try {
     const disk = openSource(source, how);
-    for (const { detail, message } of disk.warnings) {
-      if (detail === 'graph.empty-backing') program.warn(`warning: ${message}`);
-    }
+    tellWarnings(program, disk.warnings);
     if (program.isLookAlike) refuseAsQemu(disk, wantsKey);
     if (writable && source.format === undefined) warnOfProbing(program, source, disk);
     return disk;
@@ -54,6 +59,18 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
     const reason = program.isLookAlike && wantsKey && isKeyless ? keyFirst(error) : error;
     const isWriting = writable || request.toChange === true;
     throw openFailure(source, reason, { exitCode: request.exitCode, writable: isWriting });
+  }
+}
+
+/** By its own name the command tells only of what it was asked for in vain. */
+function tellWarnings(program: Program, warnings: readonly DiskWarning[]): void {
+  if (program.isLookAlike) {
+    const text = openingWarnings('qemu-img', warnings);
+    if (text !== '') program.rawWarning(text);
+    return;
+  }
+  for (const { detail, message } of warnings) {
+    if (detail === 'graph.empty-backing') program.warn(`warning: ${message}`);
   }
 }
 

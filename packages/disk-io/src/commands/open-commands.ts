@@ -1,5 +1,5 @@
 /** Commands that open and close disks. */
-import { repairUnclosed, shownFrom } from '@diskfile/command';
+import { openingWarnings, repairUnclosed, shownFrom } from '@diskfile/command';
 import { BlockOptions, parseKeyval } from 'diskfile';
 import type { GivenArguments } from '../program/getopt.ts';
 import { AIO_MODES, cacheMode, discardMode, NO_CACHE } from '../program/modes.ts';
@@ -119,8 +119,8 @@ export async function open(session: Session, request: OpenRequest): Promise<Outc
     }
     const disk = await openDisk(request, session.objects);
     session.use({ disk, request });
+    console.err(openingWarnings(console.name, disk.warnings));
     for (const { detail, message } of disk.warnings) {
-      if (detail === 'graph.empty-backing') console.error(`warning: ${message}`);
       if (detail === 'graph.probed-raw') console.err(`WARNING: ${message}\n`);
     }
     return 'done';

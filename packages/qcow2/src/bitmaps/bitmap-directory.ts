@@ -1,6 +1,13 @@
 /** The bitmap directory: which bitmaps an image has (specification, "Bitmaps extension"). */
 import { DiskError } from '@diskfile/bytes';
-import { type Limits, type OpenContext, readBytes, type Step, type Storage } from '@diskfile/core';
+import {
+  type DiskWarning,
+  type Limits,
+  type OpenContext,
+  readBytes,
+  type Step,
+  type Storage,
+} from '@diskfile/core';
 import { corrupt } from '../errors.ts';
 import { AUTOCLEAR } from '../header/features.ts';
 import type { Qcow2Header } from '../header/header.ts';
@@ -40,10 +47,7 @@ export function* readBitmapDirectory(
 ): Step<BitmapListing> {
   if (extension === undefined) return without('none');
   if (!header.features.autoclear.has(AUTOCLEAR.bitmaps)) {
-    warn({
-      detail: 'qcow2.bitmaps-stale',
-      message: 'The image was changed by a program that does not know bitmaps; they are left out',
-    });
+    warn(staleBitmaps(header));
     return without('stale');
   }
   try {
@@ -55,6 +59,15 @@ export function* readBitmapDirectory(
     warn({ detail: 'qcow2.bitmaps-damaged', message: `No bitmaps are listed: ${error.message}` });
     return without('damaged');
   }
+}
+
+/** Another program has left them behind, or they are in an image that can have none. */
+function staleBitmaps({ version }: Qcow2Header): DiskWarning {
+  const why =
+    version === 2
+      ? 'An image of version 2 has no bitmaps'
+      : 'The image was changed by a program that does not know bitmaps';
+  return { detail: 'qcow2.bitmaps-stale', message: `${why}; they are left out` };
 }
 
 function without(state: 'none' | 'stale' | 'damaged'): BitmapListing {
