@@ -74,7 +74,9 @@ export class HeaderState {
       FEATURE.backingFile + FEATURE.backingFormatNoProbe,
     );
     if (backing === undefined) {
-      yield* this.change(storage, { features: others, backingName: undefined });
+      // QEMU leaves the place of a name of no length.
+      const backingName = { offset: HEADER_BYTES, lengthBytes: 0 };
+      yield* this.change(storage, { features: others, backingName });
     } else {
       const name = encodeName(backing.name);
       const backingName = { offset: this.#placeFor(name.length), lengthBytes: name.length };
