@@ -116,7 +116,7 @@ export type {
   Topology,
 } from './format/format-image.ts';
 export type { BitmapInfo, SnapshotInfo } from './format/snapshot-info.ts';
-export type { Allocation, ImageWriter } from './format/image-writer.ts';
+export type { Allocation, EarlierPart, ImageWriter } from './format/image-writer.ts';
 export type {
   AmendContext,
   BackingWriter,

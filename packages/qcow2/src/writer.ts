@@ -9,6 +9,7 @@ import {
   type BitmapWriter,
   type CompressedWriter,
   type DiskWarning,
+  type EarlierPart,
   type Extent,
   type ImageAmender,
   type ImageResizer,
@@ -174,9 +175,16 @@ export class Qcow2Writer implements ImageWriter {
     return entry.hostOffset + (guestOffset % tables.clusterBytes);
   }
 
-  *allocate(guestOffset: number, lengthBytes: number, behind?: number): Step<Allocation> {
+  *allocate(guestOffset: number, lengthBytes: number, before?: EarlierPart): Step<Allocation> {
+    const { allocator } = this.metadata;
     yield* this.#prepare();
-    return yield* allocateClusters(this.#tables, guestOffset, lengthBytes, behind);
+    // QEMU goes on to look for space while the parts of a request before are being written.
+    allocator.seesFreed = before?.goesOn !== true;
+    try {
+      return yield* allocateClusters(this.#tables, guestOffset, lengthBytes, before?.behind);
+    } finally {
+      allocator.seesFreed = true;
+    }
   }
 
   /** Comes before every allocation. */

@@ -51,7 +51,7 @@ function withoutExtras(writer: ImageWriter): ImageWriter {
     unitBytes: writer.unitBytes,
     ...(writer.sectorBytes === undefined ? {} : { sectorBytes: writer.sectorBytes }),
     lookupWritable: (offset, length, extent) => writer.lookupWritable(offset, length, extent),
-    allocate: (offset, length, behind) => writer.allocate(offset, length, behind),
+    allocate: (offset, length, before) => writer.allocate(offset, length, before),
     writeZeroes: (offset, length, mayUnmap) => writer.writeZeroes(offset, length, mayUnmap),
     discard: (offset, length) => writer.discard(offset, length),
     flush: () => writer.flush(),

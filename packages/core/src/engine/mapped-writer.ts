@@ -8,7 +8,7 @@ import { alignDown, alignUp, DiskError } from '@diskfile/bytes';
 import type { ZeroOptions } from '../disk-file.ts';
 import type { EncoderSet } from '../encoder.ts';
 import type { FormatImage } from '../format/format-image.ts';
-import type { Allocation, ImageWriter } from '../format/image-writer.ts';
+import type { Allocation, EarlierPart, ImageWriter } from '../format/image-writer.ts';
 import type { Step } from '../step.ts';
 import { isWritable, writeBytes } from '../storage.ts';
 import { cancelAllocation } from './cancel-allocation.ts';
@@ -224,12 +224,14 @@ export class MappedWriter {
       yield* this.compressing().writeAlone(src, guestOffset);
       return;
     }
+    let goesOn = guestOffset > requestStart;
     for (let done = 0; done < src.length;) {
       done += yield* this.#overwrite(part(src, done, src.length - done), guestOffset + done);
       if (done === src.length) return;
       const at = guestOffset + done;
       const behind = at > requestStart ? yield* this.#hostEndOf(at) : undefined;
-      done += yield* this.#allocateAndWrite(src.subarray(done), at, behind);
+      done += yield* this.#allocateAndWrite(src.subarray(done), at, { behind, goesOn });
+      goesOn = true;
     }
   }
 
@@ -240,8 +242,8 @@ export class MappedWriter {
   }
 
   /** Writes into new space, as much as one allocation holds. */
-  *#allocateAndWrite(src: Uint8Array, guestOffset: number, behind?: number): Step<number> {
-    const allocation = yield* this.#allocate(guestOffset, src.length, behind);
+  *#allocateAndWrite(src: Uint8Array, guestOffset: number, before: EarlierPart): Step<number> {
+    const allocation = yield* this.#allocate(guestOffset, src.length, before);
     if (allocation === undefined) {
       throw new Error('assertion failed: allocating what can be overwritten');
     }
@@ -260,11 +262,11 @@ export class MappedWriter {
   *#allocate(
     guestOffset: number,
     wantedBytes: number,
-    behind?: number,
+    before?: EarlierPart,
   ): Step<Allocation | undefined> {
     const { kind, lengthBytes } = yield* this.#resolve(guestOffset, wantedBytes);
     if (kind === 'data') return undefined;
-    return yield* this.#writer.allocate(guestOffset, lengthBytes, behind);
+    return yield* this.#writer.allocate(guestOffset, lengthBytes, before);
   }
 
   *#fill(allocation: Allocation, src: Uint8Array, guestOffset: number): Step<void> {

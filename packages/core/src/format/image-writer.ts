@@ -50,6 +50,17 @@ export interface Allocation {
   cancel(): Step<void>;
 }
 
+/** What a request has done before it asks for more space. */
+export interface EarlierPart {
+  /**
+   * Where its bytes before these end on the host, where there are such: a format may prefer to go on
+   * there.
+   */
+  readonly behind: number | undefined;
+  /** Whether it has been given space before. */
+  readonly goesOn: boolean;
+}
+
 export interface ImageWriter {
   /** Unit of allocation in bytes: a cluster or subcluster; 1 where the format has none. */
   readonly unitBytes: number;
@@ -93,10 +104,9 @@ export interface ImageWriter {
   attach?(endReads: () => boolean): void;
   /**
    * Space for as much of the range as one run of host bytes can hold, at least its first byte.
-   * @param behind where the same request has its bytes before these end on the host: a format may
-   *   prefer to go on there. Undefined at the start of a request.
+   * @param before undefined at the start of a request
    */
-  allocate(guestOffset: number, lengthBytes: number, behind?: number): Step<Allocation>;
+  allocate(guestOffset: number, lengthBytes: number, before?: EarlierPart): Step<Allocation>;
   /**
    * Makes the range read as zeros by its tables alone.
    * @param mayUnmap whether space behind it may be given back

@@ -50,6 +50,8 @@ export class ClusterAllocator {
   readonly packed: PackedSpace;
   /** Undefined where refcount blocks may wait for the next flush. */
   links: BlockLinks | undefined;
+  /** Whether a search comes to what has been given up since the last one. */
+  seesFreed = true;
   #reuse: (() => Step<boolean>) | undefined;
   readonly #refcounts: Refcounts;
   readonly #map: MetadataMap;
@@ -71,13 +73,14 @@ export class ClusterAllocator {
   reuseAtOnce(reuse: () => Step<boolean>): void {
     this.#reuse = reuse;
     this.freed.ending = new EndingUses();
+    this.packed.goesOnInFree = true;
   }
 
   /** Takes `count` neighbouring clusters. @returns the first */
   *allocate(count: number, use?: ClusterUse): Step<number> {
     yield* this.#refcounts.announce('cluster_alloc');
     for (;;) {
-      yield* this.#noteFreed();
+      yield* this.#noteFreed(this.seesFreed);
       const next = this.#next;
       const run = { start: yield* this.#findFree(count, true), count };
       if (this.#awaitsFlush(run)) {
@@ -134,7 +137,7 @@ export class ClusterAllocator {
    * @returns how many
    */
   *allocateAt(wanted: ClusterRun): Step<number> {
-    yield* this.#noteFreed();
+    yield* this.#noteFreed(this.seesFreed);
     const next = this.#next;
     for (;;) {
       const run = { start: wanted.start, count: yield* this.#countFree(wanted, true) };
@@ -178,9 +181,14 @@ export class ClusterAllocator {
   }
 
   /** Lets the next search begin where QEMU's does: at the first cluster that has become free. */
-  *#noteFreed(): Step<void> {
+  *#noteFreed(withNews: boolean): Step<void> {
     const { ending } = this.freed;
     if (ending === undefined) return;
+    if (withNews) yield* this.#noteEnding(ending);
+    this.#next = Math.min(this.#next, ending.takeLowest());
+  }
+
+  *#noteEnding(ending: EndingUses): Step<void> {
     for (const run of ending.takeNews()) {
       for (const part of this.#byBlock(run)) {
         try {
@@ -192,7 +200,16 @@ export class ClusterAllocator {
         }
       }
     }
-    this.#next = Math.min(this.#next, ending.takeLowest());
+  }
+
+  /** Gives up a refcount table that has moved: a search that is under way comes to it already. */
+  *#unlinkTable(run: ClusterRun): Step<void> {
+    const { ending } = this.freed;
+    const others = ending?.takeNews() ?? [];
+    this.freed.unlink(run);
+    if (ending === undefined) return;
+    yield* this.#noteEnding(ending);
+    for (const other of others) ending.add(other);
   }
 
   /** Gives back clusters that no table ever named: they can be used again at once. */
@@ -263,7 +280,7 @@ export class ClusterAllocator {
    */
   *freeUnlinked(): Step<void> {
     const { freed } = this;
-    yield* this.#noteFreed();
+    yield* this.#noteFreed(true);
     for (let run = freed.firstUnlinked(); run !== undefined; run = freed.firstUnlinked()) {
       const part = this.#refcounts.withinBlock(run);
       yield* this.#refcounts.lower(part, (cluster) =>
@@ -380,7 +397,7 @@ export class ClusterAllocator {
     const blocks = allBlocks - startBlock;
     const tableBytes = Math.ceil(allBlocks * TABLE_GROWTH) * TABLE_ENTRY_BYTES;
     const tableClusters = divideUp(tableBytes, clusterBytes);
-    this.freed.unlink(yield* this.#moveTable(start + blocks, tableClusters));
+    yield* this.#unlinkTable(yield* this.#moveTable(start + blocks, tableClusters));
     for (let block = 0; block < blocks; block++)
       this.#createBlock(startBlock + block, start + block);
     yield* this.#refcounts.raise({ start, count: blocks + tableClusters });

@@ -13,6 +13,8 @@ interface ClusterSource {
 }
 
 export class PackedSpace {
+  /** Whether to go on, as QEMU does, where all that was packed before is gone. */
+  goesOnInFree = false;
   readonly #source: ClusterSource;
   readonly #refcounts: Refcounts;
   /** Where the last compressed cluster ends, when its host cluster has room left. */
@@ -85,7 +87,9 @@ export class PackedSpace {
     if (end === undefined) return undefined;
     const count = yield* this.#refcounts.get(Math.floor(end / this.#refcounts.clusterBytes));
     // None: all that was packed there is gone, and the cluster on its way to some other use.
-    return count === 0 || count >= this.#refcounts.maxCount ? undefined : end;
+    return (count === 0 && !this.goesOnInFree) || count >= this.#refcounts.maxCount
+      ? undefined
+      : end;
   }
 
   *#newCluster(limitBytes: number): Step<number> {

@@ -26,6 +26,8 @@ export interface PreallocationPlan {
    * Standard ones cannot but do so.
    */
   readonly asData: boolean;
+  /** How much from the start on was part of the disk before; there is nothing but zeros. */
+  readonly copied: number;
 }
 
 /** An external data file has the size that the disk is to have. */
@@ -68,6 +70,10 @@ class FreePlaces implements HostPlaces {
   unused: ClusterRun | undefined = undefined;
   /** Where the furthest run ends. */
   fileEnd = 0;
+  /** Where the first one begins. */
+  firstStart: number | undefined = undefined;
+  /** Where the last one ends. */
+  lastEnd = 0;
   readonly #tables: ClusterTables;
 
   constructor(tables: ClusterTables) {
@@ -87,6 +93,8 @@ class FreePlaces implements HostPlaces {
       yield* makeZeros(storage, hostOffset, staleBytes);
     }
     this.fileEnd = Math.max(this.fileEnd, end);
+    this.firstStart ??= hostOffset;
+    this.lastEnd = hostOffset + count * clusterBytes;
     return hostOffset;
   }
 
@@ -126,7 +134,21 @@ function* mapAsNeeded(
   const { storage } = tables.metadata;
   const places = new FreePlaces(tables);
   yield* mapAll(tables, plan, writer, places);
+  yield* writeAround(tables, plan, places);
   if (places.fileEnd > storage.sizeBytes) yield* truncateStorage(storage, places.fileEnd);
+}
+
+/** Parts of the first and of the last cluster are no holes: QEMU copies there what is around new data. */
+function* writeAround(
+  tables: ClusterTables,
+  { to, copied }: PreallocationPlan,
+  { firstStart, lastEnd }: FreePlaces,
+): Step<void> {
+  const { clusterBytes, metadata, isEncrypted } = tables;
+  if (firstStart === undefined || isExtended(tables) || isEncrypted) return;
+  if (copied > 0) yield* writeZeros(metadata.storage, firstStart, copied);
+  const restBytes = alignUp(to, clusterBytes) - to;
+  if (restBytes > 0) yield* writeZeros(metadata.storage, lastEnd - restBytes, restBytes);
 }
 
 /** One run of data clusters that the host has set aside; the L2 tables are wherever there is room. */

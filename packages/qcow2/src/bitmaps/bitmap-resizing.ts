@@ -35,7 +35,12 @@ export class BitmapResizing implements SizeFollower {
   *resize(sizeBytes: number, change: HeaderChange): Step<void> {
     const bitmaps = this.#bitmaps;
     const { all, metadata } = bitmaps;
-    if (all.length === 0) return yield* metadata.headerWriter.update(change);
+    // QEMU leaves tables in the file as they are whose content is in memory, and marked as in use.
+    if (all.every(({ bits }) => metadata.asQemu && bits !== undefined)) {
+      yield* metadata.headerWriter.update(change);
+      for (const { bits } of all) bits!.resize(sizeBytes);
+      return;
+    }
     const resized = (bitmap: LiveBitmap, clusters: NewClusters) =>
       this.#resized(bitmap, sizeBytes, clusters);
     yield* bitmaps.change(function* (clusters) {

@@ -128,7 +128,11 @@ function* writeTables(
   const { preallocation, sizeBytes } = layout;
   if (sizeBytes > 0 || preallocation !== 'metadata') {
     const tables = new ClusterTables(metadata, hostClusters(metadata, layout));
-    yield* preallocate(tables, { preallocation, from: 0, to: sizeBytes, asData: false }, writer);
+    yield* preallocate(
+      tables,
+      { preallocation, from: 0, to: sizeBytes, asData: false, copied: 0 },
+      writer,
+    );
   }
   const { encryption } = layout;
   const luksPointer =

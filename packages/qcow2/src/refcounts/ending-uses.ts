@@ -28,7 +28,7 @@ export class EndingUses {
   /** Those of {@link add} since the last call. */
   takeNews(): readonly ClusterRun[] {
     const news = this.#news;
-    if (news.length > 0) this.#news = [];
+    this.#news = [];
     return news;
   }
 

@@ -1,5 +1,5 @@
 /** What the tables map behind the end of the disk, in its last cluster and in its last L2 table. */
-import { alignUp, maskBits } from '@diskfile/bytes';
+import { alignDown, alignUp, maskBits } from '@diskfile/bytes';
 import type { ResizeRequest, Step } from '@diskfile/core';
 import { bitRange, type ClusterEntry } from '../tables/cluster-entry.ts';
 import type { ClusterTables } from '../tables/cluster-tables.ts';
@@ -40,6 +40,21 @@ export function* clearEnd(
   if (maskBits(entry.dataBits, rest) === 0) return;
   yield* tables.ownSlice(unitEnd);
   yield* tables.change(unitEnd, clusterEnd, zeroing(tables, unitEnd, clusterEnd, false));
+}
+
+/**
+ * Whether a disk ends within a cluster that has nothing of its own and reads as zeros, so that it can
+ * be preallocated with what follows, as QEMU does it.
+ */
+export function* isLastEmpty(tables: ClusterTables, sizeBytes: number): Step<boolean> {
+  const { asQemu, hasBacking, dataFile } = tables.metadata;
+  const start = alignDown(sizeBytes, tables.clusterBytes);
+  if (!asQemu || hasBacking || dataFile !== undefined) return false;
+  if (tables.isEncrypted || start === sizeBytes) return false;
+  const slice = yield* tables.metadata.tables.load(start);
+  if (slice === undefined) return true;
+  const entry = tables.read(slice, start);
+  return !isUsed(entry) && (entry.zeroBits === 0 || tables.unitBytes === tables.clusterBytes);
 }
 
 function* unitState(

@@ -8,7 +8,7 @@
  *
  * What lies behind the end is therefore nothing to rely on: a shrink may have been cut short.
  */
-import { alignUp, DiskError } from '@diskfile/bytes';
+import { alignDown, alignUp, DiskError } from '@diskfile/bytes';
 import type { ImageResizer, Limits, Preallocation, ResizeRequest, Step } from '@diskfile/core';
 import type { ClusterTables } from '../tables/cluster-tables.ts';
 import { dropTables, visitTables } from '../tables/content-removal.ts';
@@ -21,7 +21,7 @@ import { preallocate } from '../allocation/preallocation.ts';
 import { giveUpEmptyBlocks } from '../refcounts/empty-blocks.ts';
 import { refuseStrayBlocks } from '../refcounts/stray-blocks.ts';
 import { cutDataFile, growDataFile } from './data-file-size.ts';
-import { clearEnd, clearEntriesBehind, makeLastTable } from './disk-end.ts';
+import { clearEnd, isLastEmpty, clearEntriesBehind, makeLastTable } from './disk-end.ts';
 import { growL1 } from './l1-growth.ts';
 import { zeroNewArea } from './new-area.ts';
 
@@ -85,13 +85,17 @@ export class Qcow2Resizer implements ImageResizer {
     const preallocation = this.#preallocationOf(request);
     const showsBacking = backingBytes > oldBytes;
     yield* growDataFile(tables, oldBytes, sizeBytes, preallocation);
-    yield* clearEnd(tables, oldBytes, request, {
-      unallocated: showsBacking || preallocation !== 'off',
-    });
-    const from = alignUp(oldBytes, clusterBytes);
+    const takesLast = preallocation !== 'off' && (yield* isLastEmpty(tables, oldBytes));
+    if (!takesLast) {
+      yield* clearEnd(tables, oldBytes, request, {
+        unallocated: showsBacking || preallocation !== 'off',
+      });
+    }
+    const from = takesLast ? alignDown(oldBytes, clusterBytes) : alignUp(oldBytes, clusterBytes);
+    const copied = takesLast ? oldBytes - from : 0;
     const asData = showsBacking && this.#isData(preallocation);
     if (sizeBytes > from) {
-      yield* preallocate(tables, { preallocation, from, to: sizeBytes, asData }, writer);
+      yield* preallocate(tables, { preallocation, from, to: sizeBytes, asData, copied }, writer);
     }
     if (!showsBacking) return;
     const area = { from: oldBytes, to: asData ? Math.min(from, sizeBytes) : sizeBytes };
