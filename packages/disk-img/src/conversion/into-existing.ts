@@ -46,9 +46,11 @@ export async function intoExisting(
   let isClosed = false;
   try {
     checkBitmapTarget(conversion, target);
+    const isCompressed = options.has('c');
+    if (isCompressed) refuseUncompressed(target);
     const total = disks.reduce((sum, { sizeBytes }) => sum + Math.ceil(sizeBytes / 512) * 512, 0);
     if (target.sizeBytes < total) throw new Failure('output file is smaller than input file');
-    if (options.has('c')) refuseUncompressed(target);
+    if (isCompressed) refuseFlat(target);
     const bitmaps = bitmapsToCopy(conversion, disks[0]!);
     const { unreadable } = await convertDiskFile(disks, target, {
       ...commonOptions(conversion, work),
@@ -69,9 +71,13 @@ export async function intoExisting(
 }
 
 /** Of an image that is there. QEMU's driver of VMDK writes plainly where grains are not compressed. */
-function refuseUncompressed({ format, topology, capabilities }: DiskFile): void {
+function refuseUncompressed({ format, capabilities }: DiskFile): void {
   if (format !== 'vmdk' && capabilities.compression === undefined) {
     throw new Failure('Compression not supported for this file format');
   }
+}
+
+/** Comes after the look at the size. */
+function refuseFlat({ format, topology }: DiskFile): void {
   if (format === 'vmdk' && topology.clusterBytes === 1) throw new Failure('invalid cluster size');
 }
