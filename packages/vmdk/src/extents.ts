@@ -153,7 +153,10 @@ export function* openSparse(
     );
     writer = header.compressed
       ? new GrainStreamWriter(written, { hasBacking: hasParent })
-      : new BlockWriter(written, { hasBacking: hasParent });
+      : new BlockWriter(written, {
+          hasBacking: hasParent,
+          linksZerosOverData: context.tuning?.asQemu === true,
+        });
     table = written;
   }
   const extent = new SparseExtent(header, table, decoders);

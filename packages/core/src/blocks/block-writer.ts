@@ -16,6 +16,8 @@ export interface BlockWriterOptions {
   readonly hasBelow?: boolean | undefined;
   /** New blocks that one allocation takes at most, in bytes: what keeps placing as others do. */
   readonly maxAllocationBytes?: number;
+  /** Whether whole blocks of zeros take the place of data, which nothing names from then on. */
+  readonly linksZerosOverData?: boolean;
 }
 
 export class BlockWriter implements ImageWriter {
@@ -71,7 +73,8 @@ export class BlockWriter implements ImageWriter {
     const index = Math.floor(guestOffset / blockBytes);
     const place = yield* this.#placeOf(index);
     if (place === BLOCK.zero) return within;
-    if (place === BLOCK.none && within === blockBytes && this.#table.linkZero !== undefined) {
+    const isReplaced = place === BLOCK.none || this.#options.linksZerosOverData === true;
+    if (isReplaced && within === blockBytes && this.#table.linkZero !== undefined) {
       yield* this.#table.linkZero(index);
       return within;
     }

@@ -24,3 +24,7 @@ rm -f plain; truncate -s 3M plain; qemu-img create -q -f qcow2 -o cluster_size=2
 qemu-io -f raw -c "write -P 1 2M 64k" plain; qemu-io -c "write -z 3M 1k" over; map over
 qemu-img create -q -f qcow2 -o preallocation=metadata,cluster_size=4k img 4M; qemu-io -c "write -zu 512512 90624" img; map img
 qemu-img create -q -f qcow2 -o compat=0.10,cluster_size=512 old 1M; qemu-io -c "write -z 0 100k" -c "write -zu 512k 100k" old; qemu-img check old; stat -c %s old
+echo "== grains of zeros over data"
+rm -f img; qemu-img create -q -f vmdk -o zeroed_grain=on img 1M
+qemu-io -f vmdk -c "write -P 1 0 512k" -c "write -z 64k 64k" -c "write -z 100k 100k" -c "write -zu 256k 64k" -c "write -P 7 64k 4k" -c "read -P 7 64k 4k" -c "read -P 0 68k 60k" img
+qemu-img map --output=json -f vmdk img; stat -c %s img
