@@ -1,5 +1,6 @@
 /** Commands about the process: pauses, signals, and ends. */
-import type { Command } from '../shell/command.ts';
+import type { Command, Outcome } from '../shell/command.ts';
+import { writeTables } from '../shell/write-tables.ts';
 import { numberOf } from './request-arguments.ts';
 
 const MAX_SIGNAL = 64;
@@ -36,7 +37,8 @@ export const sigraiseCommand: Command = {
     "\n raises the given signal\n\n Example:\n 'sigraise 15' - raises SIGTERM\n\n" +
     ' Invokes raise(signal), where "signal" is the mandatory integer argument\n' +
     ' given to sigraise.\n\n',
-  run({ console }, { operands }) {
+  async run(session, { operands }) {
+    const { console } = session;
     const text = operands[0]!;
     const signal = numberOf(text);
     if (signal > MAX_SIGNAL) {
@@ -44,6 +46,7 @@ export const sigraiseCommand: Command = {
       return 'failed';
     }
     console.flush();
+    await writeTables(session);
     raise(signal);
     return 'done';
   },
@@ -55,7 +58,8 @@ export const abortCommand: Command = {
   atMost: 0,
   summary: 'simulate a program crash using abort(3)',
   needsNoDisk: true,
-  run() {
+  async run(session): Promise<Outcome> {
+    await writeTables(session);
     raise(SIGABRT);
     return 'failed';
   },

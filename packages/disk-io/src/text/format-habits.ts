@@ -31,6 +31,13 @@ export function discards(format: string): boolean {
   return DISCARDING.has(format);
 }
 
+/** Formats whose tables QEMU writes with every request, so that a process that is killed loses none. */
+const WRITING_TABLES: ReadonlySet<string> = new Set(['qed', 'vmdk', 'vdi', 'vhd', 'qcow']);
+
+export function writesTables(format: string): boolean {
+  return WRITING_TABLES.has(format);
+}
+
 /** What a request waits for, of the one before: nothing, that its bytes are written, or its end. */
 export type RequestOrder = 'beside' | 'behind data' | 'behind all';
 

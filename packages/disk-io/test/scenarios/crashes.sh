@@ -25,3 +25,6 @@ qemu-io -c "write 0 512" img;  qemu-img commit img; feat; qemu-img check img | g
 qemu-img create -q -f qcow2 -o compat=1.1 img 128M
 qemu-io -c "write -P 0x5a 0 512" -c "close" -c "sigraise 15" img; feat
 qemu-io -c "write 0 512" -c "abort" img 2>/dev/null ; feat
+for format in qed vmdk; do
+qemu-img create -q -f $format kept 4M; (qemu-io --cache writeback -c "write -P 5 3M 4k" -c "sigraise 9" kept) 2>/dev/null; qemu-img check kept; qemu-io -c "read -P 5 3M 4k" kept
+done
