@@ -35,6 +35,8 @@ export class LiveBitmaps implements BitmapReader {
   readonly store: BitmapStore;
   readonly #memory: BitmapMemory;
   #bitmaps: readonly LiveBitmap[] = [];
+  /** Whether a directory has been written since the image was opened. */
+  #hasChanged = false;
   /** The bits in which writes are recorded. */
   #recording: readonly DirtyBits[] = [];
   /** The bitmap that was read last from the file. */
@@ -172,6 +174,7 @@ export class LiveBitmaps implements BitmapReader {
     const recording = new Set(next.map(({ bits }) => bits));
     for (const { bits } of this.#bitmaps) if (!recording.has(bits)) bits?.dispose();
     this.#set(next);
+    this.#hasChanged = true;
   }
 
   /** As {@link change} for one of the bitmaps. */
@@ -183,20 +186,30 @@ export class LiveBitmaps implements BitmapReader {
     });
   }
 
+  /** QEMU writes all bitmaps anew that writes may be recorded in, recorded or not. */
+  get #writesAll(): boolean {
+    return this.metadata.asQemu && !this.#hasChanged;
+  }
+
   /** Writes what was recorded. @returns whether clusters were given up */
   *close(): Step<boolean> {
     const isMarked = (bitmap: LiveBitmap): boolean =>
       openEntry(bitmap).flags !== bitmap.entry.flags;
     if (!this.#bitmaps.some(isMarked) || this.metadata.headerWriter.isCorrupt) return false;
-    if (!this.#bitmaps.some(({ bits }) => bits?.isModified === true)) {
+    const isModified = this.#bitmaps.some(({ bits }) => bits?.isModified === true);
+    if (!isModified && !this.#writesAll) {
       yield* this.store.rewriteFlags(this.#bitmaps.map(({ entry }) => entry));
       return false;
     }
     const { store } = this;
     const bitmaps = this.#bitmaps;
+    const writesAll = this.#writesAll;
     const settle = function* (clusters: NewClusters): Step<LiveBitmap[]> {
       const closed: LiveBitmap[] = [];
-      for (const bitmap of bitmaps) closed.push(yield* store.settled(bitmap, clusters));
+      for (const bitmap of bitmaps) {
+        const isWritten = writesAll && bitmap.bits !== undefined && isMarked(bitmap);
+        closed.push(yield* store.settled(bitmap, clusters, isWritten));
+      }
       return closed;
     };
     yield* this.change(settle, undefined, ({ entry }) => entry);
