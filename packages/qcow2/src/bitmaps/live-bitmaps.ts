@@ -207,7 +207,8 @@ export class LiveBitmaps implements BitmapReader {
     const settle = function* (clusters: NewClusters): Step<LiveBitmap[]> {
       const closed: LiveBitmap[] = [];
       for (const bitmap of bitmaps) {
-        const isWritten = writesAll && bitmap.bits !== undefined && isMarked(bitmap);
+        // What memory had no room for counts as dirty there, while the file knows better.
+        const isWritten = writesAll && bitmap.bits?.isCoarse === false && isMarked(bitmap);
         closed.push(yield* store.settled(bitmap, clusters, isWritten));
       }
       return closed;
