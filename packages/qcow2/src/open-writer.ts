@@ -64,7 +64,7 @@ export function* openWriter(context: OpenContext, parts: WritableImageParts): St
   yield* headerWriter.clearAutoclear(parts.bitmaps.state === 'none' ? [] : [AUTOCLEAR.bitmaps]);
   const writer = new Qcow2Writer(metadata, parts.clusters, context.limits);
   if (header.features.incompatible.has(INCOMPATIBLE.dirty)) {
-    yield* metadata.allocator.refuseConflict();
+    yield* metadata.allocator.guard.refuseConflict();
     yield* rebuildRefcounts(metadata, context.limits);
     yield* writer.finishRefcounts();
   }

@@ -83,7 +83,7 @@ export class Qcow2Writer implements ImageWriter {
     // Whoever injects failures, or counts after a crash, sees tables arrive as QEMU writes them.
     const isWatched = metadata.storage.events !== undefined || metadata.lazyRefcounts;
     const links = isWatched ? this.#writer : undefined;
-    metadata.allocator.links = links;
+    metadata.allocator.growth.links = links;
     this.#tables = new ClusterTables(metadata, clusters, links);
     this.#bitmaps = new LiveBitmaps(metadata, () => this.#writer.finish(), limits);
     this.bitmaps = new BitmapOperations(this.#bitmaps);

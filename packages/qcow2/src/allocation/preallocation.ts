@@ -163,7 +163,7 @@ function* mapReserved(
   const count = divideUp(to - from, clusterBytes);
   const l2Tables = divideUp(count, clusterBytes / tables.format.entryBytes);
   const fileEnd = divideUp(storage.sizeBytes, clusterBytes);
-  const area = yield* allocator.findArea(count, l2Tables, fileEnd);
+  const area = yield* allocator.areas.find(count, l2Tables, fileEnd);
   const start = area.dataStart;
   const fileBytes = storage.sizeBytes;
   let oldTable: ClusterRun;
@@ -171,7 +171,7 @@ function* mapReserved(
     // The host first: when it has not that much space, nothing has happened yet.
     const full = preallocation === 'full';
     yield* reserveSpace(storage, start * clusterBytes, count * clusterBytes, full);
-    oldTable = yield* allocator.takeArea(area);
+    oldTable = yield* allocator.areas.take(area);
   } catch (error) {
     yield* cutBack(storage, fileBytes);
     throw error;

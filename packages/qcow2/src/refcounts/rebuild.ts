@@ -52,7 +52,7 @@ function* applyTally(metadata: ImageMetadata, tally: ReferenceTally): Step<void>
   allocator.skipTo(tally.end);
   for (const index of tally.blocks(clustersPerBlock)) {
     if (known.has(index)) continue;
-    yield* allocator.ensureBlock(index);
+    yield* allocator.growth.ensureBlock(index);
     yield* refcounts.assign(counted(index), (cluster, count) => tally.get(cluster) || count);
     yield* writer.makeRoom();
   }

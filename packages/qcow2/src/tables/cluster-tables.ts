@@ -125,7 +125,7 @@ export class ClusterTables {
   /** The slice that maps `guestOffset`, in a table that may be changed where it lies. */
   *ownSlice(guestOffset: number): Step<TableSlice> {
     const { tables, map, headerWriter, allocator } = this.metadata;
-    yield* allocator.refuseConflict();
+    yield* allocator.guard.refuseConflict();
     const l1Index = tables.l1IndexOf(guestOffset);
     const hostOffset = tables.l2TableOffset(l1Index);
     if (hostOffset !== 0 && tables.l1.isCopied(l1Index)) {

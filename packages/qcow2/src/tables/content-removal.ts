@@ -71,7 +71,7 @@ export function* visitTables(
   visit: (l1Index: number, runs: readonly ClusterRun[]) => Step<void>,
 ): Step<void> {
   const { tables, storage, header, allocator } = metadata;
-  yield* allocator.refuseConflict();
+  yield* allocator.guard.refuseConflict();
   // More tables than the file has clusters are the same ones again and again, without an end.
   let left = divideUp(storage.sizeBytes, header.clusterBytes);
   for (let index = firstL1Index; index < tables.l1.entries; index++) {
