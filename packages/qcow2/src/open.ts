@@ -38,6 +38,7 @@ import {
   type Snapshot,
 } from './snapshots/snapshots.ts';
 import { isMetadataPreallocated } from './allocation/sparseness.ts';
+import { cutOffWarning } from './cut-off.ts';
 import { openWriter, refuseWriting } from './open-writer.ts';
 import { StandardEntries } from './tables/standard-entries.ts';
 import { Qcow2VmState } from './snapshots/vm-state.ts';
@@ -59,6 +60,8 @@ export function* openQcow2(context: OpenContext): Step<QcowImage> {
     context.snapshot === undefined ? undefined : findSnapshot(snapshots.list, context.snapshot);
   const dataFile = yield* openDataFile(context, header, extensions.dataFileName);
   warnOfState(context, header);
+  const cutOff = yield* cutOffWarning(context, header);
+  if (cutOff !== undefined) warn(cutOff);
 
   const sizeBytes = snapshot?.info.diskSizeBytes ?? header.sizeBytes;
   const l1 = yield* readL1Table(context, header, snapshot, sizeBytes);

@@ -62,7 +62,9 @@ export function openImage(program: Program, request: OpenRequest): DiskFile {
   }
 }
 
-/** By its own name the command tells only of what it was asked for in vain. */
+/** What is told by our own name: what was asked for in vain, and what reads as it should not. */
+const TOLD: ReadonlySet<string> = new Set(['graph.empty-backing', 'qcow2.cut-off']);
+
 function tellWarnings(program: Program, warnings: readonly DiskWarning[]): void {
   if (program.isLookAlike) {
     const text = openingWarnings('qemu-img', warnings);
@@ -70,7 +72,7 @@ function tellWarnings(program: Program, warnings: readonly DiskWarning[]): void 
     return;
   }
   for (const { detail, message } of warnings) {
-    if (detail === 'graph.empty-backing') program.warn(`warning: ${message}`);
+    if (TOLD.has(detail)) program.warn(`warning: ${message}`);
   }
 }
 
