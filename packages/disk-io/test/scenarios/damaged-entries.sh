@@ -36,3 +36,7 @@ for place in "\0\xff\xff\xff\0\0\0\0" "\0\0\0\x10\0\0\0\0"; do
 fresh refcount_bits=1; poke img $((rt + 8)) "$place"; qemu-img resize --shrink img 4M; feat
 qemu-img check -r all img; qemu-img info img | grep virtual; qemu-img resize --shrink img 4M; done
 fresh; poke img $((rt + 8)) "\0\0\0\0\0\x08\0\0"; qemu-img resize --shrink img 4M; feat; qemu-img check img
+echo "== refcounts built anew, of which many blocks count each other"
+rm -f img; qemu-img create -q -f qcow2 -o cluster_size=512 img 32M; qemu-io -c "write 0 23M" img >/dev/null
+at=$((0x$(od -An -tx1 -j48 -N8 img | tr -d ' '))); poke img $at "\0\0\0\0\0\0\0\0"
+qemu-img check -r all img | tail -9; od -An -tx1 -j48 -N12 img; stat -c %s img; qemu-img check img

@@ -48,16 +48,14 @@ export class OrderedRebuild {
   *run(): Step<void> {
     yield* this.#writeBlocks(0, this.#counting.clusters);
     let table: number;
-    let entries: number;
+    let clusters: number;
     do {
-      entries = this.#blocks.length;
       this.#firstFree = 0;
-      const clusters = Math.max(1, divideUp(entries * 8, this.#clusterBytes));
+      clusters = this.#tableClusters;
       table = this.#allocate(clusters);
       yield* this.#writeBlocks(table, table + clusters);
-      if (this.#blocks.length <= (clusters * this.#clusterBytes) / 8) break;
-      this.#counting.tally.addRun(table, clusters, -1);
-    } while (this.#blocks.length > entries);
+      // A place that has become too small stays counted: QEMU finds it leaked, as all that is old.
+    } while (this.#tableClusters > clusters);
     yield* this.#refuseOverlap(table * this.#clusterBytes, 'reftable');
     yield* this.#refcounts.replaceTable(table * this.#clusterBytes, this.#blocks);
     yield* flushStorage(this.#storage);
@@ -66,7 +64,14 @@ export class OrderedRebuild {
     yield* flushStorage(this.#storage);
   }
 
-  *#writeBlocks(start: number, end: number): Step<void> {
+  /** Clusters of a table that names all blocks. */
+  get #tableClusters(): number {
+    return Math.max(1, divideUp(this.#blocks.length * 8, this.#clusterBytes));
+  }
+
+  /** Writes the blocks that count a run of clusters, and those that count what is taken for them. */
+  *#writeBlocks(start: number, until: number): Step<void> {
+    let end = until;
     const perBlock = this.#refcounts.clustersPerBlock;
     for (let cluster = start; cluster < end; cluster++) {
       this.#budget.spend(1);
@@ -81,7 +86,9 @@ export class OrderedRebuild {
         // Blocks that are written already do not change any more.
         this.#firstFree = Math.max(this.#firstFree, index * perBlock);
         while (this.#blocks.length <= index) this.#blocks.push(0);
-        this.#blocks[index] = this.#allocate(1) * this.#clusterBytes;
+        const place = this.#allocate(1);
+        this.#blocks[index] = place * this.#clusterBytes;
+        end = Math.max(end, place + 1);
       }
       yield* this.#refuseOverlap(this.#blocks[index]!, 'refblock');
       yield* this.#refcounts.writeBlock(this.#blocks[index]!, this.#encode(index));
