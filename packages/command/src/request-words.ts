@@ -1,5 +1,6 @@
 /** What QEMU reports of requests that failed. */
 import { DiskError } from 'diskfile';
+import { missingKeyWords } from './disk-words.ts';
 import { hostErrorText } from './host-errors.ts';
 
 /** Reasons that a request has for QEMU, where the library knows them better. */
@@ -20,6 +21,7 @@ const ERRNO_OF_DETAIL: Readonly<Record<string, string>> = {
 /** What a request that failed is reported with. @throws what is no failure of a disk */
 export function requestReason(error: unknown): string {
   if (!(error instanceof DiskError)) throw error;
+  if (error.detail.endsWith('.passphrase-missing')) return missingKeyWords(error.detail);
   return hostErrorText(errnoOf(error));
 }
 

@@ -68,6 +68,25 @@ describe('the command as a process', () => {
     rmSync(join(scratch, 'image'));
   });
 
+  it('says how to give a key where one is needed to read', () => {
+    const disk = join(scratch, 'locked');
+    const own = (...args: string[]) => {
+      const { status, stderr } = spawnSync(process.execPath, [COMMAND, ...args], {
+        encoding: 'utf8',
+      });
+      return { status, stderr };
+    };
+    const key = ['--object', 'secret,id=key,data=pass'];
+    own('create', '-q', ...key, '-f', 'luks', '-o', 'key-secret=key,iter-time=10', disk, '1M');
+    expect(own('convert', '-f', 'luks', '-O', 'raw', disk, `${disk}.raw`)).toEqual({
+      status: 1,
+      stderr: expect.stringMatching(
+        /: Parameter 'key-secret' is required for cipher\ndisk-img: Give the passphrase with /,
+      ),
+    });
+    rmSync(disk);
+  });
+
   it('does not wait for the end of a pause that a rate makes', () => {
     writeFileSync(join(scratch, 'noise'), randomBytes(16 * MIB));
     const script = `timeout -s INT 2 ${join(bin, 'qemu-img')} convert -f raw -r 1k -O raw noise slow`;

@@ -191,7 +191,7 @@ class NamedFileOpening {
     return this.#outside(
       'is not inside the directory of the image',
       `If you trust the image, allow it: --allow-backing ${directory} on the command line, ` +
-        `gate: hostGate({ allow: [${directory}] }) in code.`,
+        `gate: { allow: [${directory}] } in code.`,
     );
   }
 
@@ -200,7 +200,7 @@ class NamedFileOpening {
     return this.#outside(
       'symbolic links take out of the directory of the image',
       'If you trust the image, allow the directory that it is truly in: --allow-backing DIRECTORY ' +
-        'on the command line, gate: hostGate({ allow: [directory] }) in code.',
+        'on the command line, gate: { allow: [directory] } in code.',
     );
   }
 

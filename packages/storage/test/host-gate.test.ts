@@ -144,7 +144,7 @@ describe('by default the gate refuses, without looking at it,', () => {
     const error = await refusal('../elsewhere/base.img');
     const directory = JSON.stringify(join(root, 'elsewhere'));
     expect(error.hint).toContain(`--allow-backing ${directory}`);
-    expect(error.hint).toContain(`hostGate({ allow: [${directory}] })`);
+    expect(error.hint).toContain(`gate: { allow: [${directory}] }`);
     expect(error.context.path).toBe(image);
     expect(error.message).toContain('"../elsewhere/base.img"');
   });

@@ -5,9 +5,9 @@ import { DiskError } from 'diskfile';
 const HINTS: readonly (readonly [detail: RegExp, hint: string])[] = [
   [
     /\.passphrase-missing$/,
-    "Give it with '--object secret,id=key,file=FILE' and name it: '-o encrypt.key-secret=key' for a new " +
-      "image, '--image-opts driver=qcow2,file.filename=…,encrypt.key-secret=key' for one that is " +
-      "there (luks: 'key-secret=key').",
+    "Give the passphrase with '--object secret,id=key,file=FILE', and name it: '--image-opts " +
+      "driver=qcow2,file.filename=…,encrypt.key-secret=key' (luks: 'key-secret=key') for an image " +
+      "that is there, '-o encrypt.key-secret=key' for a new one.",
   ],
   [/\.marked-corrupt$/, "'disk-img check -r all' repairs it."],
   [

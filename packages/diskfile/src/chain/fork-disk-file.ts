@@ -125,9 +125,8 @@ class Fork {
     if (image.identity === undefined) throw notThere(image.path);
     if (image.isLink) throw notTheFile(image.path);
     if (yield* isSplitSetStart(image.path)) throw severalFiles(image.path);
-    if (clone?.identity !== undefined || (clone && isSameName(clone, base))) {
-      throw nameTaken(clone.path);
-    }
+    if (clone && isSameName(clone, base)) throw oneName(base.path);
+    if (clone?.identity !== undefined) throw nameTaken(clone.path);
     // The overlay would take the only name that the image has.
     if (isOneName(base, image)) throw nameTaken(base.path);
     try {
@@ -293,6 +292,13 @@ function severalFiles(path: string): DiskError {
     `${path} is the first of several files that make up the image, and are found by its name`,
     { path, hint: 'Join them into one file, or convert the image, and fork that.' },
   );
+}
+
+function oneName(path: string): DiskError {
+  return new DiskError('invalid-argument', 'fork.one-name', `Base and clone are both ${path}`, {
+    path,
+    hint: 'Give each a name of its own.',
+  });
 }
 
 function nameTaken(path: string): DiskError {

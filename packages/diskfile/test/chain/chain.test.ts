@@ -91,7 +91,7 @@ describe('work on a chain', () => {
     try {
       commitDiskFileSync(path);
     } catch (error) {
-      expect((error as DiskError).hint).toContain(`hostGate({ allow: ["${directory}"] })`);
+      expect((error as DiskError).hint).toContain(`{ allow: ["${directory}"] }`);
       expect((error as DiskError).context.op).toBe('open');
     }
     commitDiskFileSync(path, { gate: { allow: [directory] } });

@@ -211,7 +211,7 @@ describe('a fork is refused', () => {
     refusal(run('vm.qcow2', 'other.qcow2'), 'fork.name-taken');
     refusal(run('vm.qcow2', 'base.qcow2', 'other.qcow2'), 'fork.name-taken');
     refusal(run('vm.qcow2', 'base.qcow2', 'vm.qcow2'), 'fork.name-taken');
-    refusal(run('vm.qcow2', 'base.qcow2', 'base.qcow2'), 'fork.name-taken');
+    refusal(run('vm.qcow2', 'base.qcow2', 'base.qcow2'), 'fork.one-name');
     refusal(run('gone.qcow2', 'base.qcow2'), 'fork.no-image');
     refusal(run('vm.qcow2', 'gone/base.qcow2'), 'storage.not-found');
     fs.symlinkSync('vm.qcow2', at('link.qcow2'));
