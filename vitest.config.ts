@@ -15,6 +15,7 @@ interface ProjectOptions {
   /** In milliseconds. */
   readonly timeout?: number;
   readonly isolate?: boolean;
+  readonly setupFiles?: string[];
 }
 
 /** A machine-readable report beside the usual one, for the gate. */
@@ -27,7 +28,7 @@ const report = process.env['VITEST_JSON'];
 const project = (
   name: string,
   include: string,
-  { exclude = [], timeout = 60_000, isolate = false }: ProjectOptions,
+  { exclude = [], timeout = 60_000, isolate = false, setupFiles = [] }: ProjectOptions,
 ) => ({
   resolve: { alias },
   test: {
@@ -37,11 +38,13 @@ const project = (
     exclude: ['**/node_modules/**', '**/dist/**', ...exclude],
     testTimeout: timeout,
     hookTimeout: timeout,
+    setupFiles,
   },
 });
 
 const INTEROP = 'packages/*/test/**/*.interop.test.ts';
 const ISOLATED = 'packages/*/test/**/*.isolated.test.ts';
+const PATIENT_TOOLS = 'packages/testkit/src/oracles/patient-tools.ts';
 const IMPORTS = 'packages/testkit/test/imports.test.ts';
 
 export default defineConfig({
@@ -53,7 +56,7 @@ export default defineConfig({
       project('unit', 'packages/*/test/**/*.test.ts', { exclude: [INTEROP, ISOLATED, IMPORTS] }),
       project('isolated', ISOLATED, { isolate: true }),
       project('imports', IMPORTS, {}),
-      project('interop', INTEROP, { timeout: 900_000 }),
+      project('interop', INTEROP, { timeout: 900_000, setupFiles: [PATIENT_TOOLS] }),
     ],
   },
 });

@@ -38,14 +38,9 @@ export {
 } from './builders/partition-tables.ts';
 export { listTree, type ManifestEntry, nanoseconds, readManifest } from './guest-manifest.ts';
 export { SeededRandom, writeMixedPayload } from './oracles/payload.ts';
-export {
-  asQemuMap,
-  isOfTheClock,
-  QEMU_ATTEMPTS,
-  QemuDirectory,
-  type QemuMapEntry,
-} from './oracles/qemu.ts';
+export { asQemuMap, QemuDirectory, type QemuMapEntry } from './oracles/qemu.ts';
 export { haveTools } from './oracles/tools.ts';
+export { withoutVmdkIdentity } from './oracles/vmdk-identity.ts';
 export { type Case, pairwise } from './pairwise.ts';
 export { CrashLog, type Mutation, type RecordedMutation } from './storage/crash-log.ts';
 export {

@@ -2,7 +2,6 @@
 // Reads what to do as JSON from standard input, and writes the results there.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { isOfTheClock, QEMU_ATTEMPTS } from '@diskfile/testkit';
 
 globalThis.COMMAND_VERSION = 'test';
 const [{ Program }, { runProgram }] = await Promise.all([
@@ -24,11 +23,8 @@ for (const { directory, steps } of scenarios) {
 process.stdout.write(JSON.stringify(results));
 
 function prepare(line, cwd) {
-  for (let attempt = 1; ; attempt++) {
-    const { status, stderr } = spawnSync('bash', ['-c', line], { cwd, encoding: 'utf8' });
-    if (status === 0) return;
-    if (!isOfTheClock(stderr) || attempt === QEMU_ATTEMPTS) throw new Error(`${line}: ${stderr}`);
-  }
+  const { status, stderr } = spawnSync('bash', ['-c', line], { cwd, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${line}: ${stderr}`);
 }
 
 async function run([name, ...args]) {

@@ -1,9 +1,8 @@
 /** The two sides of a comparison: directories in which scenarios were run with one of the tools. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isOfTheClock, QEMU_ATTEMPTS } from '@diskfile/testkit';
 import type { Scenario } from './scenario.ts';
 
 export interface CommandResult {
@@ -21,24 +20,7 @@ export interface Run {
 const ENVIRONMENT = { ...process.env, TZ: 'UTC', LC_ALL: 'C.UTF-8' };
 
 /** Runs all steps in one shell. @returns the results of those that are compared */
-export function runGenuine(run: Run): CommandResult[] {
-  for (let attempt = 1; ; attempt++) {
-    const { results, stderr } = runOnce(run);
-    const said = stderr + results.map((result) => result.stderr).join('');
-    if (!isOfTheClock(said) || attempt === QEMU_ATTEMPTS) {
-      if (stderr !== '') throw new Error(stderr);
-      return results;
-    }
-    rmSync(run.directory, { recursive: true });
-    rmSync(`${run.directory}.log`, { recursive: true });
-  }
-}
-
-/** @returns with what was said by steps that are not compared, which should be nothing */
-function runOnce({ scenario: { steps }, directory }: Run): {
-  results: CommandResult[];
-  stderr: string;
-} {
+export function runGenuine({ scenario: { steps }, directory }: Run): CommandResult[] {
   const log = `${directory}.log`;
   mkdirSync(directory, { recursive: true });
   mkdirSync(log);
@@ -56,12 +38,12 @@ function runOnce({ scenario: { steps }, directory }: Run): {
     env: ENVIRONMENT,
     encoding: 'utf8',
   });
-  const results = Array.from({ length: index }, (_, at) => ({
+  if (stderr !== '') throw new Error(stderr);
+  return Array.from({ length: index }, (_, at) => ({
     code: Number(readFileSync(join(log, `${at}.code`), 'utf8')),
     stdout: readFileSync(join(log, `${at}.out`), 'latin1'),
     stderr: readFileSync(join(log, `${at}.err`), 'latin1'),
   }));
-  return { results, stderr };
 }
 
 /** The same with our command, for many scenarios in one process. */

@@ -11,5 +11,5 @@ md5sum e; qemu-img map --output=json $S o
 qemu-io -c "read 0 512" --image-opts $D=e
 qemu-io -r -c "read 0 512" --image-opts $D=e
 echo "== what LUKS gains"
-until qemu-img create -q -f luks --object secret,id=s,data=x -o key-secret=s,iter-time=10 grown 1M 2> /dev/null; do rm -f grown; done
+qemu-img create -q -f luks --object secret,id=s,data=x -o key-secret=s,iter-time=10 grown 1M
 qemu-io --object secret,id=s,data=x --image-opts -c 'write -P 5 0 1M' -c 'truncate 2M' -c 'read -P 5 0 1M' -c 'read -P 0 1M 1M' driver=luks,key-secret=s,file.filename=grown

@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { QemuDirectory } from '@diskfile/testkit';
+import { QemuDirectory, withoutVmdkIdentity } from '@diskfile/testkit';
 import { compareDisksSync, createDiskFileSync, openDiskFileSync } from '../../src/index.ts';
 
 const KIB = 1024;
@@ -35,14 +35,9 @@ function theirBytes(name: string): Buffer {
   return bytesOf(`${name}.raw`, 'raw');
 }
 
-/** A descriptor or a sparse extent without its identity, which is random and has 1 to 8 digits. */
+/** A descriptor or a sparse extent without its identity and the zeros at its end. */
 function comparable(path: string): string {
-  const text = readFileSync(path).toString('latin1');
-  // What stands behind the descriptor keeps its place, however long the identity was.
-  const withoutId = text.replace(
-    /\nCID=([0-9a-f]+)([^\0]*)/,
-    (_, digits: string, rest: string) => `\nCID=${rest}${'\0'.repeat(digits.length)}`,
-  );
+  const withoutId = withoutVmdkIdentity(readFileSync(path));
   let end = withoutId.length;
   while (end > 0 && withoutId.charCodeAt(end - 1) === 0) end -= 1;
   return withoutId.slice(0, end);

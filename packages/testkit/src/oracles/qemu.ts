@@ -14,16 +14,6 @@ export interface QemuMapEntry {
   readonly offset?: number;
 }
 
-export const QEMU_ATTEMPTS = 10;
-
-/**
- * Whether QEMU failed because of the machine: it measures the time that a key takes, and gives up
- * where the processor time of a thread is counted in steps that are too large for that.
- */
-export function isOfTheClock(words: string): boolean {
-  return words.includes('Unable to get accurate CPU usage');
-}
-
 /** QEMU's tools in one directory, to which all names are relative. */
 export class QemuDirectory {
   readonly path: string;
@@ -38,18 +28,12 @@ export class QemuDirectory {
 
   /** Output of `qemu-img`. @throws Error with its words when it fails. */
   img(...args: readonly string[]): string {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return execFileSync('qemu-img', args, {
-          cwd: this.path,
-          encoding: 'utf8',
-          stdio: ['ignore', 'pipe', 'pipe'],
-          maxBuffer: 2 ** 28,
-        });
-      } catch (error) {
-        if (attempt === QEMU_ATTEMPTS || !isOfTheClock(String(error))) throw error;
-      }
-    }
+    return execFileSync('qemu-img', args, {
+      cwd: this.path,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      maxBuffer: 2 ** 28,
+    });
   }
 
   /** Whether `qemu-img` does it. */
