@@ -1,5 +1,5 @@
 /** Whether the file ends before clusters that it counts as used. */
-import { DiskError, divideUp } from '@diskfile/bytes';
+import { DiskError, divideUp, isAllZero } from '@diskfile/bytes';
 import {
   type DiskWarning,
   type OpenContext,
@@ -51,13 +51,16 @@ function* hasUsedBehind(storage: Storage, header: Qcow2Header): Step<boolean> {
       tableBytes,
     );
     let [slot, left] = [fileClusters % clustersPerBlock, MAX_BLOCKS];
-    for (let index = 0; index < table.capacity && left > 0; index++, slot = 0) {
+    const { usedCapacity } = table;
+    for (let index = 0; index < usedCapacity && left > 0; index++, slot = 0) {
       const hostOffset = table.blockOffset(index, clusterBytes);
       if (hostOffset === 0) continue;
       if (hostOffset >= storage.sizeBytes) return true;
       left -= 1;
       const block = yield* readBytes(storage, hostOffset, clusterBytes);
-      for (; slot < clustersPerBlock; slot++) if (!width.isZero(block, slot)) return true;
+      // Eight counts end at a byte whatever their width.
+      for (; slot % 8 !== 0; slot++) if (!width.isZero(block, slot)) return true;
+      if (!isAllZero(block.subarray((slot * refcountBits) / 8))) return true;
     }
   } catch (error) {
     // Damage that whoever needs the refcounts is told of.

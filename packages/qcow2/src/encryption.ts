@@ -3,22 +3,14 @@
  * have it. Only data clusters are encrypted; tables and compressed clusters are not.
  */
 import { DiskError } from '@diskfile/bytes';
-import type { FormatDetails, OpenContext, Step, Storage } from '@diskfile/core';
+import type { FormatDetails } from '@diskfile/core';
 import {
   describeLuks,
   type EncryptedData,
-  GuestKeyedData,
-  HostKeyedData,
-  legacyAesCipher,
-  loadCrypto,
   type LuksHeader,
-  openLuks,
   passphraseMissing,
-  readLuksHeader,
 } from '@diskfile/crypto';
-import { corrupt } from './errors.ts';
-import type { HeaderExtensions } from './header/header-extensions.ts';
-import type { EncryptionMethod, Qcow2Header } from './header/header.ts';
+import type { EncryptionMethod } from './header/header.ts';
 
 export class ImageEncryption {
   readonly method: EncryptionMethod;
@@ -54,40 +46,6 @@ export class ImageEncryption {
     const { method, isLocked, luks } = this;
     return { method, locked: isLocked, ...(luks === undefined ? {} : describeLuks(luks)) };
   }
-}
-
-/**
- * @param dataStorage what holds the data clusters
- * @throws DiskError `wrong-key` for a passphrase that is not the image's, `corrupt`, `unsupported`
- */
-export function* openEncryption(
-  context: OpenContext,
-  { encryption: method }: Qcow2Header,
-  { encryptionHeader }: HeaderExtensions,
-  dataStorage: Storage,
-): Step<ImageEncryption | undefined> {
-  if (method === undefined) return undefined;
-  const { passphrase, storage } = context;
-  if (method === 'aes') {
-    if (passphrase === undefined) return new ImageEncryption(method, undefined, undefined);
-    const cipher = legacyAesCipher(yield* loadCrypto(), passphrase);
-    return new ImageEncryption(method, undefined, new GuestKeyedData(dataStorage, cipher));
-  }
-  if (encryptionHeader === undefined) {
-    throw corrupt(
-      'qcow2.encryption-header',
-      'The image is encrypted by LUKS and does not say where its header is',
-    );
-  }
-  const { offset: hostOffset, lengthBytes } = encryptionHeader;
-  const availableBytes = Math.min(lengthBytes, storage.sizeBytes - hostOffset);
-  const { maxKeyIterations } = context.limits;
-  const bounds = { availableBytes, maxKeyIterations };
-  const luks = yield* readLuksHeader({ storage, hostOffset }, bounds);
-  if (passphrase === undefined) return new ImageEncryption(method, luks, undefined);
-  const provider = yield* loadCrypto();
-  const cipher = yield* openLuks({ storage, hostOffset, provider }, luks, passphrase);
-  return new ImageEncryption(method, luks, new HostKeyedData(dataStorage, cipher));
 }
 
 /** The refusal to read or write data without the passphrase. */

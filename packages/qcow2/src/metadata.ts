@@ -252,7 +252,7 @@ function findMetadata(
       lengthBytes: entries * 8,
     })),
   );
-  for (let index = 0; index < table.capacity; index++) {
+  for (let index = 0, { usedCapacity } = table; index < usedCapacity; index++) {
     const offset = table.possibleOffset(index, clusterBytes) ?? 0;
     if (offset === 0) continue;
     // A file could claim far more refcounts than it holds, and searching them would not end.

@@ -15,7 +15,7 @@ import { StoredBitmaps } from './bitmaps/stored-bitmaps.ts';
 import { CODEC_IDS, CompressedClusters } from './compressed-clusters.ts';
 import { openDataFile } from './data-file.ts';
 import { describeImage } from './details.ts';
-import { openEncryption } from './encryption.ts';
+import { openEncryption } from './open-encryption.ts';
 import { ExtendedEntries } from './tables/extended-entries.ts';
 import { INCOMPATIBLE, refuseUnknownFeatures } from './header/features.ts';
 import { type HeaderExtensions, readHeaderExtensions } from './header/header-extensions.ts';
@@ -71,7 +71,10 @@ export function* openQcow2(context: OpenContext): Step<QcowImage> {
     context.decoders,
     CODEC_IDS[header.compressionType],
   );
-  const encryption = yield* openEncryption(context, header, extensions, dataFile ?? storage);
+  const encryption =
+    header.encryption === undefined
+      ? undefined
+      : yield* openEncryption(context, header.encryption, extensions, dataFile ?? storage);
   const clusters = new HostClusters(header, storage, dataFile, compressed, encryption);
   const cacheBytes = limits.metadataCacheBytes;
   const tables = new MappingTables(storage, l1, tableGeometry(header), cacheBytes);

@@ -41,7 +41,8 @@ function* hasMoreInUse(
     const { offset, clusters } = refcountTable;
     const tableBytes = Math.min(clusters * clusterBytes, divideUp(blocks, 64) * 512);
     const table = yield* RefcountTable.read(storage, offset, tableBytes);
-    for (let index = 0; index < Math.min(blocks, table.capacity); index++) {
+    const end = Math.min(blocks, table.usedCapacity);
+    for (let index = 0; index < end; index++) {
       const hostOffset = table.blockOffset(index, clusterBytes);
       if (hostOffset === 0) continue;
       left -= Math.max(clusterBytes, clustersPerBlock);

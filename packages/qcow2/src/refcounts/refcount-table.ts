@@ -1,5 +1,5 @@
 /** The refcount table: where the refcount blocks lie (specification, "Host cluster management"). */
-import { clearBits, readU32be, writeU64be } from '@diskfile/bytes';
+import { clearBits, isAllZero, readU32be, writeU64be } from '@diskfile/bytes';
 import { DirtyRange, readBytes, type Step, type Storage } from '@diskfile/core';
 import { corrupt, hexPair } from '../errors.ts';
 
@@ -40,6 +40,20 @@ export class RefcountTable {
   /** Blocks that the table has room for. */
   get capacity(): number {
     return this.#bytes.length / ENTRY_BYTES;
+  }
+
+  /**
+   * An index at and behind which no entry is set. New tables have room for thousands of blocks of
+   * which a small image has one: to walk up to here instead spares opening most of its time.
+   */
+  get usedCapacity(): number {
+    let end = this.capacity;
+    for (;;) {
+      const half = Math.floor(end / 2);
+      const upper = this.#bytes.subarray(half * ENTRY_BYTES, end * ENTRY_BYTES);
+      if (half === 0 || !isAllZero(upper)) return end;
+      end = half;
+    }
   }
 
   /**
