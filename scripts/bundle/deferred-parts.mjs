@@ -12,8 +12,11 @@ const DRIVER_PARTS =
 /** Most images are read, and are of this format: a file less is loaded for them. */
 const USUAL = join('qcow2', 'dist', 'open.js');
 const OTHER_PARTS = {
+  codec: ['codec/dist/decoders.js', 'codec/dist/encoders.js'],
+  words: ['command/dist/disk-words.js', 'command/dist/corruption-words.js'],
   graph: ['diskfile/dist/graph/open-graph.js'],
   qcow2: ['qcow2/dist/open-writer.js'],
+  'qcow2-encryption': ['qcow2/dist/open-encryption.js'],
 };
 /** Parts that are large enough to be loaded alone. */
 const ALONE = { qcow2: /^(?:check|change|create|measure)/ };

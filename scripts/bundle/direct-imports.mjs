@@ -1,10 +1,10 @@
-// Imports by way of a package's index, pointed at the modules that have what is asked for.
+// Imports and exports by way of a package's index, pointed at the modules that have what is asked for.
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-const NAMED_IMPORT =
-  /\bimport\s*\{([^}]*)\}\s*from\s*["'](@diskfile\/[\w-]+|diskfile|\.[^"']*)["'];/g;
+const NAMED =
+  /\b(import|export)\s*\{([^}]*)\}\s*from\s*["'](@diskfile\/[\w-]+|diskfile|\.[^"']*)["'];/g;
 const NAMED_EXPORT = /\bexport\s*\{([^}]*)\}\s*from\s*["']([^"']+)["'];/g;
 
 /**
@@ -27,14 +27,14 @@ export function directImports(packages, elsewhere = () => undefined) {
     return originOf(indexOf(found.from), found.name);
   };
   const direct = (source, importer) =>
-    source.replaceAll(NAMED_IMPORT, (_, names, from) =>
+    source.replaceAll(NAMED, (_, kind, names, from) =>
       specifiers(names)
         .map(({ name, as }) => {
           const origin = from.startsWith('.')
             ? { path: join(dirname(importer), from), name }
             : originOf(indexOf(from), name);
           const { path, name: its } = elsewhere(origin.path, origin.name) ?? origin;
-          return `import { ${its} as ${as} } from ${JSON.stringify(path)};`;
+          return `${kind} { ${its} as ${as} } from ${JSON.stringify(path)};`;
         })
         .join(' '),
     );

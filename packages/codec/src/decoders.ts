@@ -167,14 +167,6 @@ function noSuchDecoder(id: string, known: readonly string[]): DiskError {
   });
 }
 
-let shared: DecoderSet | undefined;
-
-/** The decoders that all disks share, the fastest that the platform has. */
-export function decoders(): DecoderSet {
-  shared ??= makeDecoders();
-  return shared;
-}
-
 /** Which implementation is in use for each id. */
 export function decoderImplementations(native: boolean): Record<DecoderId, DecoderImplementation> {
   return Object.fromEntries(

@@ -111,14 +111,6 @@ function noSuchLevel(id: string, level: number, maxLevel: number): DiskError {
   );
 }
 
-let shared: EncoderSet | undefined;
-
-/** The encoders that all disks share, the fastest that the platform has. */
-export function encoders(): EncoderSet {
-  shared ??= makeEncoders();
-  return shared;
-}
-
 /** Which implementation is in use for each id. */
 export function encoderImplementations(native: boolean): Record<EncoderId, DecoderImplementation> {
   return Object.fromEntries(

@@ -4,7 +4,7 @@ export {
   type DecoderId,
   type DecoderImplementation,
   type DecoderOptions,
-  decoders,
   makeDecoders,
 } from './decoders.ts';
-export { type EncoderId, encoders, makeEncoders } from './encoders.ts';
+export { type EncoderId, makeEncoders } from './encoders.ts';
+export { decoders, encoders } from './shared-sets.ts';
