@@ -182,5 +182,6 @@ export type {
   ConvertDiskFileOptions,
   ConvertResult,
   ConvertSource,
+  KeptBacking,
 } from './convert/convert-options.ts';
 export type { UnreadableRange } from './convert/salvage.ts';

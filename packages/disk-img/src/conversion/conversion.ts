@@ -1,10 +1,11 @@
 /** What conversions into new images and into those that are there have in common. */
 import { hostErrorText } from '@diskfile/command';
-import type { ConvertDiskFileOptions, UserObjects } from 'diskfile';
+import type { ConvertDiskFileOptions, DiskFile, KeptBacking, UserObjects } from 'diskfile';
 import type { ConvertSettings } from './convert-settings.ts';
 import type { CommandOptions } from '../arguments/options.ts';
 import { OPEN_GATE } from '../images/open-image.ts';
-import type { Program } from '../program.ts';
+import type { Backing } from '../images/new-image.ts';
+import { Failure, type Program } from '../program.ts';
 import type { QemuProgress } from '../report/qemu-progress.ts';
 
 export interface Conversion {
@@ -42,6 +43,19 @@ export function commonOptions(
     ...(sparseBytes === undefined ? {} : { sparseBytes }),
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
   };
+}
+
+/** QEMU leaves out what the top of the source does not have, whichever image below it is named. */
+export function keptBacking(program: Program, backing: Backing): KeptBacking {
+  return program.isLookAlike ? { ...backing, depth: 1 } : backing;
+}
+
+/** @throws Failure */
+export function refuseJoinedOver(backing: unknown, disks: readonly DiskFile[]): void {
+  if (backing === undefined || disks.length === 1) return;
+  throw new Failure(
+    'Having a backing file for the target makes no sense when concatenating multiple input images',
+  );
 }
 
 /** QEMU has met them last to first. */

@@ -14,6 +14,8 @@ import { conversionWords, filesOf } from '../words/conversion-words.ts';
 import {
   commonOptions,
   type Conversion,
+  keptBacking,
+  refuseJoinedOver,
   tellSkipped,
   tellUnreadable,
   type Work,
@@ -31,6 +33,7 @@ export async function intoExisting(
     // QEMU says so, does nothing, and ends well.
     throw new Failure(words, { exitCode: program.isLookAlike ? 0 : 1 });
   }
+  refuseJoinedOver(options.value('B'), disks);
   checkBitmapSources(options, disks);
   checkCache(options.value('t'));
   const isOptions = options.has('target-image-opts');
@@ -52,8 +55,10 @@ export async function intoExisting(
     if (target.sizeBytes < total) throw new Failure('output file is smaller than input file');
     if (isCompressed) refuseFlat(target);
     const bitmaps = bitmapsToCopy(conversion, disks[0]!);
+    const backing = options.value('B');
     const { unreadable } = await convertDiskFile(disks, target, {
       ...commonOptions(conversion, work),
+      ...(backing === undefined ? {} : { backing: keptBacking(program, { name: backing }) }),
       targetIsZero: options.has('target-is-zero'),
     });
     copyBitmaps(disks[0]!, target, bitmaps.copied);

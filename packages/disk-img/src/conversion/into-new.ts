@@ -17,6 +17,8 @@ import { wordsOf } from '../words/disk-words.ts';
 import {
   commonOptions,
   type Conversion,
+  keptBacking,
+  refuseJoinedOver,
   tellSkipped,
   tellUnreadable,
   type Work,
@@ -32,11 +34,7 @@ export async function intoNew(
   const known = knownOptions(format);
   const values = readValues(conversion, known);
   const backing = backingOf(values);
-  if (backing !== undefined && disks.length > 1) {
-    throw new Failure(
-      'Having a backing file for the target makes no sense when concatenating multiple input images',
-    );
-  }
+  refuseJoinedOver(backing, disks);
   if (backing !== undefined && backing.format === undefined) {
     throw new Failure('Use of backing file requires explicit backing format');
   }
@@ -71,6 +69,7 @@ export async function intoNew(
       {
         ...commonOptions(conversion, work),
         ...image,
+        ...(backing === undefined ? {} : { backing: keptBacking(program, backing) }),
         overwrite: true,
         ...(options.has('bitmaps') ? { bitmaps: skips ? 'usable' : 'all' } : {}),
       },

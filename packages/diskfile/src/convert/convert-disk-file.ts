@@ -2,7 +2,6 @@
 import { checkDisk, type DiskFile, hostCall, runAsync, runSync, type Step } from '@diskfile/core';
 import { closeDisk, thenClose } from '../chain/disk-steps.ts';
 import { createFilled } from '../create/create-disk-file.ts';
-import { checkBacking } from '../create/create-options.ts';
 import type { Filling } from '../create/creation.ts';
 import { hostPath } from '../open/image-target.ts';
 import {
@@ -17,6 +16,7 @@ import {
   type ConvertDiskFileOptions,
   type ConvertResult,
   type ConvertSource,
+  type KeptBacking,
   partOf,
   refused,
 } from './convert-options.ts';
@@ -102,7 +102,6 @@ class Conversion {
   *#create(source: SourceParts, target: string): Step<ConvertResult> {
     const { format, options = {}, backing, bitmaps, passphrase } = this.#options;
     const { overwrite = false, durable = true } = this.#options;
-    checkBacking('convert', backing);
     const part = partOf(source.sizeBytes, this.#options);
     const disk = source.disks[0]!;
     const choice = bitmaps && chooseBitmaps(disk, bitmaps);
@@ -115,7 +114,7 @@ class Conversion {
       overwrite,
       durable,
       ...(passphrase === undefined ? {} : { passphrase }),
-      ...(backing === undefined ? {} : { backing }),
+      ...(backing === undefined ? {} : { backing: referenceOf(backing) }),
     };
     const isAsync = this.#isAsync;
     const order = { source, part, options: this.#options, isAsync };
@@ -157,6 +156,11 @@ class Conversion {
     const unreadable = yield* copyDisk({ source, part, disk, image: undefined, options, isAsync });
     return { unreadable, bitmapsSkipped: [] };
   }
+}
+
+/** What is written into the new image. */
+function referenceOf({ name, format }: KeptBacking): { name: string; format?: string } {
+  return format === undefined ? { name } : { name, format };
 }
 
 /** What was given of it, since no option may be undefined. */

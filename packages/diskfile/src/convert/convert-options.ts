@@ -1,6 +1,12 @@
 /** What a conversion can be told, and what it tells. */
 import { DiskError } from '@diskfile/bytes';
-import { checkOptions, type DiskFile, type FormatOptions, type OptionKinds } from '@diskfile/core';
+import {
+  checkFields,
+  checkOptions,
+  type DiskFile,
+  type FormatOptions,
+  type OptionKinds,
+} from '@diskfile/core';
 import type { ChainProgress } from '../chain/chain-options.ts';
 import { checkedLimits } from '../open/limits.ts';
 import type { OpenDiskFileOptions } from '../open/open-disk-file.ts';
@@ -33,11 +39,11 @@ export interface ConvertDiskFileOptions extends ConvertAccess {
   /** How much effort goes into compressing; each compression has its own scale and default. */
   readonly compressionLevel?: number;
   /**
-   * Keeps an image below the new disk: what the source has from an image below is left out and read
+   * Keeps an image below the new disk: what the source has from that image is left out and read
    * from there, and zeros cover the rest of it. Without it the new disk stands alone. Not for
-   * several sources.
+   * several sources. An image that is there is below it already, whatever its name here.
    */
-  readonly backing?: { readonly name: string; readonly format?: string };
+  readonly backing?: KeptBacking;
   /** Part of the source to convert; all of it by default. Whole sectors of 512 bytes. */
   readonly range?: { readonly guestOffset: number; readonly lengthBytes: number };
   /**
@@ -91,6 +97,17 @@ export interface ConvertDiskFileOptions extends ConvertAccess {
   readonly progressOf?: 'disk' | 'data';
   /** Calls the work off; the new disk then does not appear. */
   readonly signal?: AbortSignal;
+}
+
+/** What stays below a converted disk. */
+export interface KeptBacking {
+  readonly name: string;
+  readonly format?: string;
+  /**
+   * Where its content is in the chain of the source, whose top is 0. By default where the image
+   * itself is, or directly below the top where it is not: then it has to be a copy of that.
+   */
+  readonly depth?: number;
 }
 
 const CONVERTING_KINDS: OptionKinds<ConvertDiskFileOptions> = {
@@ -173,6 +190,10 @@ export function checkConversion(options: ConvertDiskFileOptions, sources: number
   checkOptions('convert', options, CONVERTING_KINDS);
   checkedLimits(options.limits);
   const { bytesPerSecond, backing, range } = options;
+  if (backing !== undefined) {
+    const kinds = { name: 'text', format: 'text', depth: 'count' } as const;
+    checkFields('convert', backing, kinds, ['name'], 'backing');
+  }
   if (sources === 0) throw refused('convert.no-source', 'There is nothing to convert');
   if (sources > 1 && backing !== undefined) {
     throw refused('convert.backing', 'An image below cannot be kept when disks are joined');

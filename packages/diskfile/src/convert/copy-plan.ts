@@ -46,10 +46,10 @@ export interface CopyPlanOptions {
   /** Whether holes are stored like data. */
   readonly storesHoles: boolean;
   /**
-   * How far an image lies below the target; undefined for none. What the source has from below is
-   * left out then, and zeros have to cover what that image holds.
+   * The image below the target, which has what the source has from that depth on; undefined for
+   * none. That is left out then, and zeros have to cover what the image holds.
    */
-  readonly backingBytes: number | undefined;
+  readonly below: { readonly lengthBytes: number; readonly sourceDepth: number } | undefined;
   /** Whether what cannot be read is left to be tried piece by piece. */
   readonly salvage: boolean;
 }
@@ -138,7 +138,8 @@ export class CopyPlan {
 
   /** Of what comes next. */
   *#status(): Step<SourceStatus> {
-    const { lengthBytes: end, backingBytes = 0 } = this.#options;
+    const { lengthBytes: end, below } = this.#options;
+    const backingBytes = below?.lengthBytes ?? 0;
     const lengthBytes = (this.#at < backingBytes ? Math.min(end, backingBytes) : end) - this.#at;
     const guestOffset = this.#options.startBytes + this.#at;
     try {
@@ -154,11 +155,11 @@ export class CopyPlan {
   }
 
   #kindOf({ zero, depth }: SourceStatus): CopyItem['kind'] | 'skip' {
-    const { backingBytes, storesHoles, targetIsZero } = this.#options;
-    if (backingBytes !== undefined) {
-      if (depth > 0) return 'skip';
+    const { below, storesHoles, targetIsZero } = this.#options;
+    if (below !== undefined) {
+      if (depth >= below.sourceDepth) return 'skip';
       // Beyond the image below, nothing is there that had to be covered.
-      if (zero && this.#at >= backingBytes) return 'skip';
+      if (zero && this.#at >= below.lengthBytes) return 'skip';
     }
     if (!zero || storesHoles) return 'data';
     return targetIsZero ? 'skip' : 'zero';

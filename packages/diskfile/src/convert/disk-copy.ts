@@ -7,6 +7,7 @@ import {
   type Step,
 } from '@diskfile/core';
 import { nextStatus } from '../chain/disk-steps.ts';
+import { isSameFile } from '../create/same-file.ts';
 import type { DiskOpening } from '../open/open-disk-file.ts';
 import { abortedError, refuseAborted } from '../workers/aborted.ts';
 import { CopyCrew } from '../workers/copy-crew.ts';
@@ -73,7 +74,7 @@ export function* copyDisk(order: CopyOrder): Step<readonly UnreadableRange[]> {
     encodes: compression !== undefined,
     targetIsZero: isZero,
     storesHoles: zeroSearch === undefined,
-    backingBytes: options.backing && (disk.info()[1]?.virtualSizeBytes ?? Infinity),
+    below: yield* keptBelow(order),
     salvage,
   };
   const plan = new CopyPlan(source, planOptions);
@@ -93,6 +94,27 @@ export function* copyDisk(order: CopyOrder): Step<readonly UnreadableRange[]> {
       ? new DiskTarget(disk, isZero, compression && { level })
       : yield* NewImageTarget.open(direct, encoding?.unitBytes);
   return yield* new Copying(order, plan, settings, target, dataBytes).run();
+}
+
+/** @throws DiskError `invalid-argument` where nothing is below the target */
+function* keptBelow({ source, disk, options }: CopyOrder): Step<CopyPlanOptions['below']> {
+  const { backing } = options;
+  if (backing === undefined) return undefined;
+  const kept = disk.info()[1];
+  if (kept === undefined) {
+    throw refused(
+      'convert.no-backing',
+      'The target has no image below, of which to leave data out',
+    );
+  }
+  const lengthBytes = kept.virtualSizeBytes ?? Infinity;
+  if (backing.depth !== undefined) return { lengthBytes, sourceDepth: backing.depth };
+  const chain = source.disks[0]!.info();
+  for (let depth = 1; depth < chain.length; depth++) {
+    if (yield* isSameFile(chain[depth]!.path, kept.path))
+      return { lengthBytes, sourceDepth: depth };
+  }
+  return { lengthBytes, sourceDepth: 1 };
 }
 
 function targetIsZero({ intoExisting, backing, targetIsZero: isZero }: ConvertDiskFileOptions) {
