@@ -87,6 +87,16 @@ describe('the command as a process', () => {
     rmSync(disk);
   });
 
+  it("takes the library's name of a format for QEMU's", () => {
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, [COMMAND, ...args], { cwd: scratch, encoding: 'utf8' }).stdout;
+    expect(run('create', '-f', 'vhd', 'v', '1M')).toBe("Formatting 'v', fmt=vpc size=1048576\n");
+    expect(run('convert', '-f', 'vhd', '-O', 'vhd', 'v', 'w')).toBe('');
+    expect(run('compare', '-f', 'vhd', '-F', 'vpc', 'v', 'w')).toBe('Images are identical.\n');
+    rmSync(join(scratch, 'v'));
+    rmSync(join(scratch, 'w'));
+  });
+
   it('does not wait for the end of a pause that a rate makes', () => {
     writeFileSync(join(scratch, 'noise'), randomBytes(16 * MIB));
     const script = `timeout -s INT 2 ${join(bin, 'qemu-img')} convert -f raw -r 1k -O raw noise slow`;

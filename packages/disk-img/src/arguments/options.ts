@@ -1,4 +1,5 @@
 /** The options of one run of a command, and what several commands make of them. */
+import { formatName } from '@diskfile/command';
 import { UserObjects } from 'diskfile';
 import { Failure, type Program, usage } from '../program.ts';
 import { wordsOf } from '../words/disk-words.ts';
@@ -9,6 +10,8 @@ const COMMON_LONG = { help: 'h' };
 const OUTPUT = 'output';
 /** Those that qemu-img has for some commands only, or for none. */
 const OWN_LONG = { [OUTPUT]: `${OUTPUT}:` };
+/** Of all commands that have them: formats of images. */
+const FORMAT_OPTIONS: ReadonlySet<string> = new Set(['f', 'F', 'O']);
 /** The shortest beginning of it that is no other option's. */
 const SHORTEST_OUTPUT = '--ou';
 
@@ -39,7 +42,7 @@ export class CommandOptions {
       onOption: (option) => {
         if (option.name === 'h') throw new HelpWanted(command);
         if (option.name === 'object') defineObject(program, this.objects, option.value);
-        given.push(option);
+        given.push(program.isLookAlike ? option : withFormatName(option));
       },
     });
     this.given = given;
@@ -77,6 +80,11 @@ export class CommandOptions {
     if (form === 'human' || form === 'json') return form === 'json';
     throw new Failure('--output must be used with human or json as argument.');
   }
+}
+
+/** The library's name of a format is as good as QEMU's. */
+function withFormatName(option: ParsedOption): ParsedOption {
+  return FORMAT_OPTIONS.has(option.name) ? { ...option, value: formatName(option.value) } : option;
 }
 
 /** @throws Failure */

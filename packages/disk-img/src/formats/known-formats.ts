@@ -27,10 +27,10 @@ export function isFormat(name: string): boolean {
   return ALL_FORMATS.some(({ id, aliases }) => id === name || aliases.includes(name));
 }
 
-/** Whether QEMU's name of a format, or ours, means something here. */
+/** Whether QEMU's name of a format, or another one that it may have, means something here. */
 export function isKnownFormat(name: string): boolean {
   if (UNCREATABLE.has(name)) return true;
-  return isFormat(name) || ALL_FORMATS.some(({ id }) => formatName(id) === name);
+  return ALL_FORMATS.some(({ id, aliases }) => formatName(id) === name || aliases.includes(name));
 }
 
 /** All that images and graphs can be opened with, by QEMU's names where it has one, in the order of the alphabet. */
