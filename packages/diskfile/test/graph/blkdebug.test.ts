@@ -279,6 +279,7 @@ describe('limits of the host', () => {
     [rule({ event: 'none', foo: 1 }), "[inject-error] section doesn't support the option 'foo'"],
     [{ 'inject-error.1.event': 'none' }, "Unused option '1.event' for [inject-error]"],
     [{ config: '/nonexistent' }, /^Could not read blkdebug config file: No such file/],
+    [{ config: '/dev/zero' }, /^The blkdebug config file is too large$/],
   ])('refuses %o', (options, message) => {
     expect(() => openGraphSync(graph(options))).toThrow(message);
   });

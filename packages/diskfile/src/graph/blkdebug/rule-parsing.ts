@@ -113,10 +113,19 @@ function refuseUnknown(section: Section, values: BlockOptions): void {
   if (rest.leftOver !== undefined) throw invalid(`Invalid parameter '${rest.leftOver}'`);
 }
 
+/** What is read may have no length of its own, as a pipe has none, or no end. */
 function readText(path: string): string {
-  let text: string | undefined;
+  const bytes = new Uint8Array(MAX_CONFIG_BYTES + 1);
+  let lengthBytes = 0;
   try {
-    if (fs.statSync(path).size <= MAX_CONFIG_BYTES) text = fs.readFileSync(path, 'utf8');
+    const fd = fs.openSync(path, 'r');
+    try {
+      for (let got = -1; got !== 0 && lengthBytes < bytes.length; lengthBytes += got) {
+        got = fs.readSync(fd, bytes, lengthBytes, bytes.length - lengthBytes, null);
+      }
+    } finally {
+      fs.closeSync(fd);
+    }
   } catch (cause) {
     const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
     const reason = missing ? 'No such file or directory' : String(cause);
@@ -127,6 +136,6 @@ function readText(path: string): string {
       { path, cause },
     );
   }
-  if (text === undefined) throw invalid('The blkdebug config file is too large');
-  return text;
+  if (lengthBytes > MAX_CONFIG_BYTES) throw invalid('The blkdebug config file is too large');
+  return new TextDecoder().decode(bytes.subarray(0, lengthBytes));
 }
