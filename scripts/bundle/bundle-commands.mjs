@@ -17,10 +17,10 @@ const REQUIRED_PACKAGES = {
 /**
  * Writes `dist/commands` of the package in `root`: one file for each `src/disk-*.ts`, and chunks
  * that are loaded when they are used. Its version stands in `COMMAND_VERSION`.
- * @param {{ root: string, plugins?: import('esbuild').Plugin[], atOnce?: string[] }} options
+ * @param {{ root: string, atOnce?: string[] }} options
  *   `atOnce` are modules in `src`, without extension, that are best loaded together with the base
  */
-export async function bundleCommands({ root, plugins = [], atOnce = [] }) {
+export async function bundleCommands({ root, atOnce = [] }) {
   const target = join(root, 'dist/commands');
   // Whoever runs a command meanwhile finds the old bundle or the new one, whole.
   const outdir = `${target}-${process.pid}`;
@@ -32,7 +32,6 @@ export async function bundleCommands({ root, plugins = [], atOnce = [] }) {
   const packages = join(root, '..');
   const library = join(packages, 'diskfile/dist');
   const deferred = deferParts(packages);
-  const common = [askForBuiltins(), ...plugins];
   const options = {
     absWorkingDir: root,
     outdir,
@@ -49,7 +48,7 @@ export async function bundleCommands({ root, plugins = [], atOnce = [] }) {
     metafile: true,
     define: { COMMAND_VERSION: JSON.stringify(version) },
     external: Object.keys(REQUIRED_PACKAGES),
-    plugins: [...common, deferred.stubs, directImports(packages)],
+    plugins: [askForBuiltins(), deferred.stubs, directImports(packages)],
     chunkNames: '[name]-[hash]',
     logLevel: 'warning',
   };
@@ -67,7 +66,12 @@ export async function bundleCommands({ root, plugins = [], atOnce = [] }) {
       ...base.entryPoints,
       ...deferred.entryPoints,
     ],
-    plugins: [base.plugin, deferred.units, ...common, directImports(packages, base.elsewhere)],
+    plugins: [
+      base.plugin,
+      deferred.units,
+      askForBuiltins(),
+      directImports(packages, base.elsewhere),
+    ],
   });
   const required = copyRequiredPackages(root, outdir);
   const bundled = [metafile, base.metafile].flatMap((each) => bundledPackages(root, each));

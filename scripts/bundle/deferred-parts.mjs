@@ -12,7 +12,8 @@ const DRIVER_PARTS =
 /** Most images are read, and are of this format: a file less is loaded for them. */
 const USUAL = join('qcow2', 'dist', 'open.js');
 const OTHER_PARTS = {
-  codec: ['codec/dist/decoders.js', 'codec/dist/encoders.js'],
+  decoders: ['codec/dist/decoders.js'],
+  encoders: ['codec/dist/encoders.js'],
   words: ['command/dist/disk-words.js', 'command/dist/corruption-words.js'],
   graph: ['diskfile/dist/graph/open-graph.js'],
   qcow2: ['qcow2/dist/open-writer.js'],
