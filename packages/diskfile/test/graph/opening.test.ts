@@ -117,6 +117,19 @@ describe('a block graph', () => {
     expect(refusal(() => opened({ ...vdi, backing: flat }))).toBe(unsupported);
   });
 
+  it('end with a file that ends within its last sector', () => {
+    writeFileSync(path('unaligned.raw'), Buffer.alloc(1000, 'a'));
+    const window = (given: object) => ({ driver: 'raw', ...given, file: file('unaligned.raw') });
+    using all = opened(window({ size: 1024 }));
+    const bytes = Buffer.alloc(all.sizeBytes);
+    all.readSync(bytes, 0);
+    expect(bytes.toString('latin1')).toBe(`${'a'.repeat(1000)}${'\0'.repeat(24)}`);
+    using nothing = opened(window({ offset: 1024 }));
+    expect(nothing.sizeBytes).toBe(0);
+    expect(() => opened(window({ offset: 1025 }))).toThrow(/containing file \(1024\)$/);
+    expect(() => opened(window({ offset: 512, size: 1024 }))).toThrow(/containing file \(1024\)$/);
+  });
+
   it('cuts windows that can be written', () => {
     writeFileSync(path('window.raw'), Buffer.alloc(8192, 1));
     const graph = { driver: 'raw', offset: 1024, size: 2048, file: file('window.raw') };

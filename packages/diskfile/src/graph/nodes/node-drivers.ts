@@ -127,9 +127,12 @@ function windowOf(storage: Storage, options: BlockOptions, writable: boolean): S
   if (size !== undefined && size % SECTOR_BYTES !== 0) {
     throw invalid(`Specified size is not multiple of ${SECTOR_BYTES}`);
   }
+  // The file may end within its last sector, and the window with it.
+  const from = Math.min(start, storage.sizeBytes);
+  const lengthBytes = size === undefined ? undefined : Math.min(size, storage.sizeBytes - from);
   return writable && isWritable(storage)
-    ? new WritableSliceStorage(storage, start, size)
-    : sliceStorage(storage, start, size);
+    ? new WritableSliceStorage(storage, from, lengthBytes)
+    : sliceStorage(storage, from, lengthBytes);
 }
 
 // eslint-disable-next-line require-yield
