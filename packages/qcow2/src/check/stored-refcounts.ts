@@ -69,9 +69,11 @@ export class StoredRefcounts {
     return maskBits(this.#table.getUint32(index * ENTRY_BYTES + 4), RESERVED_BITS) !== 0;
   }
 
-  /** Whether a block lies where none can begin. */
+  /** Whether a block lies where none can begin; of a large offset, the lower half alone is exact. */
   isUnaligned(index: number): boolean {
-    return this.blockOffset(index) % this.#clusterBytes !== 0;
+    if (index >= this.capacity) return false;
+    const low = clearBits(this.#table.getUint32(index * ENTRY_BYTES + 4), RESERVED_BITS);
+    return low % this.#clusterBytes !== 0;
   }
 
   /** Whether the counts of a block cannot be known. Beyond the end of the file they are zero. */

@@ -78,12 +78,19 @@ export class RefcountFile {
     return maskBits(readU32be(this.#table, index * 8 + 4), 0x1ff) !== 0;
   }
 
+  /** Whether a block lies where no cluster begins: its offset is no more than near where it is large. */
+  isUnaligned(index: number): boolean {
+    if (index >= this.blocks) return false;
+    const low = clearBits(readU32be(this.#table, index * 8 + 4), 0x1ff);
+    return low % this.#clusterBytes !== 0;
+  }
+
   /** @returns undefined where the block that has it lies at no possible place */
   *get(clusterIndex: number): Step<number | undefined> {
     const index = Math.floor(clusterIndex / this.clustersPerBlock);
     const offset = this.blockOffset(index);
     if (offset === 0) return 0;
-    if (offset % this.#clusterBytes !== 0) return undefined;
+    if (this.isUnaligned(index)) return undefined;
     const block = yield* this.#block(offset);
     return this.width.get(block, clusterIndex % this.clustersPerBlock);
   }

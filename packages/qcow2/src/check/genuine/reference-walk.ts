@@ -114,7 +114,7 @@ export class ReferenceWalk {
       if (refcounts.hasReservedBits(index)) {
         transcript.corruption(`ERROR refcount table entry ${index} has reserved bits set`);
         this.#needsRebuild = true;
-      } else if (offset % clusterBytes !== 0) {
+      } else if (refcounts.isUnaligned(index)) {
         transcript.corruption(
           `ERROR refcount block ${index} is not cluster aligned; refcount table entry corrupted`,
         );
