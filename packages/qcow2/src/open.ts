@@ -159,7 +159,9 @@ function* readBacking(
 ): Step<BackingReference | undefined> {
   if (backingName === undefined) return undefined;
   const bytes = yield* readBytes(storage, backingName.offset, backingName.lengthBytes);
-  const name = decodeFixedText(bytes);
+  // QEMU takes names for C strings.
+  const end = bytes.indexOf(0);
+  const name = decodeFixedText(end < 0 ? bytes : bytes.subarray(0, end));
   return name === '' ? undefined : { name, format: backingFormat };
 }
 

@@ -15,3 +15,4 @@ echo "== zero refblock in table"; mk; qemu-io -c "write 0 64k" img; poke img $rb
 echo "== preallocated overlap"; mk preallocation=metadata; poke img $l2 "\x80\x00\x00\x00\x00\x01\x00\x00"; qemu-io -c "write 0 64k" img; feat;  qemu-io -c "write -z 0 64k" img; qemu-io -c "discard 0 64k" img
 echo "== snapshot overlap"; mk; qemu-io -c "write 0 64k" img; qemu-img snapshot -c a img; poke img 64 "\x00\x00\x00\x00\x00\x04\x00\x00"; qemu-img snapshot -c b img; feat; qemu-io -c "read 0 64k" img
 echo "== corrupt flagged"; mk;  poke img 79 "\x02"; qemu-io -c "read 0 512" img; qemu-io -r -c "read 0 512" -c "write 0 512" img; qemu-io -c "write 0 512" img; qemu-img info img | grep corrupt
+echo "== snapshot at a place beyond all numbers"; mk; qemu-io -c "write 0 64k" img; qemu-img snapshot -c a img; poke img 458752 "\x12\x34\x56\x78\x90\xab\xcd\xef"; chk

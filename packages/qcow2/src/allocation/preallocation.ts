@@ -5,8 +5,10 @@ import {
   inContext,
   type Preallocation,
   type Step,
+  readBytes,
   truncateStorage,
   type WritableStorage,
+  writeBytes,
   writeZeros,
 } from '@diskfile/core';
 import { setZero } from '../tables/cluster-entry.ts';
@@ -17,7 +19,7 @@ import type { ClusterRun } from '../refcounts/refcounts.ts';
 
 export interface PreallocationPlan {
   readonly preallocation: Preallocation;
-  /** Guest offset where a cluster begins; nothing is mapped from here on. */
+  /** Guest offset where a cluster begins; at most this one has a place, which it loses. */
   readonly from: number;
   /** The end of the disk, as it is to be. */
   readonly to: number;
@@ -26,8 +28,14 @@ export interface PreallocationPlan {
    * Standard ones cannot but do so.
    */
   readonly asData: boolean;
-  /** How much from the start on was part of the disk before; there is nothing but zeros. */
-  readonly copied: number;
+  readonly copied: CopiedStart;
+}
+
+/** How much from the start on was part of the disk before. */
+export interface CopiedStart {
+  readonly lengthBytes: number;
+  /** Where that lies now; undefined where it is zeros. */
+  readonly dataOffset?: number | undefined;
 }
 
 /** An external data file has the size that the disk is to have. */
@@ -146,7 +154,7 @@ function* writeAround(
 ): Step<void> {
   const { clusterBytes, metadata, isEncrypted } = tables;
   if (firstStart === undefined || isExtended(tables) || isEncrypted) return;
-  if (copied > 0) yield* writeZeros(metadata.storage, firstStart, copied);
+  if (copied.lengthBytes > 0) yield* writeZeros(metadata.storage, firstStart, copied.lengthBytes);
   const restBytes = alignUp(to, clusterBytes) - to;
   if (restBytes > 0) yield* writeZeros(metadata.storage, lastEnd - restBytes, restBytes);
 }
@@ -159,7 +167,7 @@ function* mapReserved(
 ): Step<void> {
   const { clusterBytes, metadata } = tables;
   const { storage, allocator } = metadata;
-  const { from, to, preallocation } = plan;
+  const { from, to, preallocation, copied } = plan;
   const count = divideUp(to - from, clusterBytes);
   const l2Tables = divideUp(count, clusterBytes / tables.format.entryBytes);
   const fileEnd = divideUp(storage.sizeBytes, clusterBytes);
@@ -177,6 +185,7 @@ function* mapReserved(
     throw error;
   }
   try {
+    yield* copyStart(storage, copied, start * clusterBytes);
     // From here on the header names the new refcount table.
     yield* writer.sync();
   } catch (error) {
@@ -186,6 +195,18 @@ function* mapReserved(
   }
   yield* allocator.retire(oldTable);
   yield* mapAll(tables, plan, writer, new ReservedPlaces({ start, count }, clusterBytes));
+}
+
+function* copyStart(
+  storage: WritableStorage,
+  { lengthBytes, dataOffset }: CopiedStart,
+  hostOffset: number,
+): Step<void> {
+  if (dataOffset === undefined) return;
+  const present = Math.min(lengthBytes, storage.sizeBytes - dataOffset);
+  if (present > 0) {
+    yield* writeBytes(storage, yield* readBytes(storage, dataOffset, present), hostOffset);
+  }
 }
 
 function* reserveSpace(
@@ -246,15 +267,20 @@ function* mapRun(
   { start, end }: { readonly start: number; readonly end: number },
   hostOffset: number,
 ): Step<void> {
-  const { isEncrypted, format } = tables;
-  const dataBits = asData || !isExtended(tables) ? format.allBits : 0;
+  const { isEncrypted, format, clusterBytes, metadata } = tables;
   yield* tables.change(start, end, (entry, at) => {
+    if (entry.hosted && metadata.dataFile === undefined) {
+      metadata.allocator.freed.unlink({ start: entry.hostOffset / clusterBytes, count: 1 });
+    }
     entry.hosted = true;
     entry.copied = true;
     entry.hostOffset = hostOffset + (at - start);
     // What the host has there is noise once it is decrypted.
     if (isEncrypted) setZero(entry, format.allBits);
-    else entry.dataBits = dataBits;
+    else if (asData || !isExtended(tables)) {
+      entry.dataBits = format.allBits;
+      entry.zeroBits = 0;
+    }
     return 'change';
   });
 }

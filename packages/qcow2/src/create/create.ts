@@ -130,7 +130,7 @@ function* writeTables(
     const tables = new ClusterTables(metadata, hostClusters(metadata, layout));
     yield* preallocate(
       tables,
-      { preallocation, from: 0, to: sizeBytes, asData: false, copied: 0 },
+      { preallocation, from: 0, to: sizeBytes, asData: false, copied: { lengthBytes: 0 } },
       writer,
     );
   }

@@ -1,6 +1,6 @@
 /** What the tables map behind the end of the disk, in its last cluster and in its last L2 table. */
 import { alignDown, alignUp, maskBits } from '@diskfile/bytes';
-import type { ResizeRequest, Step } from '@diskfile/core';
+import type { Preallocation, ResizeRequest, Step } from '@diskfile/core';
 import { bitRange, type ClusterEntry } from '../tables/cluster-entry.ts';
 import type { ClusterTables } from '../tables/cluster-tables.ts';
 import { hasData } from '../allocation/cluster-allocation.ts';
@@ -42,19 +42,33 @@ export function* clearEnd(
   yield* tables.change(unitEnd, clusterEnd, zeroing(tables, unitEnd, clusterEnd, false));
 }
 
-/**
- * Whether a disk ends within a cluster that has nothing of its own and reads as zeros, so that it can
- * be preallocated with what follows, as QEMU does it.
- */
-export function* isLastEmpty(tables: ClusterTables, sizeBytes: number): Step<boolean> {
+/** What becomes of the cluster within which a disk ends when what follows it is preallocated. */
+export interface LastCluster {
+  /** Whether it is placed anew, with what follows. */
+  readonly isTaken: boolean;
+  /** Where what it holds now lies; undefined where that is zeros. */
+  readonly dataOffset?: number;
+}
+
+const KEPT: LastCluster = { isTaken: false };
+
+/** QEMU places it anew where it has nothing of its own, and wherever space is set aside. */
+export function* lastCluster(
+  tables: ClusterTables,
+  sizeBytes: number,
+  preallocation: Preallocation,
+): Step<LastCluster> {
   const { asQemu, hasBacking, dataFile } = tables.metadata;
   const start = alignDown(sizeBytes, tables.clusterBytes);
-  if (!asQemu || hasBacking || dataFile !== undefined) return false;
-  if (tables.isEncrypted || start === sizeBytes) return false;
+  if (preallocation === 'off' || !asQemu || dataFile !== undefined) return KEPT;
+  if (tables.isEncrypted || start === sizeBytes) return KEPT;
   const slice = yield* tables.metadata.tables.load(start);
-  if (slice === undefined) return true;
+  if (slice === undefined) return { isTaken: !hasBacking };
   const entry = tables.read(slice, start);
-  return !isUsed(entry) && (entry.zeroBits === 0 || tables.unitBytes === tables.clusterBytes);
+  if (!isUsed(entry)) return { isTaken: !hasBacking };
+  const isReserved = preallocation === 'falloc' || preallocation === 'full';
+  if (!isReserved || entry.compressed) return KEPT;
+  return entry.dataBits === 0 ? { isTaken: true } : { isTaken: true, dataOffset: entry.hostOffset };
 }
 
 function* unitState(

@@ -21,7 +21,7 @@ import { preallocate } from '../allocation/preallocation.ts';
 import { giveUpEmptyBlocks } from '../refcounts/empty-blocks.ts';
 import { refuseStrayBlocks } from '../refcounts/stray-blocks.ts';
 import { cutDataFile, growDataFile } from './data-file-size.ts';
-import { clearEnd, isLastEmpty, clearEntriesBehind, makeLastTable } from './disk-end.ts';
+import { clearEnd, clearEntriesBehind, lastCluster, makeLastTable } from './disk-end.ts';
 import { growL1 } from './l1-growth.ts';
 import { zeroNewArea } from './new-area.ts';
 
@@ -85,14 +85,14 @@ export class Qcow2Resizer implements ImageResizer {
     const preallocation = this.#preallocationOf(request);
     const showsBacking = backingBytes > oldBytes;
     yield* growDataFile(tables, oldBytes, sizeBytes, preallocation);
-    const takesLast = preallocation !== 'off' && (yield* isLastEmpty(tables, oldBytes));
-    if (!takesLast) {
+    const { isTaken, dataOffset } = yield* lastCluster(tables, oldBytes, preallocation);
+    if (!isTaken) {
       yield* clearEnd(tables, oldBytes, request, {
         unallocated: showsBacking || preallocation !== 'off',
       });
     }
-    const from = takesLast ? alignDown(oldBytes, clusterBytes) : alignUp(oldBytes, clusterBytes);
-    const copied = takesLast ? oldBytes - from : 0;
+    const from = isTaken ? alignDown(oldBytes, clusterBytes) : alignUp(oldBytes, clusterBytes);
+    const copied = { lengthBytes: isTaken ? oldBytes - from : 0, dataOffset };
     const asData = showsBacking && this.#isData(preallocation);
     if (sizeBytes > from) {
       yield* preallocate(tables, { preallocation, from, to: sizeBytes, asData, copied }, writer);

@@ -53,9 +53,9 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
         yield* this.#changeInPlace(yield* this.#inPlace.create(snapshotAt));
       } else yield* this.#switchTo(yield* this.#shadow.create(snapshot));
     } catch (error) {
-      const isUncountable =
-        error instanceof DiskError && error.detail === 'qcow2.refcount-overflow';
-      if (isUncountable && this.#metadata.asQemu) yield* this.#leaveL1Copy();
+      const detail = error instanceof DiskError ? error.detail : undefined;
+      if (this.#metadata.asQemu && detail === 'qcow2.refcount-overflow') yield* this.#leaveL1Copy();
+      if (this.#metadata.asQemu && detail === 'qcow2.refcount-too-low') yield* this.#placeL1Copy();
       throw error;
     }
     return snapshot.info;
@@ -63,11 +63,19 @@ export class Qcow2SnapshotWriter implements SnapshotWriter {
 
   /** What QEMU has made of a snapshot when it finds that it cannot count it. */
   *#leaveL1Copy(): Step<void> {
-    const { header, allocator, storage, tables } = this.#metadata;
-    const { bytes } = tables.l1;
-    const start = yield* allocator.allocate(divideUp(bytes.length, header.clusterBytes));
-    yield* writeBytes(storage, bytes, start * header.clusterBytes);
+    const { header, storage, tables } = this.#metadata;
+    const start = yield* this.#placeL1Copy();
+    yield* writeBytes(storage, tables.l1.bytes, start * header.clusterBytes);
     yield* this.#writer.finish();
+  }
+
+  /**
+   * QEMU looks for a place before it looks at counts. Where they are lost, what it finds is what the
+   * image consists of, and that marks the image.
+   */
+  #placeL1Copy(): Step<number> {
+    const { header, allocator, tables } = this.#metadata;
+    return allocator.allocate(divideUp(tables.l1.bytes.length, header.clusterBytes));
   }
 
   *apply(id: string): Step<void> {

@@ -7,7 +7,7 @@ import { Findings } from '../findings.ts';
 import { References } from '../references.ts';
 import type { CheckedImage } from './checked-image.ts';
 import type { Counting } from './counting.ts';
-import { hexOffset, type Transcript } from './transcript.ts';
+import type { Transcript } from './transcript.ts';
 
 /** QEMU's own bound on an L1 table. */
 const MAX_L1_ENTRIES = (32 * 1024 * 1024) / 8;
@@ -59,11 +59,11 @@ export class ReferenceWalk {
       transcript.corruption(`ERROR ${snapshots.length} snapshots in image with data file`);
       return;
     }
-    for (const { id, name, l1Offset, l1Entries } of snapshots) {
+    for (const { id, name, l1Offset, l1Digits, l1Entries } of snapshots) {
       const what = `ERROR snapshot ${id} (${name})`;
       if (l1Offset % clusterBytes !== 0) {
         transcript.corruption(
-          `${what} l1_offset=0x${hexOffset(l1Offset)}: L1 table is not cluster aligned; snapshot table entry corrupted`,
+          `${what} l1_offset=0x${l1Digits}: L1 table is not cluster aligned; snapshot table entry corrupted`,
         );
       } else if (l1Entries > MAX_L1_ENTRIES) {
         transcript.corruption(

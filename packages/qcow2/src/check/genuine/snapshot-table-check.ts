@@ -9,7 +9,7 @@ import { completeSnapshotTable } from '../repair/snapshot-table.ts';
 import { isPossiblePlace, type SnapshotEntry } from '../snapshot-entries.ts';
 import type { MetadataPlaces } from './metadata-places.ts';
 import type { RefcountFile } from './refcount-file.ts';
-import { CheckStopped, type Transcript } from './transcript.ts';
+import { CheckStopped, hex64, type Transcript } from './transcript.ts';
 
 /** QEMU's own bounds. */
 const MAX_SNAPSHOTS = 65_536;
@@ -27,6 +27,8 @@ export interface NamedSnapshot {
   readonly id: string;
   readonly name: string;
   readonly l1Offset: number;
+  /** In hexadecimal digits, exact for what no number holds. */
+  readonly l1Digits: string;
   readonly l1Entries: number;
 }
 
@@ -131,7 +133,14 @@ export class SnapshotTableCheck {
       name: name.slice(),
     };
     this.#entries.push({ ...copies, l1Offset, l1Entries });
-    this.snapshots.push({ id: decodeName(id), name: decodeName(name), l1Offset, l1Entries });
+    const l1Digits = hex64(readU32be(fixed, l1At), readU32be(fixed, l1At + 4));
+    this.snapshots.push({
+      id: decodeName(id),
+      name: decodeName(name),
+      l1Offset,
+      l1Digits,
+      l1Entries,
+    });
     return fixed.length + extra.length + copies.id.length + copies.name.length;
   }
 
