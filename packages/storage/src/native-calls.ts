@@ -1,7 +1,7 @@
 /**
- * Calls of the C library that Node does not have: holes, preallocation, locks, an end without delay. They are reached by
- * the optional package `koffi`, loaded when first asked. Without it, and on hosts where their
- * arguments would look different, there are none and everybody goes on without.
+ * Calls of the C library that Node does not have: holes, preallocation, locks, an end without delay.
+ * They are reached by the optional package `koffi`, loaded when first asked. Without it, and on hosts
+ * where their arguments would look different, there are none and everybody goes on without.
  */
 import { createRequire } from 'node:module';
 import { getSystemErrorName } from 'node:util';

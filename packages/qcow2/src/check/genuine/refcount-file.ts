@@ -78,7 +78,7 @@ export class RefcountFile {
     return maskBits(readU32be(this.#table, index * 8 + 4), 0x1ff) !== 0;
   }
 
-  /** Whether a block lies where no cluster begins: its offset is no more than near where it is large. */
+  /** Whether a block lies where no cluster begins; of a large offset, the lower half alone is exact. */
   isUnaligned(index: number): boolean {
     if (index >= this.blocks) return false;
     const low = clearBits(readU32be(this.#table, index * 8 + 4), 0x1ff);
