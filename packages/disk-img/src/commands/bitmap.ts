@@ -14,6 +14,8 @@ interface Action {
   readonly name: (typeof ACTIONS)[number];
   /** Of a merge. */
   readonly source: string;
+  /** Whether what is added records nothing. */
+  readonly isDisabled?: boolean;
 }
 
 export function run(program: Program, args: readonly string[]): Outcome {
@@ -54,7 +56,7 @@ export function run(program: Program, args: readonly string[]): Outcome {
     const other = openOther(program, options);
     try {
       const job = { disk, other, bitmap: bitmap!, granularityBytes };
-      for (const action of actions) perform(job, action);
+      for (const action of atOnce(actions)) perform(job, action);
     } finally {
       if (other !== undefined) closeQuietly(other);
     }
@@ -90,6 +92,13 @@ function openOther(program: Program, options: CommandOptions): DiskFile | undefi
   return openImage(program, { source });
 }
 
+/** What is disabled as soon as it has been added is added so. */
+function atOnce(actions: readonly Action[]): readonly Action[] {
+  const [first, second, ...others] = actions;
+  if (first?.name !== 'add' || second?.name !== 'disable') return actions;
+  return [{ ...first, isDisabled: true }, ...others];
+}
+
 interface Job {
   readonly disk: DiskFile;
   /** Where the sources of merges are; the image itself when undefined. */
@@ -98,13 +107,13 @@ interface Job {
   readonly granularityBytes: number | undefined;
 }
 
-function perform(job: Job, { name, source }: Action): void {
+function perform(job: Job, { name, source, isDisabled = false }: Action): void {
   const { bitmap } = job;
   try {
     const { bitmaps } = job.disk.capabilities;
     if (name === 'add' && bitmap === '') throw new Failure(NAMELESS);
     if (bitmaps === undefined) throw new Failure(name === 'add' ? cannotStore() : notFound(bitmap));
-    if (name === 'add') add(bitmaps, job);
+    if (name === 'add') add(bitmaps, job, !isDisabled);
     else if (name === 'merge') merge(bitmaps, job, source);
     else bitmaps[`${name}Sync`](bitmap);
   } catch (error) {
@@ -134,8 +143,9 @@ function notFound(bitmap: string): string {
   return `Dirty bitmap '${bitmap}' not found`;
 }
 
-function add(bitmaps: DiskBitmaps, { bitmap, granularityBytes }: Job): void {
-  bitmaps.createSync(bitmap, granularityBytes === undefined ? {} : { granularityBytes });
+function add(bitmaps: DiskBitmaps, { bitmap, granularityBytes }: Job, enabled: boolean): void {
+  const granularity = granularityBytes === undefined ? {} : { granularityBytes };
+  bitmaps.createSync(bitmap, { enabled, ...granularity });
 }
 
 function merge(bitmaps: DiskBitmaps, { bitmap, other }: Job, source: string): void {

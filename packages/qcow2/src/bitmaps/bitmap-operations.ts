@@ -37,18 +37,17 @@ export class BitmapOperations implements BitmapWriter {
     };
     yield* withBits(bits, bitmap.enabled, () =>
       bitmaps.change(function* (clusters) {
-        return [...all, withTable(added, yield* store.writeContent(bits, clusters))];
+        const next: LiveBitmap[] = [];
+        for (const each of all) next.push(yield* bitmaps.kept(each, clusters));
+        next.push(withTable(added, yield* store.writeContent(bits, clusters)));
+        return next;
       }),
     );
   }
 
   /** The one change that a bitmap allows which is not usable. */
   *remove(name: string): Step<void> {
-    const { all } = this.#bitmaps;
-    const bitmap = this.#bitmaps.find(name);
-    yield* this.#bitmaps.change(function* () {
-      return all.filter((each) => each !== bitmap);
-    });
+    yield* this.#bitmaps.takeOut(this.#bitmaps.find(name));
   }
 
   *enable(name: string): Step<void> {

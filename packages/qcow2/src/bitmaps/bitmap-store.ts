@@ -127,13 +127,11 @@ export class BitmapStore {
   }
 
   /** A bitmap with all that it holds in the file, and with writes no longer recorded in it. */
-  *settled(bitmap: LiveBitmap, clusters: NewClusters, always = false): Step<LiveBitmap> {
+  *settled(bitmap: LiveBitmap, clusters: NewClusters): Step<LiveBitmap> {
     const { bits } = bitmap;
     if (bits === undefined) return bitmap;
     const own = { ...bitmap, bits: undefined };
-    return bits.isModified || always
-      ? withTable(own, yield* this.writeContent(bits, clusters))
-      : own;
+    return bits.isModified ? withTable(own, yield* this.writeContent(bits, clusters)) : own;
   }
 
   /** Gives up the clusters of a table and of what it names; nothing in the file does any longer. */

@@ -7,7 +7,7 @@
  * in the file alone, sound at every moment. Closing writes what was recorded and takes the marks
  * away. So after a crash a bitmap without the mark is right, and one with it says nothing.
  */
-import { powerOfTwo } from '@diskfile/bytes';
+import { DiskError, powerOfTwo } from '@diskfile/bytes';
 import type {
   BitmapInfo,
   BitmapReader,
@@ -24,7 +24,7 @@ import { BitmapMemory } from './bitmap-memory.ts';
 import { BitmapStore, type HeaderChange, withoutBitmaps } from './bitmap-store.ts';
 import type { BitmapTable } from './bitmap-table.ts';
 import { DirtyBits } from './dirty-bits.ts';
-import { checkUsable, type LiveBitmap, openEntry } from './live-bitmap.ts';
+import { checkUsable, type LiveBitmap, openEntry, withTable } from './live-bitmap.ts';
 import { BitmapLoader } from './load-bitmaps.ts';
 import type { NewClusters } from './new-clusters.ts';
 import { bitmapNotFound, bitmapTooLarge } from './refusals.ts';
@@ -180,13 +180,48 @@ export class LiveBitmaps implements BitmapReader {
   /** As {@link change} for one of the bitmaps. */
   *changeOne(bitmap: LiveBitmap, make: (clusters: NewClusters) => Step<LiveBitmap>): Step<void> {
     const bitmaps = this.#bitmaps;
+    const kept = (each: LiveBitmap, clusters: NewClusters) => this.kept(each, clusters);
     yield* this.change(function* (clusters) {
-      const changed = yield* make(clusters);
-      return bitmaps.map((each) => (each === bitmap ? changed : each));
+      const next: LiveBitmap[] = [];
+      for (const each of bitmaps) {
+        const changed = each === bitmap ? yield* make(clusters) : each;
+        next.push(changed.table === each.table ? yield* kept(changed, clusters) : changed);
+      }
+      return next;
     });
   }
 
-  /** QEMU writes all bitmaps anew that writes may be recorded in, recorded or not. */
+  /** QEMU does this at once, and writes what is left when it closes the image. */
+  *takeOut(bitmap: LiveBitmap): Step<void> {
+    const others = this.#bitmaps.filter((each) => each !== bitmap);
+    const hadChanged = this.#hasChanged;
+    yield* this.change(function* () {
+      return others;
+    });
+    this.#hasChanged = hadChanged;
+  }
+
+  /**
+   * A bitmap that stays what it is while others change. QEMU writes all bitmaps when it closes an
+   * image, changed or not, so in its ways this one comes to lie in new clusters too.
+   */
+  *kept(bitmap: LiveBitmap, clusters: NewClusters): Step<LiveBitmap> {
+    if (!this.#writesAll || bitmap.unusable !== undefined) return bitmap;
+    let bits: DirtyBits | undefined;
+    try {
+      bits = bitmap.bits ?? (yield* this.readBits(bitmap));
+      // What memory has no room for counts as dirty there, while the file knows better.
+      if (bits.isCoarse) return bitmap;
+      return withTable(bitmap, yield* this.store.writeContent(bits, clusters));
+    } catch (error) {
+      if (bits !== undefined || !(error instanceof DiskError)) throw error;
+      return bitmap;
+    } finally {
+      if (bits !== bitmap.bits) bits?.dispose();
+    }
+  }
+
+  /** Once only: there is one moment at which QEMU does it. */
   get #writesAll(): boolean {
     return this.metadata.asQemu && !this.#hasChanged;
   }
@@ -203,13 +238,16 @@ export class LiveBitmaps implements BitmapReader {
     }
     const { store } = this;
     const bitmaps = this.#bitmaps;
-    const writesAll = this.#writesAll;
+    const kept = (bitmap: LiveBitmap, clusters: NewClusters) => this.kept(bitmap, clusters);
     const settle = function* (clusters: NewClusters): Step<LiveBitmap[]> {
       const closed: LiveBitmap[] = [];
       for (const bitmap of bitmaps) {
-        // What memory had no room for counts as dirty there, while the file knows better.
-        const isWritten = writesAll && bitmap.bits?.isCoarse === false && isMarked(bitmap);
-        closed.push(yield* store.settled(bitmap, clusters, isWritten));
+        const written = yield* kept(bitmap, clusters);
+        closed.push(
+          written === bitmap
+            ? yield* store.settled(bitmap, clusters)
+            : { ...written, bits: undefined },
+        );
       }
       return closed;
     };
