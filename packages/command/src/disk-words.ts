@@ -56,6 +56,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   'disk.preallocation': ({ message }) =>
     `Unsupported preallocation mode: ${/preallocation (\S+)/.exec(message)?.[1] ?? ''}`,
   'qcow2.disk-too-large': 'Failed to grow the L1 table: File too large',
+  'qcow2.resize-uncovered': 'Failed to zero out new clusters: Operation not supported',
   'qcow2.resize-snapshots': "Can't resize a v2 image which has snapshots",
   'qcow2.refcount-table-unread': (error) =>
     `Could not initialize refcount handling: ${hostReason(error)}`,

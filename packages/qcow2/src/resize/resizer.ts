@@ -54,6 +54,7 @@ export class Qcow2Resizer implements ImageResizer {
     tables.refuseWhenCorrupt();
     this.#refuseVersion2Snapshots();
     this.#refuseTooLarge(sizeBytes);
+    this.#refuseUncovered(request);
     follower.beforeResize(sizeBytes);
     yield* tables.metadata.settle();
     if (sizeBytes > tables.metadata.header.sizeBytes) yield* this.#grow(request);
@@ -175,6 +176,23 @@ export class Qcow2Resizer implements ImageResizer {
       'qcow2.resize-snapshots',
       'An image of version 2 that has snapshots cannot be resized',
       { hint: 'Delete the snapshots, or convert the image to version 3 ("compat=1.1").' },
+    );
+  }
+
+  /**
+   * Version 2 has no zero clusters to cover what a longer image below holds behind the old end. Data
+   * does it as well, but QEMU refuses.
+   */
+  #refuseUncovered({ sizeBytes, backingBytes, preallocation }: ResizeRequest): void {
+    const { metadata, clusterBytes } = this.#parts.tables;
+    const { version, sizeBytes: oldBytes } = metadata.header;
+    if (!metadata.asQemu || version !== 2 || ['falloc', 'full'].includes(preallocation)) return;
+    if (backingBytes <= oldBytes || sizeBytes <= alignUp(oldBytes, clusterBytes)) return;
+    throw new DiskError(
+      'unsupported',
+      'qcow2.resize-uncovered',
+      'What a longer backing file holds behind the end cannot be covered by zero clusters in version 2',
+      { hint: 'Convert the image to version 3 ("compat=1.1").' },
     );
   }
 
