@@ -68,6 +68,11 @@ export function* lastCluster(
   if (!isUsed(entry)) return { isTaken: !hasBacking };
   const isReserved = preallocation === 'falloc' || preallocation === 'full';
   if (!isReserved || entry.compressed) return KEPT;
+  // What is none of the disk's clusters is not given up, and refused by what looks at it next.
+  const cluster = entry.hostOffset / tables.clusterBytes;
+  if (!Number.isInteger(cluster) || tables.metadata.map.find(cluster, cluster + 1) !== undefined) {
+    return KEPT;
+  }
   return entry.dataBits === 0 ? { isTaken: true } : { isTaken: true, dataOffset: entry.hostOffset };
 }
 

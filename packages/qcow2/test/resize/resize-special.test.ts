@@ -411,3 +411,28 @@ describe('requests beside a resize', () => {
     expect(firstDifference(readAll(openWritable(files)), model)).toBe(-1);
   });
 });
+
+describe('space set aside behind a damaged last cluster, as by QEMU', () => {
+  const CLUSTER = 65_536;
+
+  it.each([
+    ['lies where none can begin', 5 * CLUSTER + 4096],
+    ['is a table of the image', 4 * CLUSTER],
+  ])('is refused where that %s', (_, hostOffset) => {
+    const files = newFiles(15 * CLUSTER + 16_896);
+    let disk = openWritable(files);
+    disk.writeSync(new Uint8Array(512).fill(5), 15 * CLUSTER);
+    disk.closeSync();
+    const l2Offset = fieldOf(files, fieldOf(files, L1_OFFSET_FIELD));
+    expect(l2Offset).toBe(4 * CLUSTER);
+    setField(files, l2Offset + 15 * 8, 2 ** 63 + hostOffset);
+    disk = openWritable(files, { asQemu: true });
+    const { resizing } = disk.capabilities;
+    for (const preallocation of ['falloc', 'full'] as const) {
+      const attempt = () => resizing!.resizeSync(32 * CLUSTER, { preallocation });
+      expect(errorOf(attempt).code).toBe('corrupt');
+    }
+    disk.closeSync();
+    expect(fieldOf(files, l2Offset + 15 * 8)).toBe(hostOffset);
+  });
+});
