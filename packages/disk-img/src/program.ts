@@ -72,7 +72,7 @@ export class Program {
   readonly name: string;
   /** Whether it stands in for qemu-img, so that it says what that one says and nothing else. */
   readonly isLookAlike: boolean;
-  /** Whether progress goes to standard error as lines of JSON. */
+  /** Whether all that goes to standard error is lines of JSON, progress among it. */
   jsonLines = false;
   /**
    * Whether it speaks to a program, by its own name: one document of JSON is all that goes to standard
@@ -103,15 +103,19 @@ export class Program {
     if (!this.isJson) this.line(text);
   }
 
+  get #warnsInJson(): boolean {
+    return this.isJson || this.jsonLines;
+  }
+
   /** What is worth knowing and no failure: a line on standard error, behind the program's name. */
   warn(text: string): void {
-    if (this.isJson) this.rawWarning(text);
+    if (this.#warnsInJson) this.rawWarning(text);
     else this.#error(text);
   }
 
   /** The same for lines that are printed as they are; to programs, all are one warning. */
   rawWarning(lines: string): void {
-    this.rawError(this.isJson ? warningJson(lines) : lines);
+    this.rawError(this.#warnsInJson ? warningJson(lines) : lines);
   }
 
   /** Whether both streams lead to a terminal. */
@@ -148,7 +152,7 @@ export class Program {
   /** Says why the program ends. @returns its exit code */
   fail(failure: Failure): number {
     this.#tellOfDamage(failure.cause);
-    if (this.isJson) this.rawError(failureJson(failure));
+    if (this.#warnsInJson) this.rawError(failureJson(failure));
     else this.#failInWords(failure);
     return failure.exitCode;
   }

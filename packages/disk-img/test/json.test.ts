@@ -1,4 +1,5 @@
 import {
+  copyFileSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -276,7 +277,9 @@ describe('--json-lines', () => {
   it('tells of no end that there was not', async () => {
     await prepare([IMAGE]);
     const { code, stderr } = await run('disk-img', 'amend --json-lines -o compat=nope ./a');
-    expect([code, stderr]).toEqual([1, 'disk-img: Unknown compatibility level nope\n']);
+    // A reader of lines is not to meet another kind of line when something goes wrong.
+    const error = expect.objectContaining({ message: 'Unknown compatibility level nope' });
+    expect([code, jsonLines(stderr)]).toEqual([1, [{ error }]]);
   });
 });
 
@@ -466,6 +469,21 @@ describe('for people', () => {
     const { code, stderr } = await run('disk-img', 'diff --files -f raw -F raw ./a ./b');
     expect(code).toBe(2);
     expect(stderr).toMatch(/^disk-img: error while reading \/\S+ of '.*b': /);
+  });
+
+  it('diff says of which filesystem it cannot know', async () => {
+    const guest = join(import.meta.dirname, '../../../test-images/debian-guest.qcow2');
+    for (const name of ['a', 'b']) copyFileSync(guest, join(directory, name));
+    expect(await run('disk-img', 'diff --files ./a ./b')).toMatchObject({ code: 0, stderr: '' });
+    const disk = openDiskFileSync(join(directory, 'b'), { readOnly: false });
+    // Within the EFI system partition, whose filesystem is not read.
+    disk.writeSync(new Uint8Array(65_536).fill(7), 4 * 1024 * 1024);
+    disk.closeSync();
+    const { code, stdout, stderr } = await run('disk-img', 'diff --files ./a ./b');
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(
+      /^disk-img: warning: the files in \/boot\/efi of '.*a' are not compared: \/dev\/sda1: .*\n$/,
+    );
   });
 
   it('flatten says when there is nothing to do', async () => {

@@ -157,6 +157,7 @@ export {
   type FileDifferencesOptions,
   fileDifferencesSync,
 } from './diff/file-differences.ts';
+export { type UncomparedMount, uncomparedMountsSync } from './diff/uncompared-mounts.ts';
 export { BlockOptions, type OptionValue } from './graph/options/block-options.ts';
 export { parseByteSize } from './graph/options/byte-size.ts';
 export { newFilePath, parseDiskName, parseNameWithOptions } from './graph/disk-name.ts';

@@ -20,7 +20,9 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
     long: { object: 'object:', 'image-opts': 'image-opts' },
   });
   const rate = options.value('r');
-  if (rate !== undefined) sizeArgument('rate limit', rate);
+  // 0 stands for no limit.
+  const bytesPerSecond =
+    rate === undefined ? undefined : Number(sizeArgument('rate limit', rate)) || undefined;
   const filename = options.theImage();
   const isOptions = takesImageOptions(options, 'f');
   const { objects } = options;
@@ -39,6 +41,7 @@ export async function run(program: Program, args: readonly string[]): Promise<Ou
       commitDiskFile(target, {
         ...how,
         ...(base === undefined ? {} : { base }),
+        ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
         keepContent: options.has('d') || KEPT_FORMATS.has(topFormat),
         onProgress: (done) => {
           isCopying = true;

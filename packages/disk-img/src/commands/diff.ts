@@ -7,8 +7,10 @@ import {
   type FileDifference,
   fileDifferencesSync,
   type FileSystem,
+  type Guest,
   openFileSystemSync,
   openGuestSync,
+  uncomparedMountsSync,
 } from 'diskfile';
 import { CommandOptions } from '../arguments/options.ts';
 import { imageSource, takesImageOptions } from '../images/image-source.ts';
@@ -59,14 +61,13 @@ async function diff(program: Program, args: readonly string[]): Promise<number> 
       disks.push(openImage(program, { source, forceShare, exitCode: EXIT_TROUBLE }));
     }
     const [first, second] = disks;
-    const count = options.has('files')
-      ? listFiles(new List(program, form), first!, second!, names)
-      : await listRanges(
-          new List(program, { ...form, heading: HEADING }),
-          first!,
-          second!,
-          progress,
-        );
+    if (options.has('files')) {
+      const exitCode = listFiles(program, new List(program, form), [first!, second!], names);
+      isDone = true;
+      return exitCode;
+    }
+    const list = new List(program, { ...form, heading: HEADING });
+    const count = await listRanges(list, first!, second!, progress);
     isDone = true;
     return count === 0 ? 0 : 1;
   } finally {
@@ -92,29 +93,52 @@ async function listRanges(
   return list.count;
 }
 
+/** @returns the exit code */
 function listFiles(
+  program: Program,
   list: List,
-  first: DiskFile,
-  second: DiskFile,
+  disks: readonly [DiskFile, DiskFile],
   names: readonly string[],
 ): number {
-  const one = filesOf(first, names[0]!);
+  let unseen = 0;
+  const one = filesOf(disks[0], names[0]!);
   try {
-    const other = filesOf(second, names[1]!);
+    const other = filesOf(disks[1], names[1]!);
     try {
-      for (const difference of fileDifferencesSync(one, other)) {
+      for (const difference of fileDifferencesSync(one.fileSystem, other.fileSystem)) {
         list.add({ ...difference }, fileLine(difference));
       }
+      unseen = tellUncompared(program, one.guest, other.guest, names);
     } catch (error) {
-      throw readingFailure(error, [first, second], names);
+      throw readingFailure(error, disks, names);
     } finally {
-      other.closeSync();
+      other.fileSystem.closeSync();
     }
   } finally {
-    one.closeSync();
+    one.fileSystem.closeSync();
   }
   list.end();
-  return list.count;
+  if (list.count > 0) return 1;
+  return unseen > 0 ? EXIT_TROUBLE : 0;
+}
+
+/** @returns how many there are */
+function tellUncompared(
+  program: Program,
+  first: Guest | undefined,
+  second: Guest | undefined,
+  names: readonly string[],
+): number {
+  if (first === undefined || second === undefined) return 0;
+  const mounts = uncomparedMountsSync(first, second);
+  for (const { guest, path, device, reason } of mounts) {
+    const filename = names[guest === 'first' ? 0 : 1]!;
+    program.warn(
+      `warning: the files in ${printable(path)} of '${filename}' are not compared: ` +
+        `${printable(device)}: ${reason}`,
+    );
+  }
+  return mounts.length;
 }
 
 /** Says which of the images it is that cannot be read, and where. */
@@ -131,15 +155,22 @@ function readingFailure(
   return new Failure(words, { exitCode: EXIT_TROUBLE, cause: error });
 }
 
+interface Files {
+  readonly fileSystem: FileSystem;
+  /** Undefined where a filesystem fills the disk. */
+  readonly guest: Guest | undefined;
+}
+
 /** Those of the guest, or of the filesystem that fills the disk. */
-function filesOf(disk: DiskFile, filename: string): FileSystem {
+function filesOf(disk: DiskFile, filename: string): Files {
   try {
-    return openGuestSync(disk).fileSystem;
+    const guest = openGuestSync(disk);
+    return { fileSystem: guest.fileSystem, guest };
   } catch (error) {
     if (!(error instanceof DiskError) || error.detail !== 'guest.no-root') throw error;
   }
   try {
-    return openFileSystemSync(disk);
+    return { fileSystem: openFileSystemSync(disk), guest: undefined };
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     throw new Failure(`Could not list the files of '${filename}': ${wordsOf(error)}`, {

@@ -86,7 +86,7 @@ export const SYNTAX: Readonly<Record<string, CommandSyntax>> = {
   },
   diff: {
     purpose:
-      'Tells which ranges of two images differ, or which files inside of them. Exit codes: 0 none, 1 some, 2 a failure.',
+      'Tells which ranges of two images differ, or which files inside of them. Exit codes: 0 none, 1 some, 2 a failure, or files that cannot be compared.',
     syntax: `diff ${SOURCE} [--files] [-f fmt] [-F fmt] [--output=ofmt] [-p] [-q] [-U] filename1 filename2`,
     document: 'the differences',
   },

@@ -22,7 +22,7 @@ import {
   inSession,
   type OpenedChain,
 } from './chain-session.ts';
-import { ContentCopy } from './content-copy.ts';
+import { ContentCopy, type ContentCopyOptions } from './content-copy.ts';
 import { flushDisk } from './disk-steps.ts';
 
 export interface CommitDiskFileOptions extends ChainOptions {
@@ -34,6 +34,8 @@ export interface CommitDiskFileOptions extends ChainOptions {
   readonly base?: string;
   /** Whether the image keeps what it holds. By default it is empty afterwards, if it can be. */
   readonly keepContent?: boolean;
+  /** Most bytes of data that are written to the base in a second. */
+  readonly bytesPerSecond?: number;
 }
 
 export interface CommitResult extends ChainResult {
@@ -76,11 +78,13 @@ const COMMITTING_KINDS: OptionKinds<CommitDiskFileOptions> = {
   ...CHAIN_KINDS,
   base: 'text',
   keepContent: 'flag',
+  bytesPerSecond: 'number',
 };
 
 function* commit(target: ChainTarget, options: CommitDiskFileOptions): Step<CommitResult> {
   checkOptions('commit', options, COMMITTING_KINDS);
   const { base, keepContent = false } = options;
+  refuseRate(options.bytesPerSecond);
   const depth = base === undefined ? 1 : yield* findDepth(target, base, options);
   // With images in between, emptying the top would show what they hold; a filter empties nothing.
   const isFiltered = target instanceof BlockOptions && isFilter(target);
@@ -92,11 +96,24 @@ function* commit(target: ChainTarget, options: CommitDiskFileOptions): Step<Comm
     const lower = session.lowerPart(image, depth);
     if (base !== undefined) yield* refuseOtherBase(image, depth, base);
     if (lower.sizeBytes < image.disk.sizeBytes) refuseFilter(image, depth);
-    yield* commitInto(session, image.disk, { base: lower, depth, asQemu: options.asQemu ?? false });
+    yield* commitInto(session, image.disk, lower, copyOptions(options, depth));
     if (!keeps) yield* dropContent(image.disk);
     const { name: path, format } = lower;
     return { warnings: session.warnings, base: { path, format } };
   });
+}
+
+function refuseRate(bytesPerSecond: number | undefined): void {
+  if (bytesPerSecond === undefined || bytesPerSecond > 0) return;
+  const message = `Nothing can be written at ${bytesPerSecond} bytes a second`;
+  throw new DiskError('invalid-argument', 'chain.rate', message, { op: 'commit' });
+}
+
+function copyOptions(
+  { asQemu = false, bytesPerSecond, signal }: CommitDiskFileOptions,
+  baseDepth: number,
+): ContentCopyOptions {
+  return { baseDepth, asQemu, bytesPerSecond, signal };
 }
 
 /** What lies over a base that is to grow would not know of it. */
@@ -116,11 +133,12 @@ function refuseFilter({ below, disk }: OpenedChain, depth: number): void {
 function* commitInto(
   session: ChainSession,
   disk: DiskFile,
-  { base, depth, asQemu }: { base: DiskFile; depth: number; asQemu: boolean },
+  base: DiskFile,
+  options: ContentCopyOptions,
 ): Step<void> {
   session.reached(0, disk.sizeBytes);
   if (base.sizeBytes < disk.sizeBytes) yield* grow(base, disk.sizeBytes);
-  yield* new ContentCopy(session, disk, base, { baseDepth: depth, asQemu }).run();
+  yield* new ContentCopy(session, disk, base, options).run();
   yield* flushDisk(base);
 }
 

@@ -1,6 +1,7 @@
 /** Brings what the images above a base hold down into that base. */
 import { alignDown, alignUp, isAligned } from '@diskfile/bytes';
 import { type BlockStatus, type DiskFile, readInto, type Step } from '@diskfile/core';
+import { RateLimit } from '../convert/rate-limit.ts';
 import type { ChainSession } from './chain-session.ts';
 import { nextStatus, writeDisk, zeroDisk } from './disk-steps.ts';
 
@@ -10,30 +11,42 @@ const CHUNK_BYTES = 2 * 1024 * 1024;
 const MIN_UNIT_BYTES = 4096;
 const MAX_UNIT_BYTES = 65_536;
 
+export interface ContentCopyOptions {
+  readonly baseDepth: number;
+  /** Whether zeros are written also where the base reads as zeros. */
+  readonly asQemu: boolean;
+  /** See `CommitDiskFileOptions`. */
+  readonly bytesPerSecond: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
 export class ContentCopy {
   readonly #session: ChainSession;
   readonly #disk: DiskFile;
   readonly #base: DiskFile;
   readonly #baseDepth: number;
   readonly #asQemu: boolean;
-  readonly #buffer = new Uint8Array(CHUNK_BYTES);
+  readonly #rateLimit: RateLimit | undefined;
+  readonly #buffer: Uint8Array;
 
   /**
    * @param disk the whole chain
    * @param base the lower part of it, from `baseDepth` on, and no shorter than `disk`
-   * @param asQemu whether zeros are written also where the base reads as zeros
    */
   constructor(
     session: ChainSession,
     disk: DiskFile,
     base: DiskFile,
-    { baseDepth, asQemu }: { readonly baseDepth: number; readonly asQemu: boolean },
+    { baseDepth, asQemu, bytesPerSecond, signal }: ContentCopyOptions,
   ) {
     this.#session = session;
     this.#disk = disk;
     this.#base = base;
     this.#baseDepth = baseDepth;
     this.#asQemu = asQemu;
+    this.#rateLimit =
+      bytesPerSecond === undefined ? undefined : new RateLimit(bytesPerSecond, signal);
+    this.#buffer = new Uint8Array(chunkBytesFor(bytesPerSecond));
   }
 
   /** To whoever reads the whole chain nothing changes: what is written is covered from above. */
@@ -71,7 +84,11 @@ export class ContentCopy {
       yield* zeroDisk(this.#base, start, knownBytes);
       return start + knownBytes;
     }
-    const lengthBytes = Math.min(Math.max(knownBytes, unitBytes), CHUNK_BYTES, sizeBytes - start);
+    const lengthBytes = Math.min(
+      Math.max(knownBytes, unitBytes),
+      this.#buffer.length,
+      sizeBytes - start,
+    );
     return start + (yield* this.#move(start, lengthBytes));
   }
 
@@ -87,12 +104,13 @@ export class ContentCopy {
   *#copy({ guestOffset, lengthBytes, zero }: BlockStatus): Step<number> {
     const done = zero
       ? yield* this.#zero(guestOffset, lengthBytes)
-      : yield* this.#move(guestOffset, Math.min(lengthBytes, CHUNK_BYTES));
+      : yield* this.#move(guestOffset, Math.min(lengthBytes, this.#buffer.length));
     return guestOffset + done;
   }
 
   /** @returns bytes done */
   *#move(guestOffset: number, lengthBytes: number): Step<number> {
+    if (this.#rateLimit !== undefined) yield this.#rateLimit.pass(lengthBytes);
     const chunk = this.#buffer.subarray(0, lengthBytes);
     yield* readInto(this.#disk, chunk, guestOffset);
     yield* writeDisk(this.#base, chunk, guestOffset);
@@ -105,4 +123,10 @@ export class ContentCopy {
     if (!isEmpty) yield* zeroDisk(this.#base, guestOffset, below.lengthBytes);
     return below.lengthBytes;
   }
+}
+
+/** What a quarter of a second has room for: a slow copy is to move on steadily. */
+function chunkBytesFor(bytesPerSecond = Infinity): number {
+  const wanted = Math.min(bytesPerSecond / 4, CHUNK_BYTES);
+  return Math.max(alignDown(Math.floor(wanted), MAX_UNIT_BYTES), MAX_UNIT_BYTES);
 }

@@ -55,6 +55,15 @@ const backingOf = (name: string) => {
 };
 
 describe('work on a chain', () => {
+  it('goes no faster than it is told, and is called off while it waits', async () => {
+    // Three megabytes at this rate take 45 seconds.
+    const slow = { bytesPerSecond: 65_536, signal: AbortSignal.timeout(300) };
+    await expect(commitDiskFile(at('top'), slow)).rejects.toMatchObject({ code: 'aborted' });
+    expect(() => commitDiskFileSync(at('top'), { bytesPerSecond: 0 })).toThrow('0 bytes a second');
+    await commitDiskFile(at('top'), { bytesPerSecond: 2 ** 30 });
+    expect(read('middle')[2_500_000]).toBe(3);
+  });
+
   it('waits for nobody: whoever uses a file that is written keeps it off', () => {
     const before = read('top');
     for (const [held, run] of [
