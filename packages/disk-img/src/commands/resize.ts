@@ -62,7 +62,6 @@ const SHAPES = {
   long: {
     object: 'object:',
     'image-opts': 'image-opts',
-    format: 'f:',
     preallocation: 'preallocation:',
     shrink: 'shrink',
   },
