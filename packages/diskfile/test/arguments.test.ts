@@ -199,6 +199,11 @@ const sources: Argument = { right: () => disk, wrong: [...NO_TARGET, [], [null],
 const measured: Argument = { right: () => 512, wrong: [undefined, null, -1, 1.5, {}, 1n] };
 
 /** Every function that the package exports. */
+const guest: Argument = {
+  right: () => ({ skippedMounts: [], devices: [] }),
+  wrong: [undefined, null, 7, {}, { skippedMounts: [], devices: 7 }],
+};
+
 const FUNCTIONS: Readonly<Record<string, readonly Argument[]>> = {
   amendDiskFile: [target, amendments, options(STILL)],
   benchDisk: [aDisk, options(BENCH, bench)],
@@ -249,6 +254,7 @@ const FUNCTIONS: Readonly<Record<string, readonly Argument[]>> = {
       { startBytes: 0, lengthBytes: 512 },
     ),
   ],
+  uncomparedMountsSync: [guest, guest],
 };
 /** They take nothing, or what only this library makes, or anything. */
 const OTHERS = new Set(['breakpointsOf', 'codecCapabilities', 'runAsync', 'runSync']);

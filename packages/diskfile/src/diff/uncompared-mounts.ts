@@ -1,6 +1,12 @@
 /** What a comparison of the files of two guests cannot see. */
+import { checkFields, type OptionKinds } from '@diskfile/core';
 import { compareDisksSync } from '../convert/compare-disks.ts';
 import type { Guest, SkippedMount } from '../guest/guest.ts';
+
+/** What counts of a guest here. */
+type MountedGuest = Pick<Guest, 'skippedMounts' | 'devices'>;
+
+const GUEST_KINDS: OptionKinds<MountedGuest> = { skippedMounts: 'list', devices: 'list' };
 
 export interface UncomparedMount extends SkippedMount {
   /** Whose it is; the first guest's, where it is in both. */
@@ -13,7 +19,10 @@ export interface UncomparedMount extends SkippedMount {
  * neither disk: nothing can differ there.
  * @throws DiskError what reading throws
  */
-export function uncomparedMountsSync(first: Guest, second: Guest): UncomparedMount[] {
+export function uncomparedMountsSync(first: MountedGuest, second: MountedGuest): UncomparedMount[] {
+  for (const [name, guest] of Object.entries<MountedGuest>({ first, second })) {
+    checkFields('diff', guest, GUEST_KINDS, ['skippedMounts', 'devices'], name);
+  }
   const found = new Map<string, UncomparedMount>();
   for (const guest of ['first', 'second'] as const) {
     for (const mount of { first, second }[guest].skippedMounts) {
@@ -24,7 +33,7 @@ export function uncomparedMountsSync(first: Guest, second: Guest): UncomparedMou
   return [...found.values()];
 }
 
-function holdsTheSame(name: string, first: Guest, second: Guest): boolean {
+function holdsTheSame(name: string, first: MountedGuest, second: MountedGuest): boolean {
   const [one, other] = [first, second].map(({ devices }) =>
     devices.find((device) => device.name === name),
   );
