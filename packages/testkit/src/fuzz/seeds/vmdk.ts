@@ -21,7 +21,9 @@ const SIZE = 33 * MIB;
 /** Where they are in what is created: directory, tables, the same again. */
 const DIRECTORIES = [21 * SECTOR, 30 * SECTOR];
 const TABLE_BYTES = 4 * SECTOR;
-const CID = '0badcafe';
+/** Of one digit: what is there, and is overwritten, has from one to eight by chance. */
+const CID = '0000000b';
+const OVERLAY_CID = '0000000c';
 
 const HEADER = [
   ['version', 4, 4],
@@ -112,11 +114,11 @@ function made({ options, parent }: Shape, fill: (disk: DiskFile) => void): Uint8
       },
     }),
   );
-  withCid(storage.bytes, parent === undefined ? CID : '12345678');
+  withCid(storage.bytes, parent === undefined ? CID : OVERLAY_CID);
   const disk = openDiskFileSync(storage, { format: 'vmdk', gate: baseGate(), readOnly: false });
   fill(disk);
   disk.closeSync();
-  withCid(storage.bytes, parent === undefined ? CID : '12345678');
+  withCid(storage.bytes, parent === undefined ? CID : OVERLAY_CID);
   return storage.bytes.slice();
 }
 
